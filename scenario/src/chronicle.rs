@@ -1,0 +1,439 @@
+//! What has happened so far: tickets opened, actions taken, access held, and the verdict each access-giving action earns.
+//! Owns these lists and keeps them consistent with each other. The plots (migration, lives, requests, story) decide what
+//! happens; the renderers only read.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::approvals::{Answer, Course, Ending, Pace, Panel, decide};
+use crate::calendar::{Span, days, minutes, whole_second};
+use crate::company::{Access, Company, IdentityIndex};
+use crate::random::Random;
+use crate::truth::{Kept, KeptReason, Lapsed, Rule, Verdict};
+
+pub(crate) struct Chronicle {
+    pub(crate) span: Span,
+    pub(crate) company: Company,
+    pub(crate) random: Random,
+    /// In no order until they are numbered.
+    pub(crate) cases: Vec<Case>,
+    /// In no order; by time, then by index.
+    pub(crate) actions: Vec<Action>,
+    pub(crate) changes: Vec<PlannedChange>,
+    pub(crate) tokens: Vec<Credential>,
+    pub(crate) clients: Vec<Credential>,
+    /// The provisioner's tokens, oldest first: each in use from its time on.
+    pub(crate) provisioner_tokens: Vec<(Timestamp, usize)>,
+    pub(crate) agent_tokens: Vec<(Timestamp, usize)>,
+    /// What is held and not yet taken away.
+    pub(crate) held: BTreeSet<(IdentityIndex, Access)>,
+    /// What was ever asked for or given: nobody asks for the same access twice.
+    pub(crate) spoken_for: BTreeSet<(IdentityIndex, Access)>,
+    pub(crate) lapses: Vec<(IdentityIndex, Access, CaseIndex)>,
+    pub(crate) kept: Vec<(IdentityIndex, Access, KeptReason, Timestamp)>,
+    pub(crate) story: StoryMarks,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct CaseIndex(pub(crate) usize);
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct ActionIndex(pub(crate) usize);
+
+/// One ticket, from opening to closing.
+pub(crate) struct Case {
+    /// The Freshservice id; assigned when all cases are known, in order of opening.
+    pub(crate) number: u64,
+    pub(crate) requester: IdentityIndex,
+    pub(crate) beneficiary: IdentityIndex,
+    /// Empty for an incident.
+    pub(crate) items: Vec<Access>,
+    pub(crate) operation: Operation,
+    pub(crate) from: Option<Timestamp>,
+    pub(crate) until: Option<Timestamp>,
+    pub(crate) subject: String,
+    pub(crate) justification: &'static str,
+    pub(crate) opened_at: Timestamp,
+    pub(crate) ending: Ending,
+    pub(crate) course: Course,
+    /// When the last thing it asked for was done.
+    pub(crate) finished_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Add,
+    Remove,
+}
+
+/// A token or an OAuth client.
+pub(crate) struct Credential {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) owner: IdentityIndex,
+}
+
+/// One event of the System Log.
+pub(crate) struct Action {
+    pub(crate) at: Timestamp,
+    pub(crate) uuid: u128,
+    pub(crate) deed: Deed,
+    pub(crate) subject: IdentityIndex,
+    pub(crate) executor: Executor,
+    /// The ticket that the call names.
+    pub(crate) reference: Option<CaseIndex>,
+    pub(crate) succeeded: bool,
+    pub(crate) late: bool,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Deed {
+    CreateAccount,
+    Activate,
+    Deactivate,
+    Suspend,
+    Unsuspend,
+    Lock,
+    Unlock,
+    UpdateProfile(&'static str),
+    JoinGroup(usize),
+    LeaveGroup(usize),
+    AssignApp(usize),
+    UnassignApp(usize),
+    GrantRoles(Vec<usize>),
+    RevokeRoles(Vec<usize>),
+    CreateToken(usize),
+    RevokeToken(usize),
+    CreateClient(usize),
+    CreateGroup(usize),
+    AssignGroupApp { group: usize, app: usize },
+    SignIn,
+    SignOnPolicy,
+    SingleSignOn(usize),
+    RateLimit,
+    ClientToken(usize),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Executor {
+    /// Okta itself.
+    System,
+    /// In the console.
+    Console(IdentityIndex),
+    /// Through the API, with this token.
+    Token(usize),
+}
+
+/// The ground truth of an action, before tickets have numbers.
+pub(crate) struct PlannedChange {
+    pub(crate) action: ActionIndex,
+    pub(crate) access: Access,
+    pub(crate) basis: Basis,
+}
+
+/// What an access-giving action rests on.
+#[derive(Clone, Copy)]
+pub(crate) struct Basis {
+    pub(crate) verdict: Verdict,
+    pub(crate) rule: Option<Rule>,
+    pub(crate) case: Option<CaseIndex>,
+    pub(crate) rival: Option<CaseIndex>,
+}
+
+impl Basis {
+    pub(crate) const NONE: Basis = Basis { verdict: Verdict::None, rule: None, case: None, rival: None };
+
+    pub(crate) fn explicit(verdict: Verdict, case: CaseIndex) -> Basis {
+        Basis { verdict, rule: Some(Rule::Explicit), case: Some(case), rival: None }
+    }
+
+    pub(crate) fn window(case: CaseIndex) -> Basis {
+        Basis { verdict: Verdict::Approved, rule: Some(Rule::Window), case: Some(case), rival: None }
+    }
+
+    pub(crate) fn ambiguous(case: CaseIndex, rival: CaseIndex) -> Basis {
+        Basis { verdict: Verdict::Ambiguous, rule: None, case: Some(case), rival: Some(rival) }
+    }
+
+    fn reference(&self) -> Option<CaseIndex> {
+        self.case.filter(|_| self.rule == Some(Rule::Explicit))
+    }
+}
+
+/// What the story needs to find again.
+#[derive(Default)]
+pub(crate) struct StoryMarks {
+    pub(crate) explained: Option<ActionIndex>,
+    pub(crate) unapproved: Option<ActionIndex>,
+    pub(crate) past_removed: Option<ActionIndex>,
+    pub(crate) late_removed: Option<ActionIndex>,
+}
+
+/// What is asked, by whom, for whom.
+pub(crate) struct Request {
+    pub(crate) requester: IdentityIndex,
+    pub(crate) beneficiary: IdentityIndex,
+    pub(crate) items: Vec<Access>,
+    pub(crate) operation: Operation,
+    pub(crate) subject: String,
+    pub(crate) justification: &'static str,
+    pub(crate) opened_at: Timestamp,
+}
+
+impl Chronicle {
+    pub(crate) fn new(span: Span, company: Company, random: Random) -> Chronicle {
+        Chronicle {
+            span,
+            company,
+            random,
+            cases: Vec::new(),
+            actions: Vec::new(),
+            changes: Vec::new(),
+            tokens: Vec::new(),
+            clients: Vec::new(),
+            provisioner_tokens: Vec::new(),
+            agent_tokens: Vec::new(),
+            held: BTreeSet::new(),
+            spoken_for: BTreeSet::new(),
+            lapses: Vec::new(),
+            kept: Vec::new(),
+            story: StoryMarks::default(),
+        }
+    }
+
+    /// A ticket with its approvals, not yet filed: the caller may look at its times and let it go.
+    pub(crate) fn draft(&mut self, request: Request, panel: Panel, ending: Ending, pace: Pace) -> Case {
+        let approvers = self.approvers(request.beneficiary, request.requester);
+        let course = decide(&mut self.random, &approvers, panel, ending, pace, request.opened_at);
+        let Request { requester, beneficiary, items, operation, subject, justification, opened_at } = request;
+        let (from, until, finished_at) = (None, None, None);
+        let number = 0;
+        Case { number, requester, beneficiary, items, operation, from, until, subject, justification, opened_at, ending, course, finished_at }
+    }
+
+    /// The manager first, then heads of departments; nobody approves their own request or their own access.
+    pub(crate) fn approvers(&mut self, beneficiary: IdentityIndex, requester: IdentityIndex) -> Vec<IdentityIndex> {
+        let mut heads: Vec<_> = self.company.departments.iter().map(|department| department.head).collect();
+        self.random.shuffle(&mut heads);
+        let manager = self.company.of(beneficiary).manager;
+        heads.retain(|head| Some(*head) != manager);
+        manager.into_iter().chain(heads).filter(|who| *who != beneficiary && *who != requester).collect()
+    }
+
+    pub(crate) fn file(&mut self, case: Case) -> CaseIndex {
+        if case.operation == Operation::Add {
+            self.spoken_for.extend(case.items.iter().map(|item| (case.beneficiary, *item)));
+        }
+        self.cases.push(case);
+        CaseIndex(self.cases.len() - 1)
+    }
+
+    /// Approved, and filed at once.
+    pub(crate) fn approved(&mut self, request: Request, panel: Panel, pace: Pace) -> (CaseIndex, Timestamp) {
+        let case = self.draft(request, panel, Ending::Approved, pace);
+        let decided_at = case.course.decided_at.unwrap_or(case.opened_at);
+        (self.file(case), decided_at)
+    }
+
+    /// Gives access; the last of the events that do it.
+    pub(crate) fn give(&mut self, at: Timestamp, executor: Executor, subject: IdentityIndex, access: Access, basis: Basis) -> ActionIndex {
+        let deed = match access {
+            Access::Account => {
+                self.change(at, executor, subject, Deed::CreateAccount, access, basis);
+                return self.change(at + SignedDuration::from_millis(640), executor, subject, Deed::Activate, access, basis);
+            }
+            Access::ApiToken => {
+                let credential = self.credential("00T", subject);
+                self.tokens.push(credential);
+                Deed::CreateToken(self.tokens.len() - 1)
+            }
+            Access::OauthClient => {
+                let credential = self.credential("0oa", subject);
+                self.clients.push(credential);
+                Deed::CreateClient(self.clients.len() - 1)
+            }
+            Access::Group(group) => Deed::JoinGroup(group),
+            Access::App(app) => Deed::AssignApp(app),
+            Access::Role(role) => Deed::GrantRoles(vec![role]),
+        };
+        self.change(at, executor, subject, deed, access, basis)
+    }
+
+    /// Several roles in one event.
+    pub(crate) fn give_roles(&mut self, at: Timestamp, executor: Executor, subject: IdentityIndex, roles: Vec<usize>, basis: Basis) {
+        let action = self.act(at, executor, subject, Deed::GrantRoles(roles.clone()), basis.reference());
+        for role in roles {
+            self.record(action, subject, Access::Role(role), basis);
+        }
+    }
+
+    /// An account that is switched on again.
+    pub(crate) fn unsuspend(&mut self, at: Timestamp, executor: Executor, subject: IdentityIndex, case: CaseIndex) {
+        self.change(at, executor, subject, Deed::Unsuspend, Access::Account, Basis::explicit(Verdict::Approved, case));
+    }
+
+    /// Takes access away, whoever asked for that.
+    pub(crate) fn take(
+        &mut self,
+        at: Timestamp,
+        executor: Executor,
+        subject: IdentityIndex,
+        access: Access,
+        reference: Option<CaseIndex>,
+    ) -> ActionIndex {
+        self.held.remove(&(subject, access));
+        let deed = match access {
+            Access::Group(group) => Deed::LeaveGroup(group),
+            Access::App(app) => Deed::UnassignApp(app),
+            Access::Role(role) => Deed::RevokeRoles(vec![role]),
+            Access::ApiToken => {
+                let owned = self.tokens.iter().rposition(|token| token.owner == subject);
+                Deed::RevokeToken(owned.expect("a token that is held was created"))
+            }
+            // A client goes with the account it belongs to.
+            Access::Account | Access::OauthClient => Deed::Deactivate,
+        };
+        self.act(at, executor, subject, deed, reference)
+    }
+
+    pub(crate) fn act(
+        &mut self,
+        at: Timestamp,
+        executor: Executor,
+        subject: IdentityIndex,
+        deed: Deed,
+        reference: Option<CaseIndex>,
+    ) -> ActionIndex {
+        if let Some(case) = reference {
+            let finished = &mut self.cases[case.0].finished_at;
+            *finished = (*finished).max(Some(whole_second(at)));
+        }
+        let uuid = self.random.uuid();
+        self.actions.push(Action { at, uuid, deed, subject, executor, reference, succeeded: true, late: false });
+        ActionIndex(self.actions.len() - 1)
+    }
+
+    /// A call that is refused: an event, and no change.
+    pub(crate) fn fail(&mut self, at: Timestamp, executor: Executor, subject: IdentityIndex, deed: Deed, reference: Option<CaseIndex>) {
+        let action = self.act(at, executor, subject, deed, reference);
+        self.actions[action.0].succeeded = false;
+    }
+
+    /// The provisioner with the token it uses at `at`.
+    pub(crate) fn provisioner(&self, at: Timestamp) -> Executor {
+        token_in_use(&self.provisioner_tokens, at).unwrap_or(Executor::Console(self.company.admins[0]))
+    }
+
+    /// The newest AI agent, once there is one.
+    pub(crate) fn agent(&self, at: Timestamp) -> Option<Executor> {
+        token_in_use(&self.agent_tokens, at)
+    }
+
+    /// An administrator in the console, never the beneficiary.
+    pub(crate) fn admin(&mut self, subject: IdentityIndex) -> Executor {
+        let others: Vec<_> = self.company.admins.iter().copied().filter(|admin| *admin != subject).collect();
+        Executor::Console(*self.random.pick(&others))
+    }
+
+    pub(crate) fn executor_identity(&self, executor: Executor) -> Option<IdentityIndex> {
+        match executor {
+            Executor::System => None,
+            Executor::Console(who) => Some(who),
+            Executor::Token(token) => Some(self.tokens[token].owner),
+        }
+    }
+
+    /// Numbers the tickets in order of opening. Returns the cases in that order.
+    pub(crate) fn number_cases(&mut self) -> Vec<CaseIndex> {
+        let mut order: Vec<_> = (0..self.cases.len()).map(CaseIndex).collect();
+        order.sort_by_key(|case| (self.cases[case.0].opened_at, *case));
+        for (n, case) in order.iter().enumerate() {
+            self.cases[case.0].number = 1001 + n as u64;
+        }
+        order
+    }
+
+    pub(crate) fn ticket(&self, case: CaseIndex) -> String {
+        format!("SR-{}", self.cases[case.0].number)
+    }
+
+    pub(crate) fn lapsed(&self) -> Vec<Lapsed> {
+        let lapsed = |(who, access, case): &(IdentityIndex, Access, CaseIndex)| {
+            let until = self.cases[case.0].until.filter(|until| *until < self.span.end)?;
+            let still_held = self.held.contains(&(*who, *access));
+            still_held.then(|| Lapsed {
+                login: self.company.of(*who).login.clone(),
+                entitlement: self.company.item(*access),
+                ticket: self.ticket(*case),
+                until,
+            })
+        };
+        self.lapses.iter().filter_map(lapsed).collect()
+    }
+
+    pub(crate) fn kept(&self) -> Vec<Kept> {
+        let kept = |(who, access, reason, since): &(IdentityIndex, Access, KeptReason, Timestamp)| Kept {
+            login: self.company.of(*who).login.clone(),
+            entitlement: self.company.item(*access),
+            reason: *reason,
+            since: *since,
+        };
+        self.kept.iter().map(kept).collect()
+    }
+
+    fn change(&mut self, at: Timestamp, executor: Executor, subject: IdentityIndex, deed: Deed, access: Access, basis: Basis) -> ActionIndex {
+        let action = self.act(at, executor, subject, deed, basis.reference());
+        self.record(action, subject, access, basis);
+        action
+    }
+
+    fn record(&mut self, action: ActionIndex, subject: IdentityIndex, access: Access, basis: Basis) {
+        if let Some(case) = basis.case {
+            let finished = &mut self.cases[case.0].finished_at;
+            *finished = (*finished).max(Some(whole_second(self.actions[action.0].at)));
+        }
+        self.held.insert((subject, access));
+        self.spoken_for.insert((subject, access));
+        self.changes.push(PlannedChange { action, access, basis });
+    }
+
+    fn credential(&mut self, prefix: &str, owner: IdentityIndex) -> Credential {
+        let login = &self.company.of(owner).login;
+        let name = login.split('@').next().unwrap_or(login).to_owned();
+        Credential { id: self.random.okta_id(prefix), name, owner }
+    }
+}
+
+impl Case {
+    pub(crate) fn approved_at(&self) -> Option<Timestamp> {
+        self.course.decided_at.filter(|_| self.ending == Ending::Approved)
+    }
+
+    /// Who said yes, in the order of their answers.
+    pub(crate) fn approvers(&self) -> Vec<IdentityIndex> {
+        let mut yes: Vec<_> = (self.course.approvals.iter())
+            .filter_map(|row| row.answer.filter(|(answer, _)| *answer == Answer::Approved).map(|(_, at)| (at, row.approver)))
+            .collect();
+        yes.sort();
+        yes.into_iter().map(|(_, approver)| approver).collect()
+    }
+
+    /// When an approved ticket was resolved, a rejected one closed.
+    pub(crate) fn resolved_at(&self) -> Option<Timestamp> {
+        match self.ending {
+            Ending::Approved => self.finished_at.max(self.course.decided_at).filter(|_| self.finished_at.is_some()).map(|at| at + minutes(10)),
+            Ending::Rejected => self.course.decided_at.map(|at| at + minutes(10)),
+            Ending::Undecided => None,
+        }
+    }
+
+    pub(crate) fn closed_at(&self) -> Option<Timestamp> {
+        self.resolved_at().filter(|_| self.ending == Ending::Approved).map(|at| at + days(2))
+    }
+}
+
+fn token_in_use(tokens: &[(Timestamp, usize)], at: Timestamp) -> Option<Executor> {
+    let (_, token) = tokens.iter().rev().find(|(since, _)| *since <= at)?;
+    Some(Executor::Token(*token))
+}

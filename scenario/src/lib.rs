@@ -1,0 +1,118 @@
+//! A made-up company, Tally Hall, that asks for access in Freshservice and gives it in Okta: files in the shapes those
+//! systems really send, with planted violations, and the list of what is true. The demo, the tests and the benchmarks
+//! feed on it. Everything follows from [`Options`]: no clock, no randomness of the machine, no file is read.
+//!
+//! ```
+//! use counterfoil_scenario::{Options, generate};
+//!
+//! let company = generate(&Options { people: 12, months: 1, ..Options::default() });
+//! assert_eq!(company.files[0].name, "freshservice/agents.json");
+//! assert!(company.truth.changes.len() > 100);
+//! ```
+
+mod approvals;
+mod calendar;
+mod chronicle;
+mod company;
+mod files;
+mod freshservice;
+mod lives;
+mod migration;
+mod names;
+mod noise;
+mod okta;
+mod random;
+mod requests;
+mod states;
+mod story;
+mod stream;
+mod truth;
+mod verdicts;
+
+use std::io;
+use std::path::Path;
+
+pub use stream::{okta_events, okta_history};
+pub use truth::{AccountStatus, Change, Counts, Kept, KeptReason, Lapsed, Rule, State, Story, Truth, Verdict};
+
+/// What a company follows from.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub seed: u64,
+    /// Employees at the start; fewer than 12 are taken as 12.
+    pub people: u32,
+    /// The first day, from 1970 on.
+    pub start: jiff::civil::Date,
+    /// How long the story is; at least one month.
+    pub months: u32,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { seed: 1, people: 60, start: jiff::civil::date(2026, 1, 1), months: 6 }
+    }
+}
+
+/// A generated company.
+#[derive(Clone, Debug)]
+pub struct Company {
+    /// In the order of import.
+    pub files: Vec<File>,
+    pub truth: Truth,
+}
+
+/// One file as a source would deliver it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Relative, as in `freshservice/tickets.jsonl`.
+    pub name: String,
+    /// `freshservice` or `okta`.
+    pub connector: &'static str,
+    pub delivery: Delivery,
+    pub bytes: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    OnTime,
+    /// After everything else, though what it tells happened before.
+    Late,
+}
+
+/// Lets the company live through its span and writes down what its systems would have sent.
+pub fn generate(options: &Options) -> Company {
+    let span = calendar::Span::new(options.start, options.months);
+    let mut random = random::Random::new(options.seed, "company");
+    let company = company::found(options.people, options.months, &span, &mut random);
+    let mut chronicle = chronicle::Chronicle::new(span, company, random);
+    migration::play(&mut chronicle);
+    lives::arrivals(&mut chronicle);
+    lives::changes(&mut chronicle);
+    story::play(&mut chronicle);
+    requests::play(&mut chronicle);
+    lives::departures(&mut chronicle);
+    noise::play(&mut chronicle);
+
+    let order = chronicle.number_cases();
+    let (files, mut counts) = files::render(&chronicle, &order, &mut random::Random::new(options.seed, "files"));
+    let changes = verdicts::list(&chronicle);
+    for change in &changes {
+        *counts.verdicts.entry(change.verdict).or_default() += 1;
+    }
+    let story = story::tell(&chronicle);
+    let states = states::sample(&chronicle, &story, &mut random::Random::new(options.seed, "states"));
+    let truth = Truth { changes, states, lapsed: chronicle.lapsed(), kept: chronicle.kept(), story, counts };
+    Company { files, truth }
+}
+
+impl Company {
+    /// Writes the files, and beside them `ground-truth.json`.
+    pub fn write_to(&self, dir: &Path) -> io::Result<()> {
+        for file in &self.files {
+            let path = dir.join(&file.name);
+            std::fs::create_dir_all(path.parent().unwrap_or(dir))?;
+            std::fs::write(path, &file.bytes)?;
+        }
+        std::fs::write(dir.join("ground-truth.json"), self.truth.to_json()?)
+    }
+}

@@ -1,0 +1,57 @@
+//! The list of access-giving changes with what stands behind each: joins a finished chronicle's actions with its tickets.
+//! Owns the wording of the ground truth's changes. The verdicts themselves were decided where the change was planned.
+
+use crate::chronicle::{Chronicle, Deed, Executor, PlannedChange};
+use crate::company::IdentityIndex;
+use crate::okta::event_type;
+use crate::random::uuid_text;
+use crate::truth::{Change, Verdict};
+
+/// By time, then by entitlement.
+pub(crate) fn list(chronicle: &Chronicle) -> Vec<Change> {
+    let mut changes: Vec<_> = chronicle.changes.iter().map(|change| describe(chronicle, change)).collect();
+    changes.sort_by(|a, b| (a.occurred_at, &a.event_uuid, &a.entitlement).cmp(&(b.occurred_at, &b.event_uuid, &b.entitlement)));
+    changes
+}
+
+fn describe(chronicle: &Chronicle, change: &PlannedChange) -> Change {
+    let company = &chronicle.company;
+    let action = &chronicle.actions[change.action.0];
+    let basis = &change.basis;
+    let subject = company.of(action.subject);
+    let login = |who: IdentityIndex| company.of(who).login.clone();
+    let decided = basis.case.filter(|_| basis.verdict != Verdict::Ambiguous);
+    let case = decided.map(|case| &chronicle.cases[case.0]);
+    let approved_at = case.and_then(|case| case.approved_at());
+    let candidates = match (basis.case, basis.rival) {
+        (Some(case), Some(rival)) => vec![chronicle.ticket(case), chronicle.ticket(rival)],
+        _ => Vec::new(),
+    };
+    let approvers = case.filter(|_| approved_at.is_some()).map(|case| case.approvers()).unwrap_or_default();
+    Change {
+        event_uuid: uuid_text(action.uuid),
+        event_type: event_type(&action.deed).to_owned(),
+        occurred_at: action.at,
+        subject_login: subject.login.clone(),
+        subject_id: subject.okta_id.clone(),
+        entitlement: company.item(change.access),
+        credential_id: match action.deed {
+            Deed::CreateToken(token) => Some(chronicle.tokens[token].id.clone()),
+            Deed::CreateClient(client) => Some(chronicle.clients[client].id.clone()),
+            _ => None,
+        },
+        executor_login: chronicle.executor_identity(action.executor).map_or("system@okta.com".to_owned(), login),
+        api_token_id: match action.executor {
+            Executor::Token(token) => Some(chronicle.tokens[token].id.clone()),
+            _ => None,
+        },
+        verdict: basis.verdict,
+        ticket: decided.map(|case| chronicle.ticket(case)),
+        rule: basis.rule,
+        candidates,
+        requester_email: case.map(|case| login(case.requester)),
+        approver_emails: approvers.into_iter().map(login).collect(),
+        approved_at,
+        late_delivery: action.late,
+    }
+}

@@ -1,0 +1,134 @@
+//! What the approvals of a ticket come to.
+//!
+//! Owns the derivation of one decision from the approvers' decisions, level by level. It never trusts the source's own
+//! final value: that is kept beside it, so that the two can be compared.
+
+use counterfoil_proto::v1::{ApprovalRule, Decision};
+
+use crate::state::{ApprovalState, Evidence, TicketState};
+
+/// What the approvals come to, and the decision that completed it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Derived {
+    /// Approved, rejected, cancelled, expired, or still requested.
+    pub decision: Decision,
+    /// The last decision that was needed; none while it is pending.
+    pub completed_by: Option<Evidence>,
+}
+
+/// Derives the decision of a ticket: approved once every level is, rejected once one is. A ticket without approvals
+/// has none.
+pub fn derive(ticket: &TicketState) -> Option<Derived> {
+    let mut levels: Vec<u32> = ticket
+        .approvals
+        .values()
+        .map(|approval| approval.level)
+        .collect();
+    levels.sort_unstable();
+    levels.dedup();
+    let mut whole: Option<Derived> = None;
+    for level in levels {
+        let rows: Vec<&ApprovalState> = ticket
+            .approvals
+            .values()
+            .filter(|approval| approval.level == level)
+            .collect();
+        let derived = derive_level(&rows);
+        whole = Some(match (whole, derived.decision) {
+            (Some(earlier), Decision::Approved) => Derived {
+                completed_by: later(earlier.completed_by, derived.completed_by),
+                ..derived
+            },
+            _ => derived,
+        });
+        if derived.decision != Decision::Approved {
+            break;
+        }
+    }
+    whole
+}
+
+/// Derives the decision of one level under its rule. Rows that were cancelled, expired or made moot by a peer's answer
+/// do not vote; a level in which all of them are has that fate.
+fn derive_level(rows: &[&ApprovalState]) -> Derived {
+    let with = |decision: Decision| {
+        let mut found: Vec<Evidence> = rows
+            .iter()
+            .filter(|row| row.decision() == decision)
+            .map(|row| row.evidence)
+            .collect();
+        found.sort_by_key(Evidence::order);
+        found
+    };
+    let (approved, rejected, pending) = (
+        with(Decision::Approved),
+        with(Decision::Rejected),
+        with(Decision::Requested),
+    );
+    let voters = approved.len() + rejected.len() + pending.len();
+    if voters == 0 {
+        let moot = rows
+            .iter()
+            .map(|row| row.evidence)
+            .max_by_key(Evidence::order);
+        let decision = if with(Decision::Expired).is_empty() {
+            Decision::Cancelled
+        } else {
+            Decision::Expired
+        };
+        return Derived {
+            decision,
+            completed_by: moot,
+        };
+    }
+    let rule = rows.iter().map(|row| row.rule()).max().unwrap_or_default();
+    let quorum = rows
+        .iter()
+        .map(|row| row.quorum as usize)
+        .max()
+        .unwrap_or_default();
+    let needed = match rule {
+        ApprovalRule::All | ApprovalRule::Unspecified => voters,
+        ApprovalRule::Majority => voters / 2 + 1,
+        ApprovalRule::Quorum => quorum.clamp(1, voters),
+        ApprovalRule::Any | ApprovalRule::First => 1,
+    };
+    if rule == ApprovalRule::First {
+        let first = approved
+            .first()
+            .into_iter()
+            .chain(rejected.first())
+            .min_by_key(|evidence| evidence.order())
+            .copied();
+        return match first {
+            Some(first) if approved.first() == Some(&first) => decided(Decision::Approved, first),
+            Some(first) => decided(Decision::Rejected, first),
+            None => Derived {
+                decision: Decision::Requested,
+                completed_by: None,
+            },
+        };
+    }
+    if let Some(&last_needed) = approved.get(needed - 1) {
+        return decided(Decision::Approved, last_needed);
+    }
+    // Rejected as soon as the approvals that are needed can no longer be reached.
+    match rejected.get(voters - needed) {
+        Some(&last_needed) => decided(Decision::Rejected, last_needed),
+        None => Derived {
+            decision: Decision::Requested,
+            completed_by: None,
+        },
+    }
+}
+
+fn decided(decision: Decision, by: Evidence) -> Derived {
+    Derived {
+        decision,
+        completed_by: Some(by),
+    }
+}
+
+fn later(one: Option<Evidence>, other: Option<Evidence>) -> Option<Evidence> {
+    one.into_iter().chain(other).max_by_key(Evidence::order)
+}

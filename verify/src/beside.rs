@@ -1,0 +1,114 @@
+//! What lies beside a record, and the commitment that binds it to the record.
+//!
+//! Owns the salted commitments, their seed and their openings. Every part can be opened, or removed, on its own: after a
+//! removal the record's commitment still checks, and nothing about the removed part can be guessed from it.
+//!
+//! ```text
+//! salt_i       = HMAC-SHA-256(seed, "counterfoil/salt/v1" 00 ‖ u32 i)             i = 0: payload; 1, 2, …: values
+//! commitment_i = SHA-256("counterfoil/commitment/v1" 00 ‖ salt_i ‖ u32 i ‖ content_i)
+//! commitment   = SHA-256("counterfoil/commitments/v1" 00 ‖ u32 n ‖ commitment_0 ‖ … ‖ commitment_n-1)
+//! ```
+
+use counterfoil_proto::v1::{Beside, Sealed, Values};
+use hmac::{Hmac, KeyInit, Mac};
+use prost::Message;
+use sha2::Sha256;
+
+use crate::entity::EntityId;
+use crate::hash::{Hash, domain_hash};
+
+/// The length of a seed and of a salt, in bytes.
+pub const SALT_BYTES: usize = 32;
+
+/// Why what lies beside a record does not belong to it.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum BesideError {
+    /// Other bytes than this version writes.
+    #[error("what lies beside the record is not a protobuf message in canonical form")]
+    NotCanonical,
+    /// A part that nobody can check.
+    #[error("part {0} has neither content with a salt nor a commitment")]
+    Unopenable(usize),
+    /// Content, salt or commitment was changed.
+    #[error("what lies beside the record does not match its commitment")]
+    Mismatch,
+}
+
+/// Seals a payload and the values of entities under a fresh seed.
+pub fn seal(seed: [u8; SALT_BYTES], payload: Vec<u8>, values: &[Values]) -> Beside {
+    let sealed = |content| Sealed {
+        content,
+        ..Sealed::default()
+    };
+    Beside {
+        seed: seed.to_vec(),
+        payload: Some(sealed(payload)),
+        values: values
+            .iter()
+            .map(|values| sealed(values.encode_to_vec()))
+            .collect(),
+    }
+}
+
+/// The commitment to all of it, from the contents that are there and the commitments of those that are gone.
+pub fn commitment(beside: &Beside) -> Result<Hash, BesideError> {
+    let mut parts = Vec::with_capacity(32 * (1 + beside.values.len()));
+    for (number, sealed) in beside.payload.iter().chain(&beside.values).enumerate() {
+        parts.extend_from_slice(part_commitment(beside, number, sealed)?.as_bytes());
+    }
+    let count = u32::try_from(parts.len() / 32).map_err(|_| BesideError::NotCanonical)?;
+    Ok(domain_hash(
+        "counterfoil/commitments/v1",
+        &[&count.to_be_bytes(), &parts],
+    ))
+}
+
+/// Reads what lies beside a record and checks it against the record's commitment.
+pub fn open(bytes: &[u8], expected: &Hash) -> Result<Beside, BesideError> {
+    let beside = Beside::decode(bytes).map_err(|_| BesideError::NotCanonical)?;
+    if beside.encode_to_vec() != bytes || beside.payload.is_none() {
+        return Err(BesideError::NotCanonical);
+    }
+    if commitment(&beside)? != *expected {
+        return Err(BesideError::Mismatch);
+    }
+    Ok(beside)
+}
+
+/// The values of the entities, where they are still there, each with its entity.
+pub fn values(beside: &Beside) -> impl Iterator<Item = (EntityId, Values)> {
+    beside.values.iter().filter_map(|sealed| {
+        let values = Values::decode(sealed.content.as_slice()).ok()?;
+        let entity = EntityId::from_bytes(&values.entity).ok()?;
+        Some((entity, values))
+    })
+}
+
+fn part_commitment(beside: &Beside, number: usize, sealed: &Sealed) -> Result<Hash, BesideError> {
+    let count = u32::try_from(number)
+        .map_err(|_| BesideError::NotCanonical)?
+        .to_be_bytes();
+    let salt = match (
+        beside.seed.len(),
+        sealed.salt.len(),
+        sealed.commitment.len(),
+    ) {
+        (SALT_BYTES, 0, 0) => {
+            let mut mac = Hmac::<Sha256>::new_from_slice(&beside.seed)
+                .expect("HMAC takes a key of any length");
+            mac.update(b"counterfoil/salt/v1\0");
+            mac.update(&count);
+            mac.finalize().into_bytes().to_vec()
+        }
+        (0, SALT_BYTES, 0) => sealed.salt.clone(),
+        (0, 0, 32) if sealed.content.is_empty() => {
+            return Hash::from_slice(&sealed.commitment)
+                .map_err(|_| BesideError::Unopenable(number));
+        }
+        _ => return Err(BesideError::Unopenable(number)),
+    };
+    Ok(domain_hash(
+        "counterfoil/commitment/v1",
+        &[&salt, &count, &sealed.content],
+    ))
+}

@@ -1,0 +1,300 @@
+//! What has a history, and the bytes that name it.
+//!
+//! Owns the id of an entity, its binary and its text form, and which characters an opaque id may have. It never looks
+//! anything up and never sees a personal value: an identifier is known here by its token alone.
+
+use std::fmt;
+
+use counterfoil_proto::v1::{EntityKind, Ref, Source};
+
+use crate::identifier::Token;
+
+/// The longest native id, in bytes: it must fit the one length byte of the binary form.
+pub const NATIVE_ID_BYTES_MAX: usize = 255;
+/// The longest name of a system, an instance or a stream, in bytes.
+pub const NAME_BYTES_MAX: usize = 128;
+
+/// The id of an entity: kind, then system, instance and native id, each behind one length byte.
+///
+/// Two ids are the same entity exactly if their bytes are equal. Ids sort by kind, then by length of the system and so
+/// on: an order for storage, not for people.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntityId(Box<[u8]>);
+
+/// Why some text or bytes are not an entity id.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum EntityError {
+    /// The text lacks a part.
+    #[error(
+        "{0:?} is not an entity id: expected KIND:SYSTEM:INSTANCE:ID, such as account:okta:default:00u1"
+    )]
+    Form(String),
+    /// The kind is not known, or has no such ids.
+    #[error(
+        "{0:?} is not a kind of entity: expected one of person, account, credential, entitlement, ticket, integration, snapshot_scope, identifier, unresolved, source"
+    )]
+    Kind(String),
+    /// The native id could be a personal value.
+    #[error(
+        "{0:?} is not an opaque id: expected 1 to 255 visible ASCII characters without '@'; anything else is an identifier and goes in by its token"
+    )]
+    NativeId(String),
+    /// The system, instance or stream has other characters.
+    #[error("{0:?} is not a name: expected 1 to 128 of a-z, A-Z, 0-9, '.', '_', '-'")]
+    Name(String),
+    /// The binary form is broken.
+    #[error("an entity id of {0} bytes does not have the form kind, system, instance, id")]
+    Bytes(usize),
+}
+
+impl EntityId {
+    /// The id of something that a source names by a native id.
+    pub fn new(
+        kind: EntityKind,
+        system: &str,
+        instance: &str,
+        id: &str,
+    ) -> Result<Self, EntityError> {
+        if kind == EntityKind::Unspecified || kind == EntityKind::Identifier {
+            return Err(EntityError::Kind(kind_name(kind).to_owned()));
+        }
+        check_name(system)?;
+        check_name(instance)?;
+        let needs_id = kind != EntityKind::Unresolved;
+        if needs_id != is_opaque(id) {
+            return Err(EntityError::NativeId(id.to_owned()));
+        }
+        Ok(Self::from_parts(
+            kind,
+            system.as_bytes(),
+            instance.as_bytes(),
+            id.as_bytes(),
+        ))
+    }
+
+    /// The id of an identifier: its token stands for system, instance and value.
+    pub fn identifier(token: &Token) -> Self {
+        Self::from_parts(EntityKind::Identifier, b"", b"", token.as_bytes())
+    }
+
+    /// What a system's tickets say about somebody they do not name.
+    pub fn unresolved(source: &Source) -> Self {
+        Self::from_parts(
+            EntityKind::Unresolved,
+            source.system.as_bytes(),
+            source.instance.as_bytes(),
+            b"",
+        )
+    }
+
+    /// The entity that a source's rejected events and gaps belong to.
+    pub fn source(source: &Source) -> Self {
+        Self::from_parts(
+            EntityKind::Source,
+            source.system.as_bytes(),
+            source.instance.as_bytes(),
+            source.stream.as_bytes(),
+        )
+    }
+
+    /// The id that a fact's reference gives, where it gives one. `source` fills in what the reference leaves out.
+    pub fn of(reference: &Ref, source: &Source) -> Option<Self> {
+        if reference.id.is_empty() {
+            return None;
+        }
+        let (system, instance) = if reference.system.is_empty() {
+            (&source.system, &source.instance)
+        } else {
+            (&reference.system, &reference.instance)
+        };
+        Some(Self::from_parts(
+            reference.kind(),
+            system.as_bytes(),
+            instance.as_bytes(),
+            reference.id.as_bytes(),
+        ))
+    }
+
+    fn from_parts(kind: EntityKind, system: &[u8], instance: &[u8], id: &[u8]) -> Self {
+        let mut bytes = Vec::with_capacity(4 + system.len() + instance.len() + id.len());
+        bytes.push(kind as u8);
+        for part in [system, instance, id] {
+            bytes.push(u8::try_from(part.len()).expect("every caller has checked the lengths"));
+            bytes.extend_from_slice(part);
+        }
+        Self(bytes.into_boxed_slice())
+    }
+
+    /// Reads the binary form.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, EntityError> {
+        let malformed = || EntityError::Bytes(bytes.len());
+        let (&kind, mut rest) = bytes.split_first().ok_or_else(malformed)?;
+        EntityKind::try_from(i32::from(kind)).map_err(|_| malformed())?;
+        for _ in 0..3 {
+            let (&length, tail) = rest.split_first().ok_or_else(malformed)?;
+            rest = tail.get(usize::from(length)..).ok_or_else(malformed)?;
+        }
+        if !rest.is_empty() {
+            return Err(malformed());
+        }
+        Ok(Self(bytes.into()))
+    }
+
+    /// The binary form, at most 1 + 3 × 256 bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// What kind of entity it is.
+    pub fn kind(&self) -> EntityKind {
+        EntityKind::try_from(i32::from(self.0[0])).unwrap_or(EntityKind::Unspecified)
+    }
+
+    /// The system, such as "okta"; empty for an identifier.
+    pub fn system(&self) -> &str {
+        self.text(0)
+    }
+
+    /// The tenant; empty for an identifier.
+    pub fn instance(&self) -> &str {
+        self.text(1)
+    }
+
+    /// The native id, such as "00u1" or "group_member/00g1"; of a source its stream; empty for an identifier.
+    pub fn native_id(&self) -> &str {
+        if self.kind() == EntityKind::Identifier {
+            ""
+        } else {
+            self.text(2)
+        }
+    }
+
+    /// The token of an identifier.
+    pub fn token(&self) -> Option<Token> {
+        (self.kind() == EntityKind::Identifier)
+            .then(|| Token::from_slice(self.part(2)).ok())
+            .flatten()
+    }
+
+    /// The reference that names this entity in a fact of `source`.
+    pub fn to_ref(&self, source: &Source) -> Ref {
+        let mut reference = Ref {
+            kind: self.kind().into(),
+            ..Ref::default()
+        };
+        if let Some(token) = self.token() {
+            reference.tokens.push(token.as_bytes().to_vec());
+            return reference;
+        }
+        if self.system() != source.system || self.instance() != source.instance {
+            reference.system = self.system().to_owned();
+            reference.instance = self.instance().to_owned();
+        }
+        reference.id = self.native_id().to_owned();
+        reference
+    }
+
+    fn part(&self, number: usize) -> &[u8] {
+        let mut rest = &self.0[1..];
+        for _ in 0..number {
+            rest = &rest[1 + usize::from(rest[0])..];
+        }
+        &rest[1..1 + usize::from(rest[0])]
+    }
+
+    fn text(&self, number: usize) -> &str {
+        std::str::from_utf8(self.part(number)).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for EntityId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", kind_name(self.kind()))?;
+        if let Some(token) = self.token() {
+            return write!(out, ":{token}");
+        }
+        write!(out, ":{}:{}", self.system(), self.instance())?;
+        if self.kind() == EntityKind::Unresolved {
+            return Ok(());
+        }
+        write!(out, ":{}", self.native_id())
+    }
+}
+
+impl fmt::Debug for EntityId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{self}")
+    }
+}
+
+impl std::str::FromStr for EntityId {
+    type Err = EntityError;
+
+    fn from_str(text: &str) -> Result<Self, EntityError> {
+        let form = || EntityError::Form(text.to_owned());
+        let (kind, rest) = text.split_once(':').ok_or_else(form)?;
+        let kind = kind_from_name(kind).ok_or_else(|| EntityError::Kind(kind.to_owned()))?;
+        if kind == EntityKind::Identifier {
+            return Token::from_hex(rest)
+                .map(|token| Self::identifier(&token))
+                .map_err(|_| form());
+        }
+        let mut parts = rest.splitn(3, ':');
+        let system = parts.next().ok_or_else(form)?;
+        let instance = parts.next().ok_or_else(form)?;
+        Self::new(kind, system, instance, parts.next().unwrap_or_default())
+    }
+}
+
+/// Whether text may stand in a record as a native id: visible ASCII without '@', so that no address and no name with a
+/// space or an accent gets in.
+pub fn is_opaque(text: &str) -> bool {
+    (1..=NATIVE_ID_BYTES_MAX).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'@')
+}
+
+/// Whether text may stand in a record as a code: an enum value or a type name of the source's own.
+pub fn is_code(text: &str) -> bool {
+    (1..=NAME_BYTES_MAX).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-/:".contains(&byte))
+}
+
+/// Checks the name of a system, an instance or a stream.
+pub fn check_name(text: &str) -> Result<(), EntityError> {
+    let valid = (1..=NAME_BYTES_MAX).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    if valid {
+        Ok(())
+    } else {
+        Err(EntityError::Name(text.to_owned()))
+    }
+}
+
+/// The name of a kind in the text form of ids.
+pub fn kind_name(kind: EntityKind) -> &'static str {
+    match kind {
+        EntityKind::Unspecified => "unspecified",
+        EntityKind::Person => "person",
+        EntityKind::Account => "account",
+        EntityKind::Credential => "credential",
+        EntityKind::Entitlement => "entitlement",
+        EntityKind::Ticket => "ticket",
+        EntityKind::Integration => "integration",
+        EntityKind::SnapshotScope => "snapshot_scope",
+        EntityKind::Identifier => "identifier",
+        EntityKind::Unresolved => "unresolved",
+        EntityKind::Source => "source",
+    }
+}
+
+fn kind_from_name(name: &str) -> Option<EntityKind> {
+    (1..=10)
+        .filter_map(|number| EntityKind::try_from(number).ok())
+        .find(|&kind| kind_name(kind) == name)
+}

@@ -1,0 +1,279 @@
+//! Who and what a fact names, and in which role.
+//!
+//! Owns the walk over a fact's references and, from it, the entity set of a record: a pure function of the record's
+//! bytes, on which the histories of all entities rest. It never resolves one name to another.
+
+use std::collections::BTreeSet;
+
+use counterfoil_proto::v1::{Fact, FactKind, Record, Ref, Source, fact::Detail, record::Body};
+
+use crate::entity::EntityId;
+use crate::identifier::Token;
+
+/// The part that a reference has in a fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Role {
+    /// Who did it.
+    Actor,
+    /// What it was done with.
+    Via,
+    /// Whose account, access or credential it is about.
+    Subject,
+    /// The entitlement, credential, ticket or scope it is about.
+    Object,
+    /// A ticket that the event refers to.
+    Ticket,
+    /// Who asked for a ticket.
+    Requester,
+    /// Who works on a ticket.
+    Assignee,
+    /// What a ticket asks for.
+    Item,
+    /// Who was asked to approve.
+    Approver,
+    /// Who asked for the approval.
+    AskedBy,
+    /// Who was to approve in the approver's place.
+    Delegate,
+    /// What a grant is inherited through.
+    InheritedVia,
+    /// What an entitlement implies, or no longer implies.
+    Implied,
+    /// Who answers for it, or whose manager it is.
+    Owner,
+    /// Who reviews it.
+    Reviewer,
+}
+
+impl Role {
+    /// The role's name in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Actor => "actor",
+            Self::Via => "via",
+            Self::Subject => "subject",
+            Self::Object => "object",
+            Self::Ticket => "ticket",
+            Self::Requester => "requester",
+            Self::Assignee => "assignee",
+            Self::Item => "item",
+            Self::Approver => "approver",
+            Self::AskedBy => "asked_by",
+            Self::Delegate => "delegate",
+            Self::InheritedVia => "inherited_via",
+            Self::Implied => "implied",
+            Self::Owner => "owner",
+            Self::Reviewer => "reviewer",
+        }
+    }
+
+    /// Every role, by its number.
+    pub const ALL: [Self; 15] = [
+        Self::Actor,
+        Self::Via,
+        Self::Subject,
+        Self::Object,
+        Self::Ticket,
+        Self::Requester,
+        Self::Assignee,
+        Self::Item,
+        Self::Approver,
+        Self::AskedBy,
+        Self::Delegate,
+        Self::InheritedVia,
+        Self::Implied,
+        Self::Owner,
+        Self::Reviewer,
+    ];
+}
+
+/// Every reference of a fact with its role, in the order of the fields.
+pub fn references(fact: &Fact) -> impl Iterator<Item = (Role, &Ref)> {
+    let named = |role: Role| move |reference| (role, reference);
+    let mut found: Vec<(Role, &Ref)> = Vec::with_capacity(8);
+    found.extend(fact.actor.iter().map(named(Role::Actor)));
+    found.extend(fact.via.iter().map(named(Role::Via)));
+    found.extend(fact.subject.iter().map(named(Role::Subject)));
+    found.extend(fact.object.iter().map(named(Role::Object)));
+    if let Some(correlation) = &fact.correlation {
+        found.extend(correlation.tickets.iter().map(named(Role::Ticket)));
+    }
+    match &fact.detail {
+        Some(Detail::Grant(grant)) => {
+            found.extend(grant.inherited_via.iter().map(named(Role::InheritedVia)))
+        }
+        Some(Detail::Ticket(ticket)) => {
+            found.extend(ticket.requester.iter().map(named(Role::Requester)));
+            found.extend(ticket.assignee.iter().map(named(Role::Assignee)));
+            found.extend(
+                ticket
+                    .items
+                    .iter()
+                    .filter_map(|item| item.target.as_ref())
+                    .map(named(Role::Item)),
+            );
+        }
+        Some(Detail::Approval(approval)) => {
+            found.extend(approval.approver.iter().map(named(Role::Approver)));
+            found.extend(approval.asked_by.iter().map(named(Role::AskedBy)));
+            found.extend(approval.delegate.iter().map(named(Role::Delegate)));
+        }
+        Some(Detail::Account(account)) => {
+            found.extend(account.manager.iter().map(named(Role::Owner)))
+        }
+        Some(Detail::Entitlement(entitlement)) => {
+            found.extend(entitlement.implies_added.iter().map(named(Role::Implied)));
+            found.extend(entitlement.implies_removed.iter().map(named(Role::Implied)));
+        }
+        Some(Detail::Ownership(ownership)) => {
+            found.extend(ownership.owner.iter().map(named(Role::Owner)))
+        }
+        Some(Detail::Review(review)) => {
+            found.extend(review.reviewer.iter().map(named(Role::Reviewer)))
+        }
+        Some(
+            Detail::Credential(_)
+            | Detail::Lifecycle(_)
+            | Detail::Snapshot(_)
+            | Detail::PolicyDecision(_),
+        )
+        | None => {}
+    }
+    found.into_iter()
+}
+
+/// The entities that one reference names: its id, where it has one, and each of its identifiers.
+pub fn entities_of(reference: &Ref, source: &Source) -> impl Iterator<Item = EntityId> {
+    let identifiers = reference
+        .tokens
+        .iter()
+        .filter_map(|token| Token::from_slice(token).ok());
+    EntityId::of(reference, source)
+        .into_iter()
+        .chain(identifiers.map(|token| EntityId::identifier(&token)))
+}
+
+/// Whether a fact about a ticket names nobody: such a fact also belongs to its system's unresolved entity.
+pub fn is_unresolved(fact: &Fact) -> bool {
+    match kind_group(fact.kind()) {
+        Group::Ticket => fact.subject.is_none(),
+        Group::Approval => fact.object.is_none(),
+        _ => false,
+    }
+}
+
+/// The entities that a record belongs to, in ascending order: a pure function of the record.
+pub fn entity_set(record: &Record) -> BTreeSet<EntityId> {
+    let mut entities = BTreeSet::new();
+    let Some(source) = record
+        .provenance
+        .as_ref()
+        .and_then(|provenance| provenance.source.as_ref())
+    else {
+        return entities;
+    };
+    match &record.body {
+        Some(Body::Event(event)) => {
+            for fact in &event.facts {
+                entities.extend(
+                    references(fact).flat_map(|(_, reference)| entities_of(reference, source)),
+                );
+                if is_unresolved(fact) {
+                    entities.insert(EntityId::unresolved(source));
+                }
+            }
+        }
+        Some(Body::EventConflict(_) | Body::SourceRejected(_) | Body::SourceGap(_)) => {
+            entities.insert(EntityId::source(source));
+        }
+        Some(Body::Origin(_)) | None => {}
+    }
+    entities
+}
+
+/// What a kind of fact is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// A request or a change, as a ticket.
+    Ticket,
+    /// One approver's part in a ticket.
+    Approval,
+    /// An account in one system.
+    Account,
+    /// Who holds which entitlement.
+    Grant,
+    /// What an entitlement means.
+    Entitlement,
+    /// A key, token, secret or certificate.
+    Credential,
+    /// Owner, purpose and register of a non-human identity.
+    Governance,
+    /// Joiner, mover, leaver.
+    Lifecycle,
+    /// A listing of live access.
+    Snapshot,
+    /// Which identifiers and accounts are one.
+    Identity,
+    /// A recertification.
+    Review,
+    /// Access that was used.
+    Use,
+    /// What a source says of itself.
+    Source,
+}
+
+/// What a kind of fact is about.
+pub fn kind_group(kind: FactKind) -> Group {
+    use FactKind as K;
+    match kind {
+        K::TicketOpened | K::TicketUpdated | K::TicketClosed | K::TicketCancelled => Group::Ticket,
+        K::ApprovalRequested
+        | K::ApprovalGranted
+        | K::ApprovalRejected
+        | K::ApprovalCancelled
+        | K::ApprovalExpired
+        | K::ApprovalDelegated => Group::Approval,
+        K::AccountCreated
+        | K::AccountEnabled
+        | K::AccountDisabled
+        | K::AccountLocked
+        | K::AccountUnlocked
+        | K::AccountDeleted
+        | K::AccountUpdated => Group::Account,
+        K::GrantAdded | K::GrantRemoved | K::GrantModified | K::GrantExpired => Group::Grant,
+        K::EntitlementDefined | K::EntitlementChanged | K::EntitlementRemoved => Group::Entitlement,
+        K::CredentialCreated
+        | K::CredentialRotated
+        | K::CredentialDisabled
+        | K::CredentialEnabled
+        | K::CredentialRevoked
+        | K::CredentialExpired
+        | K::CredentialUsed => Group::Credential,
+        K::OwnerAssigned
+        | K::OwnerRemoved
+        | K::PurposeDeclared
+        | K::NhiRegistered
+        | K::NhiRetired => Group::Governance,
+        K::LifecycleJoiner | K::LifecycleMover | K::LifecycleLeaver => Group::Lifecycle,
+        K::SnapshotBegin | K::SnapshotItem | K::SnapshotEnd => Group::Snapshot,
+        K::IdentifierBound | K::IdentityLinked => Group::Identity,
+        K::ReviewOpened | K::ReviewDecision | K::ReviewClosed => Group::Review,
+        K::SessionAssumed | K::AuthEvent | K::PolicyDecision => Group::Use,
+        K::SourceHeartbeat | K::SourceAuditConfigChanged | K::Unspecified => Group::Source,
+    }
+}
+
+/// Whether a fact of this kind, where it succeeded, gives somebody access that they did not have: what an approval is
+/// asked for.
+pub fn gives_access(kind: FactKind) -> bool {
+    matches!(
+        kind,
+        FactKind::AccountCreated
+            | FactKind::AccountEnabled
+            | FactKind::GrantAdded
+            | FactKind::GrantModified
+            | FactKind::CredentialCreated
+            | FactKind::CredentialEnabled
+    )
+}

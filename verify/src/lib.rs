@@ -1,0 +1,20 @@
+//! Counterfoil's verifier: what an auditor has to trust. No I/O, no clock, no randomness, no threads.
+#![deny(missing_docs)]
+
+pub mod approval;
+pub mod beside;
+pub mod checkpoint;
+pub mod entity;
+pub mod fact;
+pub mod hash;
+pub mod identifier;
+pub mod link;
+pub mod note;
+pub mod policy;
+pub mod proof;
+pub mod record;
+pub mod replay;
+pub mod rules;
+pub mod state;
+pub mod time;
+pub mod tree;

@@ -1,0 +1,524 @@
+//! Owns the text of a trust policy: whom an auditor believes, as C2SP tlog-policy, and the index key.
+//!
+//! ```text
+//! #counterfoil index-key AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=
+//! log example.com/auditledger+ff8e8a15+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c
+//! witness w1 witness.example.com/w1+745fb5e8+BIE5dw6ofRdfVqNUZsNMfszLjYqRtO43ol32D1uPybOU
+//! group witnesses 1 w1
+//! quorum witnesses
+//! ```
+//!
+//! Never decides whether a quorum is reached, and never takes a policy from the file being verified: it
+//! comes to the auditor by another way.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroize;
+
+use crate::note::{NoteError, SignatureType, VerifierKey};
+
+/// Bytes of a policy, at most: room for [`ENTRIES_MAX`] lines of each kind at 5 KB a line.
+pub const POLICY_BYTES_MAX: usize = 1 << 20;
+
+/// Logs, witnesses and groups, at most of each. C2SP tlog-policy asks for at least 32.
+pub const ENTRIES_MAX: usize = 64;
+
+/// Whom to believe: logs, witnesses, and how many of them (C2SP tlog-policy). Always consistent: names
+/// are defined once and before use, members and public keys occur once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    index_key: Option<IndexKey>,
+    logs: Vec<Log>,
+    witnesses: Vec<Witness>,
+    groups: Vec<Group>,
+    quorum: Quorum,
+}
+
+/// A log whose checkpoints are believed, if the quorum agrees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// The log's key, of type [`SignatureType::Ed25519`]; its name is the log's origin.
+    pub key: VerifierKey,
+    /// Where the log is served, without spaces. Its meaning is the reader's.
+    pub url: Option<String>,
+}
+
+/// A cosigner: a witness or a replayer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Witness {
+    /// Its name within this policy, without spaces.
+    pub name: String,
+    /// Its key, of type [`SignatureType::Cosignature`].
+    pub key: VerifierKey,
+    /// Where it takes checkpoints, without spaces. Its meaning is the reader's.
+    pub url: Option<String>,
+}
+
+/// Several witnesses or groups that agree when enough of them do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Its name within this policy, without spaces.
+    pub name: String,
+    /// How many of the members must agree.
+    pub threshold: Threshold,
+    /// Names of witnesses and of groups defined before; at least one.
+    pub members: Vec<String>,
+}
+
+/// How many members of a group must agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Threshold {
+    /// Every one.
+    All,
+    /// At least one.
+    Any,
+    /// At least this many: from 1 to the number of members.
+    AtLeast(usize),
+}
+
+/// What a checkpoint needs besides the log's own signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Quorum {
+    /// Nothing.
+    None,
+    /// The agreement of the witness or group of this name.
+    Of(String),
+}
+
+/// The key of the identifier tokens, 32 bytes. Confidential to those who hold the policy: wiped from
+/// memory on drop, and not shown by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IndexKey([u8; 32]);
+
+/// Why a policy is refused. Lines are numbered from 1.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// The policy is too long.
+    #[error("expected a policy of at most {POLICY_BYTES_MAX} bytes, got {found}: shorten it")]
+    TooLong {
+        /// Bytes given.
+        found: usize,
+    },
+    /// The policy is not text.
+    #[error(
+        "expected UTF-8 without control characters other than tab and newline, got something else \
+         on line {line}: save the policy as UTF-8 with Unix line ends"
+    )]
+    NotText {
+        /// Line.
+        line: usize,
+    },
+    /// The last line is not ended.
+    #[error("expected a newline at the end of the policy: check that it was copied whole")]
+    NoFinalNewline,
+    /// A line is none of those that C2SP tlog-policy defines.
+    #[error("expected {expected} on line {line} of the policy: see C2SP tlog-policy")]
+    Line {
+        /// Line.
+        line: usize,
+        /// The form, or forms, that fit.
+        expected: &'static str,
+    },
+    /// A key cannot be read.
+    #[error("read the key on line {line} of the policy")]
+    Key {
+        /// Line.
+        line: usize,
+        /// What is wrong with it.
+        #[source]
+        source: NoteError,
+    },
+    /// A log has a cosigner's key, or a witness a log's.
+    #[error(
+        "expected a key of type {:#04x} on line {line} of the policy, got type {:#04x}: \
+         log keys are of type 0x01, witness keys of type 0x04",
+        expected.byte(),
+        found.byte()
+    )]
+    KeyType {
+        /// Line.
+        line: usize,
+        /// Type that belongs there.
+        expected: SignatureType,
+        /// Type of the key given.
+        found: SignatureType,
+    },
+    /// A public key occurs twice, under whatever names.
+    #[error(
+        "expected every public key once, got one again on line {line} of the policy: remove it"
+    )]
+    DuplicateKey {
+        /// Line of the second occurrence.
+        line: usize,
+    },
+    /// A name is defined twice, or is `none`.
+    #[error(
+        "expected a name that is still free on line {line} of the policy, got {name:?}: choose another"
+    )]
+    NameTaken {
+        /// Line of the second definition.
+        line: usize,
+        /// The name.
+        name: String,
+    },
+    /// A name is used before its definition, or has none.
+    #[error(
+        "expected a name defined above line {line} of the policy, got {name:?}: define it first"
+    )]
+    NameUndefined {
+        /// Line that uses the name.
+        line: usize,
+        /// The name.
+        name: String,
+    },
+    /// A name is a member for the second time.
+    #[error(
+        "expected every name in one group at most, got {name:?} again on line {line} of the policy: remove it there"
+    )]
+    MemberRepeated {
+        /// Line of the second group.
+        line: usize,
+        /// The name.
+        name: String,
+    },
+    /// A threshold that the group can never reach, or always has.
+    #[error(
+        "expected all, any or a number from 1 to {members} on line {line} of the policy, got {found:?}: count the members"
+    )]
+    Threshold {
+        /// Line.
+        line: usize,
+        /// Number of members.
+        members: usize,
+        /// The threshold given.
+        found: String,
+    },
+    /// Too many lines of one kind.
+    #[error(
+        "expected at most {ENTRIES_MAX} logs, witnesses and groups each, got more on line {line} of the policy: remove some"
+    )]
+    TooMany {
+        /// Line that is one too many.
+        line: usize,
+    },
+    /// There is no quorum, or a second one.
+    #[error(
+        "expected exactly one quorum line in the policy, got {found}: write \"quorum none\" if no witness is needed"
+    )]
+    Quorum {
+        /// Number of quorum lines seen.
+        found: usize,
+    },
+}
+
+impl Policy {
+    /// Reads a policy (C2SP tlog-policy, "Policy file syntax and structure").
+    ///
+    /// Narrower than the specification in two ways: the bytes are UTF-8, and no public key serves both
+    /// a log and a witness. Comments are dropped, except a line `#counterfoil index-key <base64>`; any
+    /// other `#counterfoil` line is an error, so that a newer policy is never half understood.
+    ///
+    /// # Errors
+    /// Any [`PolicyError`]; it names the first line that is wrong.
+    pub fn parse(bytes: &[u8]) -> Result<Policy, PolicyError> {
+        let text = check_text(bytes)?;
+        let mut draft = Draft::default();
+        for (position, line) in text.lines().enumerate() {
+            draft.read_line(position + 1, line)?;
+        }
+        let quorum = draft.quorum.ok_or(PolicyError::Quorum { found: 0 })?;
+        Ok(Policy {
+            index_key: draft.index_key,
+            logs: draft.logs,
+            witnesses: draft.witnesses,
+            groups: draft.groups,
+            quorum,
+        })
+    }
+
+    /// The policy as text: index key, logs, witnesses, groups, quorum, one line each. Reading it again
+    /// gives an equal policy. **Confidential** if there is an index key.
+    pub fn format(&self) -> String {
+        let mut text = String::new();
+        if let Some(key) = &self.index_key {
+            text.push_str(&format!(
+                "#counterfoil index-key {}\n",
+                STANDARD.encode(key.0)
+            ));
+        }
+        for log in &self.logs {
+            text.push_str(&format!("log {}{}\n", log.key, spaced(&log.url)));
+        }
+        for Witness { name, key, url } in &self.witnesses {
+            text.push_str(&format!("witness {name} {key}{}\n", spaced(url)));
+        }
+        for group in &self.groups {
+            let threshold = match group.threshold {
+                Threshold::All => "all".to_owned(),
+                Threshold::Any => "any".to_owned(),
+                Threshold::AtLeast(count) => count.to_string(),
+            };
+            let members = group.members.join(" ");
+            text.push_str(&format!("group {} {threshold} {members}\n", group.name));
+        }
+        match &self.quorum {
+            Quorum::None => text.push_str("quorum none\n"),
+            Quorum::Of(name) => text.push_str(&format!("quorum {name}\n")),
+        }
+        text
+    }
+
+    /// The key of the identifier tokens, if the policy carries it.
+    pub fn index_key(&self) -> Option<&IndexKey> {
+        self.index_key.as_ref()
+    }
+
+    /// The logs, in the order of their lines.
+    pub fn logs(&self) -> &[Log] {
+        &self.logs
+    }
+
+    /// The witnesses, in the order of their lines.
+    pub fn witnesses(&self) -> &[Witness] {
+        &self.witnesses
+    }
+
+    /// The groups, in the order of their lines: a group stands after its members.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// What a checkpoint needs besides the log's own signature.
+    pub fn quorum(&self) -> &Quorum {
+        &self.quorum
+    }
+}
+
+impl IndexKey {
+    /// The key with these bytes.
+    pub fn from_bytes(bytes: [u8; 32]) -> IndexKey {
+        IndexKey(bytes)
+    }
+
+    /// The 32 bytes of the key. **Confidential.**
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl Drop for IndexKey {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl fmt::Debug for IndexKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("IndexKey").finish_non_exhaustive()
+    }
+}
+
+/// What has been read so far: all of it consistent.
+#[derive(Default)]
+struct Draft {
+    index_key: Option<IndexKey>,
+    logs: Vec<Log>,
+    witnesses: Vec<Witness>,
+    groups: Vec<Group>,
+    quorum: Option<Quorum>,
+    names: BTreeSet<String>,
+    members: BTreeSet<String>,
+    public_keys: BTreeSet<[u8; 32]>,
+}
+
+impl Draft {
+    fn read_line(&mut self, line: usize, text: &str) -> Result<(), PolicyError> {
+        let fields: Vec<&str> = text
+            .split([' ', '\t'])
+            .filter(|field| !field.is_empty())
+            .collect();
+        let shape = |expected| Err(PolicyError::Line { line, expected });
+        match fields[..] {
+            [] => Ok(()),
+            ["#counterfoil", "index-key", key] => self.set_index_key(line, key),
+            ["#counterfoil", ..] => shape("\"#counterfoil index-key <base64 of 32 bytes>\""),
+            [comment, ..] if comment.starts_with('#') => Ok(()),
+            ["log", key] => self.add_log(line, key, None),
+            ["log", key, url] => self.add_log(line, key, Some(url)),
+            ["log", ..] => shape("\"log <vkey> [<url>]\""),
+            ["witness", name, key] => self.add_witness(line, name, key, None),
+            ["witness", name, key, url] => self.add_witness(line, name, key, Some(url)),
+            ["witness", ..] => shape("\"witness <name> <vkey> [<url>]\""),
+            ["group", name, threshold, ref members @ ..] if !members.is_empty() => {
+                self.add_group(line, name, threshold, members)
+            }
+            ["group", ..] => shape("\"group <name> all|any|<number> <name>...\""),
+            ["quorum", name] => self.set_quorum(line, name),
+            ["quorum", ..] => shape("\"quorum <name>\" or \"quorum none\""),
+            _ => shape("a line that starts with log, witness, group, quorum or #"),
+        }
+    }
+
+    fn set_index_key(&mut self, line: usize, encoded: &str) -> Result<(), PolicyError> {
+        let expected = "one index key, as the base64 of 32 bytes,";
+        let malformed = PolicyError::Line { line, expected };
+        let mut bytes = STANDARD.decode(encoded).map_err(|_| malformed.clone())?;
+        let key = <[u8; 32]>::try_from(&bytes[..]).map(IndexKey);
+        bytes.zeroize();
+        match (key, &self.index_key) {
+            (Ok(key), None) => self.index_key = Some(key),
+            _ => return Err(malformed),
+        }
+        Ok(())
+    }
+
+    fn add_log(&mut self, line: usize, key: &str, url: Option<&str>) -> Result<(), PolicyError> {
+        check_room(line, self.logs.len())?;
+        let key = self.read_key(line, key, SignatureType::Ed25519)?;
+        let url = url.map(str::to_owned);
+        self.logs.push(Log { key, url });
+        Ok(())
+    }
+
+    fn add_witness(
+        &mut self,
+        line: usize,
+        name: &str,
+        key: &str,
+        url: Option<&str>,
+    ) -> Result<(), PolicyError> {
+        check_room(line, self.witnesses.len())?;
+        let key = self.read_key(line, key, SignatureType::Cosignature)?;
+        let name = self.define(line, name)?;
+        let url = url.map(str::to_owned);
+        self.witnesses.push(Witness { name, key, url });
+        Ok(())
+    }
+
+    fn add_group(
+        &mut self,
+        line: usize,
+        name: &str,
+        threshold: &str,
+        members: &[&str],
+    ) -> Result<(), PolicyError> {
+        check_room(line, self.groups.len())?;
+        let threshold = read_threshold(line, threshold, members.len())?;
+        for member in members {
+            let member = self.defined(line, member)?;
+            if let Some(name) = self.members.replace(member) {
+                return Err(PolicyError::MemberRepeated { line, name });
+            }
+        }
+        // The group's own name becomes known last: a group is no member of itself.
+        let name = self.define(line, name)?;
+        let members = members.iter().map(|member| (*member).to_owned()).collect();
+        self.groups.push(Group {
+            name,
+            threshold,
+            members,
+        });
+        Ok(())
+    }
+
+    fn set_quorum(&mut self, line: usize, name: &str) -> Result<(), PolicyError> {
+        if self.quorum.is_some() {
+            return Err(PolicyError::Quorum { found: 2 });
+        }
+        self.quorum = Some(match name {
+            "none" => Quorum::None,
+            _ => Quorum::Of(self.defined(line, name)?),
+        });
+        Ok(())
+    }
+
+    fn read_key(
+        &mut self,
+        line: usize,
+        key: &str,
+        expected: SignatureType,
+    ) -> Result<VerifierKey, PolicyError> {
+        let key = VerifierKey::parse(key).map_err(|source| PolicyError::Key { line, source })?;
+        let found = key.signature_type();
+        if found != expected {
+            return Err(PolicyError::KeyType {
+                line,
+                expected,
+                found,
+            });
+        }
+        if !self.public_keys.insert(*key.public_key()) {
+            return Err(PolicyError::DuplicateKey { line });
+        }
+        Ok(key)
+    }
+
+    fn define(&mut self, line: usize, name: &str) -> Result<String, PolicyError> {
+        let name = name.to_owned();
+        if name == "none" || !self.names.insert(name.clone()) {
+            return Err(PolicyError::NameTaken { line, name });
+        }
+        Ok(name)
+    }
+
+    fn defined(&self, line: usize, name: &str) -> Result<String, PolicyError> {
+        let name = name.to_owned();
+        if !self.names.contains(&name) {
+            return Err(PolicyError::NameUndefined { line, name });
+        }
+        Ok(name)
+    }
+}
+
+fn read_threshold(line: usize, text: &str, members: usize) -> Result<Threshold, PolicyError> {
+    match (text, text.parse::<usize>()) {
+        ("all", _) => Ok(Threshold::All),
+        ("any", _) => Ok(Threshold::Any),
+        (_, Ok(count)) if (1..=members).contains(&count) && count.to_string() == text => {
+            Ok(Threshold::AtLeast(count))
+        }
+        _ => Err(PolicyError::Threshold {
+            line,
+            members,
+            found: text.to_owned(),
+        }),
+    }
+}
+
+fn check_room(line: usize, count: usize) -> Result<(), PolicyError> {
+    match count {
+        0..ENTRIES_MAX => Ok(()),
+        _ => Err(PolicyError::TooMany { line }),
+    }
+}
+
+/// The bytes as text, if they are short enough, in the character set of C2SP tlog-policy, and whole.
+fn check_text(bytes: &[u8]) -> Result<&str, PolicyError> {
+    if bytes.len() > POLICY_BYTES_MAX {
+        return Err(PolicyError::TooLong { found: bytes.len() });
+    }
+    let accepted = |byte: &u8| matches!(byte, b'\t' | b'\n' | 0x20..=0x7e | 0x80..);
+    let text = std::str::from_utf8(bytes).map_err(|error| not_text(bytes, error.valid_up_to()))?;
+    if let Some(at) = bytes.iter().position(|byte| !accepted(byte)) {
+        return Err(not_text(bytes, at));
+    }
+    if !text.is_empty() && !text.ends_with('\n') {
+        return Err(PolicyError::NoFinalNewline);
+    }
+    Ok(text)
+}
+
+fn not_text(bytes: &[u8], at: usize) -> PolicyError {
+    let newlines = bytes[..at].iter().filter(|byte| **byte == b'\n').count();
+    PolicyError::NotText { line: newlines + 1 }
+}
+
+fn spaced(url: &Option<String>) -> String {
+    match url {
+        Some(url) => format!(" {url}"),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,200 @@
+//! The record's bytes: the canonical form, and nothing else.
+//!
+//! Owns encoding, decoding and every rule that a record must keep. What this module rejects, nothing above may accept.
+//! It never looks at what lies beside a record except through its commitment.
+//!
+//! ```text
+//! 08 01                 format 1
+//! 10 2a                 index 42 (left out for 0)
+//! 1a 20 <32 bytes>      prev: the leaf hash of record 41
+//! 22 .. <time>          recorded_at
+//! 2a .. <provenance>    provenance (absent in record 0 only)
+//! 32 20 <32 bytes>      commitment (absent where nothing lies beside)
+//! 3a|42|4a|52|5a ..     origin | event | event_conflict | source_rejected | source_gap
+//! ```
+
+use counterfoil_proto::v1::{Origin, Precision, Provenance, Record, Time, record::Body};
+use prost::Message;
+
+use crate::hash::{Hash, LeafHash, domain_hash, leaf_hash};
+use crate::rules::{self, Violation};
+use crate::time::{Moment, RecordedAt};
+use crate::tree::RecordIndex;
+
+/// The largest record, in bytes: an entry of a tlog-tiles bundle has a length of 16 bits (c2sp.org/tlog-tiles).
+pub const RECORD_BYTES_MAX: usize = 65_535;
+/// The layout that this version writes and reads.
+pub const FORMAT: u32 = 1;
+
+/// Why some bytes are not a record.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum RecordError {
+    /// More bytes than an entry of the log may have.
+    #[error("a record of {0} bytes is too large: at most 65,535 are allowed")]
+    TooLarge(usize),
+    /// Written by a newer version.
+    #[error("the record has format {0}: this version reads format 1 only, a newer one is needed")]
+    Unreadable(u32),
+    /// Other bytes than a protobuf message.
+    #[error("the record is not a protobuf message: {0}")]
+    NotProtobuf(String),
+    /// The same message has another, canonical form.
+    #[error(
+        "the record is not in canonical form: written again, its bytes differ from byte {0} on"
+    )]
+    NotCanonical(usize),
+    /// The message says something that no record may say.
+    #[error("the record breaks a rule: {0}")]
+    Rule(#[from] Violation),
+}
+
+/// Reads a record. Accepts exactly the bytes that [`encode`] gives for a valid record.
+pub fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
+    if bytes.len() > RECORD_BYTES_MAX {
+        return Err(RecordError::TooLarge(bytes.len()));
+    }
+    let format = match bytes {
+        [0x08, number, ..] if *number < 0x80 => u32::from(*number),
+        _ => 0,
+    };
+    if format > FORMAT {
+        return Err(RecordError::Unreadable(format));
+    }
+    let record =
+        Record::decode(bytes).map_err(|error| RecordError::NotProtobuf(error.to_string()))?;
+    let again = record.encode_to_vec();
+    if again != bytes {
+        let same = again
+            .iter()
+            .zip(bytes)
+            .take_while(|(ours, theirs)| ours == theirs)
+            .count();
+        return Err(RecordError::NotCanonical(same));
+    }
+    rules::check(&record)?;
+    Ok(record)
+}
+
+/// Writes a record in canonical form, if it keeps every rule.
+pub fn encode(record: &Record) -> Result<Vec<u8>, RecordError> {
+    rules::check(record)?;
+    let bytes = record.encode_to_vec();
+    if bytes.len() > RECORD_BYTES_MAX {
+        return Err(RecordError::TooLarge(bytes.len()));
+    }
+    Ok(bytes)
+}
+
+/// The part of a record that does not depend on its place in the log: provenance, commitment and body.
+///
+/// It is encoded where the event is read, in parallel; the owner of the log puts the head before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordTail(Vec<u8>);
+
+impl RecordTail {
+    /// Encodes the tail, if a record with it keeps every rule and stays within the size limit in any place.
+    pub fn new(
+        provenance: Provenance,
+        commitment: Option<Hash>,
+        body: Body,
+    ) -> Result<Self, RecordError> {
+        let record = Record {
+            provenance: Some(provenance),
+            commitment: commitment
+                .map(|hash| hash.as_bytes().to_vec())
+                .unwrap_or_default(),
+            body: Some(body),
+            ..Record::default()
+        };
+        rules::check_tail(&record)?;
+        let bytes = record.encode_to_vec();
+        if bytes.len() + HEAD_BYTES_MAX > RECORD_BYTES_MAX {
+            return Err(RecordError::TooLarge(bytes.len() + HEAD_BYTES_MAX));
+        }
+        Ok(Self(bytes))
+    }
+
+    /// The record's bytes at its place: the same as [`encode`] gives for the whole record.
+    pub fn at(&self, index: RecordIndex, prev: LeafHash, recorded_at: RecordedAt) -> Vec<u8> {
+        let head = Record {
+            format: FORMAT,
+            index: index.0,
+            prev: prev.0.as_bytes().to_vec(),
+            recorded_at: Some(recorded_at.0.to_time(Precision::Nanosecond)),
+            ..Record::default()
+        };
+        let mut bytes = Vec::with_capacity(HEAD_BYTES_MAX + self.0.len());
+        head.encode(&mut bytes).expect("a Vec grows as needed");
+        bytes.extend_from_slice(&self.0);
+        bytes
+    }
+
+    /// How many bytes it has.
+    pub fn size(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// The most that format, index, prev and recorded_at take: 2 + 11 + 34 + 2 + (11 + 6 + 2) bytes.
+pub const HEAD_BYTES_MAX: usize = 68;
+
+/// What `prev` of record 0 is: the domain hash of the origin.
+pub fn origin_hash(origin: &str) -> LeafHash {
+    LeafHash(domain_hash("counterfoil/origin/v1", &[origin.as_bytes()]))
+}
+
+/// Record 0.
+pub fn origin_record(origin: Origin, recorded_at: Time) -> Record {
+    Record {
+        format: FORMAT,
+        index: 0,
+        prev: origin_hash(&origin.origin).0.as_bytes().to_vec(),
+        recorded_at: Some(recorded_at),
+        provenance: None,
+        commitment: Vec::new(),
+        body: Some(Body::Origin(origin)),
+    }
+}
+
+/// Checks that a record stands where it says and follows the one before it. `previous` is the leaf hash and the time of
+/// the record before it; none for record 0.
+pub fn check_link(
+    record: &Record,
+    index: RecordIndex,
+    previous: Option<(LeafHash, RecordedAt)>,
+) -> Result<(), Violation> {
+    if record.index != index.0 {
+        return Err(Violation(format!(
+            "index {} stands at place {}",
+            record.index, index.0
+        )));
+    }
+    let (prev, earliest) = match (&record.body, previous) {
+        (Some(Body::Origin(origin)), None) => {
+            (origin_hash(&origin.origin), RecordedAt(Moment::MIN))
+        }
+        (_, Some(previous)) => previous,
+        (_, None) => return Err(Violation("record 0 states no origin".to_owned())),
+    };
+    if record.prev != prev.0.as_bytes() {
+        return Err(Violation(
+            "prev is not the hash of the record before it".to_owned(),
+        ));
+    }
+    if recorded_at(record) < earliest {
+        return Err(Violation(
+            "recorded_at is earlier than that of the record before it".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// When the ledger learned a record.
+pub fn recorded_at(record: &Record) -> RecordedAt {
+    RecordedAt(record.recorded_at.as_ref().map_or(Moment::MIN, Moment::of))
+}
+
+/// The leaf hash of a record's bytes.
+pub fn hash(bytes: &[u8]) -> LeafHash {
+    leaf_hash(bytes)
+}

@@ -1,0 +1,475 @@
+//! The replay: what an entity's records come to at (occurred_at ≤ T, recorded_at ≤ K).
+//!
+//! Owns what each kind of fact does to the state of each entity that it names. Facts apply by when they happened, not by
+//! when they arrived. Only a success changes state; an approval never creates access; a listing adds what it saw and
+//! takes nothing away that a log says. Expiry is not replayed: it lapses by the clock of the question.
+
+use counterfoil_proto::v1::{
+    AccountStatus, Confidence, CredentialStatus, Decision, Fact, FactKind, Outcome, Record, Ref,
+    Source, fact::Detail, record::Body,
+};
+
+use crate::entity::EntityId;
+use crate::fact::{Group, Role, entities_of, kind_group, references};
+use crate::record::recorded_at;
+use crate::state::{
+    AccountState, ApprovalState, Evidence, GrantState, ItemState, LifecycleState,
+    RegisterState, State, TicketState,
+};
+use crate::time::{Moment, OccurredAt};
+use crate::tree::{RecordIndex, TreeSize};
+
+/// A fact, the source that fills in what its references leave out, and its place.
+#[derive(Clone, Copy, Debug)]
+pub struct FactAt<'a> {
+    /// The fact.
+    pub fact: &'a Fact,
+    /// The source of its record.
+    pub source: &'a Source,
+    /// Its place and both its times.
+    pub evidence: Evidence,
+}
+
+/// The state of `entity` at `at`, as far as the first `known` records tell. `records` are those that the entity belongs
+/// to, in any order; others do no harm.
+pub fn replay<'a>(
+    entity: &EntityId,
+    records: impl IntoIterator<Item = &'a Record>,
+    at: OccurredAt,
+    known: TreeSize,
+) -> State {
+    let mut facts: Vec<FactAt<'_>> = records.into_iter().flat_map(facts_of).collect();
+    facts.retain(|fact| fact.evidence.index < known.0 && fact.evidence.occurred_at() <= at);
+    facts.sort_by_key(|fact| fact.evidence.order());
+    let mut state = State::default();
+    for fact in &facts {
+        apply(&mut state, entity, fact);
+    }
+    state
+}
+
+/// The facts of a record, each with its place.
+pub fn facts_of(record: &Record) -> impl Iterator<Item = FactAt<'_>> {
+    let source = record
+        .provenance
+        .as_ref()
+        .and_then(|provenance| provenance.source.as_ref());
+    let facts = match (&record.body, source) {
+        (Some(Body::Event(event)), Some(source)) => Some((&event.facts, source)),
+        _ => None,
+    };
+    facts.into_iter().flat_map(move |(facts, source)| {
+        facts.iter().zip(0..).map(move |(fact, number)| {
+            let occurred_at = OccurredAt(fact.occurred_at.as_ref().map_or(Moment::MIN, Moment::of));
+            let evidence = Evidence::new(
+                RecordIndex(record.index),
+                number,
+                occurred_at,
+                recorded_at(record),
+            );
+            FactAt {
+                fact,
+                source,
+                evidence,
+            }
+        })
+    })
+}
+
+/// The entities whose state a fact may change, without doubles. A reference with a native id stands for that id alone;
+/// one without stands for each of its identifiers.
+pub fn bearers(fact: &Fact, source: &Source) -> Vec<EntityId> {
+    if fact.outcome() != Outcome::Success {
+        return Vec::new();
+    }
+    let roles: &[Role] = match kind_group(fact.kind()) {
+        Group::Ticket | Group::Approval | Group::Entitlement => &[Role::Object],
+        Group::Account | Group::Governance | Group::Lifecycle => &[Role::Subject],
+        Group::Grant | Group::Credential | Group::Snapshot | Group::Identity => {
+            &[Role::Subject, Role::Object]
+        }
+        Group::Review | Group::Use | Group::Source => &[],
+    };
+    let mut bearers: Vec<EntityId> = references(fact)
+        .filter(|(role, _)| roles.contains(role))
+        .flat_map(|(_, reference)| named(reference, source))
+        .collect();
+    bearers.sort_unstable();
+    bearers.dedup();
+    bearers
+}
+
+/// What a reference stands for in a state: its id, or its identifiers where it has none.
+pub fn named(reference: &Ref, source: &Source) -> Vec<EntityId> {
+    match EntityId::of(reference, source) {
+        Some(entity) => vec![entity],
+        None => entities_of(reference, source).collect(),
+    }
+}
+
+/// Applies one fact to the state of `entity`. Facts come in the order of [`Evidence::order`].
+pub fn apply(state: &mut State, entity: &EntityId, fact: &FactAt<'_>) {
+    if fact.fact.outcome() != Outcome::Success {
+        return;
+    }
+    let is = |reference: &Option<Ref>| {
+        reference
+            .as_ref()
+            .is_some_and(|reference| named(reference, fact.source).contains(entity))
+    };
+    let (is_subject, is_object) = (is(&fact.fact.subject), is(&fact.fact.object));
+    if !is_subject && !is_object {
+        return;
+    }
+    let own = if is_subject {
+        &fact.fact.subject
+    } else {
+        &fact.fact.object
+    };
+    if let Some(own) = own.as_ref().filter(|own| own.identity_type != 0) {
+        state.identity_type = own.identity_type;
+    }
+    match kind_group(fact.fact.kind()) {
+        Group::Account if is_subject => apply_account(state, fact),
+        Group::Grant => {
+            if is_subject {
+                apply_grant(state, fact, &fact.fact.object);
+            }
+            if is_object {
+                apply_grant(state, fact, &fact.fact.subject);
+            }
+        }
+        Group::Credential => apply_credential(state, fact),
+        Group::Snapshot => apply_snapshot(state, fact, is_subject),
+        Group::Ticket if is_object => apply_ticket(state, fact),
+        Group::Approval if is_object => apply_approval(state, fact),
+        Group::Entitlement if is_object => apply_entitlement(state, fact),
+        Group::Governance if is_subject => apply_governance(state, fact),
+        Group::Lifecycle if is_subject => apply_lifecycle(state, fact),
+        Group::Identity => {
+            if fact.fact.kind() == FactKind::IdentityLinked {
+                let other = if is_subject {
+                    &fact.fact.object
+                } else {
+                    &fact.fact.subject
+                };
+                for key in keys(other, fact) {
+                    state.linked.insert(key, fact.evidence);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn keys(reference: &Option<Ref>, fact: &FactAt<'_>) -> Vec<String> {
+    reference
+        .iter()
+        .flat_map(|reference| named(reference, fact.source))
+        .map(|entity| entity.to_string())
+        .collect()
+}
+
+fn key(reference: &Option<Ref>, fact: &FactAt<'_>) -> String {
+    keys(reference, fact).into_iter().next().unwrap_or_default()
+}
+
+fn apply_account(state: &mut State, fact: &FactAt<'_>) {
+    let account = state.account.get_or_insert_with(AccountState::default);
+    if account.status == 0 {
+        account.set_status(AccountStatus::Seen);
+    }
+    let detail = match &fact.fact.detail {
+        Some(Detail::Account(detail)) => Some(detail),
+        _ => None,
+    };
+    match fact.fact.kind() {
+        FactKind::AccountCreated => account.set_status(AccountStatus::Created),
+        FactKind::AccountEnabled => account.set_status(AccountStatus::Enabled),
+        FactKind::AccountDisabled => account.set_status(AccountStatus::Disabled),
+        FactKind::AccountDeleted => account.set_status(AccountStatus::Deleted),
+        FactKind::AccountLocked => account.locked = true,
+        FactKind::AccountUnlocked => account.locked = false,
+        _ => {}
+    }
+    account.reversible = account.status() == AccountStatus::Disabled
+        && detail.map_or(account.reversible, |detail| detail.reversible);
+    if let Some(detail) = detail.filter(|detail| !detail.department.is_empty()) {
+        account.department.clone_from(&detail.department);
+    }
+    account.evidence = fact.evidence;
+}
+
+fn apply_grant(state: &mut State, fact: &FactAt<'_>, counterpart: &Option<Ref>) {
+    for counterpart in keys(counterpart, fact) {
+        let key = format!("{counterpart} {}", fact.fact.scope);
+        match fact.fact.kind() {
+            FactKind::GrantRemoved | FactKind::GrantExpired => {
+                state.grants.remove(&key);
+            }
+            FactKind::GrantModified => {
+                let held = state.grants.remove(&key);
+                let mut modified = grant_state(counterpart, fact);
+                if let (Some(held), None) = (held, &modified.grant) {
+                    modified.grant = held.grant;
+                }
+                state.grants.insert(key, modified);
+            }
+            _ => {
+                state.grants.insert(key, grant_state(counterpart, fact));
+            }
+        }
+    }
+}
+
+fn grant_state(counterpart: String, fact: &FactAt<'_>) -> GrantState {
+    let grant = match &fact.fact.detail {
+        Some(Detail::Grant(grant)) => Some(grant.clone()),
+        _ => None,
+    };
+    GrantState {
+        counterpart,
+        scope: fact.fact.scope.clone(),
+        inherited_via: grant
+            .as_ref()
+            .map(|grant| key(&grant.inherited_via, fact))
+            .unwrap_or_default(),
+        grant,
+        actor: key(&fact.fact.actor, fact),
+        confidence: fact.fact.confidence,
+        evidence: fact.evidence,
+    }
+}
+
+/// One item of a listing, or of one version of a resource. A version lists all that its account holds, so what an
+/// earlier version of the same system saw and no log says is no longer shown for the account.
+fn apply_snapshot(state: &mut State, fact: &FactAt<'_>, is_subject: bool) {
+    if fact.fact.kind() != FactKind::SnapshotItem {
+        return;
+    }
+    if is_subject {
+        let account = state.account.get_or_insert_with(AccountState::default);
+        if account.status == 0 {
+            account.set_status(AccountStatus::Seen);
+            account.evidence = fact.evidence;
+        }
+        state.grants.retain(|_, grant| {
+            grant.confidence() != Confidence::Snapshot
+                || grant.evidence.index == fact.evidence.index
+        });
+    }
+    let counterpart = if is_subject {
+        &fact.fact.object
+    } else {
+        &fact.fact.subject
+    };
+    for counterpart in keys(counterpart, fact) {
+        let key = format!("{counterpart} {}", fact.fact.scope);
+        let logged = state
+            .grants
+            .get(&key)
+            .is_some_and(|held| held.confidence() != Confidence::Snapshot);
+        if !logged {
+            state.grants.insert(
+                key,
+                GrantState {
+                    confidence: Confidence::Snapshot.into(),
+                    ..grant_state(counterpart, fact)
+                },
+            );
+        }
+    }
+}
+
+fn apply_credential(state: &mut State, fact: &FactAt<'_>) {
+    for credential in keys(&fact.fact.object, fact) {
+        let held = state.credentials.entry(credential).or_default();
+        let owner = key(&fact.fact.subject, fact);
+        if !owner.is_empty() {
+            held.owner = owner;
+        }
+        if let Some(Detail::Credential(detail)) = &fact.fact.detail
+            && detail.expires_at.is_some()
+        {
+            held.expires_at = detail.expires_at;
+        }
+        match fact.fact.kind() {
+            FactKind::CredentialCreated => {
+                held.set_status(CredentialStatus::Active);
+                held.created = Some(fact.evidence);
+            }
+            FactKind::CredentialEnabled => held.set_status(CredentialStatus::Active),
+            FactKind::CredentialRotated => {
+                held.set_status(CredentialStatus::Active);
+                held.rotated = Some(fact.evidence);
+            }
+            FactKind::CredentialDisabled => held.set_status(CredentialStatus::Disabled),
+            FactKind::CredentialRevoked => held.set_status(CredentialStatus::Revoked),
+            FactKind::CredentialExpired => held.set_status(CredentialStatus::Expired),
+            FactKind::CredentialUsed => {
+                held.last_used = Some(fact.evidence);
+                continue;
+            }
+            _ => {}
+        }
+        held.evidence = fact.evidence;
+    }
+}
+
+fn apply_ticket(state: &mut State, fact: &FactAt<'_>) {
+    let Some(Detail::Ticket(newer)) = &fact.fact.detail else {
+        return;
+    };
+    let ticket = state.ticket.get_or_insert_with(TicketState::default);
+    let version = &mut ticket.version;
+    version.r#type = newer.r#type;
+    if newer.status != 0 {
+        version.status = newer.status;
+    }
+    version.window_start = newer.window_start.or(version.window_start);
+    version.window_end = newer.window_end.or(version.window_end);
+    if newer.source_decision != 0 {
+        if newer.source_decision != version.source_decision {
+            ticket.source_decided = Some(fact.evidence);
+        }
+        version.source_decision = newer.source_decision;
+    }
+    if newer.requester.is_some() {
+        ticket.requester = key(&newer.requester, fact);
+    }
+    if newer.assignee.is_some() {
+        ticket.assignee = key(&newer.assignee, fact);
+    }
+    if fact.fact.subject.is_some() {
+        ticket.beneficiary = keys(&fact.fact.subject, fact);
+    }
+    if !newer.items.is_empty() {
+        let item = |item: &counterfoil_proto::v1::AccessItem| ItemState {
+            item: item.clone(),
+            targets: keys(&item.target, fact),
+        };
+        ticket.items = newer.items.iter().map(item).collect();
+    }
+    if fact.fact.kind() == FactKind::TicketOpened {
+        ticket.opened = ticket.opened.or(Some(fact.evidence));
+    }
+    ticket.evidence = fact.evidence;
+}
+
+fn apply_approval(state: &mut State, fact: &FactAt<'_>) {
+    let Some(Detail::Approval(detail)) = &fact.fact.detail else {
+        return;
+    };
+    let ticket = state.ticket.get_or_insert_with(TicketState::default);
+    let approver = key(&detail.approver, fact);
+    let row = if detail.id.is_empty() {
+        format!("{} {approver}", detail.level)
+    } else {
+        detail.id.clone()
+    };
+    let decision = match fact.fact.kind() {
+        FactKind::ApprovalGranted => Decision::Approved,
+        FactKind::ApprovalRejected => Decision::Rejected,
+        FactKind::ApprovalCancelled => {
+            if detail.source_decision() == Decision::PeerResponded {
+                Decision::PeerResponded
+            } else {
+                Decision::Cancelled
+            }
+        }
+        FactKind::ApprovalExpired => Decision::Expired,
+        _ => Decision::Requested,
+    };
+    let approval = ApprovalState {
+        level: detail.level,
+        rule: detail.rule,
+        quorum: detail.quorum,
+        approver,
+        decided_by: key(&fact.fact.actor, fact),
+        decision: decision.into(),
+        evidence: fact.evidence,
+    };
+    ticket.approvals.insert(row, approval);
+    if ticket.version == Default::default() {
+        ticket.evidence = fact.evidence;
+    }
+}
+
+fn apply_entitlement(state: &mut State, fact: &FactAt<'_>) {
+    match (&fact.fact.detail, fact.fact.kind()) {
+        (_, FactKind::EntitlementRemoved) => state.implies.clear(),
+        (Some(Detail::Entitlement(detail)), kind) => {
+            if kind == FactKind::EntitlementDefined {
+                state.implies.clear();
+            }
+            for removed in &detail.implies_removed {
+                named(removed, fact.source).iter().for_each(|entity| {
+                    state.implies.remove(&entity.to_string());
+                });
+            }
+            for added in &detail.implies_added {
+                for entity in named(added, fact.source) {
+                    state.implies.insert(entity.to_string(), fact.evidence);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn apply_governance(state: &mut State, fact: &FactAt<'_>) {
+    let detail = match &fact.fact.detail {
+        Some(Detail::Ownership(detail)) => Some(detail),
+        _ => None,
+    };
+    let owners = detail
+        .map(|detail| keys(&detail.owner, fact))
+        .unwrap_or_default();
+    if fact.fact.kind() == FactKind::OwnerRemoved {
+        owners.iter().for_each(|owner| {
+            state.owners.remove(owner);
+        });
+        return;
+    }
+    state
+        .owners
+        .extend(owners.into_iter().map(|owner| (owner, fact.evidence)));
+    if fact.fact.kind() == FactKind::OwnerAssigned {
+        return;
+    }
+    let register = state.register.get_or_insert_with(RegisterState::default);
+    match fact.fact.kind() {
+        FactKind::NhiRegistered => {
+            register.registered = true;
+            register.retired = false;
+        }
+        FactKind::NhiRetired => register.retired = true,
+        FactKind::PurposeDeclared => register.purpose_declared = true,
+        _ => {}
+    }
+    if let Some(detail) = detail {
+        register.purpose_declared |= detail.purpose_declared;
+        register.expires_at = detail.expires_at.or(register.expires_at);
+        if detail.rotation_interval_seconds != 0 {
+            register.rotation_interval_seconds = detail.rotation_interval_seconds;
+        }
+    }
+    register.evidence = fact.evidence;
+}
+
+fn apply_lifecycle(state: &mut State, fact: &FactAt<'_>) {
+    let detail = match &fact.fact.detail {
+        Some(Detail::Lifecycle(detail)) => detail.clone(),
+        _ => Default::default(),
+    };
+    state.lifecycle = Some(LifecycleState {
+        kind: fact.fact.kind,
+        effective_at: detail.effective_at,
+        evidence: fact.evidence,
+    });
+    if !detail.department.is_empty()
+        && let Some(account) = &mut state.account
+    {
+        account.department = detail.department;
+    }
+}

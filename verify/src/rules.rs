@@ -1,0 +1,413 @@
+//! What a record must keep beyond being a canonical protobuf message: what is required, in which range, in which
+//! characters, in which order.
+//!
+//! Owns these rules and nothing else. Two implementations that keep them never read one record differently, and no
+//! personal value passes them in a field that is meant for an opaque id.
+
+use counterfoil_proto::v1::{
+    AccessItem, AccessOperation, Account, Approval, ApprovalRule, Authentication, Completeness,
+    Confidence, Correlation, Decision, Delivery, Entitlement, EntityKind, Event, Fact, FactKind,
+    GapReason, Grant, GrantMode, IdentityType, Lifecycle, Mapping, Origin, Outcome, Ownership,
+    PolicyDecision, PolicyEffect, Provenance, Record, Ref, RejectReason, Review, ReviewDecision,
+    Snapshot, Source, Ticket, TicketStatus, TicketText, TicketType, Time, fact::Detail,
+    record::Body,
+};
+
+use crate::checkpoint::Origin as OriginName;
+use crate::entity::{check_name, is_code, is_opaque};
+use crate::fact::references;
+use crate::identifier::TOKEN_BYTES;
+use crate::record::FORMAT;
+use crate::time;
+
+/// Which rule a record breaks, and where.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{0}")]
+pub struct Violation(pub String);
+
+/// The most facts in one record, and the most references in one list of a fact.
+pub const FACTS_MAX: usize = 1_000;
+/// The most parts that one event is split into.
+pub const PARTS_MAX: u32 = 1_000;
+/// The length of the keyed digest of an event's content, in bytes.
+pub const CONTENT_DIGEST_BYTES: usize = 16;
+
+type Checked = Result<(), Violation>;
+
+fn fail<T>(message: impl Into<String>) -> Result<T, Violation> {
+    Err(Violation(message.into()))
+}
+
+fn ensure(holds: bool, message: &str) -> Checked {
+    if holds { Ok(()) } else { fail(message) }
+}
+
+/// Checks a whole record.
+pub fn check(record: &Record) -> Checked {
+    ensure(record.format == FORMAT, "format is not 1")?;
+    ensure(record.prev.len() == 32, "prev is not 32 bytes")?;
+    check_time(&record.recorded_at, "recorded_at")?;
+    if let Some(Body::Origin(origin)) = &record.body {
+        ensure(record.index == 0, "an origin stands in record 0 only")?;
+        ensure(record.provenance.is_none(), "record 0 has no provenance")?;
+        ensure(record.commitment.is_empty(), "nothing lies beside record 0")?;
+        return check_origin(origin);
+    }
+    ensure(record.index > 0, "record 0 states the origin")?;
+    check_tail(record)
+}
+
+/// Checks the part of a record that does not depend on its place.
+pub fn check_tail(record: &Record) -> Checked {
+    let Some(provenance) = &record.provenance else {
+        return fail("provenance is missing");
+    };
+    let Some(source) = &provenance.source else {
+        return fail("provenance.source is missing");
+    };
+    check_provenance(provenance, source)?;
+    ensure(
+        matches!(record.commitment.len(), 0 | 32),
+        "commitment is not 32 bytes",
+    )?;
+    match &record.body {
+        None => fail("the record has no body"),
+        Some(Body::Origin(_)) => fail("an origin stands in record 0 only"),
+        Some(Body::Event(event)) => check_event(event, source),
+        Some(Body::EventConflict(conflict)) => ensure(
+            conflict.first_index > 0,
+            "event_conflict.first_index is missing",
+        ),
+        Some(Body::SourceRejected(rejected)) => {
+            check_enum::<RejectReason>(rejected.reason, "source_rejected.reason")?;
+            ensure(
+                record.commitment.len() == 32,
+                "the rejected bytes have no commitment",
+            )
+        }
+        Some(Body::SourceGap(gap)) => {
+            ensure(
+                gap.from < gap.to,
+                "source_gap.from is not before source_gap.to",
+            )?;
+            check_enum::<GapReason>(gap.reason, "source_gap.reason")
+        }
+    }
+}
+
+fn check_origin(origin: &Origin) -> Checked {
+    let valid_name = |name: &str| OriginName::new(name).is_ok();
+    ensure(valid_name(&origin.origin), "origin is not a valid origin")?;
+    ensure(
+        origin.index_key_commitment.len() == 32,
+        "index_key_commitment is not 32 bytes",
+    )?;
+    if let Some(predecessor) = &origin.predecessor {
+        ensure(
+            valid_name(&predecessor.origin),
+            "predecessor.origin is not a valid origin",
+        )?;
+        ensure(predecessor.size > 0, "predecessor.size is missing")?;
+        ensure(
+            predecessor.root.len() == 32,
+            "predecessor.root is not 32 bytes",
+        )?;
+    }
+    Ok(())
+}
+
+fn check_provenance(provenance: &Provenance, source: &Source) -> Checked {
+    for (name, value) in [
+        ("source.system", &source.system),
+        ("source.instance", &source.instance),
+        ("source.stream", &source.stream),
+    ] {
+        check_name(value).or_else(|error| fail(format!("{name}: {error}")))?;
+    }
+    let Some(position) = &provenance.position else {
+        return fail("provenance.position is missing");
+    };
+    check_opaque(&position.channel, "position.channel")?;
+    check_opaque(&provenance.event_id, "provenance.event_id")?;
+    ensure(
+        provenance.content_digest.len() == CONTENT_DIGEST_BYTES,
+        "provenance.content_digest is not 16 bytes",
+    )?;
+    check_name(&provenance.connector)
+        .or_else(|error| fail(format!("provenance.connector: {error}")))?;
+    ensure(
+        provenance.connector_version > 0,
+        "provenance.connector_version is missing",
+    )?;
+    check_enum::<Delivery>(provenance.delivery, "provenance.delivery")?;
+    check_enum::<Authentication>(provenance.authentication, "provenance.authentication")?;
+    check_optional_code(&provenance.assumed_zone, "provenance.assumed_zone")
+}
+
+fn check_event(event: &Event, source: &Source) -> Checked {
+    check_optional_code(&event.native_type, "event.native_type")?;
+    let mapping = check_enum_value::<Mapping>(event.mapping, "event.mapping")?;
+    ensure(
+        (1..=PARTS_MAX).contains(&event.parts),
+        "event.parts is not in 1 to 1,000",
+    )?;
+    ensure(
+        event.part < event.parts,
+        "event.part is not below event.parts",
+    )?;
+    ensure(
+        event.facts.len() <= FACTS_MAX,
+        "the event has more than 1,000 facts in one record",
+    )?;
+    ensure(
+        (mapping == Mapping::Mapped) != event.facts.is_empty(),
+        "facts and event.mapping contradict each other",
+    )?;
+    event
+        .facts
+        .iter()
+        .try_for_each(|fact| check_fact(fact, source))
+}
+
+fn check_fact(fact: &Fact, source: &Source) -> Checked {
+    check_enum::<FactKind>(fact.kind, "fact.kind")?;
+    check_time(&fact.occurred_at, "fact.occurred_at")?;
+    check_enum::<Outcome>(fact.outcome, "fact.outcome")?;
+    check_optional_code(&fact.reason, "fact.reason")?;
+    check_enum::<Confidence>(fact.confidence, "fact.confidence")?;
+    check_optional_opaque(&fact.scope, "fact.scope")?;
+    let mut count = 0;
+    for (role, reference) in references(fact) {
+        count += 1;
+        check_ref(reference, source)
+            .or_else(|error| fail(format!("the fact's {}: {error}", role.name())))?;
+    }
+    ensure(count <= FACTS_MAX, "a fact names more than 1,000 entities")?;
+    if let Some(correlation) = &fact.correlation {
+        check_correlation(correlation)?;
+    }
+    match &fact.detail {
+        None => Ok(()),
+        Some(Detail::Grant(grant)) => check_grant(grant),
+        Some(Detail::Ticket(ticket)) => check_ticket(ticket),
+        Some(Detail::Approval(approval)) => check_approval(approval),
+        Some(Detail::Account(account)) => check_account(account),
+        Some(Detail::Credential(credential)) => {
+            ensure(
+                *credential != Default::default(),
+                "an empty credential is left out",
+            )?;
+            check_optional_time(&credential.expires_at, "credential.expires_at")?;
+            check_optional_time(&credential.last_used_at, "credential.last_used_at")
+        }
+        Some(Detail::Entitlement(entitlement)) => check_entitlement(entitlement),
+        Some(Detail::Ownership(ownership)) => check_ownership(ownership),
+        Some(Detail::Lifecycle(lifecycle)) => check_lifecycle(lifecycle),
+        Some(Detail::Snapshot(snapshot)) => check_snapshot(snapshot),
+        Some(Detail::Review(review)) => check_review(review),
+        Some(Detail::PolicyDecision(decision)) => check_policy_decision(decision),
+    }
+}
+
+fn check_ref(reference: &Ref, source: &Source) -> Checked {
+    let kind = check_enum_value::<EntityKind>(reference.kind, "kind")?;
+    ensure(
+        !matches!(kind, EntityKind::Unresolved | EntityKind::Source),
+        "unresolved and source are no kinds of a reference",
+    )?;
+    ensure(
+        reference.system.is_empty() == reference.instance.is_empty(),
+        "system and instance are given both, or neither",
+    )?;
+    if !reference.system.is_empty() {
+        check_name(&reference.system).or_else(|error| fail(error.to_string()))?;
+        check_name(&reference.instance).or_else(|error| fail(error.to_string()))?;
+        ensure(
+            (&reference.system, &reference.instance) != (&source.system, &source.instance),
+            "the source's own system and instance are left out",
+        )?;
+    }
+    check_optional_opaque(&reference.id, "id")?;
+    ensure(
+        !reference.id.is_empty() || !reference.tokens.is_empty(),
+        "neither an id nor an identifier is given",
+    )?;
+    ensure(
+        kind != EntityKind::Identifier || reference.id.is_empty(),
+        "an identifier has no id",
+    )?;
+    ensure(
+        reference
+            .tokens
+            .iter()
+            .all(|token| token.len() == TOKEN_BYTES),
+        "a token is not 16 bytes",
+    )?;
+    ensure(
+        reference.tokens.is_sorted_by(|a, b| a < b),
+        "tokens are not in ascending order",
+    )?;
+    check_enum_or_none::<IdentityType>(reference.identity_type, "identity_type")
+}
+
+fn check_correlation(correlation: &Correlation) -> Checked {
+    ensure(
+        *correlation != Correlation::default(),
+        "an empty correlation is left out",
+    )?;
+    check_optional_opaque(&correlation.transaction, "correlation.transaction")?;
+    check_optional_opaque(&correlation.request, "correlation.request")
+}
+
+fn check_grant(grant: &Grant) -> Checked {
+    ensure(*grant != Grant::default(), "an empty grant is left out")?;
+    check_optional_time(&grant.expires_at, "grant.expires_at")?;
+    check_enum_or_none::<GrantMode>(grant.mode, "grant.mode")
+}
+
+fn check_ticket(ticket: &Ticket) -> Checked {
+    check_enum::<TicketType>(ticket.r#type, "ticket.type")?;
+    check_enum_or_none::<TicketStatus>(ticket.status, "ticket.status")?;
+    check_optional_time(&ticket.window_start, "ticket.window_start")?;
+    check_optional_time(&ticket.window_end, "ticket.window_end")?;
+    check_enum_or_none::<Decision>(ticket.source_decision, "ticket.source_decision")?;
+    ensure(
+        ticket.texts.is_sorted_by(|a, b| a < b),
+        "ticket.texts are not in ascending order",
+    )?;
+    ticket
+        .texts
+        .iter()
+        .try_for_each(|&text| check_enum::<TicketText>(text, "ticket.texts"))?;
+    ticket.items.iter().try_for_each(check_item)
+}
+
+fn check_item(item: &AccessItem) -> Checked {
+    check_enum::<AccessOperation>(item.operation, "item.operation")?;
+    ensure(is_code(&item.target_type), "item.target_type is not a code")?;
+    check_optional_time(&item.from, "item.from")?;
+    check_optional_time(&item.until, "item.until")
+}
+
+fn check_approval(approval: &Approval) -> Checked {
+    check_optional_opaque(&approval.id, "approval.id")?;
+    ensure(approval.level > 0, "approval.level is missing")?;
+    check_enum_or_none::<ApprovalRule>(approval.rule, "approval.rule")?;
+    check_enum_or_none::<Decision>(approval.source_decision, "approval.source_decision")
+}
+
+fn check_account(account: &Account) -> Checked {
+    ensure(
+        *account != Account::default(),
+        "an empty account is left out",
+    )?;
+    ensure(
+        account.changed.iter().all(|name| is_code(name)),
+        "account.changed holds something that is not a code",
+    )?;
+    ensure(
+        account.changed.is_sorted_by(|a, b| a < b),
+        "account.changed is not in ascending order",
+    )?;
+    check_optional_opaque(&account.department, "account.department")
+}
+
+fn check_entitlement(entitlement: &Entitlement) -> Checked {
+    ensure(
+        *entitlement != Entitlement::default(),
+        "an empty entitlement is left out",
+    )?;
+    check_optional_opaque(&entitlement.version, "entitlement.version")
+}
+
+fn check_ownership(ownership: &Ownership) -> Checked {
+    ensure(
+        *ownership != Ownership::default(),
+        "an empty ownership is left out",
+    )?;
+    check_optional_time(&ownership.expires_at, "ownership.expires_at")
+}
+
+fn check_lifecycle(lifecycle: &Lifecycle) -> Checked {
+    ensure(
+        *lifecycle != Lifecycle::default(),
+        "an empty lifecycle is left out",
+    )?;
+    check_optional_time(&lifecycle.effective_at, "lifecycle.effective_at")?;
+    check_optional_opaque(&lifecycle.department, "lifecycle.department")
+}
+
+fn check_snapshot(snapshot: &Snapshot) -> Checked {
+    check_enum::<Completeness>(snapshot.completeness, "snapshot.completeness")?;
+    check_optional_time(&snapshot.as_of, "snapshot.as_of")?;
+    ensure(
+        matches!(snapshot.root.len(), 0 | 32),
+        "snapshot.root is not 32 bytes",
+    )
+}
+
+fn check_review(review: &Review) -> Checked {
+    ensure(*review != Review::default(), "an empty review is left out")?;
+    check_enum_or_none::<ReviewDecision>(review.decision, "review.decision")
+}
+
+fn check_policy_decision(decision: &PolicyDecision) -> Checked {
+    check_enum::<PolicyEffect>(decision.effect, "policy_decision.effect")?;
+    check_optional_opaque(&decision.policy, "policy_decision.policy")?;
+    check_optional_opaque(&decision.policy_version, "policy_decision.policy_version")
+}
+
+fn check_time(value: &Option<Time>, name: &str) -> Checked {
+    ensure(value.is_some(), &format!("{name} is missing"))?;
+    check_optional_time(value, name)
+}
+
+fn check_optional_time(value: &Option<Time>, name: &str) -> Checked {
+    let valid = value.as_ref().is_none_or(time::is_valid);
+    ensure(
+        valid,
+        &format!("{name} is not in year 1 to 9999, or has no precision"),
+    )
+}
+
+fn check_opaque(value: &str, name: &str) -> Checked {
+    ensure(
+        is_opaque(value),
+        &format!("{name} is not an opaque id of 1 to 255 visible ASCII characters without '@'"),
+    )
+}
+
+fn check_optional_opaque(value: &str, name: &str) -> Checked {
+    if value.is_empty() {
+        Ok(())
+    } else {
+        check_opaque(value, name)
+    }
+}
+
+fn check_optional_code(value: &str, name: &str) -> Checked {
+    let valid = value.is_empty() || is_code(value);
+    ensure(
+        valid,
+        &format!("{name} is not a code of 1 to 128 letters, digits and . _ - / :"),
+    )
+}
+
+fn check_enum<E: TryFrom<i32>>(value: i32, name: &str) -> Checked {
+    check_enum_value::<E>(value, name).map(drop)
+}
+
+fn check_enum_value<E: TryFrom<i32>>(value: i32, name: &str) -> Result<E, Violation> {
+    match E::try_from(value) {
+        Ok(known) if value != 0 => Ok(known),
+        _ => fail(format!("{name} has the value {value}, which is not known")),
+    }
+}
+
+fn check_enum_or_none<E: TryFrom<i32>>(value: i32, name: &str) -> Checked {
+    if value == 0 {
+        Ok(())
+    } else {
+        check_enum::<E>(value, name)
+    }
+}

@@ -1,0 +1,289 @@
+//! What the log says about one entity at a moment.
+//!
+//! Owns the shape of a replayed state. It is a protobuf message so that a view can keep it as a snapshot, and it holds
+//! ids, codes and times only: names are added where an answer is made for people. It never decides what a fact does
+//! (that is `replay`).
+
+use std::collections::BTreeMap;
+
+use crate::time::{Moment, OccurredAt, RecordedAt};
+use crate::tree::RecordIndex;
+
+/// The state of one entity. Keys of maps are entity ids in text form; a grant's key ends in a space and its scope.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct State {
+    /// Its status as an account.
+    #[prost(message, optional, tag = "1")]
+    pub account: Option<AccountState>,
+    /// Of an account: what it holds, by entitlement. Of an entitlement: who holds it, by holder.
+    #[prost(btree_map = "string, message", tag = "2")]
+    pub grants: BTreeMap<String, GrantState>,
+    /// Of an account: the credentials it owns. Of a credential: itself.
+    #[prost(btree_map = "string, message", tag = "3")]
+    pub credentials: BTreeMap<String, CredentialState>,
+    /// Its version and approvals as a ticket.
+    #[prost(message, optional, tag = "4")]
+    pub ticket: Option<TicketState>,
+    /// What an entitlement implies for its holders.
+    #[prost(btree_map = "string, message", tag = "5")]
+    pub implies: BTreeMap<String, Evidence>,
+    /// Who answers for it.
+    #[prost(btree_map = "string, message", tag = "6")]
+    pub owners: BTreeMap<String, Evidence>,
+    /// What a register of non-human identities says.
+    #[prost(message, optional, tag = "7")]
+    pub register: Option<RegisterState>,
+    /// The accounts and persons it is linked with.
+    #[prost(btree_map = "string, message", tag = "8")]
+    pub linked: BTreeMap<String, Evidence>,
+    /// The latest step of its lifecycle.
+    #[prost(message, optional, tag = "9")]
+    pub lifecycle: Option<LifecycleState>,
+    /// The type of identity that the latest fact about it gave.
+    #[prost(enumeration = "counterfoil_proto::v1::IdentityType", tag = "10")]
+    pub identity_type: i32,
+}
+
+/// The fact that something rests on, and both its times.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct Evidence {
+    /// The record.
+    #[prost(uint64, tag = "1")]
+    pub index: u64,
+    /// The fact within it, from 0.
+    #[prost(uint32, tag = "2")]
+    pub fact: u32,
+    /// When it happened, in seconds since 1970.
+    #[prost(sint64, tag = "3")]
+    pub occurred_seconds: i64,
+    /// The nanoseconds of that second.
+    #[prost(uint32, tag = "4")]
+    pub occurred_nanos: u32,
+    /// When the ledger learned it, in seconds since 1970.
+    #[prost(sint64, tag = "5")]
+    pub recorded_seconds: i64,
+    /// The nanoseconds of that second.
+    #[prost(uint32, tag = "6")]
+    pub recorded_nanos: u32,
+}
+
+/// The order in which facts apply: by when they happened; at the same moment, by their place in the log.
+pub type ReplayOrder = (OccurredAt, RecordIndex, u32);
+
+impl Evidence {
+    /// The evidence that fact number `fact` of record `index` is.
+    pub fn new(
+        index: RecordIndex,
+        fact: u32,
+        occurred_at: OccurredAt,
+        recorded_at: RecordedAt,
+    ) -> Self {
+        Self {
+            index: index.0,
+            fact,
+            occurred_seconds: occurred_at.0.seconds,
+            occurred_nanos: occurred_at.0.nanos,
+            recorded_seconds: recorded_at.0.seconds,
+            recorded_nanos: recorded_at.0.nanos,
+        }
+    }
+
+    /// When it happened.
+    pub fn occurred_at(&self) -> OccurredAt {
+        OccurredAt(Moment {
+            seconds: self.occurred_seconds,
+            nanos: self.occurred_nanos,
+        })
+    }
+
+    /// When the ledger learned it.
+    pub fn recorded_at(&self) -> RecordedAt {
+        RecordedAt(Moment {
+            seconds: self.recorded_seconds,
+            nanos: self.recorded_nanos,
+        })
+    }
+
+    /// Its place in the order of replay.
+    pub fn order(&self) -> ReplayOrder {
+        (self.occurred_at(), RecordIndex(self.index), self.fact)
+    }
+}
+
+/// The status of an account.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct AccountState {
+    /// The latest status that a fact gave.
+    #[prost(enumeration = "counterfoil_proto::v1::AccountStatus", tag = "1")]
+    pub status: i32,
+    /// Locked and not unlocked since.
+    #[prost(bool, tag = "2")]
+    pub locked: bool,
+    /// Disabled by a suspension that is meant to be lifted.
+    #[prost(bool, tag = "3")]
+    pub reversible: bool,
+    /// The department, in the source's own id.
+    #[prost(string, tag = "4")]
+    pub department: String,
+    /// The fact that it rests on.
+    #[prost(message, required, tag = "5")]
+    pub evidence: Evidence,
+}
+
+/// A grant that holds, seen from one of its ends.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct GrantState {
+    /// The entitlement or the holder, in text form.
+    #[prost(string, tag = "1")]
+    pub counterpart: String,
+    /// Where it holds, in the source's own id.
+    #[prost(string, tag = "2")]
+    pub scope: String,
+    /// Its expiry, mode and conditions.
+    #[prost(message, optional, tag = "3")]
+    pub grant: Option<counterfoil_proto::v1::Grant>,
+    /// What the grant is inherited through, in text form; empty for a direct grant.
+    #[prost(string, tag = "4")]
+    pub inherited_via: String,
+    /// Who granted it, in text form.
+    #[prost(string, tag = "5")]
+    pub actor: String,
+    /// Whether a log or a listing says so.
+    #[prost(enumeration = "counterfoil_proto::v1::Confidence", tag = "6")]
+    pub confidence: i32,
+    /// The fact that it rests on.
+    #[prost(message, required, tag = "7")]
+    pub evidence: Evidence,
+}
+
+/// A credential and its owner.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct CredentialState {
+    /// Whose it is, in text form.
+    #[prost(string, tag = "1")]
+    pub owner: String,
+    /// The latest status that a fact gave.
+    #[prost(enumeration = "counterfoil_proto::v1::CredentialStatus", tag = "2")]
+    pub status: i32,
+    /// When it runs out.
+    #[prost(message, optional, tag = "3")]
+    pub expires_at: Option<counterfoil_proto::v1::Time>,
+    /// The fact that created it.
+    #[prost(message, optional, tag = "4")]
+    pub created: Option<Evidence>,
+    /// The latest rotation.
+    #[prost(message, optional, tag = "5")]
+    pub rotated: Option<Evidence>,
+    /// The latest use.
+    #[prost(message, optional, tag = "6")]
+    pub last_used: Option<Evidence>,
+    /// The fact that it rests on.
+    #[prost(message, required, tag = "7")]
+    pub evidence: Evidence,
+}
+
+/// A ticket, its newest version and its approvals.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct TicketState {
+    /// The newest version: a field that it leaves out keeps what an earlier version said.
+    #[prost(message, required, tag = "1")]
+    pub version: counterfoil_proto::v1::Ticket,
+    /// Who asked, in text form.
+    #[prost(string, tag = "2")]
+    pub requester: String,
+    /// Who works on it, in text form.
+    #[prost(string, tag = "3")]
+    pub assignee: String,
+    /// The beneficiary's entities in text form: its id, or its identifiers where there is no id.
+    #[prost(string, repeated, tag = "4")]
+    pub beneficiary: Vec<String>,
+    /// What access it asks for.
+    #[prost(message, repeated, tag = "5")]
+    pub items: Vec<ItemState>,
+    /// Since when the source itself says what it says of the whole approval.
+    #[prost(message, optional, tag = "6")]
+    pub source_decided: Option<Evidence>,
+    /// The fact that opened it.
+    #[prost(message, optional, tag = "7")]
+    pub opened: Option<Evidence>,
+    /// By the source's id of the approval, or by level and approver.
+    #[prost(btree_map = "string, message", tag = "8")]
+    pub approvals: BTreeMap<String, ApprovalState>,
+    /// The newest version's evidence; of a ticket known by its approvals alone, that of the last approval.
+    #[prost(message, required, tag = "9")]
+    pub evidence: Evidence,
+}
+
+/// One access that a ticket asks for.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ItemState {
+    /// What is asked for.
+    #[prost(message, required, tag = "1")]
+    pub item: counterfoil_proto::v1::AccessItem,
+    /// The target's entities in text form; none where any of its type is meant.
+    #[prost(string, repeated, tag = "2")]
+    pub targets: Vec<String>,
+}
+
+/// One approver's part.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ApprovalState {
+    /// The level of approval, from 1.
+    #[prost(uint32, tag = "1")]
+    pub level: u32,
+    /// How many of the level must approve.
+    #[prost(enumeration = "counterfoil_proto::v1::ApprovalRule", tag = "2")]
+    pub rule: i32,
+    /// How many, under the rule quorum.
+    #[prost(uint32, tag = "3")]
+    pub quorum: u32,
+    /// Who was asked, in text form.
+    #[prost(string, tag = "4")]
+    pub approver: String,
+    /// Who decided, in text form.
+    #[prost(string, tag = "5")]
+    pub decided_by: String,
+    /// The latest decision.
+    #[prost(enumeration = "counterfoil_proto::v1::Decision", tag = "6")]
+    pub decision: i32,
+    /// The fact that it rests on.
+    #[prost(message, required, tag = "7")]
+    pub evidence: Evidence,
+}
+
+/// An entry in a register of non-human identities.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct RegisterState {
+    /// It is in the register.
+    #[prost(bool, tag = "1")]
+    pub registered: bool,
+    /// It was retired.
+    #[prost(bool, tag = "2")]
+    pub retired: bool,
+    /// Its purpose is declared.
+    #[prost(bool, tag = "3")]
+    pub purpose_declared: bool,
+    /// When it runs out.
+    #[prost(message, optional, tag = "4")]
+    pub expires_at: Option<counterfoil_proto::v1::Time>,
+    /// How often its secret is to be rotated.
+    #[prost(uint64, tag = "5")]
+    pub rotation_interval_seconds: u64,
+    /// The fact that it rests on.
+    #[prost(message, required, tag = "6")]
+    pub evidence: Evidence,
+}
+
+/// A step of a lifecycle.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct LifecycleState {
+    /// Joiner, mover or leaver.
+    #[prost(enumeration = "counterfoil_proto::v1::FactKind", tag = "1")]
+    pub kind: i32,
+    /// From when on.
+    #[prost(message, optional, tag = "2")]
+    pub effective_at: Option<counterfoil_proto::v1::Time>,
+    /// The fact that it rests on.
+    #[prost(message, required, tag = "3")]
+    pub evidence: Evidence,
+}
