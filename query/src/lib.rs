@@ -1,1 +1,14 @@
+//! Counterfoil's reading side: views that are derived from the log, and the answers made from them.
+//!
+//! `Views` owns one RocksDB in `DIR/views` and brings it up to date from the log; `Query` answers questions at
+//! (occurred_at ≤ T, recorded_at ≤ K) from one consistent moment of it. Nothing here is ever the only copy of anything:
+//! delete the folder, and the same answers come back. This crate never writes to the log and never reads a clock.
+#![deny(missing_docs)]
 
+mod answers;
+mod error;
+mod views;
+
+pub use answers::{ChangeSelector, ExplainFilter, HistoryRequest, Period, Query};
+pub use error::QueryError;
+pub use views::Views;

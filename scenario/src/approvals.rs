@@ -99,7 +99,13 @@ pub(crate) fn decide(
         Ending::Rejected => Some((Answer::Rejected, at)),
         Ending::Undecided => None,
     };
-    let row = |n: usize, level, quorum, asked_at, answer| Approval { approver: approvers[n], level, quorum, asked_at, answer };
+    let row = |n: usize, level, quorum, asked_at, answer| Approval {
+        approver: approvers[n],
+        level,
+        quorum,
+        asked_at,
+        answer,
+    };
     let yes = Some((Answer::Approved, first_at));
     let (approvals, decided_at) = match panel {
         Panel::Single => (vec![row(0, 1, Quorum::Anyone, asked_at, last(first_at))], first_at),

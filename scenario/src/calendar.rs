@@ -53,10 +53,12 @@ pub(crate) fn working(random: &mut Random, at: Timestamp) -> Timestamp {
     midnight(day) + seconds(random.between(7 * 3600, 11 * 3600))
 }
 
-/// A working moment of `from..to`; at the edges it may slip to the next working day after `to`.
+/// A moment of `from..to`, in working hours where there are any; `from`, where the range is empty.
 pub(crate) fn some_time(random: &mut Random, from: Timestamp, to: Timestamp) -> Timestamp {
-    let at = from + seconds(random.between(0, to.as_second() - from.as_second()));
-    working(random, whole_second(at))
+    let mut draw = || whole_second(from + seconds(random.between(0, to.as_second() - from.as_second())));
+    let draws = [(); 8].map(|()| draw());
+    let at_work = draws.into_iter().map(|at| working(random, at)).find(|at| *at < to);
+    at_work.unwrap_or(draws[0])
 }
 
 /// How Okta writes a time: always three digits of a second.

@@ -6,11 +6,13 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::approvals::{Answer, Course, Ending, Pace, Panel, decide};
-use crate::calendar::{Span, days, minutes, whole_second};
+use crate::action::{Action, ActionIndex, Basis, Credential, Deed, Executor, PlannedChange};
+use crate::approvals::{Ending, Pace, Panel, decide};
+use crate::calendar::{Span, whole_second};
+use crate::case::{Case, CaseIndex, Operation, Request};
 use crate::company::{Access, Company, IdentityIndex};
 use crate::random::Random;
-use crate::truth::{Kept, KeptReason, Lapsed, Rule, Verdict};
+use crate::truth::{Kept, KeptReason, Lapsed, Verdict};
 
 pub(crate) struct Chronicle {
     pub(crate) span: Span,
@@ -35,132 +37,6 @@ pub(crate) struct Chronicle {
     pub(crate) story: StoryMarks,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) struct CaseIndex(pub(crate) usize);
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) struct ActionIndex(pub(crate) usize);
-
-/// One ticket, from opening to closing.
-pub(crate) struct Case {
-    /// The Freshservice id; assigned when all cases are known, in order of opening.
-    pub(crate) number: u64,
-    pub(crate) requester: IdentityIndex,
-    pub(crate) beneficiary: IdentityIndex,
-    /// Empty for an incident.
-    pub(crate) items: Vec<Access>,
-    pub(crate) operation: Operation,
-    pub(crate) from: Option<Timestamp>,
-    pub(crate) until: Option<Timestamp>,
-    pub(crate) subject: String,
-    pub(crate) justification: &'static str,
-    pub(crate) opened_at: Timestamp,
-    pub(crate) ending: Ending,
-    pub(crate) course: Course,
-    /// When the last thing it asked for was done.
-    pub(crate) finished_at: Option<Timestamp>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Operation {
-    Add,
-    Remove,
-}
-
-/// A token or an OAuth client.
-pub(crate) struct Credential {
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) owner: IdentityIndex,
-}
-
-/// One event of the System Log.
-pub(crate) struct Action {
-    pub(crate) at: Timestamp,
-    pub(crate) uuid: u128,
-    pub(crate) deed: Deed,
-    pub(crate) subject: IdentityIndex,
-    pub(crate) executor: Executor,
-    /// The ticket that the call names.
-    pub(crate) reference: Option<CaseIndex>,
-    pub(crate) succeeded: bool,
-    pub(crate) late: bool,
-}
-
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Deed {
-    CreateAccount,
-    Activate,
-    Deactivate,
-    Suspend,
-    Unsuspend,
-    Lock,
-    Unlock,
-    UpdateProfile(&'static str),
-    JoinGroup(usize),
-    LeaveGroup(usize),
-    AssignApp(usize),
-    UnassignApp(usize),
-    GrantRoles(Vec<usize>),
-    RevokeRoles(Vec<usize>),
-    CreateToken(usize),
-    RevokeToken(usize),
-    CreateClient(usize),
-    CreateGroup(usize),
-    AssignGroupApp { group: usize, app: usize },
-    SignIn,
-    SignOnPolicy,
-    SingleSignOn(usize),
-    RateLimit,
-    ClientToken(usize),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Executor {
-    /// Okta itself.
-    System,
-    /// In the console.
-    Console(IdentityIndex),
-    /// Through the API, with this token.
-    Token(usize),
-}
-
-/// The ground truth of an action, before tickets have numbers.
-pub(crate) struct PlannedChange {
-    pub(crate) action: ActionIndex,
-    pub(crate) access: Access,
-    pub(crate) basis: Basis,
-}
-
-/// What an access-giving action rests on.
-#[derive(Clone, Copy)]
-pub(crate) struct Basis {
-    pub(crate) verdict: Verdict,
-    pub(crate) rule: Option<Rule>,
-    pub(crate) case: Option<CaseIndex>,
-    pub(crate) rival: Option<CaseIndex>,
-}
-
-impl Basis {
-    pub(crate) const NONE: Basis = Basis { verdict: Verdict::None, rule: None, case: None, rival: None };
-
-    pub(crate) fn explicit(verdict: Verdict, case: CaseIndex) -> Basis {
-        Basis { verdict, rule: Some(Rule::Explicit), case: Some(case), rival: None }
-    }
-
-    pub(crate) fn window(case: CaseIndex) -> Basis {
-        Basis { verdict: Verdict::Approved, rule: Some(Rule::Window), case: Some(case), rival: None }
-    }
-
-    pub(crate) fn ambiguous(case: CaseIndex, rival: CaseIndex) -> Basis {
-        Basis { verdict: Verdict::Ambiguous, rule: None, case: Some(case), rival: Some(rival) }
-    }
-
-    fn reference(&self) -> Option<CaseIndex> {
-        self.case.filter(|_| self.rule == Some(Rule::Explicit))
-    }
-}
-
 /// What the story needs to find again.
 #[derive(Default)]
 pub(crate) struct StoryMarks {
@@ -168,17 +44,6 @@ pub(crate) struct StoryMarks {
     pub(crate) unapproved: Option<ActionIndex>,
     pub(crate) past_removed: Option<ActionIndex>,
     pub(crate) late_removed: Option<ActionIndex>,
-}
-
-/// What is asked, by whom, for whom.
-pub(crate) struct Request {
-    pub(crate) requester: IdentityIndex,
-    pub(crate) beneficiary: IdentityIndex,
-    pub(crate) items: Vec<Access>,
-    pub(crate) operation: Operation,
-    pub(crate) subject: String,
-    pub(crate) justification: &'static str,
-    pub(crate) opened_at: Timestamp,
 }
 
 impl Chronicle {
@@ -209,7 +74,21 @@ impl Chronicle {
         let Request { requester, beneficiary, items, operation, subject, justification, opened_at } = request;
         let (from, until, finished_at) = (None, None, None);
         let number = 0;
-        Case { number, requester, beneficiary, items, operation, from, until, subject, justification, opened_at, ending, course, finished_at }
+        Case {
+            number,
+            requester,
+            beneficiary,
+            items,
+            operation,
+            from,
+            until,
+            subject,
+            justification,
+            opened_at,
+            ending,
+            course,
+            finished_at,
+        }
     }
 
     /// The manager first, then heads of departments; nobody approves their own request or their own access.
@@ -237,11 +116,25 @@ impl Chronicle {
     }
 
     /// Gives access; the last of the events that do it.
-    pub(crate) fn give(&mut self, at: Timestamp, executor: Executor, subject: IdentityIndex, access: Access, basis: Basis) -> ActionIndex {
+    pub(crate) fn give(
+        &mut self,
+        at: Timestamp,
+        executor: Executor,
+        subject: IdentityIndex,
+        access: Access,
+        basis: Basis,
+    ) -> ActionIndex {
         let deed = match access {
             Access::Account => {
                 self.change(at, executor, subject, Deed::CreateAccount, access, basis);
-                return self.change(at + SignedDuration::from_millis(640), executor, subject, Deed::Activate, access, basis);
+                return self.change(
+                    at + SignedDuration::from_millis(640),
+                    executor,
+                    subject,
+                    Deed::Activate,
+                    access,
+                    basis,
+                );
             }
             Access::ApiToken => {
                 let credential = self.credential("00T", subject);
@@ -261,7 +154,14 @@ impl Chronicle {
     }
 
     /// Several roles in one event.
-    pub(crate) fn give_roles(&mut self, at: Timestamp, executor: Executor, subject: IdentityIndex, roles: Vec<usize>, basis: Basis) {
+    pub(crate) fn give_roles(
+        &mut self,
+        at: Timestamp,
+        executor: Executor,
+        subject: IdentityIndex,
+        roles: Vec<usize>,
+        basis: Basis,
+    ) {
         let action = self.act(at, executor, subject, Deed::GrantRoles(roles.clone()), basis.reference());
         for role in roles {
             self.record(action, subject, Access::Role(role), basis);
@@ -315,7 +215,14 @@ impl Chronicle {
     }
 
     /// A call that is refused: an event, and no change.
-    pub(crate) fn fail(&mut self, at: Timestamp, executor: Executor, subject: IdentityIndex, deed: Deed, reference: Option<CaseIndex>) {
+    pub(crate) fn fail(
+        &mut self,
+        at: Timestamp,
+        executor: Executor,
+        subject: IdentityIndex,
+        deed: Deed,
+        reference: Option<CaseIndex>,
+    ) {
         let action = self.act(at, executor, subject, deed, reference);
         self.actions[action.0].succeeded = false;
     }
@@ -382,7 +289,15 @@ impl Chronicle {
         self.kept.iter().map(kept).collect()
     }
 
-    fn change(&mut self, at: Timestamp, executor: Executor, subject: IdentityIndex, deed: Deed, access: Access, basis: Basis) -> ActionIndex {
+    fn change(
+        &mut self,
+        at: Timestamp,
+        executor: Executor,
+        subject: IdentityIndex,
+        deed: Deed,
+        access: Access,
+        basis: Basis,
+    ) -> ActionIndex {
         let action = self.act(at, executor, subject, deed, basis.reference());
         self.record(action, subject, access, basis);
         action
@@ -402,34 +317,6 @@ impl Chronicle {
         let login = &self.company.of(owner).login;
         let name = login.split('@').next().unwrap_or(login).to_owned();
         Credential { id: self.random.okta_id(prefix), name, owner }
-    }
-}
-
-impl Case {
-    pub(crate) fn approved_at(&self) -> Option<Timestamp> {
-        self.course.decided_at.filter(|_| self.ending == Ending::Approved)
-    }
-
-    /// Who said yes, in the order of their answers.
-    pub(crate) fn approvers(&self) -> Vec<IdentityIndex> {
-        let mut yes: Vec<_> = (self.course.approvals.iter())
-            .filter_map(|row| row.answer.filter(|(answer, _)| *answer == Answer::Approved).map(|(_, at)| (at, row.approver)))
-            .collect();
-        yes.sort();
-        yes.into_iter().map(|(_, approver)| approver).collect()
-    }
-
-    /// When an approved ticket was resolved, a rejected one closed.
-    pub(crate) fn resolved_at(&self) -> Option<Timestamp> {
-        match self.ending {
-            Ending::Approved => self.finished_at.max(self.course.decided_at).filter(|_| self.finished_at.is_some()).map(|at| at + minutes(10)),
-            Ending::Rejected => self.course.decided_at.map(|at| at + minutes(10)),
-            Ending::Undecided => None,
-        }
-    }
-
-    pub(crate) fn closed_at(&self) -> Option<Timestamp> {
-        self.resolved_at().filter(|_| self.ending == Ending::Approved).map(|at| at + days(2))
     }
 }
 

@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::calendar::{Span, days, some_time};
-use crate::names::{APPS, DEPARTMENTS, FIRST_NAMES, GROUP_RIGHTS, GROUP_SYSTEMS, LAST_NAMES, ROLES, SERVICES, STORY_GROUPS};
+use crate::names::{
+    APPS, DEPARTMENTS, FIRST_NAMES, GROUP_RIGHTS, GROUP_SYSTEMS, LAST_NAMES, ROLES, SERVICES, STORY_GROUPS,
+};
 use crate::random::Random;
 
 pub(crate) const DOMAIN: &str = "tallyhall.example";
@@ -250,7 +252,14 @@ fn places(department_count: usize, people: usize, random: &mut Random) -> Compan
     }
 }
 
-fn person(department: usize, head: bool, n: usize, from: Timestamp, logins: &mut BTreeSet<String>, random: &mut Random) -> Identity {
+fn person(
+    department: usize,
+    head: bool,
+    n: usize,
+    from: Timestamp,
+    logins: &mut BTreeSet<String>,
+    random: &mut Random,
+) -> Identity {
     let (first, first_login) = *random.pick(&FIRST_NAMES);
     let (last, last_login) = *random.pick(&LAST_NAMES);
     let mut login = format!("{first_login}.{last_login}@{DOMAIN}");
@@ -278,7 +287,14 @@ fn person(department: usize, head: bool, n: usize, from: Timestamp, logins: &mut
 }
 
 /// Who plays in the story, who moves, who leaves, who pauses: each person at most one of these.
-fn choose_lives(company: &mut Company, people: usize, department_count: usize, months: usize, span: &Span, random: &mut Random) {
+fn choose_lives(
+    company: &mut Company,
+    people: usize,
+    department_count: usize,
+    months: usize,
+    span: &Span,
+    random: &mut Random,
+) {
     let mut free: Vec<IdentityIndex> =
         (department_count..people).map(IdentityIndex).filter(|who| !company.admins.contains(who)).collect();
     random.shuffle(&mut free);
@@ -290,7 +306,8 @@ fn choose_lives(company: &mut Company, people: usize, department_count: usize, m
     for _ in 0..(people * months / 90).clamp(1, room) {
         let who = next();
         let at = some_time(random, span.permille(300).max(span.start + days(12)), span.permille(850));
-        let to = (company.of(who).department + 1 + random.below(department_count as u64 - 1) as usize) % department_count;
+        let to =
+            (company.of(who).department + 1 + random.below(department_count as u64 - 1) as usize) % department_count;
         company.movers.push(Mover { who, at, to });
     }
     for _ in 0..(people * months / 72).clamp(1, room) {
@@ -321,20 +338,39 @@ fn add_machines(company: &mut Company, people: usize, span: &Span, random: &mut 
         company.identities.push(machine);
         IdentityIndex(n)
     };
-    let provisioner = add(random, Nature::Service, "svc-provisioner", "Freshservice provisioner", span.start, Some(span.start));
+    let provisioner =
+        add(random, Nature::Service, "svc-provisioner", "Freshservice provisioner", span.start, Some(span.start));
     let mut services = Vec::new();
     for n in 0..2 + people / 30 {
         let from = some_time(random, span.permille(60).max(span.start + days(6)), span.permille(600));
         let purpose = SERVICES[n % SERVICES.len()];
         let series = if n < SERVICES.len() { String::new() } else { format!("-{}", n / SERVICES.len() + 1) };
         let login = format!("svc-{purpose}{series}");
-        services.push(add(random, Nature::Service, &login, &format!("Service account {purpose}{series}"), from, Some(from - days(4))));
+        services.push(add(
+            random,
+            Nature::Service,
+            &login,
+            &format!("Service account {purpose}{series}"),
+            from,
+            Some(from - days(4)),
+        ));
     }
     let mut agents = Vec::new();
     for n in 0..1 + people / 200 {
-        let from = some_time(random, span.permille(150).max(span.start + days(6)), span.permille(220).max(span.start + days(7)));
+        let from = some_time(
+            random,
+            span.permille(150).max(span.start + days(6)),
+            span.permille(220).max(span.start + days(7)),
+        );
         let series = if n == 0 { String::new() } else { format!("-{}", n + 1) };
-        agents.push(add(random, Nature::Agent, &format!("agent-triage{series}"), &format!("Triage agent{series}"), from, Some(from - days(4))));
+        agents.push(add(
+            random,
+            Nature::Agent,
+            &format!("agent-triage{series}"),
+            &format!("Triage agent{series}"),
+            from,
+            Some(from - days(4)),
+        ));
     }
     let from = some_time(random, span.permille(500), span.permille(700));
     let ghost = add(random, Nature::Service, "svc-legacy-sync", "Legacy sync", from, None);

@@ -8,9 +8,11 @@ use flate2::{Compression, GzBuilder};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::action::{Action, Deed};
 use crate::calendar::day_of;
-use crate::chronicle::{Action, CaseIndex, Chronicle, Deed};
-use crate::company::Nature;
+use crate::case::CaseIndex;
+use crate::chronicle::Chronicle;
+use crate::company::{Access, Nature};
 use crate::random::Random;
 use crate::story::LATE_FILE;
 use crate::truth::Counts;
@@ -78,14 +80,20 @@ fn other_requests(chronicle: &Chronicle, order: &[CaseIndex]) -> Vec<File> {
     let joined_later = |case: &&CaseIndex| {
         let case = &chronicle.cases[case.0];
         let joiner = chronicle.company.of(case.beneficiary);
-        let asks_for_account = case.items.contains(&crate::company::Access::Account);
-        joiner.nature == Nature::Person && joiner.known_from > Some(chronicle.span.start) && asks_for_account && case.opened_at < joiner.from
+        let asks_for_account = case.items.contains(&Access::Account);
+        joiner.nature == Nature::Person
+            && joiner.known_from > Some(chronicle.span.start)
+            && asks_for_account
+            && case.opened_at < joiner.from
     };
     let onboarding: Vec<_> = order.iter().filter(joined_later).copied().collect();
     let changes = freshservice::changes(chronicle).into_iter().map(|change| change.to_string());
     vec![
         freshservice_file("changes.jsonl", lines(changes)),
-        freshservice_file("onboarding_requests.json", document(&freshservice::onboarding_requests(chronicle, &onboarding))),
+        freshservice_file(
+            "onboarding_requests.json",
+            document(&freshservice::onboarding_requests(chronicle, &onboarding)),
+        ),
     ]
 }
 

@@ -1,13 +1,16 @@
 //! The shapes of Freshservice: tickets and their versions, approval rows, people, groups, departments, changes and
 //! onboarding requests. Owns every key of those payloads. Keys stand in alphabetical order, as in [`crate::okta`].
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::approvals::{Answer, Approval, Ending};
 use crate::calendar::{day_of, days, freshservice_time, hours};
-use crate::chronicle::{Case, CaseIndex, Chronicle, Operation};
-use crate::company::{Company, Identity, IdentityIndex, Nature};
+use crate::case::{Case, CaseIndex, Operation};
+use crate::chronicle::Chronicle;
+use crate::company::{Company, Department, Identity, IdentityIndex, Nature};
 use crate::names::CHANGES;
 
 const SERVICE_DESK: u64 = 21_000_200_001;
@@ -44,7 +47,10 @@ pub(crate) fn ticket_versions(chronicle: &Chronicle, case: &Case) -> Vec<(Timest
     if let Some(at) = case.closed_at() {
         stages.push((at, (5, last.1, last.2)));
     }
-    stages.into_iter().map(|(at, stage)| (at, json!({ "ticket": ticket(&chronicle.company, case, at, stage) }))).collect()
+    stages
+        .into_iter()
+        .map(|(at, stage)| (at, json!({ "ticket": ticket(&chronicle.company, case, at, stage) })))
+        .collect()
 }
 
 fn ticket(company: &Company, case: &Case, updated_at: Timestamp, (status, approval, approval_name): Stage) -> Value {
@@ -113,7 +119,14 @@ pub(crate) fn approval_versions(company: &Company, case: &Case, row: &Approval, 
     versions
 }
 
-fn approval(company: &Company, case: &Case, row: &Approval, id: u64, updated_at: Timestamp, (status, name): (u8, &str)) -> Value {
+fn approval(
+    company: &Company,
+    case: &Case,
+    row: &Approval,
+    id: u64,
+    updated_at: Timestamp,
+    (status, name): (u8, &str),
+) -> Value {
     let approver = company.of(row.approver);
     let asker = company.of(case.requester);
     let row = json!({
@@ -174,7 +187,7 @@ pub(crate) fn groups(company: &Company, as_of: Timestamp) -> Value {
 }
 
 pub(crate) fn departments(company: &Company, as_of: Timestamp) -> Value {
-    let department = |department: &crate::company::Department| {
+    let department = |department: &Department| {
         let head = company.of(department.head).freshservice_id;
         json!({
             "created_at": freshservice_time(as_of - days(400)), "custom_fields": {}, "description": null, "domains": [],
@@ -194,9 +207,7 @@ pub(crate) fn changes(chronicle: &Chronicle) -> Vec<Value> {
         let starts_at = created_at + days(4);
         let actor = company.of(company.admins[n as usize % company.admins.len()]);
         let requester = company.of(company.departments[0].head);
-        let who = |identity: &Identity| {
-            json!({ "email": identity.login, "id": identity.freshservice_id, "name": identity.display_name() })
-        };
+        let who = |identity: &Identity| json!({ "email": identity.login, "id": identity.freshservice_id, "name": identity.display_name() });
         json!({
             "actor": who(actor),
             "change": {
@@ -252,8 +263,15 @@ fn requester(company: &Company, identity: &Identity, as_of: Timestamp) -> Value 
 }
 
 /// What agents and requesters have in common, with an agent's own fields among it.
-fn person(company: &Company, identity: &Identity, as_of: Timestamp, email: &str, more: Option<Vec<(&str, Value)>>) -> Value {
-    let old = identity.known_from.is_none_or(|from| from < as_of) || identity.nature == Nature::Person && identity.from < as_of + days(3);
+fn person(
+    company: &Company,
+    identity: &Identity,
+    as_of: Timestamp,
+    email: &str,
+    more: Option<Vec<(&str, Value)>>,
+) -> Value {
+    let old = identity.known_from.is_none_or(|from| from < as_of)
+        || identity.nature == Nature::Person && identity.from < as_of + days(3);
     let created_at = if old { as_of - days(200 + (identity.freshservice_id % 97) as i64) } else { as_of };
     let fields = vec![
         ("active", json!(true)),
@@ -276,8 +294,8 @@ fn person(company: &Company, identity: &Identity, as_of: Timestamp, email: &str,
         ("work_phone_number", json!(null)),
         (email, json!(identity.login)),
     ];
-    let fields: std::collections::BTreeMap<_, _> = fields.into_iter().chain(more.unwrap_or_default()).collect();
-    fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<serde_json::Map<_, _>>().into()
+    let fields: BTreeMap<_, _> = fields.into_iter().chain(more.unwrap_or_default()).collect();
+    fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>().into()
 }
 
 fn agent_fields() -> Vec<(&'static str, Value)> {
@@ -293,6 +311,9 @@ fn agent_fields() -> Vec<(&'static str, Value)> {
         ("occasional", json!(false)),
         ("role_ids", json!([AGENT_ROLE])),
         ("roles", json!([{ "assignment_scope": "entire_helpdesk", "groups": [], "role_id": AGENT_ROLE }])),
-        ("scopes", json!({ "asset": null, "change": null, "contract": null, "problem": null, "release": null, "solution": null, "ticket": null })),
+        (
+            "scopes",
+            json!({ "asset": null, "change": null, "contract": null, "problem": null, "release": null, "solution": null, "ticket": null }),
+        ),
     ]
 }

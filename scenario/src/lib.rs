@@ -10,8 +10,10 @@
 //! assert!(company.truth.changes.len() > 100);
 //! ```
 
+mod action;
 mod approvals;
 mod calendar;
+mod case;
 mod chronicle;
 mod company;
 mod files;

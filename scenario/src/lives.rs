@@ -3,9 +3,11 @@
 
 use jiff::Timestamp;
 
+use crate::action::{Basis, Deed, Executor};
 use crate::approvals::{Pace, Panel};
 use crate::calendar::{days, hours, minutes, working};
-use crate::chronicle::{Basis, CaseIndex, Chronicle, Deed, Executor, Operation, Request};
+use crate::case::{CaseIndex, Operation, Request};
+use crate::chronicle::Chronicle;
 use crate::company::{AUTOMATION, Access, IdentityIndex};
 use crate::migration::{give_all, pause};
 use crate::truth::{KeptReason, Verdict};
@@ -13,7 +15,8 @@ use crate::truth::{KeptReason, Verdict};
 /// Everybody who comes, and every machine.
 pub(crate) fn arrivals(chronicle: &mut Chronicle) {
     let start = chronicle.span.start;
-    let joiners: Vec<_> = chronicle.company.people().filter(|who| chronicle.company.of(*who).from > start + days(11)).collect();
+    let joiners: Vec<_> =
+        chronicle.company.people().filter(|who| chronicle.company.of(*who).from > start + days(11)).collect();
     for who in joiners {
         join(chronicle, who);
     }
@@ -39,7 +42,8 @@ pub(crate) fn changes(chronicle: &mut Chronicle) {
 
 /// Everybody who leaves; last of all, so that whatever they hold is known.
 pub(crate) fn departures(chronicle: &mut Chronicle) {
-    let leavers: Vec<_> = chronicle.company.people().filter_map(|who| Some((who, chronicle.company.of(who).until?))).collect();
+    let leavers: Vec<_> =
+        chronicle.company.people().filter_map(|who| Some((who, chronicle.company.of(who).until?))).collect();
     for (n, (who, at)) in leavers.into_iter().enumerate() {
         leave(chronicle, who, at, n == 0);
     }
@@ -104,7 +108,8 @@ fn renew_provisioner_token(chronicle: &mut Chronicle) {
     let who = chronicle.company.provisioner;
     let subject = "Yearly renewal of the provisioner's token".to_owned();
     let opened_at = chronicle.span.permille(500);
-    let (case, approved_at) = ask(chronicle, who, vec![Access::ApiToken], Operation::Add, subject, opened_at, Panel::Single);
+    let (case, approved_at) =
+        ask(chronicle, who, vec![Access::ApiToken], Operation::Add, subject, opened_at, Panel::Single);
     let at = approved_at + minutes(30);
     chronicle.give(at, Executor::Console(who), who, Access::ApiToken, Basis::explicit(Verdict::Approved, case));
     let (_, old) = chronicle.provisioner_tokens[0];
@@ -123,7 +128,8 @@ fn move_department(chronicle: &mut Chronicle, n: usize) {
         chronicle.kept.push((who, lost.remove(0), KeptReason::Mover, at));
     }
     let subject = format!("{name} moves to {department}: new access");
-    let (case, approved_at) = ask(chronicle, who, gained.clone(), Operation::Add, subject, at - days(8), Panel::TwoLevels);
+    let (case, approved_at) =
+        ask(chronicle, who, gained.clone(), Operation::Add, subject, at - days(8), Panel::TwoLevels);
     let subject = format!("{name} moves to {department}: old access");
     let (removal, _) = ask(chronicle, who, lost.clone(), Operation::Remove, subject, at - days(7), Panel::Single);
 
@@ -134,7 +140,14 @@ fn move_department(chronicle: &mut Chronicle, n: usize) {
         give_all(chronicle, (approved_at + hours(2)).max(at), admin, who, &gained, Basis::window(case));
     } else {
         let provisioner = chronicle.provisioner(at);
-        give_all(chronicle, at.max(approved_at) + minutes(1), provisioner, who, &gained, Basis::explicit(Verdict::Approved, case));
+        give_all(
+            chronicle,
+            at.max(approved_at) + minutes(1),
+            provisioner,
+            who,
+            &gained,
+            Basis::explicit(Verdict::Approved, case),
+        );
     }
     take_all(chronicle, at + hours(1), who, &lost, removal);
 }
@@ -145,13 +158,15 @@ fn take_break(chronicle: &mut Chronicle, n: usize) {
     let (who, from, to) = (pause.who, pause.from, pause.to);
     let name = chronicle.company.of(who).display_name();
     let subject = format!("Leave of absence of {name}");
-    let (case, approved_at) = ask(chronicle, who, vec![Access::Account], Operation::Remove, subject, from - days(4), Panel::Single);
+    let (case, approved_at) =
+        ask(chronicle, who, vec![Access::Account], Operation::Remove, subject, from - days(4), Panel::Single);
     let from = from.max(approved_at + minutes(5));
     let provisioner = chronicle.provisioner(from);
     chronicle.act(from, provisioner, who, Deed::Suspend, Some(case));
 
     let subject = format!("{name} is back from leave");
-    let (case, approved_at) = ask(chronicle, who, vec![Access::Account], Operation::Add, subject, to - days(4), Panel::Single);
+    let (case, approved_at) =
+        ask(chronicle, who, vec![Access::Account], Operation::Add, subject, to - days(4), Panel::Single);
     let to = to.max(approved_at + minutes(5));
     let provisioner = chronicle.provisioner(to);
     chronicle.unsuspend(to, provisioner, who, case);
@@ -161,13 +176,16 @@ fn take_break(chronicle: &mut Chronicle, n: usize) {
 
 /// Everything is taken away within the hour, but for one app of the first to leave.
 fn leave(chronicle: &mut Chronicle, who: IdentityIndex, at: Timestamp, keeps_an_app: bool) {
-    let mut items: Vec<_> = chronicle.held.iter().filter(|(holder, _)| *holder == who).map(|(_, access)| *access).collect();
+    let mut items: Vec<_> =
+        chronicle.held.iter().filter(|(holder, _)| *holder == who).map(|(_, access)| *access).collect();
     if keeps_an_app {
-        let app = items.iter().rposition(|item| matches!(item, Access::App(_))).expect("every account comes with two apps");
+        let app =
+            items.iter().rposition(|item| matches!(item, Access::App(_))).expect("every account comes with two apps");
         chronicle.kept.push((who, items.remove(app), KeptReason::Leaver, at));
     }
     let subject = format!("Offboarding of {}", chronicle.company.of(who).display_name());
-    let (case, approved_at) = ask(chronicle, who, items.clone(), Operation::Remove, subject, at - days(6), Panel::Single);
+    let (case, approved_at) =
+        ask(chronicle, who, items.clone(), Operation::Remove, subject, at - days(6), Panel::Single);
     take_all(chronicle, at.max(approved_at + minutes(1)), who, &items, case);
 }
 
@@ -191,6 +209,7 @@ fn ask(
 ) -> (CaseIndex, Timestamp) {
     let opened_at = working(&mut chronicle.random, opened_at);
     let requester = chronicle.company.of(who).manager.unwrap_or(IdentityIndex(0));
-    let request = Request { requester, beneficiary: who, items, operation, subject, justification: "Part of the job", opened_at };
+    let request =
+        Request { requester, beneficiary: who, items, operation, subject, justification: "Part of the job", opened_at };
     chronicle.approved(request, panel, Pace::Usual)
 }

@@ -1,11 +1,13 @@
 //! The first days: the groups are made, the first administrator and the provisioner are set up, and every employee's
 //! account and department access is entered again under a ticket of its own, so that every grant in the log is explained.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
+use crate::action::{Basis, Deed, Executor};
 use crate::approvals::{Pace, Panel};
 use crate::calendar::{hours, minutes, seconds};
-use crate::chronicle::{Basis, CaseIndex, Chronicle, Deed, Executor, Operation, Request};
+use crate::case::{CaseIndex, Operation, Request};
+use crate::chronicle::Chronicle;
 use crate::company::{AUTOMATION, Access, IdentityIndex, READING_CIRCLE};
 use crate::names::{APPS, ROLES};
 use crate::random::Random;
@@ -18,7 +20,8 @@ pub(crate) fn play(chronicle: &mut Chronicle) {
     set_up_founder(chronicle, founder, start + hours(6));
     set_up_provisioner(chronicle, founder, start + hours(9));
 
-    let employees = chronicle.company.people().filter(|who| *who != founder && chronicle.company.of(*who).from == start);
+    let employees =
+        chronicle.company.people().filter(|who| *who != founder && chronicle.company.of(*who).from == start);
     for who in employees.collect::<Vec<_>>() {
         let opened_at = start + hours(6) + minutes(chronicle.random.between(0, 90));
         let mut items = chronicle.company.baseline(chronicle.company.of(who).department);
@@ -53,8 +56,8 @@ pub(crate) fn give_all(
 }
 
 /// Two to six seconds, to the millisecond.
-pub(crate) fn pause(random: &mut Random) -> jiff::SignedDuration {
-    jiff::SignedDuration::from_millis(random.between(2000, 6000))
+pub(crate) fn pause(random: &mut Random) -> SignedDuration {
+    SignedDuration::from_millis(random.between(2000, 6000))
 }
 
 /// The index of an administrator role.
@@ -95,7 +98,12 @@ fn set_up_provisioner(chronicle: &mut Chronicle, founder: IdentityIndex, opened_
     chronicle.provisioner_tokens.push((ready, chronicle.tokens.len() - 1));
 }
 
-fn enter(chronicle: &mut Chronicle, who: IdentityIndex, items: Vec<Access>, opened_at: Timestamp) -> (CaseIndex, Timestamp) {
+fn enter(
+    chronicle: &mut Chronicle,
+    who: IdentityIndex,
+    items: Vec<Access>,
+    opened_at: Timestamp,
+) -> (CaseIndex, Timestamp) {
     let request = Request {
         // The heads of IT and of operations ask for all; each for the other.
         requester: IdentityIndex(usize::from(who.0 == 0)),

@@ -3,9 +3,11 @@
 
 use jiff::Timestamp;
 
+use crate::action::{Deed, Executor};
 use crate::approvals::{Course, Ending};
 use crate::calendar::{hours, minutes, seconds, some_time};
-use crate::chronicle::{Case, Chronicle, Deed, Executor, Operation};
+use crate::case::{Case, Operation};
+use crate::chronicle::Chronicle;
 use crate::company::IdentityIndex;
 use crate::names::INCIDENTS;
 
@@ -28,9 +30,10 @@ fn sign_in(chronicle: &mut Chronicle, who: IdentityIndex) {
     let (from, until) = present(chronicle, who);
     let count = (until.as_second() - from.as_second()) * SIGN_INS_PER_MONTH / MONTH_SECONDS;
     for _ in 0..count {
-        let at = some_time(&mut chronicle.random, from, until) + milliseconds(chronicle);
-        let away = chronicle.company.breaks.iter().any(|pause| pause.who == who && (pause.from..pause.to).contains(&at));
-        if away || at >= until {
+        let at = some_time(&mut chronicle.random, from, until) + chronicle.random.milliseconds();
+        let away =
+            chronicle.company.breaks.iter().any(|pause| pause.who == who && (pause.from..pause.to).contains(&at));
+        if away {
             continue;
         }
         let console = Executor::Console(who);
@@ -60,7 +63,7 @@ fn lock_out(chronicle: &mut Chronicle) {
     for _ in 0..(people.len() as i64 * chronicle.span.days() / 2000).max(2) {
         let who = *chronicle.random.pick(&people);
         let (from, until) = present(chronicle, who);
-        let at = some_time(&mut chronicle.random, from, until) + milliseconds(chronicle);
+        let at = some_time(&mut chronicle.random, from, until) + chronicle.random.milliseconds();
         let unlocked_at = at + minutes(chronicle.random.between(3, 60));
         let taken = chronicle.company.breaks.iter().any(|pause| pause.who == who) || unlocked_at >= until;
         if !taken {
@@ -78,17 +81,17 @@ fn refuse(chronicle: &mut Chronicle) {
         let who = *chronicle.random.pick(&people);
         let group = *chronicle.random.pick(&chronicle.company.elective_groups);
         let (from, until) = present(chronicle, who);
-        let at = some_time(&mut chronicle.random, from, until) + milliseconds(chronicle);
-        if at < until {
-            chronicle.fail(at, Executor::Console(who), who, Deed::JoinGroup(group), None);
-        }
+        let at = some_time(&mut chronicle.random, from, until) + chronicle.random.milliseconds();
+        chronicle.fail(at, Executor::Console(who), who, Deed::JoinGroup(group), None);
     }
 }
 
 /// Rate limit warnings of the provisioner, and tokens that the agents' OAuth clients draw.
 fn call_interfaces(chronicle: &mut Chronicle) {
+    let end = chronicle.span.end - minutes(2);
     for _ in 0..chronicle.span.days() / 3 {
-        let at = some_time(&mut chronicle.random, chronicle.span.permille(50), chronicle.span.end) + milliseconds(chronicle);
+        let at = some_time(&mut chronicle.random, chronicle.span.permille(50), chronicle.span.end)
+            + chronicle.random.milliseconds();
         let (executor, provisioner) = (chronicle.provisioner(at), chronicle.company.provisioner);
         chronicle.act(at, executor, provisioner, Deed::RateLimit, None);
     }
@@ -96,7 +99,7 @@ fn call_interfaces(chronicle: &mut Chronicle) {
         let owner = chronicle.clients[client].owner;
         let from = chronicle.company.of(owner).from + hours(24);
         for _ in 0..30 {
-            let at = some_time(&mut chronicle.random, from, chronicle.span.end) + milliseconds(chronicle);
+            let at = some_time(&mut chronicle.random, from, end) + chronicle.random.milliseconds();
             chronicle.act(at, Executor::Console(owner), owner, Deed::ClientToken(client), None);
         }
     }
@@ -129,12 +132,8 @@ fn report_incidents(chronicle: &mut Chronicle) {
     }
 }
 
-/// From the day after the account came to be, to its end or the end of the span.
+/// From the day after the account came to be, to shortly before its end or the end of the span.
 fn present(chronicle: &Chronicle, who: IdentityIndex) -> (Timestamp, Timestamp) {
     let identity = chronicle.company.of(who);
-    (identity.from + hours(24), identity.until.unwrap_or(chronicle.span.end))
-}
-
-fn milliseconds(chronicle: &mut Chronicle) -> jiff::SignedDuration {
-    jiff::SignedDuration::from_millis(chronicle.random.between(1, 1000))
+    (identity.from + hours(24), identity.until.unwrap_or(chronicle.span.end) - minutes(2))
 }

@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
+use crate::action::{Action, Deed, Executor};
 use crate::calendar::okta_time;
-use crate::chronicle::{Action, Chronicle, Deed, Executor};
+use crate::chronicle::Chronicle;
 use crate::company::{Identity, IdentityIndex};
 use crate::names::ROLES;
 use crate::random::{Random, uuid_text};
@@ -19,9 +21,17 @@ const PLACES: [(&str, &str, &str, f64, f64, &str); 4] = [
 ];
 
 const BROWSERS: [(&str, &str, &str); 3] = [
-    ("CHROME", "Mac OS X", "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/127.0.0.0 Safari/537.36"),
+    (
+        "CHROME",
+        "Mac OS X",
+        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/127.0.0.0 Safari/537.36",
+    ),
     ("FIREFOX", "Windows 11", "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0"),
-    ("SAFARI", "iOS", "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1"),
+    (
+        "SAFARI",
+        "iOS",
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1",
+    ),
 ];
 
 /// An action as one event of the System Log. Targets come in any order.
@@ -86,7 +96,7 @@ pub(crate) fn event_hook(action: &Action, random: &mut Random) -> Value {
             "version": "0"
         }] },
         "eventId": uuid_text(random.uuid()),
-        "eventTime": okta_time(action.at + jiff::SignedDuration::from_millis(random.between(20, 900))),
+        "eventTime": okta_time(action.at + SignedDuration::from_millis(random.between(20, 900))),
         "eventType": "com.okta.event_hook",
         "eventTypeVersion": "1.0",
         "source": "https://tallyhall.okta.example/api/v1/eventHooks/who4f1Qd8yZ0aLr7B5d7"
@@ -104,35 +114,67 @@ fn wording(deed: &Deed) -> (&'static str, &'static str, &'static str) {
         Deed::Activate => ("user.lifecycle.activate", "Activate Okta user", "core.user.config.user_activated"),
         Deed::Deactivate => ("user.lifecycle.deactivate", "Deactivate Okta user", "core.user.config.user_deactivated"),
         Deed::Suspend => ("user.lifecycle.suspend", "Suspend Okta user", "core.user.config.user_status.suspended"),
-        Deed::Unsuspend => ("user.lifecycle.unsuspend", "Unsuspend Okta user", "core.user.config.user_status.unsuspended"),
+        Deed::Unsuspend => {
+            ("user.lifecycle.unsuspend", "Unsuspend Okta user", "core.user.config.user_status.unsuspended")
+        }
         Deed::Lock => ("user.account.lock", "Max sign in attempts exceeded", "core.user_auth.account_locked"),
         Deed::Unlock => ("user.account.unlock", "Unlock user account", "core.user.config.account_unlocked"),
-        Deed::UpdateProfile(_) => ("user.account.update_profile", "Update user profile for Okta", "core.user.config.profile_update"),
-        Deed::JoinGroup(_) => ("group.user_membership.add", "Add user to group membership", "core.user_group_member.user_add"),
-        Deed::LeaveGroup(_) => ("group.user_membership.remove", "Remove user from group membership", "core.user_group_member.user_remove"),
-        Deed::AssignApp(_) => ("application.user_membership.add", "Add user to application membership", "app.generic.provision.assign_user_to_app"),
-        Deed::UnassignApp(_) => {
-            ("application.user_membership.remove", "Remove user's application membership", "app.generic.provision.deassign_user_from_app")
+        Deed::UpdateProfile(_) => {
+            ("user.account.update_profile", "Update user profile for Okta", "core.user.config.profile_update")
         }
-        Deed::GrantRoles(_) => ("user.account.privilege.grant", "Grant user privilege", "core.user.admin_privilege.granted"),
-        Deed::RevokeRoles(_) => ("user.account.privilege.revoke", "Revoke user privilege", "core.user.admin_privilege.revoked"),
+        Deed::JoinGroup(_) => {
+            ("group.user_membership.add", "Add user to group membership", "core.user_group_member.user_add")
+        }
+        Deed::LeaveGroup(_) => {
+            ("group.user_membership.remove", "Remove user from group membership", "core.user_group_member.user_remove")
+        }
+        Deed::AssignApp(_) => (
+            "application.user_membership.add",
+            "Add user to application membership",
+            "app.generic.provision.assign_user_to_app",
+        ),
+        Deed::UnassignApp(_) => (
+            "application.user_membership.remove",
+            "Remove user's application membership",
+            "app.generic.provision.deassign_user_from_app",
+        ),
+        Deed::GrantRoles(_) => {
+            ("user.account.privilege.grant", "Grant user privilege", "core.user.admin_privilege.granted")
+        }
+        Deed::RevokeRoles(_) => {
+            ("user.account.privilege.revoke", "Revoke user privilege", "core.user.admin_privilege.revoked")
+        }
         Deed::CreateToken(_) => ("system.api_token.create", "Create API token", "api.token.create"),
         Deed::RevokeToken(_) => ("system.api_token.revoke", "Revoke API token", "api.token.revoke"),
-        Deed::CreateClient(_) => ("app.oauth2.client.lifecycle.create", "Create OAuth client", "app.oauth2.client.lifecycle.create"),
+        Deed::CreateClient(_) => {
+            ("app.oauth2.client.lifecycle.create", "Create OAuth client", "app.oauth2.client.lifecycle.create")
+        }
         Deed::CreateGroup(_) => ("group.lifecycle.create", "Create Okta group", "core.user_group.create"),
-        Deed::AssignGroupApp { .. } => ("group.application_assignment.add", "Add assigned application to group", "app.generic.config.group_assigned"),
+        Deed::AssignGroupApp { .. } => (
+            "group.application_assignment.add",
+            "Add assigned application to group",
+            "app.generic.config.group_assigned",
+        ),
         Deed::SignIn => ("user.session.start", "User login to Okta", "core.user_auth.login_success"),
-        Deed::SignOnPolicy => ("policy.evaluate_sign_on", "Evaluation of sign-on policy", "core.policy.evaluate_sign_on"),
+        Deed::SignOnPolicy => {
+            ("policy.evaluate_sign_on", "Evaluation of sign-on policy", "core.policy.evaluate_sign_on")
+        }
         Deed::SingleSignOn(_) => ("user.authentication.sso", "User single sign on to app", "app.auth.sso"),
         Deed::RateLimit => ("system.org.rate_limit.warning", "Rate limit warning", "core.framework.ratelimit.warning"),
-        Deed::ClientToken(_) => ("app.oauth2.token.grant.access_token", "OAuth2 access token is granted", "app.oauth2.token.grant.access_token_success"),
+        Deed::ClientToken(_) => (
+            "app.oauth2.token.grant.access_token",
+            "OAuth2 access token is granted",
+            "app.oauth2.token.grant.access_token_success",
+        ),
     }
 }
 
 fn outcome(action: &Action) -> Value {
     match (action.succeeded, &action.deed) {
         (false, _) => json!({ "reason": "insufficient permissions or temporary error", "result": "FAILURE" }),
-        (true, Deed::SignOnPolicy) => json!({ "reason": "Sign-on policy evaluation resulted in ALLOW", "result": "ALLOW" }),
+        (true, Deed::SignOnPolicy) => {
+            json!({ "reason": "Sign-on policy evaluation resulted in ALLOW", "result": "ALLOW" })
+        }
         (true, _) => json!({ "reason": null, "result": "SUCCESS" }),
     }
 }
@@ -144,7 +186,9 @@ fn actor(chronicle: &Chronicle, action: &Action) -> Value {
     }
     match chronicle.executor_identity(action.executor) {
         Some(who) => user(chronicle.company.of(who)),
-        None => entity("SystemPrincipal", "okta.2b1959c8-bcc0-56eb-a589-cfcfb7422f26", "system@okta.com", "Okta System"),
+        None => {
+            entity("SystemPrincipal", "okta.2b1959c8-bcc0-56eb-a589-cfcfb7422f26", "system@okta.com", "Okta System")
+        }
     }
 }
 
@@ -152,7 +196,8 @@ fn targets(chronicle: &Chronicle, action: &Action) -> Vec<Value> {
     let company = &chronicle.company;
     let subject = company.of(action.subject);
     let group = |group: usize| entity("UserGroup", &company.groups[group].id, "unknown", &company.groups[group].name);
-    let app = |app: usize| entity("AppInstance", &company.apps[app].id, &company.apps[app].name, &company.apps[app].name);
+    let app =
+        |app: usize| entity("AppInstance", &company.apps[app].id, &company.apps[app].name, &company.apps[app].name);
     let app_user = || {
         let id = format!("0ua{}", &subject.okta_id[3..]);
         entity("AppUser", &id, &subject.login, &subject.display_name())
@@ -175,8 +220,16 @@ fn targets(chronicle: &Chronicle, action: &Action) -> Vec<Value> {
         Deed::SignIn => Vec::new(),
         Deed::SignOnPolicy => vec![entity("PolicyEntity", "00p1k2gH9xW3sVb5T5d7", "unknown", "Default Policy")],
         Deed::RateLimit => vec![entity("URL Pattern", "/api/v1/groups", "unknown", "/api/v1/groups")],
-        Deed::CreateAccount | Deed::Activate | Deed::Deactivate | Deed::Suspend | Deed::Unsuspend | Deed::Lock | Deed::Unlock
-        | Deed::UpdateProfile(_) | Deed::GrantRoles(_) | Deed::RevokeRoles(_) => vec![user(subject)],
+        Deed::CreateAccount
+        | Deed::Activate
+        | Deed::Deactivate
+        | Deed::Suspend
+        | Deed::Unsuspend
+        | Deed::Lock
+        | Deed::Unlock
+        | Deed::UpdateProfile(_)
+        | Deed::GrantRoles(_)
+        | Deed::RevokeRoles(_) => vec![user(subject)],
     }
 }
 
@@ -218,14 +271,18 @@ fn path(chronicle: &Chronicle, action: &Action) -> String {
         Deed::Unsuspend => lifecycle("unsuspend"),
         Deed::Unlock => lifecycle("unlock"),
         Deed::UpdateProfile(_) => format!("/api/v1/users/{user}"),
-        Deed::JoinGroup(group) | Deed::LeaveGroup(group) => format!("/api/v1/groups/{}/users/{user}", company.groups[*group].id),
+        Deed::JoinGroup(group) | Deed::LeaveGroup(group) => {
+            format!("/api/v1/groups/{}/users/{user}", company.groups[*group].id)
+        }
         Deed::AssignApp(app) | Deed::UnassignApp(app) => format!("/api/v1/apps/{}/users/{user}", company.apps[*app].id),
         Deed::GrantRoles(_) | Deed::RevokeRoles(_) => format!("/api/internal/administrators/{user}"),
         Deed::CreateToken(_) => "/api/internal/tokens".into(),
         Deed::RevokeToken(token) => format!("/api/internal/tokens/{}/revoke", chronicle.tokens[*token].id),
         Deed::CreateClient(_) => "/oauth2/v1/clients".into(),
         Deed::CreateGroup(_) | Deed::RateLimit => "/api/v1/groups".into(),
-        Deed::AssignGroupApp { group, app } => format!("/api/v1/apps/{}/groups/{}", company.apps[*app].id, company.groups[*group].id),
+        Deed::AssignGroupApp { group, app } => {
+            format!("/api/v1/apps/{}/groups/{}", company.apps[*app].id, company.groups[*group].id)
+        }
         Deed::ClientToken(_) => "/oauth2/v1/token".into(),
         Deed::SingleSignOn(app) => format!("/app/{}/sso/saml", company.apps[*app].id),
         Deed::SignIn | Deed::SignOnPolicy | Deed::Lock => "/api/v1/authn".into(),

@@ -1,6 +1,7 @@
 //! The one source of chance: a ChaCha stream that depends on a seed and a purpose, on nothing else.
 //! Owns every draw and the shapes of made-up ids. Never reads a clock or the system's randomness.
 
+use jiff::SignedDuration;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -42,6 +43,11 @@ impl Random {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last as u64 + 1) as usize);
         }
+    }
+
+    /// Part of a second, as Okta's times have it and Freshservice's have not.
+    pub(crate) fn milliseconds(&mut self) -> SignedDuration {
+        SignedDuration::from_millis(self.between(1, 1000))
     }
 
     /// The 128 bits of a version 4 UUID.

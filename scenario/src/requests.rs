@@ -4,9 +4,11 @@
 
 use jiff::Timestamp;
 
+use crate::action::{Basis, Deed, Executor};
 use crate::approvals::{Ending, Pace, Panel};
-use crate::calendar::{days, hours, midnight, day_of, minutes, seconds, some_time, working};
-use crate::chronicle::{Basis, Case, Chronicle, Deed, Executor, Operation, Request};
+use crate::calendar::{day_of, days, hours, midnight, minutes, seconds, some_time, working};
+use crate::case::{Case, Operation, Request};
+use crate::chronicle::Chronicle;
 use crate::company::{Access, IdentityIndex};
 use crate::names::{JUSTIFICATIONS, ROLES};
 use crate::truth::Verdict;
@@ -27,15 +29,15 @@ enum Fate {
     NotDone,
 }
 
-/// Two of a hundred requests and more for every kind of violation.
+/// How many of a hundred requests go which way.
 const DECK: [(Fate, usize); 8] = [
-    (Fate::Approved, 60),
-    (Fate::ApprovedLate, 7),
-    (Fate::OtherBeneficiary, 6),
-    (Fate::RejectedButDone, 5),
-    (Fate::PendingButDone, 5),
-    (Fate::Unasked, 9),
-    (Fate::Rejected, 6),
+    (Fate::Approved, 64),
+    (Fate::ApprovedLate, 6),
+    (Fate::OtherBeneficiary, 5),
+    (Fate::RejectedButDone, 4),
+    (Fate::PendingButDone, 4),
+    (Fate::Unasked, 8),
+    (Fate::Rejected, 7),
     (Fate::NotDone, 2),
 ];
 
@@ -87,7 +89,7 @@ fn request(chronicle: &mut Chronicle, who: IdentityIndex, opened_at: Timestamp, 
         Fate::Approved => decided_at + seconds(60) + delay / 4,
         _ => later,
     };
-    let at = at + pause_ms(chronicle);
+    let at = at + chronicle.random.milliseconds();
     if !in_time(chronicle, who, at.max(decided_at)) {
         return None;
     }
@@ -116,7 +118,13 @@ fn request(chronicle: &mut Chronicle, who: IdentityIndex, opened_at: Timestamp, 
 }
 
 /// By the provisioner or an agent with a reference, or by an administrator within days without one.
-fn done_as_approved(chronicle: &mut Chronicle, mut case: Case, access: Access, at: Timestamp, own_token: Option<Executor>) -> Option<()> {
+fn done_as_approved(
+    chronicle: &mut Chronicle,
+    mut case: Case,
+    access: Access,
+    at: Timestamp,
+    own_token: Option<Executor>,
+) -> Option<()> {
     let who = case.beneficiary;
     let time_bound = matches!(access, Access::Group(_) | Access::App(_)) && chronicle.random.chance(15);
     if time_bound {
@@ -127,7 +135,7 @@ fn done_as_approved(chronicle: &mut Chronicle, mut case: Case, access: Access, a
     let by_hand = own_token.is_some() || chronicle.random.chance(30);
     let case = if by_hand {
         let wait = hours(chronicle.random.between(1, 5 * 24));
-        let at = working(&mut chronicle.random, at + wait) + pause_ms(chronicle);
+        let at = working(&mut chronicle.random, at + wait) + chronicle.random.milliseconds();
         if !in_time(chronicle, who, at) || until.is_some_and(|until| until <= at) {
             return None;
         }
@@ -221,18 +229,33 @@ fn agent_helps_itself(chronicle: &mut Chronicle) {
     let who = chronicle.company.agents[0];
     let access = choose(chronicle, who, true).expect("the agent has asked for no elective group");
     let (since, token) = chronicle.agent_tokens[0];
-    let at = working_at(chronicle, since.max(chronicle.span.permille(650)) + hours(5)) + pause_ms(chronicle);
+    let at =
+        working_at(chronicle, since.max(chronicle.span.permille(650)) + hours(5)) + chronicle.random.milliseconds();
     chronicle.give(at, Executor::Token(token), who, access, Basis::NONE);
 }
 
-fn compose(chronicle: &mut Chronicle, who: IdentityIndex, access: Access, opened_at: Timestamp, ending: Ending) -> Case {
+fn compose(
+    chronicle: &mut Chronicle,
+    who: IdentityIndex,
+    access: Access,
+    opened_at: Timestamp,
+    ending: Ending,
+) -> Case {
     let manager = chronicle.company.of(who).manager.filter(|_| chronicle.random.chance(20));
     let requester = manager.unwrap_or(who);
     let justification = *chronicle.random.pick(&JUSTIFICATIONS);
     let subject = format!("{} for {}", chronicle.company.name(access), chronicle.company.of(who).display_name());
     let approvers = chronicle.approvers(who, requester).len();
     let panel = Panel::any(&mut chronicle.random, approvers);
-    let request = Request { requester, beneficiary: who, items: vec![access], operation: Operation::Add, subject, justification, opened_at };
+    let request = Request {
+        requester,
+        beneficiary: who,
+        items: vec![access],
+        operation: Operation::Add,
+        subject,
+        justification,
+        opened_at,
+    };
     chronicle.draft(request, panel, ending, Pace::Usual)
 }
 
@@ -255,9 +278,4 @@ fn in_time(chronicle: &Chronicle, who: IdentityIndex, at: Timestamp) -> bool {
 
 fn working_at(chronicle: &mut Chronicle, at: Timestamp) -> Timestamp {
     working(&mut chronicle.random, at)
-}
-
-/// Some milliseconds, as Okta has them and Freshservice has not.
-fn pause_ms(chronicle: &mut Chronicle) -> jiff::SignedDuration {
-    jiff::SignedDuration::from_millis(chronicle.random.between(1, 1000))
 }

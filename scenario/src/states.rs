@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::calendar::{days, whole_second};
-use crate::chronicle::{Action, Chronicle, Deed};
+use crate::action::{Action, Deed};
+use crate::calendar::{days, seconds, whole_second};
+use crate::chronicle::Chronicle;
 use crate::company::{Access, IdentityIndex, Nature};
 use crate::random::Random;
 use crate::truth::{AccountStatus, State, Story};
@@ -31,8 +32,8 @@ pub(crate) fn sample(chronicle: &Chronicle, story: &Story, random: &mut Random) 
         let who = *random.pick(&known);
         // Accounts of machines are few and short of events: one in four draws is enough of them.
         if company.of(who).nature == Nature::Person || random.chance(25) {
-            let seconds = random.between(chronicle.span.start.as_second() + 3 * 86_400, chronicle.span.end.as_second());
-            moments.insert((who, chronicle.span.start + crate::calendar::seconds(seconds - chronicle.span.start.as_second())));
+            let second = random.between(chronicle.span.start.as_second() + 3 * 86_400, chronicle.span.end.as_second());
+            moments.insert((who, chronicle.span.start + seconds(second - chronicle.span.start.as_second())));
         }
     }
     let mut actions: Vec<_> = chronicle.actions.iter().filter(|action| action.succeeded).collect();

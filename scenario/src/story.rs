@@ -3,9 +3,11 @@
 
 use jiff::Timestamp;
 
+use crate::action::{ActionIndex, Basis};
 use crate::approvals::{Pace, Panel};
-use crate::calendar::{days, hours, minutes, working};
-use crate::chronicle::{ActionIndex, Basis, CaseIndex, Chronicle, Operation, Request};
+use crate::calendar::{days, hours, minutes, whole_second, working};
+use crate::case::{CaseIndex, Operation, Request};
+use crate::chronicle::Chronicle;
 use crate::company::{Access, IdentityIndex};
 use crate::random::uuid_text;
 use crate::truth::{Story, Verdict};
@@ -65,7 +67,7 @@ pub(crate) fn tell(chronicle: &Chronicle) -> Story {
         late_file: LATE_FILE.to_owned(),
         late_identity_login: latecomer.login.clone(),
         late_identity_name: latecomer.display_name(),
-        late_at: crate::calendar::whole_second(late.at + days(2)),
+        late_at: whole_second(late.at + days(2)),
         late_entitlement: company.item(late_group),
         late_entitlement_name: company.name(late_group).to_owned(),
         agent_login: company.of(agent_token.owner).login.clone(),
@@ -88,14 +90,22 @@ fn loses(chronicle: &mut Chronicle, who: IdentityIndex, access: Access, permille
     chronicle.take(at, provisioner, who, access, Some(case))
 }
 
-fn ask(chronicle: &mut Chronicle, who: IdentityIndex, access: Access, operation: Operation, permille: i64) -> (CaseIndex, Timestamp) {
+fn ask(
+    chronicle: &mut Chronicle,
+    who: IdentityIndex,
+    access: Access,
+    operation: Operation,
+    permille: i64,
+) -> (CaseIndex, Timestamp) {
     let opened_at = working_at(chronicle, permille);
     let (verb, justification) = match operation {
         Operation::Add => ("Add", "On-call rotation starts Monday"),
         Operation::Remove => ("Remove", "Rotation is over"),
     };
-    let subject = format!("{verb}: {} for {}", chronicle.company.name(access), chronicle.company.of(who).display_name());
-    let request = Request { requester: who, beneficiary: who, items: vec![access], operation, subject, justification, opened_at };
+    let subject =
+        format!("{verb}: {} for {}", chronicle.company.name(access), chronicle.company.of(who).display_name());
+    let request =
+        Request { requester: who, beneficiary: who, items: vec![access], operation, subject, justification, opened_at };
     chronicle.approved(request, Panel::TwoLevels, Pace::Usual)
 }
 
@@ -105,5 +115,5 @@ fn working_at(chronicle: &mut Chronicle, permille: i64) -> Timestamp {
 }
 
 fn middle(from: Timestamp, to: Timestamp) -> Timestamp {
-    crate::calendar::whole_second(from + (from.duration_until(to)) / 2)
+    whole_second(from + (from.duration_until(to)) / 2)
 }

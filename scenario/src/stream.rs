@@ -30,12 +30,12 @@ pub fn okta_events(seed: u64) -> impl Iterator<Item = Vec<u8>> {
         at += SignedDuration::from_millis(random.between(0, 2 * MEAN_GAP_MILLISECONDS));
         let user = random.below(USERS as u64) as usize;
         match random.below(100) {
-            0..45 => {
+            0..42 => {
                 let group = random.below(GROUPS as u64) as usize;
                 let held = flip(&mut member[user * GROUPS + group]);
                 directory.membership(&mut random, at, user, group, held)
             }
-            45..60 => {
+            42..52 => {
                 let app = random.below(APPS as u64) as usize;
                 let held = flip(&mut assigned[user * APPS + app]);
                 directory.assignment(&mut random, at, user, app, held)
@@ -95,7 +95,7 @@ impl Directory {
     fn membership(&self, random: &mut Random, at: Timestamp, user: usize, group: usize, held: bool) -> Vec<u8> {
         let kind = if held { "group.user_membership.add" } else { "group.user_membership.remove" };
         let group_id = &self.groups[group];
-        let group = format!(r#"{{"id":"{group_id}","type":"UserGroup","alternateId":"unknown","displayName":"Group {group:03}"}}"#);
+        let group = format!(r#"{{"id":"{group_id}","type":"UserGroup","displayName":"Group {group:03}"}}"#);
         let targets = if random.chance(50) { [self.user(user), group] } else { [group, self.user(user)] };
         self.event(random, at, kind, &self.by_provisioner(), &targets.join(","), true)
     }
@@ -127,7 +127,15 @@ impl Directory {
         format!(r#"{{"id":"{}","type":"User","alternateId":"svc-provisioner@{DOMAIN}"}}"#, self.provisioner)
     }
 
-    fn event(&self, random: &mut Random, at: Timestamp, kind: &str, actor: &str, target: &str, by_token: bool) -> Vec<u8> {
+    fn event(
+        &self,
+        random: &mut Random,
+        at: Timestamp,
+        kind: &str,
+        actor: &str,
+        target: &str,
+        by_token: bool,
+    ) -> Vec<u8> {
         let uuid = uuid_text(random.uuid());
         let published = okta_time(at);
         let transaction = random.hex();
@@ -136,13 +144,13 @@ impl Directory {
             let token = &self.token;
             write!(
                 line,
-                r#"{{"uuid":"{uuid}","published":"{published}","eventType":"{kind}","version":"0","severity":"INFO","actor":{actor},"outcome":{{"result":"SUCCESS","reason":null}},"target":[{target}],"transaction":{{"type":"WEB","id":"{transaction}","detail":{{"requestApiTokenId":"{token}"}}}}}}"#
+                r#"{{"uuid":"{uuid}","published":"{published}","eventType":"{kind}","version":"0","actor":{actor},"outcome":{{"result":"SUCCESS"}},"target":[{target}],"transaction":{{"type":"WEB","id":"{transaction}","detail":{{"requestApiTokenId":"{token}"}}}}}}"#
             )
         } else {
             let host = random.between(2, 250);
             write!(
                 line,
-                r#"{{"uuid":"{uuid}","published":"{published}","eventType":"{kind}","version":"0","severity":"INFO","displayMessage":"User login to Okta","actor":{actor},"client":{{"device":"Computer","ipAddress":"198.51.100.{host}","userAgent":{{"browser":"FIREFOX","os":"Windows 11"}},"zone":"null"}},"outcome":{{"result":"SUCCESS","reason":null}},"target":null,"transaction":{{"type":"WEB","id":"{transaction}","detail":{{}}}}}}"#
+                r#"{{"uuid":"{uuid}","published":"{published}","eventType":"{kind}","version":"0","actor":{actor},"client":{{"device":"Computer","ipAddress":"198.51.100.{host}","userAgent":{{"browser":"FIREFOX","os":"Windows 11"}},"zone":"null"}},"outcome":{{"result":"SUCCESS"}},"target":null,"transaction":{{"type":"WEB","id":"{transaction}","detail":{{}}}}}}"#
             )
         };
         written.expect("writing to memory does not fail");

@@ -1,7 +1,8 @@
 //! The list of access-giving changes with what stands behind each: joins a finished chronicle's actions with its tickets.
 //! Owns the wording of the ground truth's changes. The verdicts themselves were decided where the change was planned.
 
-use crate::chronicle::{Chronicle, Deed, Executor, PlannedChange};
+use crate::action::{Deed, Executor, PlannedChange};
+use crate::chronicle::Chronicle;
 use crate::company::IdentityIndex;
 use crate::okta::event_type;
 use crate::random::uuid_text;
@@ -10,7 +11,9 @@ use crate::truth::{Change, Verdict};
 /// By time, then by entitlement.
 pub(crate) fn list(chronicle: &Chronicle) -> Vec<Change> {
     let mut changes: Vec<_> = chronicle.changes.iter().map(|change| describe(chronicle, change)).collect();
-    changes.sort_by(|a, b| (a.occurred_at, &a.event_uuid, &a.entitlement).cmp(&(b.occurred_at, &b.event_uuid, &b.entitlement)));
+    changes.sort_by(|a, b| {
+        (a.occurred_at, &a.event_uuid, &a.entitlement).cmp(&(b.occurred_at, &b.event_uuid, &b.entitlement))
+    });
     changes
 }
 

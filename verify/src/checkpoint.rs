@@ -110,24 +110,16 @@ impl Checkpoint {
     ///
     /// # Errors
     /// Any [`CheckpointError`] but [`CheckpointError::KeyName`].
-    pub fn open(
-        note_bytes: &[u8],
-        origin: &Origin,
-        key: &VerifierKey,
-    ) -> Result<Checkpoint, CheckpointError> {
+    pub fn open(note_bytes: &[u8], origin: &Origin, key: &VerifierKey) -> Result<Checkpoint, CheckpointError> {
         if key.signature_type() != SignatureType::Ed25519 {
             let name = key.name().clone();
             return Err(CheckpointError::CosignerKey { name });
         }
         let note = Note::parse(note_bytes).map_err(CheckpointError::Note)?;
-        note.verify(std::slice::from_ref(key))
-            .map_err(CheckpointError::Note)?;
+        note.verify(std::slice::from_ref(key)).map_err(CheckpointError::Note)?;
         let checkpoint = Checkpoint::parse(note.text())?;
         if checkpoint.origin != *origin {
-            return Err(CheckpointError::OtherLog {
-                expected: origin.clone(),
-                found: checkpoint.origin,
-            });
+            return Err(CheckpointError::OtherLog { expected: origin.clone(), found: checkpoint.origin });
         }
         Ok(checkpoint)
     }
@@ -139,10 +131,7 @@ impl Checkpoint {
     /// [`CheckpointError::KeyName`], or [`CheckpointError::EmptyTreeRoot`].
     pub fn sign(&self, key: &SigningKey) -> Result<Note, CheckpointError> {
         if key.name().as_str() != self.origin.as_str() {
-            return Err(CheckpointError::KeyName {
-                origin: self.origin.clone(),
-                name: key.name().clone(),
-            });
+            return Err(CheckpointError::KeyName { origin: self.origin.clone(), name: key.name().clone() });
         }
         self.check_empty_tree()?;
         key.sign(&self.format()).map_err(CheckpointError::Note)
@@ -173,12 +162,7 @@ impl Checkpoint {
 
     /// The text that is signed: three lines, each ended by a newline.
     pub fn format(&self) -> String {
-        format!(
-            "{}\n{}\n{}\n",
-            self.origin,
-            self.size,
-            self.root.to_base64()
-        )
+        format!("{}\n{}\n{}\n", self.origin, self.size, self.root.to_base64())
     }
 
     fn check_empty_tree(&self) -> Result<(), CheckpointError> {
@@ -197,9 +181,7 @@ impl Origin {
     pub fn new(origin: &str) -> Result<Origin, CheckpointError> {
         let accepted = |byte: u8| byte.is_ascii_graphic() && byte != b'+';
         if !(1..=Origin::BYTES_MAX).contains(&origin.len()) || !origin.bytes().all(accepted) {
-            return Err(CheckpointError::Origin {
-                found: origin.chars().take(40).collect(),
-            });
+            return Err(CheckpointError::Origin { found: origin.chars().take(40).collect() });
         }
         Ok(Origin(origin.to_owned()))
     }

@@ -16,7 +16,7 @@ use crate::hash::{Hash, domain_hash};
 pub const TOKEN_BYTES: usize = 16;
 
 /// The key of all tokens of one log, 32 bytes. Ingest, followers, replayers and auditors hold it.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct IndexKey(Zeroizing<[u8; 32]>);
 
 impl IndexKey {

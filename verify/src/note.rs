@@ -154,9 +154,7 @@ pub enum NoteError {
         expected: &'static str,
     },
     /// A signature line is not of its form.
-    #[error(
-        "expected signature line {line} as \"— name base64(id and signature)\": copy the note unchanged"
-    )]
+    #[error("expected signature line {line} as \"— name base64(id and signature)\": copy the note unchanged")]
     SignatureLine {
         /// Number of the line among the signature lines, from 1.
         line: usize,
@@ -181,9 +179,7 @@ pub enum NoteError {
         id: KeyId,
     },
     /// No known key signed the note.
-    #[error(
-        "expected one of {known} known keys to sign, got {found} signatures by others: reject it"
-    )]
+    #[error("expected one of {known} known keys to sign, got {found} signatures by others: reject it")]
     NoKnownSignature {
         /// Number of keys given to the verifier.
         known: usize,
@@ -201,28 +197,22 @@ impl Note {
     /// [`NoteError::SignatureLine`] or [`NoteError::TooManySignatures`].
     pub fn parse(bytes: &[u8]) -> Result<Note, NoteError> {
         let note = check_text(bytes)?;
-        let separator = note.rfind("\n\n").ok_or(NoteError::NoteFormat {
-            expected: "an empty line between text and signatures",
-        })?;
+        let separator = note
+            .rfind("\n\n")
+            .ok_or(NoteError::NoteFormat { expected: "an empty line between text and signatures" })?;
         let text = &note[..separator + 1];
         let lines = note[separator + 2..]
             .strip_suffix('\n')
-            .ok_or(NoteError::NoteFormat {
-                expected: "at least one signature line, ended by a newline",
-            })?;
+            .ok_or(NoteError::NoteFormat { expected: "at least one signature line, ended by a newline" })?;
         let mut signatures = Vec::new();
         for (position, line) in lines.split('\n').enumerate() {
             if position == SIGNATURES_MAX {
                 return Err(NoteError::TooManySignatures);
             }
-            let signature =
-                Signature::parse(line).ok_or(NoteError::SignatureLine { line: position + 1 })?;
+            let signature = Signature::parse(line).ok_or(NoteError::SignatureLine { line: position + 1 })?;
             signatures.push(signature);
         }
-        Ok(Note {
-            text: text.to_owned(),
-            signatures,
-        })
+        Ok(Note { text: text.to_owned(), signatures })
     }
 
     /// Verifies the note against the keys that the caller knows, and returns what verified: each key at
@@ -233,15 +223,10 @@ impl Note {
     ///
     /// # Errors
     /// [`NoteError::BadSignature`], [`NoteError::NoKnownSignature`] or [`NoteError::AmbiguousKey`].
-    pub fn verify<'k>(
-        &self,
-        keys: &'k [VerifierKey],
-    ) -> Result<Vec<VerifiedSignature<'k>>, NoteError> {
+    pub fn verify<'k>(&self, keys: &'k [VerifierKey]) -> Result<Vec<VerifiedSignature<'k>>, NoteError> {
         let mut verified: Vec<VerifiedSignature<'k>> = Vec::new();
         for signature in &self.signatures {
-            let mut named = keys
-                .iter()
-                .filter(|key| key.name == signature.name && key.id == signature.id);
+            let mut named = keys.iter().filter(|key| key.name == signature.name && key.id == signature.id);
             let Some(key) = named.next() else { continue };
             let (name, id) = (key.name.clone(), key.id);
             if named.next().is_some() {
@@ -255,10 +240,7 @@ impl Note {
             }
         }
         if verified.is_empty() {
-            return Err(NoteError::NoKnownSignature {
-                known: keys.len(),
-                found: self.signatures.len(),
-            });
+            return Err(NoteError::NoKnownSignature { known: keys.len(), found: self.signatures.len() });
         }
         Ok(verified)
     }
@@ -288,11 +270,7 @@ impl Signature {
         if bytes.is_empty() {
             return None;
         }
-        Some(Signature {
-            name: KeyName::new(name).ok()?,
-            id: KeyId(*id),
-            bytes: bytes.to_vec(),
-        })
+        Some(Signature { name: KeyName::new(name).ok()?, id: KeyId(*id), bytes: bytes.to_vec() })
     }
 }
 
@@ -301,11 +279,7 @@ impl VerifierKey {
     ///
     /// # Errors
     /// [`NoteError::WeakKey`] when the bytes are no point of the curve, or one of small order.
-    pub fn new(
-        name: KeyName,
-        signature_type: SignatureType,
-        public_key: &[u8; 32],
-    ) -> Result<VerifierKey, NoteError> {
+    pub fn new(name: KeyName, signature_type: SignatureType, public_key: &[u8; 32]) -> Result<VerifierKey, NoteError> {
         match ed25519_dalek::VerifyingKey::from_bytes(public_key) {
             Ok(public_key) if !public_key.is_weak() => Ok(VerifierKey {
                 id: KeyId::derive(&name, signature_type, public_key.as_bytes()),
@@ -323,9 +297,7 @@ impl VerifierKey {
     /// [`NoteError::KeyFormat`], [`NoteError::SignatureType`], [`NoteError::KeyIdMismatch`] or
     /// [`NoteError::WeakKey`].
     pub fn parse(text: &str) -> Result<VerifierKey, NoteError> {
-        let malformed = NoteError::KeyFormat {
-            expected: "a verifier key as name+8 hexadecimal digits+base64",
-        };
+        let malformed = NoteError::KeyFormat { expected: "a verifier key as name+8 hexadecimal digits+base64" };
         let (name, id, material) = split_key(text).ok_or(malformed.clone())?;
         let (type_byte, public_key) = material.split_first().ok_or(malformed.clone())?;
         let signature_type = SignatureType::from_byte(*type_byte, &name)?;
@@ -370,13 +342,8 @@ impl VerifierKey {
             }
         };
         let signature = ed25519_dalek::Signature::from_slice(signature).ok()?;
-        self.public_key
-            .verify_strict(message.as_bytes(), &signature)
-            .ok()?;
-        Some(VerifiedSignature {
-            key: self,
-            cosigned_at,
-        })
+        self.public_key.verify_strict(message.as_bytes(), &signature).ok()?;
+        Some(VerifiedSignature { key: self, cosigned_at })
     }
 }
 
@@ -392,10 +359,7 @@ impl fmt::Display for VerifierKey {
 impl SigningKey {
     /// The key with this name and 32-byte Ed25519 seed (RFC 8032 section 5.1.5).
     pub fn from_seed(name: KeyName, seed: &[u8; 32]) -> SigningKey {
-        SigningKey {
-            name,
-            private_key: ed25519_dalek::SigningKey::from_bytes(seed),
-        }
+        SigningKey { name, private_key: ed25519_dalek::SigningKey::from_bytes(seed) }
     }
 
     /// Reads the private form of Go's note package: `PRIVATE+KEY+name+id+base64(0x01 || seed)`.
@@ -438,9 +402,7 @@ impl SigningKey {
     pub fn sign(&self, text: &str) -> Result<Note, NoteError> {
         check_text(text.as_bytes())?;
         if !text.ends_with('\n') {
-            return Err(NoteError::NoteFormat {
-                expected: "a text that ends with a newline",
-            });
+            return Err(NoteError::NoteFormat { expected: "a text that ends with a newline" });
         }
         let note = Note {
             text: text.to_owned(),
@@ -479,11 +441,7 @@ impl SigningKey {
 
 impl fmt::Debug for SigningKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("SigningKey")
-            .field("name", &self.name)
-            .field("id", &self.id())
-            .finish_non_exhaustive()
+        formatter.debug_struct("SigningKey").field("name", &self.name).field("id", &self.id()).finish_non_exhaustive()
     }
 }
 
@@ -500,10 +458,7 @@ impl SignatureType {
         match found {
             0x01 => Ok(SignatureType::Ed25519),
             0x04 => Ok(SignatureType::Cosignature),
-            _ => Err(NoteError::SignatureType {
-                name: name.clone(),
-                found,
-            }),
+            _ => Err(NoteError::SignatureType { name: name.clone(), found }),
         }
     }
 }
@@ -511,12 +466,9 @@ impl SignatureType {
 impl KeyName {
     /// The name, or [`NoteError::KeyName`].
     pub fn new(name: &str) -> Result<KeyName, NoteError> {
-        let refused =
-            |character: char| character == '+' || character < ' ' || character.is_whitespace();
+        let refused = |character: char| character == '+' || character < ' ' || character.is_whitespace();
         if name.is_empty() || name.contains(refused) {
-            return Err(NoteError::KeyName {
-                found: name.chars().take(40).collect(),
-            });
+            return Err(NoteError::KeyName { found: name.chars().take(40).collect() });
         }
         Ok(KeyName(name.to_owned()))
     }
@@ -552,11 +504,7 @@ impl KeyId {
         if self == found {
             return Ok(());
         }
-        Err(NoteError::KeyIdMismatch {
-            name: name.clone(),
-            expected: self,
-            found,
-        })
+        Err(NoteError::KeyIdMismatch { name: name.clone(), expected: self, found })
     }
 }
 
@@ -585,9 +533,7 @@ fn check_text(bytes: &[u8]) -> Result<&str, NoteError> {
     if bytes.len() > NOTE_BYTES_MAX {
         return Err(NoteError::TooLong { found: bytes.len() });
     }
-    let text = std::str::from_utf8(bytes).map_err(|error| NoteError::NotText {
-        at: error.valid_up_to(),
-    })?;
+    let text = std::str::from_utf8(bytes).map_err(|error| NoteError::NotText { at: error.valid_up_to() })?;
     match bytes.iter().position(|byte| *byte < 0x20 && *byte != b'\n') {
         Some(at) => Err(NoteError::NotText { at }),
         None => Ok(text),

@@ -12,12 +12,12 @@
 //! comes to the auditor by another way.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroize;
 
+use crate::identifier::IndexKey;
 use crate::note::{NoteError, SignatureType, VerifierKey};
 
 /// Bytes of a policy, at most: room for [`ENTRIES_MAX`] lines of each kind at 5 KB a line.
@@ -88,11 +88,6 @@ pub enum Quorum {
     Of(String),
 }
 
-/// The key of the identifier tokens, 32 bytes. Confidential to those who hold the policy: wiped from
-/// memory on drop, and not shown by `Debug`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct IndexKey([u8; 32]);
-
 /// Why a policy is refused. Lines are numbered from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
@@ -147,17 +142,13 @@ pub enum PolicyError {
         found: SignatureType,
     },
     /// A public key occurs twice, under whatever names.
-    #[error(
-        "expected every public key once, got one again on line {line} of the policy: remove it"
-    )]
+    #[error("expected every public key once, got one again on line {line} of the policy: remove it")]
     DuplicateKey {
         /// Line of the second occurrence.
         line: usize,
     },
     /// A name is defined twice, or is `none`.
-    #[error(
-        "expected a name that is still free on line {line} of the policy, got {name:?}: choose another"
-    )]
+    #[error("expected a name that is still free on line {line} of the policy, got {name:?}: choose another")]
     NameTaken {
         /// Line of the second definition.
         line: usize,
@@ -165,9 +156,7 @@ pub enum PolicyError {
         name: String,
     },
     /// A name is used before its definition, or has none.
-    #[error(
-        "expected a name defined above line {line} of the policy, got {name:?}: define it first"
-    )]
+    #[error("expected a name defined above line {line} of the policy, got {name:?}: define it first")]
     NameUndefined {
         /// Line that uses the name.
         line: usize,
@@ -239,15 +228,23 @@ impl Policy {
         })
     }
 
+    /// The policy of a log that no witness has been asked to watch yet.
+    pub fn of_log(key: VerifierKey, index_key: IndexKey) -> Policy {
+        Policy {
+            index_key: Some(index_key),
+            logs: vec![Log { key, url: None }],
+            witnesses: Vec::new(),
+            groups: Vec::new(),
+            quorum: Quorum::None,
+        }
+    }
+
     /// The policy as text: index key, logs, witnesses, groups, quorum, one line each. Reading it again
     /// gives an equal policy. **Confidential** if there is an index key.
     pub fn format(&self) -> String {
         let mut text = String::new();
         if let Some(key) = &self.index_key {
-            text.push_str(&format!(
-                "#counterfoil index-key {}\n",
-                STANDARD.encode(key.0)
-            ));
+            text.push_str(&format!("#counterfoil index-key {}\n", STANDARD.encode(key.as_bytes())));
         }
         for log in &self.logs {
             text.push_str(&format!("log {}{}\n", log.key, spaced(&log.url)));
@@ -297,30 +294,6 @@ impl Policy {
     }
 }
 
-impl IndexKey {
-    /// The key with these bytes.
-    pub fn from_bytes(bytes: [u8; 32]) -> IndexKey {
-        IndexKey(bytes)
-    }
-
-    /// The 32 bytes of the key. **Confidential.**
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl Drop for IndexKey {
-    fn drop(&mut self) {
-        self.0.zeroize();
-    }
-}
-
-impl fmt::Debug for IndexKey {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("IndexKey").finish_non_exhaustive()
-    }
-}
-
 /// What has been read so far: all of it consistent.
 #[derive(Default)]
 struct Draft {
@@ -336,10 +309,7 @@ struct Draft {
 
 impl Draft {
     fn read_line(&mut self, line: usize, text: &str) -> Result<(), PolicyError> {
-        let fields: Vec<&str> = text
-            .split([' ', '\t'])
-            .filter(|field| !field.is_empty())
-            .collect();
+        let fields: Vec<&str> = text.split([' ', '\t']).filter(|field| !field.is_empty()).collect();
         let shape = |expected| Err(PolicyError::Line { line, expected });
         match fields[..] {
             [] => Ok(()),
@@ -366,7 +336,7 @@ impl Draft {
         let expected = "one index key, as the base64 of 32 bytes,";
         let malformed = PolicyError::Line { line, expected };
         let mut bytes = STANDARD.decode(encoded).map_err(|_| malformed.clone())?;
-        let key = <[u8; 32]>::try_from(&bytes[..]).map(IndexKey);
+        let key = <[u8; 32]>::try_from(&bytes[..]).map(IndexKey::new);
         bytes.zeroize();
         match (key, &self.index_key) {
             (Ok(key), None) => self.index_key = Some(key),
@@ -383,13 +353,7 @@ impl Draft {
         Ok(())
     }
 
-    fn add_witness(
-        &mut self,
-        line: usize,
-        name: &str,
-        key: &str,
-        url: Option<&str>,
-    ) -> Result<(), PolicyError> {
+    fn add_witness(&mut self, line: usize, name: &str, key: &str, url: Option<&str>) -> Result<(), PolicyError> {
         check_room(line, self.witnesses.len())?;
         let key = self.read_key(line, key, SignatureType::Cosignature)?;
         let name = self.define(line, name)?;
@@ -398,13 +362,7 @@ impl Draft {
         Ok(())
     }
 
-    fn add_group(
-        &mut self,
-        line: usize,
-        name: &str,
-        threshold: &str,
-        members: &[&str],
-    ) -> Result<(), PolicyError> {
+    fn add_group(&mut self, line: usize, name: &str, threshold: &str, members: &[&str]) -> Result<(), PolicyError> {
         check_room(line, self.groups.len())?;
         let threshold = read_threshold(line, threshold, members.len())?;
         for member in members {
@@ -416,11 +374,7 @@ impl Draft {
         // The group's own name becomes known last: a group is no member of itself.
         let name = self.define(line, name)?;
         let members = members.iter().map(|member| (*member).to_owned()).collect();
-        self.groups.push(Group {
-            name,
-            threshold,
-            members,
-        });
+        self.groups.push(Group { name, threshold, members });
         Ok(())
     }
 
@@ -435,20 +389,11 @@ impl Draft {
         Ok(())
     }
 
-    fn read_key(
-        &mut self,
-        line: usize,
-        key: &str,
-        expected: SignatureType,
-    ) -> Result<VerifierKey, PolicyError> {
+    fn read_key(&mut self, line: usize, key: &str, expected: SignatureType) -> Result<VerifierKey, PolicyError> {
         let key = VerifierKey::parse(key).map_err(|source| PolicyError::Key { line, source })?;
         let found = key.signature_type();
         if found != expected {
-            return Err(PolicyError::KeyType {
-                line,
-                expected,
-                found,
-            });
+            return Err(PolicyError::KeyType { line, expected, found });
         }
         if !self.public_keys.insert(*key.public_key()) {
             return Err(PolicyError::DuplicateKey { line });
@@ -477,14 +422,8 @@ fn read_threshold(line: usize, text: &str, members: usize) -> Result<Threshold, 
     match (text, text.parse::<usize>()) {
         ("all", _) => Ok(Threshold::All),
         ("any", _) => Ok(Threshold::Any),
-        (_, Ok(count)) if (1..=members).contains(&count) && count.to_string() == text => {
-            Ok(Threshold::AtLeast(count))
-        }
-        _ => Err(PolicyError::Threshold {
-            line,
-            members,
-            found: text.to_owned(),
-        }),
+        (_, Ok(count)) if (1..=members).contains(&count) && count.to_string() == text => Ok(Threshold::AtLeast(count)),
+        _ => Err(PolicyError::Threshold { line, members, found: text.to_owned() }),
     }
 }
 

@@ -30,8 +30,7 @@ pub const EXTRA_BYTES_MAX: usize = 1 << 20;
 
 /// Bytes of a whole tlog-proof, at most: extra data in base64, 63 lines of 45 bytes, the checkpoint,
 /// and less than a KiB of headings.
-pub const TLOG_PROOF_BYTES_MAX: usize =
-    EXTRA_BYTES_MAX.div_ceil(3) * 4 + PATH_HASHES_MAX * 45 + NOTE_BYTES_MAX + 1024;
+pub const TLOG_PROOF_BYTES_MAX: usize = EXTRA_BYTES_MAX.div_ceil(3) * 4 + PATH_HASHES_MAX * 45 + NOTE_BYTES_MAX + 1024;
 
 const TLOG_PROOF_HEADING: &str = "c2sp.org/tlog-proof@v1";
 
@@ -51,10 +50,7 @@ pub fn verify_inclusion(
     if index.0 >= size.0 {
         return Err(ProofError::IndexOutsideTree { index, size });
     }
-    let mut walk = Walk {
-        node: index.0,
-        last: size.0 - 1,
-    };
+    let mut walk = Walk { node: index.0, last: size.0 - 1 };
     let mut found = leaf.0;
     for sibling in path {
         found = match walk.climb() {
@@ -105,10 +101,7 @@ pub fn verify_consistency(
         _ if old.0.is_power_of_two() => (old_root, path),
         _ => return Err(ProofError::PathEndsEarly { found: path.len() }),
     };
-    let mut walk = Walk {
-        node: old.0 - 1,
-        last: new.0 - 1,
-    };
+    let mut walk = Walk { node: old.0 - 1, last: new.0 - 1 };
     walk.skip_right_turns();
     let (mut old_found, mut new_found) = (first, first);
     for sibling in rest {
@@ -130,9 +123,7 @@ pub fn verify_consistency(
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProofError {
     /// The record cannot be in the tree.
-    #[error(
-        "expected an index below the tree size {size}, got {index}: use a checkpoint that covers it"
-    )]
+    #[error("expected an index below the tree size {size}, got {index}: use a checkpoint that covers it")]
     IndexOutsideTree {
         /// Index claimed.
         index: RecordIndex,
@@ -182,9 +173,7 @@ pub enum ProofError {
         found: Hash,
     },
     /// The text is longer than [`TLOG_PROOF_BYTES_MAX`], or its extra data than [`EXTRA_BYTES_MAX`].
-    #[error(
-        "expected at most {limit} bytes in the {part} of a tlog-proof, got {found}: shorten it"
-    )]
+    #[error("expected at most {limit} bytes in the {part} of a tlog-proof, got {found}: shorten it")]
     TooLarge {
         /// Which part is too large.
         part: &'static str,
@@ -194,9 +183,7 @@ pub enum ProofError {
         found: usize,
     },
     /// The text before the checkpoint is not a C2SP tlog-proof v1.
-    #[error(
-        "expected {expected} on line {line} of the tlog-proof: check that it is C2SP tlog-proof v1"
-    )]
+    #[error("expected {expected} on line {line} of the tlog-proof: check that it is C2SP tlog-proof v1")]
     Format {
         /// Line number, from 1.
         line: usize,
@@ -277,19 +264,11 @@ fn check_arrived(walk: &Walk, path: &[Hash]) -> Result<(), ProofError> {
 }
 
 fn check_root(expected: Hash, found: Hash) -> Result<(), ProofError> {
-    if found == expected {
-        Ok(())
-    } else {
-        Err(ProofError::Root { expected, found })
-    }
+    if found == expected { Ok(()) } else { Err(ProofError::Root { expected, found }) }
 }
 
 fn check_old_root(expected: Hash, found: Hash) -> Result<(), ProofError> {
-    if found == expected {
-        Ok(())
-    } else {
-        Err(ProofError::OldRoot { expected, found })
-    }
+    if found == expected { Ok(()) } else { Err(ProofError::OldRoot { expected, found }) }
 }
 
 /// A C2SP tlog-proof v1: the evidence that one record is in the log, in a file of its own.
@@ -332,10 +311,7 @@ impl TlogProof {
     /// or [`ProofError::PathTooLong`].
     pub fn parse(bytes: &[u8]) -> Result<TlogProof, ProofError> {
         check_size("whole", TLOG_PROOF_BYTES_MAX, bytes.len())?;
-        let mut lines = Lines {
-            rest: bytes,
-            number: 0,
-        };
+        let mut lines = Lines { rest: bytes, number: 0 };
         if lines.next("the heading \"c2sp.org/tlog-proof@v1\"")? != TLOG_PROOF_HEADING {
             return Err(lines.expected("the heading \"c2sp.org/tlog-proof@v1\""));
         }
@@ -354,12 +330,7 @@ impl TlogProof {
         };
         let index = index.parse().map_err(ProofError::Index)?;
         let path = parse_path(&mut lines)?;
-        Ok(TlogProof {
-            extra,
-            index,
-            path,
-            checkpoint_note: lines.rest.to_vec(),
-        })
+        Ok(TlogProof { extra, index, path, checkpoint_note: lines.rest.to_vec() })
     }
 }
 
@@ -370,21 +341,14 @@ fn parse_path(lines: &mut Lines<'_>) -> Result<Vec<Hash>, ProofError> {
         if line.is_empty() {
             return Ok(path);
         }
-        let hash = Hash::from_base64(line).map_err(|source| ProofError::PathHash {
-            line: lines.number,
-            source,
-        })?;
+        let hash = Hash::from_base64(line).map_err(|source| ProofError::PathHash { line: lines.number, source })?;
         path.push(hash);
         check_path_bound(&path)?;
     }
 }
 
 fn check_size(part: &'static str, limit: usize, found: usize) -> Result<(), ProofError> {
-    if found <= limit {
-        Ok(())
-    } else {
-        Err(ProofError::TooLarge { part, limit, found })
-    }
+    if found <= limit { Ok(()) } else { Err(ProofError::TooLarge { part, limit, found }) }
 }
 
 /// The lines before the checkpoint, taken one at a time, so that what follows them stays untouched.
@@ -405,9 +369,6 @@ impl<'a> Lines<'a> {
     }
 
     fn expected(&self, expected: &'static str) -> ProofError {
-        ProofError::Format {
-            line: self.number,
-            expected,
-        }
+        ProofError::Format { line: self.number, expected }
     }
 }

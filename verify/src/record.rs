@@ -13,7 +13,7 @@
 //! 3a|42|4a|52|5a ..     origin | event | event_conflict | source_rejected | source_gap
 //! ```
 
-use counterfoil_proto::v1::{Origin, Precision, Provenance, Record, Time, record::Body};
+use counterfoil_proto::v1::{EventConflict, Origin, Precision, Provenance, Record, Time, record::Body};
 use prost::Message;
 
 use crate::hash::{Hash, LeafHash, domain_hash, leaf_hash};
@@ -127,6 +127,13 @@ impl RecordTail {
         head.encode(&mut bytes).expect("a Vec grows as needed");
         bytes.extend_from_slice(&self.0);
         bytes
+    }
+
+    /// The tail of the record that says: this event came again, with other content than record `first` holds.
+    pub fn conflict_with(&self, first: RecordIndex) -> Self {
+        let tail = Record::decode(self.0.as_slice()).expect("a tail is a valid message");
+        let body = Body::EventConflict(EventConflict { first_index: first.0 });
+        Self(Record { body: Some(body), ..tail }.encode_to_vec())
     }
 
     /// How many bytes it has.

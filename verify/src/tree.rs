@@ -63,9 +63,7 @@ pub enum TreeError<E = Infallible> {
         found: usize,
     },
     /// The record is not in the tree.
-    #[error(
-        "expected an index below the tree size {size}, got {index}: ask for a tree that holds it"
-    )]
+    #[error("expected an index below the tree size {size}, got {index}: ask for a tree that holds it")]
     IndexOutsideTree {
         /// Index asked for.
         index: RecordIndex,
@@ -184,11 +182,7 @@ impl Frontier {
         let found = hashes.len();
         let expected = size.0.count_ones() as usize;
         if found != expected {
-            return Err(TreeError::FrontierLength {
-                size,
-                expected,
-                found,
-            });
+            return Err(TreeError::FrontierLength { size, expected, found });
         }
         Ok(Frontier { size, hashes })
     }
@@ -197,28 +191,14 @@ impl Frontier {
     ///
     /// `completed` is called with the root of every perfect subtree that this leaf completes, from the
     /// leaf itself (level 0) upwards. A caller that stores whole tiles keeps levels 8, 16, and so on.
-    pub fn append(
-        &mut self,
-        leaf: LeafHash,
-        mut completed: impl FnMut(SubtreeRoot),
-    ) -> RecordIndex {
+    pub fn append(&mut self, leaf: LeafHash, mut completed: impl FnMut(SubtreeRoot)) -> RecordIndex {
         let index = RecordIndex(self.size.0);
-        let mut subtree = SubtreeRoot {
-            level: 0,
-            index: index.0,
-            hash: leaf.0,
-        };
+        let mut subtree = SubtreeRoot { level: 0, index: index.0, hash: leaf.0 };
         completed(subtree);
         while subtree.index % 2 == 1 {
-            let left = self
-                .hashes
-                .pop()
-                .expect("an odd index has a left sibling, which ends the right edge");
-            subtree = SubtreeRoot {
-                level: subtree.level + 1,
-                index: subtree.index / 2,
-                hash: node_hash(left, subtree.hash),
-            };
+            let left = self.hashes.pop().expect("an odd index has a left sibling, which ends the right edge");
+            subtree =
+                SubtreeRoot { level: subtree.level + 1, index: subtree.index / 2, hash: node_hash(left, subtree.hash) };
             completed(subtree);
         }
         self.hashes.push(subtree.hash);
@@ -250,18 +230,12 @@ fn split(width: u64) -> u64 {
 
 /// The root over the leaves `[start, end)`, where `start` is 0 or a split point of the tree, so that
 /// every perfect subtree of the range is aligned.
-fn range_root<S: NodeSource>(
-    source: &S,
-    start: u64,
-    end: u64,
-) -> Result<Hash, TreeError<S::Error>> {
+fn range_root<S: NodeSource>(source: &S, start: u64, end: u64) -> Result<Hash, TreeError<S::Error>> {
     let mut roots = Vec::new();
     let mut position = start;
     for level in (0..=63_u8).rev() {
         if (end - start) >> level & 1 == 1 {
-            let root = source
-                .node(level, position >> level)
-                .map_err(TreeError::Node)?;
+            let root = source.node(level, position >> level).map_err(TreeError::Node)?;
             roots.push(root);
             position += 1 << level;
         }
@@ -271,12 +245,7 @@ fn range_root<S: NodeSource>(
 
 /// The root over perfect subtrees of falling size, joined from the right.
 fn join_perfect_subtrees(roots: &[Hash]) -> Hash {
-    roots
-        .iter()
-        .rev()
-        .copied()
-        .reduce(|right, left| node_hash(left, right))
-        .unwrap_or_else(empty_root)
+    roots.iter().rev().copied().reduce(|right, left| node_hash(left, right)).unwrap_or_else(empty_root)
 }
 
 impl fmt::Display for RecordIndex {
@@ -313,8 +282,6 @@ impl FromStr for TreeSize {
 fn parse_decimal(text: &str) -> Result<u64, TreeError> {
     match text.parse::<u64>() {
         Ok(number) if number.to_string() == text => Ok(number),
-        _ => Err(TreeError::Number {
-            found: text.chars().take(40).collect(),
-        }),
+        _ => Err(TreeError::Number { found: text.chars().take(40).collect() }),
     }
 }

@@ -10,15 +10,11 @@ use counterfoil_verify::checkpoint::Checkpoint;
 use counterfoil_verify::hash::{Hash, domain_hash, empty_root, leaf_hash};
 use counterfoil_verify::note::{CosignedAt, Note, SignatureType, VerifierKey};
 use counterfoil_verify::proof::{TlogProof, verify_consistency, verify_inclusion};
-use counterfoil_verify::tree::{
-    Frontier, RecordIndex, TreeSize, consistency_proof, inclusion_proof, root_at,
-};
+use counterfoil_verify::tree::{Frontier, RecordIndex, TreeSize, consistency_proof, inclusion_proof, root_at};
 use sha2::{Digest, Sha256};
 
-const LOG_VKEY: &str =
-    "example.com/auditledger+ff8e8a15+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c";
-const WITNESS_VKEY: &str =
-    "witness.example.com/w1+745fb5e8+BIE5dw6ofRdfVqNUZsNMfszLjYqRtO43ol32D1uPybOU";
+const LOG_VKEY: &str = "example.com/auditledger+ff8e8a15+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c";
+const WITNESS_VKEY: &str = "witness.example.com/w1+745fb5e8+BIE5dw6ofRdfVqNUZsNMfszLjYqRtO43ol32D1uPybOU";
 const LOG_SIGNED_CHECKPOINT: &str = "\
 example.com/auditledger
 7
@@ -67,11 +63,7 @@ fn verifier_key(text: &str) -> VerifierKey {
 }
 
 fn checkpoint_of_seven() -> Checkpoint {
-    Checkpoint {
-        origin: origin(),
-        size: TreeSize(7),
-        root: Hash::from_slice(&from_hex(ROOTS[7])).expect("32 bytes"),
-    }
+    Checkpoint { origin: origin(), size: TreeSize(7), root: Hash::from_slice(&from_hex(ROOTS[7])).expect("32 bytes") }
 }
 
 #[test]
@@ -120,10 +112,8 @@ fn checkpoint_signature_and_cosignature() {
     assert_eq!(note.format(), cosigned.as_bytes());
     let keys = [verifier_key(WITNESS_VKEY), verifier_key(LOG_VKEY)];
     let verified = note.verify(&keys).expect("two signatures");
-    let seen: Vec<_> = verified
-        .iter()
-        .map(|signature| (signature.key.name().as_str(), signature.cosigned_at))
-        .collect();
+    let seen: Vec<_> =
+        verified.iter().map(|signature| (signature.key.name().as_str(), signature.cosigned_at)).collect();
     let expected = [(ORIGIN, None), (WITNESS, Some(CosignedAt(1_700_000_000)))];
     assert_eq!(seen, expected);
 }
@@ -141,15 +131,7 @@ fn tlog_proof_of_record_5_in_7() {
 
     let key = verifier_key(LOG_VKEY);
     let head = Checkpoint::open(&proof.checkpoint_note, &origin(), &key).expect("signed");
-    let check = |index| {
-        verify_inclusion(
-            leaves[5],
-            RecordIndex(index),
-            head.size,
-            &proof.path,
-            head.root,
-        )
-    };
+    let check = |index| verify_inclusion(leaves[5], RecordIndex(index), head.size, &proof.path, head.root);
     for index in 0..9 {
         assert_eq!(check(index).is_ok(), index == 5, "index {index}");
     }
@@ -157,26 +139,16 @@ fn tlog_proof_of_record_5_in_7() {
 
 #[test]
 fn add_checkpoint_consistency_from_3_to_7() {
-    let path: Vec<Hash> = ADD_CHECKPOINT_PATH
-        .lines()
-        .map(|line| Hash::from_base64(line).expect("a vector"))
-        .collect();
+    let path: Vec<Hash> = ADD_CHECKPOINT_PATH.lines().map(|line| Hash::from_base64(line).expect("a vector")).collect();
     let leaves = classic_leaves();
     let source = Leaves(&leaves);
     let (old, new) = (TreeSize(3), TreeSize(7));
     let old_root = root_at(&source, old).expect("in memory");
     let new_root = checkpoint_of_seven().root;
     assert_eq!(consistency_proof(&source, old, new), Ok(path.clone()));
-    assert_eq!(
-        verify_consistency(old, old_root, new, new_root, &path),
-        Ok(())
-    );
+    assert_eq!(verify_consistency(old, old_root, new, new_root, &path), Ok(()));
 
-    let head = Checkpoint::open(
-        LOG_SIGNED_CHECKPOINT.as_bytes(),
-        &origin(),
-        &verifier_key(LOG_VKEY),
-    );
+    let head = Checkpoint::open(LOG_SIGNED_CHECKPOINT.as_bytes(), &origin(), &verifier_key(LOG_VKEY));
     assert_eq!(head, Ok(checkpoint_of_seven()));
 }
 
@@ -202,9 +174,8 @@ fn entry_bundle_and_tile_of_seven_records() {
 }
 
 #[test]
-fn the_c2sp_sample_note() {
-    // C2SP signed-note, "Introduction" and "Verifier keys" print neither of these together; the Go
-    // package golang.org/x/mod/sumdb/note does, in its documentation.
+fn the_sample_note_of_go() {
+    // From the documentation of the Go package golang.org/x/mod/sumdb/note.
     let key = verifier_key("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW");
     let note = "\
 If you think cryptography is the answer to your problem,

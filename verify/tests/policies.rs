@@ -4,16 +4,13 @@ mod common;
 
 use common::*;
 use counterfoil_verify::note::{SignatureType, SigningKey};
-use counterfoil_verify::policy::{
-    ENTRIES_MAX, IndexKey, POLICY_BYTES_MAX, Policy, PolicyError, Quorum, Threshold,
-};
+use counterfoil_verify::identifier::IndexKey;
+use counterfoil_verify::policy::{ENTRIES_MAX, POLICY_BYTES_MAX, Policy, PolicyError, Quorum, Threshold};
 use proptest::prelude::*;
 
 fn log_vkey(seed: u8) -> String {
     let name = key_name(&format!("log.example/{seed}"));
-    SigningKey::from_seed(name, &[seed; 32])
-        .verifier_key()
-        .to_string()
+    SigningKey::from_seed(name, &[seed; 32]).verifier_key().to_string()
 }
 
 fn witness_vkey(seed: u8) -> String {
@@ -26,9 +23,7 @@ fn parse(text: &str) -> Result<Policy, PolicyError> {
 
 /// Lines that define the witnesses `w1` to `wN`, with keys from the seeds 1 to N.
 fn witnesses(count: u8) -> String {
-    (1..=count)
-        .map(|seed| format!("witness w{seed} {}\n", witness_vkey(seed)))
-        .collect()
+    (1..=count).map(|seed| format!("witness w{seed} {}\n", witness_vkey(seed))).collect()
 }
 
 fn index_key_line(byte: u8) -> String {
@@ -61,25 +56,11 @@ fn the_example_of_the_specification() {
     let policy = parse(&text).expect("the example");
     assert_eq!(policy.logs()[0].key.to_string(), log_vkey(100));
     assert_eq!(policy.logs()[0].url, None);
-    let names: Vec<&str> = policy
-        .witnesses()
-        .iter()
-        .map(|witness| &witness.name[..])
-        .collect();
+    let names: Vec<&str> = policy.witnesses().iter().map(|witness| &witness.name[..]).collect();
     assert_eq!(names, ["w1", "w2", "w3", "Y1", "Y2"]);
-    assert_eq!(
-        policy.witnesses()[3].url.as_deref(),
-        Some("https://y1.example/submit")
-    );
-    let thresholds: Vec<Threshold> = policy
-        .groups()
-        .iter()
-        .map(|group| group.threshold)
-        .collect();
-    assert_eq!(
-        thresholds,
-        [Threshold::AtLeast(2), Threshold::Any, Threshold::All]
-    );
+    assert_eq!(policy.witnesses()[3].url.as_deref(), Some("https://y1.example/submit"));
+    let thresholds: Vec<Threshold> = policy.groups().iter().map(|group| group.threshold).collect();
+    assert_eq!(thresholds, [Threshold::AtLeast(2), Threshold::Any, Threshold::All]);
     assert_eq!(policy.groups()[2].members, ["X-witnesses", "Y-witnesses"]);
     assert_eq!(policy.quorum(), &Quorum::Of("X-and-Y".to_owned()));
     assert_eq!(policy.index_key(), None);
@@ -90,21 +71,15 @@ fn the_example_of_the_specification() {
 fn the_index_key_travels_and_is_not_shown() {
     let text = format!("{}log {}\nquorum none\n", index_key_line(3), log_vkey(1));
     let policy = parse(&text).expect("a policy");
-    assert_eq!(policy.index_key(), Some(&IndexKey::from_bytes([3; 32])));
+    assert_eq!(policy.index_key(), Some(&IndexKey::new([3; 32])));
     assert_eq!(policy.index_key().map(IndexKey::as_bytes), Some(&[3; 32]));
     assert_eq!(policy.format(), text);
     let shown = format!("{policy:?}");
-    assert!(
-        shown.contains("IndexKey") && !shown.contains("3, 3, 3"),
-        "{shown}"
-    );
+    assert!(shown.contains("IndexKey") && !shown.contains("3, 3, 3"), "{shown}");
 
     let refused = |lines: &str| {
         let error = parse(&format!("{lines}quorum none\n")).expect_err("a wrong line");
-        assert!(
-            matches!(error, PolicyError::Line { .. }),
-            "{lines:?}: {error}"
-        );
+        assert!(matches!(error, PolicyError::Line { .. }), "{lines:?}: {error}");
     };
     refused(&index_key_line(3).repeat(2));
     refused(&index_key_line(3).replace("=\n", "\n"));
@@ -112,11 +87,7 @@ fn the_index_key_travels_and_is_not_shown() {
     refused("#counterfoil index-key\n");
     refused("#counterfoil something-newer x\n");
     refused("  #counterfoil\n");
-    for ignored in [
-        "#counterfoils x\n",
-        "# counterfoil index-key AAAA\n",
-        "##counterfoil\n",
-    ] {
+    for ignored in ["#counterfoils x\n", "# counterfoil index-key AAAA\n", "##counterfoil\n"] {
         let policy = parse(&format!("{ignored}quorum none\n")).expect("a comment");
         assert_eq!(policy.index_key(), None);
     }
@@ -167,76 +138,32 @@ proptest! {
 fn policies_that_contradict_themselves() {
     let check = |lines: &str| parse(&format!("{}{lines}", witnesses(3))).map(|_| ());
     let name = |name: &str| name.to_owned();
-    let undefined = |line, of: &str| {
-        Err(PolicyError::NameUndefined {
-            line,
-            name: name(of),
-        })
-    };
-    let taken = |line, of: &str| {
-        Err(PolicyError::NameTaken {
-            line,
-            name: name(of),
-        })
-    };
+    let undefined = |line, of: &str| Err(PolicyError::NameUndefined { line, name: name(of) });
+    let taken = |line, of: &str| Err(PolicyError::NameTaken { line, name: name(of) });
 
     assert_eq!(check("quorum w1\n"), Ok(()));
     assert_eq!(check(""), Err(PolicyError::Quorum { found: 0 }));
-    assert_eq!(
-        check("quorum w1\nquorum w1\n"),
-        Err(PolicyError::Quorum { found: 2 })
-    );
-    assert_eq!(
-        check("quorum none\nquorum none\n"),
-        Err(PolicyError::Quorum { found: 2 })
-    );
+    assert_eq!(check("quorum w1\nquorum w1\n"), Err(PolicyError::Quorum { found: 2 }));
+    assert_eq!(check("quorum none\nquorum none\n"), Err(PolicyError::Quorum { found: 2 }));
     assert_eq!(check("quorum w4\n"), undefined(4, "w4"));
     assert_eq!(check("quorum g\ngroup g any w1\n"), undefined(4, "g"));
     assert_eq!(check("group g any w1 g\nquorum g\n"), undefined(4, "g"));
-    assert_eq!(
-        check("group g any h\ngroup h any w1\nquorum g\n"),
-        undefined(4, "h")
-    );
+    assert_eq!(check("group g any h\ngroup h any w1\nquorum g\n"), undefined(4, "h"));
     assert_eq!(check("group g any none\nquorum g\n"), undefined(4, "none"));
     assert_eq!(check("group w1 any w2\nquorum w1\n"), taken(4, "w1"));
     assert_eq!(check("group none any w2\nquorum none\n"), taken(4, "none"));
-    assert_eq!(
-        check("group g any w1\ngroup g any w2\nquorum g\n"),
-        taken(5, "g")
-    );
+    assert_eq!(check("group g any w1\ngroup g any w2\nquorum g\n"), taken(5, "g"));
     let again = check(&format!("witness w1 {}\nquorum w1\n", witness_vkey(9)));
     assert_eq!(again, taken(4, "w1"));
 
-    let repeated = |line| {
-        Err(PolicyError::MemberRepeated {
-            line,
-            name: name("w1"),
-        })
-    };
+    let repeated = |line| Err(PolicyError::MemberRepeated { line, name: name("w1") });
     assert_eq!(check("group g any w1 w1\nquorum g\n"), repeated(4));
-    assert_eq!(
-        check("group g any w1\ngroup h any w2 w1\nquorum h\n"),
-        repeated(5)
-    );
-    assert_eq!(
-        check("group all all w1\nquorum all\n"),
-        Ok(()),
-        "only none is reserved"
-    );
+    assert_eq!(check("group g any w1\ngroup h any w2 w1\nquorum h\n"), repeated(5));
+    assert_eq!(check("group all all w1\nquorum all\n"), Ok(()), "only none is reserved");
 
     for threshold in ["0", "3", "01", "-1", "ALL", "most"] {
         let error = check(&format!("group g {threshold} w1 w2\nquorum g\n"));
-        assert!(
-            matches!(
-                error,
-                Err(PolicyError::Threshold {
-                    line: 4,
-                    members: 2,
-                    ..
-                })
-            ),
-            "{error:?}"
-        );
+        assert!(matches!(error, Err(PolicyError::Threshold { line: 4, members: 2, .. })), "{error:?}");
     }
 }
 
@@ -246,44 +173,20 @@ fn every_public_key_occurs_once() {
     let as_log = SigningKey::from_seed(key_name("other.example"), &[1; 32]).verifier_key();
     let check = |lines: String| parse(&format!("{lines}quorum none\n")).map(|_| ());
     let duplicate = Err(PolicyError::DuplicateKey { line: 2 });
-    assert_eq!(
-        check(format!("{}witness other {renamed}\n", witnesses(1))),
-        duplicate
-    );
-    assert_eq!(
-        check(format!("log {}\nlog {as_log}\n", log_vkey(1))),
-        duplicate
-    );
+    assert_eq!(check(format!("{}witness other {renamed}\n", witnesses(1))), duplicate);
+    assert_eq!(check(format!("log {}\nlog {as_log}\n", log_vkey(1))), duplicate);
     assert_eq!(check(format!("{}log {as_log}\n", witnesses(1))), duplicate);
-    assert_eq!(
-        check(format!("log {}\nlog {}\n", log_vkey(1), log_vkey(2))),
-        Ok(())
-    );
+    assert_eq!(check(format!("log {}\nlog {}\n", log_vkey(1), log_vkey(2))), Ok(()));
 }
 
 #[test]
 fn keys_of_the_wrong_kind() {
     let (log, witness) = (SignatureType::Ed25519, SignatureType::Cosignature);
     let check = |line: String| parse(&format!("{line}\nquorum none\n"));
-    let error = |expected, found| {
-        Err(PolicyError::KeyType {
-            line: 1,
-            expected,
-            found,
-        })
-    };
-    assert_eq!(
-        check(format!("log {}", witness_vkey(1))),
-        error(log, witness)
-    );
-    assert_eq!(
-        check(format!("witness w {}", log_vkey(1))),
-        error(witness, log)
-    );
-    assert!(matches!(
-        check("log a+b+c".to_owned()),
-        Err(PolicyError::Key { line: 1, .. })
-    ));
+    let error = |expected, found| Err(PolicyError::KeyType { line: 1, expected, found });
+    assert_eq!(check(format!("log {}", witness_vkey(1))), error(log, witness));
+    assert_eq!(check(format!("witness w {}", log_vkey(1))), error(witness, log));
+    assert!(matches!(check("log a+b+c".to_owned()), Err(PolicyError::Key { line: 1, .. })));
     // ML-DSA-44 cosigners exist, and are refused by name rather than left out of the quorum.
     let unknown = check("witness w a+00000000+Bg==".to_owned());
     let told = format!("{:?}", unknown.expect_err("an unknown type"));
@@ -308,10 +211,7 @@ fn lines_of_no_known_form() {
         "unknown",
     ] {
         let error = parse(&format!("\n{line}\nquorum none\n")).expect_err("a wrong line");
-        assert!(
-            matches!(error, PolicyError::Line { line: 2, .. }),
-            "{line:?}: {error}"
-        );
+        assert!(matches!(error, PolicyError::Line { line: 2, .. }), "{line:?}: {error}");
     }
 }
 
@@ -319,51 +219,25 @@ fn lines_of_no_known_form() {
 fn policies_that_are_not_text() {
     assert_eq!(parse("quorum none"), Err(PolicyError::NoFinalNewline));
     assert_eq!(parse(""), Err(PolicyError::Quorum { found: 0 }));
-    for refused in [
-        "quorum none\r\n",
-        "\u{b}quorum none\n",
-        "quorum none\0\n",
-        "quorum none\u{7f}\n",
-    ] {
-        assert_eq!(
-            parse(refused),
-            Err(PolicyError::NotText { line: 1 }),
-            "{refused:?}"
-        );
+    for refused in ["quorum none\r\n", "\u{b}quorum none\n", "quorum none\0\n", "quorum none\u{7f}\n"] {
+        assert_eq!(parse(refused), Err(PolicyError::NotText { line: 1 }), "{refused:?}");
     }
     let not_utf8 = Policy::parse(b"\n# \xff\nquorum none\n");
     assert_eq!(not_utf8, Err(PolicyError::NotText { line: 2 }));
     // A no-break space is no separator here, but part of a name.
-    assert!(matches!(
-        parse("quorum\u{a0}none\n"),
-        Err(PolicyError::Line { line: 1, .. })
-    ));
+    assert!(matches!(parse("quorum\u{a0}none\n"), Err(PolicyError::Line { line: 1, .. })));
 }
 
 #[test]
 fn the_limits_of_a_policy() {
     let count = u8::try_from(ENTRIES_MAX).expect("fits");
-    let logs = |count: u8| -> String {
-        (0..count)
-            .map(|seed| format!("log {}\n", log_vkey(100 + seed)))
-            .collect()
-    };
-    let groups = |count: u8| -> String {
-        (1..=count)
-            .map(|seed| format!("group g{seed} all w{seed}\n"))
-            .collect()
-    };
+    let logs = |count: u8| -> String { (0..count).map(|seed| format!("log {}\n", log_vkey(100 + seed))).collect() };
+    let groups = |count: u8| -> String { (1..=count).map(|seed| format!("group g{seed} all w{seed}\n")).collect() };
     let check = |text: String| parse(&format!("{text}quorum none\n")).map(|_| ());
-    assert_eq!(
-        check(logs(count) + &witnesses(count) + &groups(count)),
-        Ok(())
-    );
+    assert_eq!(check(logs(count) + &witnesses(count) + &groups(count)), Ok(()));
     let line = ENTRIES_MAX + 1;
     assert_eq!(check(logs(count + 1)), Err(PolicyError::TooMany { line }));
-    assert_eq!(
-        check(witnesses(count + 1)),
-        Err(PolicyError::TooMany { line })
-    );
+    assert_eq!(check(witnesses(count + 1)), Err(PolicyError::TooMany { line }));
     let line = 2 * ENTRIES_MAX + 1;
     let regrouped = "group h all g1\n";
     let grouped = witnesses(count) + &groups(count) + regrouped;
@@ -371,8 +245,5 @@ fn the_limits_of_a_policy() {
 
     let comment = "#".repeat(POLICY_BYTES_MAX);
     let found = POLICY_BYTES_MAX + "\nquorum none\n".len();
-    assert_eq!(
-        check(format!("{comment}\n")),
-        Err(PolicyError::TooLong { found })
-    );
+    assert_eq!(check(format!("{comment}\n")), Err(PolicyError::TooLong { found }));
 }

@@ -5,12 +5,9 @@ mod common;
 
 use common::*;
 use counterfoil_verify::hash::{Hash, HashError, LeafHash, empty_root, leaf_hash, node_hash};
-use counterfoil_verify::proof::{
-    PATH_HASHES_MAX, ProofError, verify_consistency, verify_inclusion,
-};
+use counterfoil_verify::proof::{PATH_HASHES_MAX, ProofError, verify_consistency, verify_inclusion};
 use counterfoil_verify::tree::{
-    Frontier, NodeSource, RecordIndex, SubtreeRoot, TreeError, TreeSize, consistency_proof,
-    inclusion_proof, root_at,
+    Frontier, NodeSource, RecordIndex, SubtreeRoot, TreeError, TreeSize, consistency_proof, inclusion_proof, root_at,
 };
 use ct_merkle::mem_backed_tree::MemoryBackedTree;
 use proptest::prelude::*;
@@ -40,10 +37,7 @@ impl StoredHashes {
 
 impl tlog_tiles::HashReader for StoredHashes {
     fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<tlog_tiles::Hash>, tlog_tiles::Error> {
-        Ok(indexes
-            .iter()
-            .map(|index| self.0[*index as usize])
-            .collect())
+        Ok(indexes.iter().map(|index| self.0[*index as usize]).collect())
     }
 }
 
@@ -78,7 +72,7 @@ proptest! {
     #[test]
     fn inclusion_agrees_with_every_oracle((size, index) in tree_and_position(), wrong in any::<u64>()) {
         let leaves = leaves(size);
-        let root = tree_head(&leaves);
+        let (leaf, root) = (leaves[index], tree_head(&leaves));
         let path = build_inclusion(&leaves, index);
         prop_assert_eq!(&path, &inclusion_path(index, &leaves));
 
@@ -95,16 +89,15 @@ proptest! {
         prop_assert_eq!(&bytes[..], oracle.as_bytes());
 
         let check = |index: u64, path: &[Hash]| {
-            verify_inclusion(leaves[path_owner(index, size)], RecordIndex(index), size_of(&leaves), path, root)
+            verify_inclusion(leaf, RecordIndex(index), size_of(&leaves), path, root)
         };
-        prop_assert_eq!(check(index as u64, &path), Ok(()));
-        let leaf = leaves[index];
-        let at = |index: u64| verify_inclusion(leaf, RecordIndex(index), size_of(&leaves), &path, root);
-        for wrong in [wrong, wrong % size as u64, index as u64 + 1, index as u64 ^ 1, size as u64] {
-            prop_assert_eq!(at(wrong).is_ok(), wrong == index as u64, "index {}", wrong);
+        let right = index as u64;
+        prop_assert_eq!(check(right, &path), Ok(()));
+        for claimed in [wrong, wrong % size as u64, right + 1, right ^ 1, size as u64] {
+            prop_assert_eq!(check(claimed, &path).is_ok(), claimed == right, "index {}", claimed);
         }
         for wrong in wrong_lengths(&path, root) {
-            prop_assert!(check(index as u64, &wrong).is_err());
+            prop_assert!(check(right, &wrong).is_err());
         }
     }
 
@@ -152,11 +145,6 @@ proptest! {
     }
 }
 
-/// The leaf a verifier would bring for an index, also for one beyond the tree.
-fn path_owner(index: u64, size: usize) -> usize {
-    usize::try_from(index).map_or(0, |index| index.min(size - 1))
-}
-
 /// The path without its first or last hash, and with one more at either end.
 fn wrong_lengths(path: &[Hash], extra: Hash) -> Vec<Vec<Hash>> {
     let mut wrong = vec![[&[extra], path].concat(), [path, &[extra]].concat()];
@@ -178,15 +166,7 @@ fn every_small_tree_proves_itself_and_nothing_else() {
         for index in 0..size {
             let path = build_inclusion(leaves, index);
             for (claimed, leaf) in leaves.iter().enumerate() {
-                let at = |index| {
-                    verify_inclusion(
-                        *leaf,
-                        RecordIndex(index as u64),
-                        size_of(leaves),
-                        &path,
-                        root,
-                    )
-                };
+                let at = |index| verify_inclusion(*leaf, RecordIndex(index as u64), size_of(leaves), &path, root);
                 assert_eq!(at(claimed).is_ok(), claimed == index);
                 assert_eq!(at(index).is_ok(), claimed == index);
             }
@@ -196,13 +176,8 @@ fn every_small_tree_proves_itself_and_nothing_else() {
             for claimed in 0..=size + 1 {
                 let old_root = tree_head(&leaves[..old]);
                 let claimed_size = TreeSize(claimed as u64);
-                let result =
-                    verify_consistency(claimed_size, old_root, size_of(leaves), root, &path);
-                assert_eq!(
-                    result.is_ok(),
-                    claimed == old,
-                    "{claimed} for {old} in {size}"
-                );
+                let result = verify_consistency(claimed_size, old_root, size_of(leaves), root, &path);
+                assert_eq!(result.is_ok(), claimed == old, "{claimed} for {old} in {size}");
             }
         }
     }
@@ -220,12 +195,7 @@ fn completed_subtrees_are_every_perfect_subtree_once() {
         let Ok(expected) = Leaves(&leaves).node(subtree.level, subtree.index);
         assert_eq!(subtree.hash, expected);
     }
-    let count = |level: u8| {
-        completed
-            .iter()
-            .filter(|subtree| subtree.level == level)
-            .count()
-    };
+    let count = |level: u8| completed.iter().filter(|subtree| subtree.level == level).count();
     let counts: Vec<usize> = (0..12).map(count).collect();
     assert_eq!(counts, [1030, 515, 257, 128, 64, 32, 16, 8, 4, 2, 1, 0]);
     completed.sort_by_key(|subtree| (subtree.level, subtree.index));
@@ -238,19 +208,8 @@ fn a_frontier_needs_one_hash_for_each_set_bit() {
     let check = |size, found, expected| {
         let hashes = vec![empty_root(); found];
         let result = Frontier::from_parts(TreeSize(size), hashes).map(|frontier| frontier.size());
-        let error = TreeError::FrontierLength {
-            size: TreeSize(size),
-            expected,
-            found,
-        };
-        assert_eq!(
-            result,
-            if found == expected {
-                Ok(TreeSize(size))
-            } else {
-                Err(error)
-            }
-        );
+        let error = TreeError::FrontierLength { size: TreeSize(size), expected, found };
+        assert_eq!(result, if found == expected { Ok(TreeSize(size)) } else { Err(error) });
     };
     for (size, expected) in [(0, 0), (1, 1), (7, 3), (8, 1), (u64::MAX, 64)] {
         (0..70).for_each(|found| check(size, found, expected));
@@ -329,7 +288,7 @@ fn trees_up_to_the_largest_number_do_not_overflow() {
     let too_long = Err(ProofError::PathTooLong { found: 64 });
     assert_eq!(check(5, top).1, too_long);
     assert_eq!(check(5, u64::MAX).0, too_long);
-    assert_eq!(check(u64::MAX - 1, u64::MAX).0, too_long);
+    assert_eq!(check(u64::MAX - 1, u64::MAX).0, Ok(()));
     assert_eq!(PATH_HASHES_MAX, 63);
 }
 
@@ -344,67 +303,53 @@ fn the_special_cases_of_consistency() {
     assert_eq!(check(0, empty, 0, empty, &[]), Ok(()));
     assert_eq!(check(7, seven, 7, seven, &[]), Ok(()));
 
-    assert!(matches!(
-        check(0, three, 7, seven, &[]),
-        Err(ProofError::OldRoot { .. })
-    ));
-    assert!(matches!(
-        check(0, empty, 0, three, &[]),
-        Err(ProofError::Root { .. })
-    ));
-    assert!(matches!(
-        check(0, three, 0, three, &[]),
-        Err(ProofError::OldRoot { .. })
-    ));
-    assert!(matches!(
-        check(7, three, 7, seven, &[]),
-        Err(ProofError::Root { .. })
-    ));
-    assert!(matches!(
-        check(0, empty, 7, seven, &[seven]),
-        Err(ProofError::PathGoesOn { .. })
-    ));
-    assert!(matches!(
-        check(7, seven, 7, seven, &[seven]),
-        Err(ProofError::PathGoesOn { .. })
-    ));
-    assert!(matches!(
-        check(3, three, 7, seven, &[]),
-        Err(ProofError::PathEndsEarly { .. })
-    ));
-    assert!(matches!(
-        check(4, three, 7, seven, &[]),
-        Err(ProofError::PathEndsEarly { .. })
-    ));
-    assert!(matches!(
-        check(7, seven, 3, three, &[]),
-        Err(ProofError::ShrinkingTree { .. })
-    ));
+    assert!(matches!(check(0, three, 7, seven, &[]), Err(ProofError::OldRoot { .. })));
+    assert!(matches!(check(0, empty, 0, three, &[]), Err(ProofError::Root { .. })));
+    assert!(matches!(check(0, three, 0, three, &[]), Err(ProofError::OldRoot { .. })));
+    assert!(matches!(check(7, three, 7, seven, &[]), Err(ProofError::Root { .. })));
+    assert!(matches!(check(0, empty, 7, seven, &[seven]), Err(ProofError::PathGoesOn { .. })));
+    assert!(matches!(check(7, seven, 7, seven, &[seven]), Err(ProofError::PathGoesOn { .. })));
+    assert!(matches!(check(3, three, 7, seven, &[]), Err(ProofError::PathEndsEarly { .. })));
+    assert!(matches!(check(4, three, 7, seven, &[]), Err(ProofError::PathEndsEarly { .. })));
+    assert!(matches!(check(7, seven, 3, three, &[]), Err(ProofError::ShrinkingTree { .. })));
 }
 
 #[test]
 fn the_tree_of_one_record_has_an_empty_path() {
     let leaf = leaf_hash(b"only");
-    let check = |index, size, path: &[Hash], root| {
-        verify_inclusion(leaf, RecordIndex(index), TreeSize(size), path, root)
-    };
+    let check =
+        |index, size, path: &[Hash], root| verify_inclusion(leaf, RecordIndex(index), TreeSize(size), path, root);
     assert_eq!(check(0, 1, &[], leaf.0), Ok(()));
-    assert!(matches!(
-        check(0, 1, &[leaf.0], leaf.0),
-        Err(ProofError::PathGoesOn { .. })
-    ));
-    assert!(matches!(
-        check(0, 1, &[], empty_root()),
-        Err(ProofError::Root { .. })
-    ));
-    assert!(matches!(
-        check(0, 0, &[], empty_root()),
-        Err(ProofError::IndexOutsideTree { .. })
-    ));
-    assert!(matches!(
-        check(1, 1, &[], leaf.0),
-        Err(ProofError::IndexOutsideTree { .. })
-    ));
+    assert!(matches!(check(0, 1, &[leaf.0], leaf.0), Err(ProofError::PathGoesOn { .. })));
+    assert!(matches!(check(0, 1, &[], empty_root()), Err(ProofError::Root { .. })));
+    assert!(matches!(check(0, 0, &[], empty_root()), Err(ProofError::IndexOutsideTree { .. })));
+    assert!(matches!(check(1, 1, &[], leaf.0), Err(ProofError::IndexOutsideTree { .. })));
+}
+
+// A path that ends early leads to the right root if the "leaf" is the inner node where it should start.
+#[test]
+fn an_inner_node_is_no_leaf_and_no_older_tree() {
+    let leaves = leaves(16);
+    let root = tree_head(&leaves);
+    for index in 0..16 {
+        let path = build_inclusion(&leaves, index as usize);
+        for level in 0..=4 {
+            let Ok(node) = Leaves(&leaves).node(level, index >> level);
+            let rest = &path[usize::from(level)..];
+            for claimed in [index, index >> level] {
+                let claimed = RecordIndex(claimed);
+                let claim = verify_inclusion(LeafHash(node), claimed, TreeSize(16), rest, root);
+                assert_eq!(claim.is_ok(), level == 0, "level {level} above {index}");
+            }
+        }
+    }
+    let same = empty_root();
+    for (old, new) in [(1, 2), (4, 7), (4, 8)] {
+        let claim = verify_consistency(TreeSize(old), same, TreeSize(new), same, &[]);
+        assert_eq!(claim, Err(ProofError::PathEndsEarly { found: 0 }));
+    }
+    let claim = verify_consistency(TreeSize(3), same, TreeSize(7), same, &[same]);
+    assert_eq!(claim, Err(ProofError::PathEndsEarly { found: 1 }));
 }
 
 #[test]
@@ -413,15 +358,8 @@ fn every_flipped_bit_of_an_inclusion_proof_is_rejected() {
         let leaves = leaves(size);
         let (leaf, root) = (leaves[index], tree_head(&leaves));
         let path = build_inclusion(&leaves, index);
-        let check = |leaf, path: &[Hash], root| {
-            verify_inclusion(
-                leaf,
-                RecordIndex(index as u64),
-                size_of(&leaves),
-                path,
-                root,
-            )
-        };
+        let check =
+            |leaf, path: &[Hash], root| verify_inclusion(leaf, RecordIndex(index as u64), size_of(&leaves), path, root);
         assert_eq!(check(leaf, &path, root), Ok(()));
         for flipped in hash_flips(leaf.0) {
             assert!(check(LeafHash(flipped), &path, root).is_err());
@@ -446,13 +384,7 @@ fn every_flipped_bit_of_a_consistency_proof_is_rejected() {
         let (old_root, new_root) = (tree_head(&leaves[..old]), tree_head(&leaves));
         let path = build_consistency(&leaves, old);
         let check = |old_root, new_root, path: &[Hash]| {
-            verify_consistency(
-                TreeSize(old as u64),
-                old_root,
-                size_of(&leaves),
-                new_root,
-                path,
-            )
+            verify_consistency(TreeSize(old as u64), old_root, size_of(&leaves), new_root, path)
         };
         assert_eq!(check(old_root, new_root, &path), Ok(()));
         for flipped in hash_flips(old_root) {
@@ -479,20 +411,7 @@ fn numbers_have_one_spelling() {
         let index: RecordIndex = accepted.parse().expect("accepted");
         assert_eq!(index.to_string(), accepted);
     }
-    for refused in [
-        "",
-        "00",
-        "01",
-        "+1",
-        "-1",
-        " 1",
-        "1 ",
-        "1.0",
-        "0x1",
-        "1e3",
-        "\u{661}",
-        "18446744073709551616",
-    ] {
+    for refused in ["", "00", "01", "+1", "-1", " 1", "1 ", "1.0", "0x1", "1e3", "\u{661}", "18446744073709551616"] {
         assert!(refused.parse::<TreeSize>().is_err(), "{refused:?}");
         assert!(refused.parse::<RecordIndex>().is_err(), "{refused:?}");
     }
@@ -507,21 +426,10 @@ fn hashes_have_one_spelling() {
     // The last character before the padding carries two bits that must be zero.
     let loose_bits = text.replace("U=", "V=");
     assert_ne!(loose_bits, text);
-    for refused in [
-        &text[..43],
-        &format!("{text}="),
-        &format!("{text}\n"),
-        "",
-        &url_safe,
-        &loose_bits,
-        "AAAA",
-    ] {
+    for refused in [&text[..43], &format!("{text}="), &format!("{text}\n"), "", &url_safe, &loose_bits, "AAAA"] {
         assert!(Hash::from_base64(refused).is_err(), "{refused:?}");
     }
-    assert_eq!(
-        Hash::from_slice(&[0; 31]),
-        Err(HashError::Length { found: 31 })
-    );
+    assert_eq!(Hash::from_slice(&[0; 31]), Err(HashError::Length { found: 31 }));
     assert_eq!(format!("{hash:?}"), hash.to_string());
     assert_eq!(hash.to_string().len(), 64);
 }

@@ -1,9 +1,6 @@
 //! Owns what several tests share: a naive tree written straight from RFC 6962 section 2.1, keys, and
 //! bit flips. Never calls the code under test except to hash one leaf or one node of bytes given.
-#![allow(
-    dead_code,
-    reason = "each test program uses its own share of this module"
-)]
+#![allow(dead_code, reason = "each test program uses its own share of this module")]
 
 use std::convert::Infallible;
 
@@ -50,11 +47,7 @@ pub fn consistency_path(old: usize, leaves: &[LeafHash]) -> Vec<Hash> {
 
 fn subproof(old: usize, leaves: &[LeafHash], whole: bool) -> Vec<Hash> {
     if old == leaves.len() {
-        return if whole {
-            Vec::new()
-        } else {
-            vec![tree_head(leaves)]
-        };
+        return if whole { Vec::new() } else { vec![tree_head(leaves)] };
     }
     let k = largest_power_of_two_below(leaves.len());
     let (left, right) = leaves.split_at(k);
@@ -100,18 +93,9 @@ pub fn record(index: usize) -> Vec<u8> {
 
 /// The eight records of the Certificate Transparency test vectors.
 pub fn classic_records() -> Vec<Vec<u8>> {
-    [
-        "",
-        "00",
-        "10",
-        "2021",
-        "3031",
-        "40414243",
-        "5051525354555657",
-        "606162636465666768696a6b6c6d6e6f",
-    ]
-    .map(from_hex)
-    .to_vec()
+    ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
+        .map(from_hex)
+        .to_vec()
 }
 
 pub fn classic_leaves() -> Vec<LeafHash> {
@@ -120,10 +104,7 @@ pub fn classic_leaves() -> Vec<LeafHash> {
 }
 
 pub fn from_hex(text: &str) -> Vec<u8> {
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal"))
-        .collect()
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal")).collect()
 }
 
 pub fn origin() -> Origin {
@@ -142,12 +123,7 @@ pub fn log_key() -> SigningKey {
 /// A cosigner's key from a seed of one repeated byte; 2 is the witness of the vectors.
 pub fn witness_key(name: &str, seed: u8) -> VerifierKey {
     let public = SigningKey::from_seed(key_name(name), &[seed; 32]).verifier_key();
-    VerifierKey::new(
-        public.name().clone(),
-        SignatureType::Cosignature,
-        public.public_key(),
-    )
-    .expect("a good key")
+    VerifierKey::new(public.name().clone(), SignatureType::Cosignature, public.public_key()).expect("a good key")
 }
 
 /// Every copy of `bytes` with one bit flipped, each with the position of its byte.
@@ -162,7 +138,5 @@ pub fn bit_flips(bytes: &[u8]) -> impl Iterator<Item = (usize, Vec<u8>)> {
 /// Every copy of `hash` with one bit flipped.
 pub fn hash_flips(hash: Hash) -> impl Iterator<Item = Hash> {
     let flips: Vec<_> = bit_flips(hash.as_bytes()).collect();
-    flips
-        .into_iter()
-        .map(|(_, bytes)| Hash::from_slice(&bytes).expect("32 bytes"))
+    flips.into_iter().map(|(_, bytes)| Hash::from_slice(&bytes).expect("32 bytes"))
 }

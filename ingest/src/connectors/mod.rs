@@ -1,0 +1,132 @@
+//! Connectors: one per system, each turning a native event into facts.
+//!
+//! Owns the interface between a connector and the pipeline, and the list of connectors. A connector is a pure function
+//! of the event and its context: it never reads a clock, a file or the ledger, and never keeps anything.
+
+use std::borrow::Cow;
+
+use counterfoil_proto::v1::{Fact, Mapping, Values};
+use counterfoil_verify::identifier::IndexKey;
+use counterfoil_verify::time::Moment;
+
+use crate::json::{DigestKey, Json};
+
+pub use crate::json::Reject;
+
+mod access;
+mod draft;
+mod fact;
+mod freshservice;
+mod mentions;
+mod okta;
+mod split;
+
+pub use freshservice::FieldMap;
+
+/// The most facts that one native event gives: a listing of one group with that many members.
+pub const FACTS_MAX: usize = 100_000;
+/// The most events in one delivered document.
+pub const PARTS_MAX: usize = 100_000;
+
+/// What reads the events of one system.
+pub trait Connector: Send + Sync {
+    /// The connector's name in records and configuration.
+    fn name(&self) -> &'static str;
+
+    /// Its version: raised whenever the same event would give other facts.
+    fn version(&self) -> u32;
+
+    /// The system that its events come from, unless a reading says otherwise.
+    fn system(&self) -> &str;
+
+    /// Tells whether a delivered document is one event, or an envelope of several. `raw` is the document's text.
+    fn split<'a>(&self, document: &Json<'a>, raw: &'a str) -> Result<Split<'a>, Reject>;
+
+    /// Reads one event, already freed from secrets.
+    fn read(&self, event: &Json<'_>, part: &PartContext, context: &Context<'_>) -> Result<Reading, Reject>;
+}
+
+/// What a delivered document holds.
+#[derive(Debug)]
+pub enum Split<'a> {
+    Event,
+    Parts(Vec<Part<'a>>),
+}
+
+/// One event within an envelope.
+#[derive(Debug)]
+pub struct Part<'a> {
+    /// Its text, exactly as it stands in the document.
+    pub raw: &'a str,
+    pub context: PartContext,
+}
+
+/// What an envelope says about an event in it. The default is that of an event that is the whole document.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PartContext {
+    /// What kind of resource it is, such as "agent", where only the envelope tells.
+    pub kind: Option<&'static str>,
+    /// The ticket that it belongs to, such as "ticket/1042" or "change/17".
+    pub parent: Option<String>,
+    /// It came through an event hook.
+    pub hook: bool,
+}
+
+/// What a connector may know besides the event.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The tenant that the event comes from.
+    pub instance: &'a str,
+    /// The system and tenant whose tickets are meant where an event of another system mentions one.
+    pub ticket_system: &'a str,
+    pub ticket_instance: &'a str,
+    pub index_key: &'a IndexKey,
+    pub digest_key: &'a DigestKey,
+    /// The operator says that times without a zone are in UTC.
+    pub assume_utc: bool,
+    /// When the event was received, for the sources that give no time.
+    pub received_at: Moment,
+}
+
+/// What a connector makes of one event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// The system and the tenant that the event itself names, where it does.
+    pub system: Option<String>,
+    pub instance: Option<String>,
+    /// The log or listing within the system.
+    pub stream: Cow<'static, str>,
+    pub event_id: EventId,
+    /// The source's own name of the event's type; empty where it is no code.
+    pub native_type: String,
+    pub mapping: Mapping,
+    pub facts: Vec<Fact>,
+    /// What lies beside the record, one for each entity.
+    pub values: Vec<Values>,
+}
+
+/// What makes an event itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventId {
+    /// The source's own id of the event.
+    Native(String),
+    /// A version of a resource that changes: the pipeline appends "/" and the content digest in hexadecimal.
+    Version(String),
+    /// The content alone: the pipeline uses its digest.
+    Content,
+}
+
+/// The connector of that name.
+pub fn by_name(name: &str) -> Option<Box<dyn Connector>> {
+    match name {
+        "fact" => Some(Box::new(fact::FactConnector)),
+        "freshservice" => Some(Box::new(freshservice::Freshservice::default())),
+        "okta" => Some(Box::new(okta::Okta)),
+        _ => None,
+    }
+}
+
+/// The names of all connectors.
+pub fn names() -> &'static [&'static str] {
+    &["fact", "freshservice", "okta"]
+}

@@ -1,0 +1,89 @@
+//! Okta: the System Log, event hooks, and the objects of the management API.
+//!
+//! Owns what a delivered document of Okta's is: one event, an array of events, an event hook's envelope, or a resource.
+//! It reads keys exactly as Okta spells them: a copy with other spellings is kept, and is not understood.
+
+mod event;
+mod grants;
+mod requests;
+mod resources;
+mod roles;
+mod rules;
+
+use counterfoil_proto::v1::{Mapping, RejectReason};
+
+use super::draft::Draft;
+use super::split::elements;
+use super::{Connector, Context, EventId, PartContext, Reading, Reject, Split};
+use crate::json::Json;
+use event::LogEvent;
+
+pub struct Okta;
+
+impl Connector for Okta {
+    fn name(&self) -> &'static str {
+        "okta"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn system(&self) -> &str {
+        "okta"
+    }
+
+    fn split<'a>(&self, document: &Json<'a>, raw: &'a str) -> Result<Split<'a>, Reject> {
+        match document {
+            Json::Array(_) => elements(raw, &[], &PartContext::default()),
+            Json::Object(_) if matches!(document.path("data.events"), Some(Json::Array(_))) => {
+                let context = PartContext { hook: true, ..PartContext::default() };
+                elements(raw, &["data", "events"], &context)
+            }
+            _ => Ok(Split::Event),
+        }
+    }
+
+    fn read(&self, event: &Json<'_>, part: &PartContext, context: &Context<'_>) -> Result<Reading, Reject> {
+        let Json::Object(_) = event else {
+            return Err(Reject::new(
+                RejectReason::NotAnEvent,
+                "expected a JSON object, an event of the System Log or an object of the API; got another value",
+            ));
+        };
+        let draft = Draft::new(context, self.system(), context.instance);
+        if is_log_event(event) { read_log_event(event, part, draft) } else { resources::read(event, draft) }
+    }
+}
+
+/// Whether an object is an event of the log, whole or not, rather than a resource.
+fn is_log_event(event: &Json<'_>) -> bool {
+    ["eventType", "published", "legacyEventType", "displayMessage"].iter().any(|key| event.get(key).is_some())
+        || (event.get("actor").is_some() && event.get("outcome").is_some())
+}
+
+fn read_log_event(json: &Json<'_>, part: &PartContext, draft: Draft<'_>) -> Result<Reading, Reject> {
+    let stream = if part.hook { "event-hook" } else { "system-log" };
+    let uuid = json.text("uuid");
+    let native_type = json.text("eventType").unwrap_or_default();
+    let occurred_at = crate::times::required(json.get("published"), "published", draft.context.assume_utc)?;
+    if part.hook && json.present("actor").is_none() && json.present("target").is_none() {
+        // The same event comes whole through the log, under its own uuid.
+        let event_id = uuid.map_or(EventId::Content, |uuid| EventId::Native(format!("hook:{uuid}")));
+        return draft.finish(stream, event_id, native_type, Mapping::Incomplete);
+    }
+    let event_id = uuid.map_or(EventId::Content, |uuid| EventId::Native(uuid.to_owned()));
+    let rule = rules::rule(native_type);
+    let mut event = LogEvent::new(json, draft, occurred_at);
+    let otherwise = match rule {
+        rules::Rule::NoFacts => Mapping::NoFacts,
+        rules::Rule::Unknown => Mapping::Unmapped,
+        _ => {
+            event.prepare();
+            // A rule that finds no target gives no fact: the event lacks what its type needs.
+            rules::apply(rule, &mut event);
+            Mapping::Incomplete
+        }
+    };
+    event.draft.finish(stream, event_id, native_type, otherwise)
+}

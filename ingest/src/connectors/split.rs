@@ -1,0 +1,66 @@
+//! Cutting an envelope into its events.
+//!
+//! Owns the exact text of each event within a document. It never reads the events, and it relies on the document having
+//! been parsed already: what stands here is valid JSON without doubled keys.
+
+use std::fmt;
+
+use counterfoil_proto::v1::RejectReason;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::{PARTS_MAX, Part, PartContext, Reject, Split};
+
+/// The elements of the array behind a path of keys, each an event of the same context.
+pub fn elements<'a>(raw: &'a str, path: &[&str], context: &PartContext) -> Result<Split<'a>, Reject> {
+    let array = path.iter().try_fold(raw, |raw, key| member(raw, key)).map_err(|error| not_an_array(path, &error))?;
+    let items: Vec<&RawValue> = serde_json::from_str(array).map_err(|error| not_an_array(path, &error))?;
+    if items.len() > PARTS_MAX {
+        return Err(Reject::new(
+            RejectReason::TooLarge,
+            format!("expected at most {PARTS_MAX} events in one document, got {}; send it in pages", items.len()),
+        ));
+    }
+    let part = |item: &'a RawValue| Part { raw: item.get(), context: context.clone() };
+    Ok(Split::Parts(items.into_iter().map(part).collect()))
+}
+
+fn not_an_array(path: &[&str], error: &serde_json::Error) -> Reject {
+    Reject::new(RejectReason::NotAnEvent, format!("expected an array of events at {path:?}: {error}"))
+}
+
+/// The text of the value of one key of an object.
+fn member<'a>(raw: &'a str, key: &str) -> Result<&'a str, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_str(raw);
+    Member(key).deserialize(&mut deserializer).map(|value| value.map_or("null", RawValue::get))
+}
+
+struct Member<'k>(&'k str);
+
+impl<'de> DeserializeSeed<'de> for Member<'_> {
+    type Value = Option<&'de RawValue>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Member<'_> {
+    type Value = Option<&'de RawValue>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        while let Some(name) = map.next_key::<std::borrow::Cow<'de, str>>()? {
+            if name == self.0 {
+                found = Some(map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
+}

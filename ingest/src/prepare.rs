@@ -1,0 +1,266 @@
+//! From a delivered document to events that the ledger takes.
+//!
+//! Owns what happens to every event whatever its source: split, free from secrets, read by the connector, digest, seal
+//! beside the record, encode. What cannot be read becomes a rejected event with its bytes; nothing is dropped. It never
+//! touches the ledger and may run in many threads at once.
+
+use std::borrow::Cow;
+
+use counterfoil_ledger::{ContentDigest, PreparedEvent};
+use counterfoil_proto::v1::{
+    Authentication, Delivery, Event, Fact, Mapping, Position, Provenance, RejectReason, Source, SourceRejected, Value,
+    Values, record::Body,
+};
+use counterfoil_verify::beside;
+use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::record::RECORD_BYTES_MAX;
+use counterfoil_verify::rules::{FACTS_MAX, PARTS_MAX};
+use hmac::{Hmac, KeyInit, Mac};
+use prost::Message;
+use sha2::Sha256;
+
+use crate::connectors::{Connector, Context, EventId, PartContext, Reading, Split};
+use crate::json::{self, Json, Reject};
+use crate::secrets;
+
+/// The largest event, in bytes. A document may be larger: it may be an envelope of many.
+pub const EVENT_BYTES_MAX: usize = 4 << 20;
+/// What the facts of one record may take, leaving room for its head and its provenance.
+const FACT_BYTES_MAX: usize = RECORD_BYTES_MAX - 4_096;
+/// The stream of events that could not be read far enough to tell theirs.
+const UNREAD_STREAM: &str = "unread";
+
+/// What is the same for every event of one delivery.
+pub struct Delivered<'a> {
+    /// The connector that reads it.
+    pub connector: &'a dyn Connector,
+    /// What the connector may know.
+    pub context: Context<'a>,
+    /// The channel of every position.
+    pub channel: &'a str,
+    /// Live, or a first import of old logs.
+    pub delivery: Delivery,
+    /// How the producer was authenticated.
+    pub authentication: Authentication,
+    /// Randomness from which the seed of every record derives.
+    pub seed_secret: &'a [u8; 32],
+}
+
+/// One document as a source delivers it.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// Its number in the channel, from 0.
+    pub sequence: u64,
+    /// Its bytes; of one that is too large, the beginning.
+    pub bytes: Vec<u8>,
+    /// How large it was, where that was too much.
+    pub oversized: Option<u64>,
+    /// Where it stood, for people: "line 12" or "element 3".
+    pub place: String,
+}
+
+/// An event for the ledger, and what it counts as.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// What the ledger takes.
+    pub event: PreparedEvent,
+    /// How many facts it has.
+    pub facts: usize,
+    /// What was made of it; none if it was rejected.
+    pub mapping: Option<Mapping>,
+}
+
+impl Delivered<'_> {
+    /// Prepares every event of a document. There is always at least one, unless the document is an empty envelope.
+    pub fn prepare(&self, document: &Document) -> Vec<Prepared> {
+        match self.prepare_document(document) {
+            Ok(events) => events,
+            Err(reject) => vec![self.reject(document, 0, &document.bytes, None, &reject)],
+        }
+    }
+
+    fn prepare_document(&self, document: &Document) -> Result<Vec<Prepared>, Reject> {
+        if let Some(size) = document.oversized {
+            return Err(too_large(size));
+        }
+        let parsed = json::parse(&document.bytes)?;
+        let text = std::str::from_utf8(&document.bytes)
+            .map_err(|error| Reject::new(RejectReason::NotUtf8, format!("the document is not UTF-8: {error}")))?;
+        match self.connector.split(&parsed, text)? {
+            Split::Event => {
+                let whole = self.prepare_event(document, 0, text, &parsed, &PartContext::default());
+                Ok(vec![whole])
+            }
+            Split::Parts(parts) => Ok(parts
+                .iter()
+                .enumerate()
+                .map(|(number, part)| match json::parse(part.raw.as_bytes()) {
+                    Ok(event) => self.prepare_event(document, number, part.raw, &event, &part.context),
+                    Err(reject) => self.reject(document, number, part.raw.as_bytes(), None, &reject),
+                })
+                .collect()),
+        }
+    }
+
+    fn prepare_event(
+        &self,
+        document: &Document,
+        part: usize,
+        raw: &str,
+        event: &Json<'_>,
+        context: &PartContext,
+    ) -> Prepared {
+        let content = json::content_digest(event, raw.as_bytes(), self.context.digest_key);
+        self.try_event(document, part, raw, event, context, content)
+            .unwrap_or_else(|reject| self.reject(document, part, raw.as_bytes(), Some(content), &reject))
+    }
+
+    fn try_event(
+        &self,
+        document: &Document,
+        part: usize,
+        raw: &str,
+        event: &Json<'_>,
+        context: &PartContext,
+        content: ContentDigest,
+    ) -> Result<Prepared, Reject> {
+        if raw.len() > EVENT_BYTES_MAX {
+            return Err(too_large(raw.len() as u64));
+        }
+        let redacted = secrets::may_hold_secrets(raw)
+            .then(|| secrets::redact_json(event, self.context.digest_key))
+            .flatten();
+        let payload = match &redacted {
+            Some(redacted) => redacted.to_text().into_bytes(),
+            None => raw.as_bytes().to_vec(),
+        };
+        let reading = self.connector.read(redacted.as_ref().unwrap_or(event), context, &self.context)?;
+        let source = Source {
+            system: reading.system.clone().unwrap_or_else(|| self.connector.system().to_owned()),
+            instance: reading.instance.clone().unwrap_or_else(|| self.context.instance.to_owned()),
+            stream: reading.stream.to_string(),
+        };
+        let event_id = match &reading.event_id {
+            EventId::Native(id) => id.clone(),
+            EventId::Version(version) => format!("{version}/{}", json::hex(&content)),
+            EventId::Content => format!("content/{}", json::hex(&content)),
+        };
+        let provenance = self.provenance(document, source, event_id, content);
+        let facts = reading.facts.len();
+        let mapping = reading.mapping;
+        let values = reading.values.clone();
+        let bodies = bodies(reading)?;
+        let event = self.seal(document, part, provenance, bodies, payload, &values)?;
+        Ok(Prepared { event, facts, mapping: Some(mapping) })
+    }
+
+    /// Keeps what could not be read: its bytes, freed from secrets, and why.
+    fn reject(
+        &self,
+        document: &Document,
+        part: usize,
+        raw: &[u8],
+        content: Option<ContentDigest>,
+        reject: &Reject,
+    ) -> Prepared {
+        let content = content.unwrap_or_else(|| self.context.digest_key.digest("counterfoil/rejected/v1", raw));
+        let source = Source {
+            system: self.connector.system().to_owned(),
+            instance: self.context.instance.to_owned(),
+            stream: UNREAD_STREAM.to_owned(),
+        };
+        let payload: Cow<'_, [u8]> = secrets::redact_bytes(raw, self.context.digest_key);
+        let message = format!("{}: {}", document.place, reject.message);
+        let message = secrets::redact_bytes(message.as_bytes(), self.context.digest_key).into_owned();
+        let values = Values {
+            entity: EntityId::source(&source).as_bytes().to_vec(),
+            values: vec![Value { name: "error".to_owned(), value: String::from_utf8_lossy(&message).into_owned() }],
+        };
+        let body = Body::SourceRejected(SourceRejected {
+            reason: reject.reason.into(),
+            size: document.oversized.unwrap_or(raw.len() as u64),
+        });
+        let provenance =
+            self.provenance(document, source, format!("rejected/{}", json::hex(&content)), content);
+        let event = self
+            .seal(document, part, provenance, vec![body], payload.into_owned(), &[values])
+            .expect("a rejected event holds nothing that came from outside but its commitment");
+        Prepared { event, facts: 0, mapping: None }
+    }
+
+    fn provenance(
+        &self,
+        document: &Document,
+        source: Source,
+        event_id: String,
+        content: ContentDigest,
+    ) -> Provenance {
+        Provenance {
+            source: Some(source),
+            position: Some(Position { channel: self.channel.to_owned(), sequence: document.sequence }),
+            event_id,
+            content_digest: content.to_vec(),
+            connector: self.connector.name().to_owned(),
+            connector_version: self.connector.version(),
+            delivery: self.delivery.into(),
+            authentication: self.authentication.into(),
+            assumed_zone: if self.context.assume_utc { "UTC".to_owned() } else { String::new() },
+        }
+    }
+
+    fn seal(
+        &self,
+        document: &Document,
+        part: usize,
+        provenance: Provenance,
+        bodies: Vec<Body>,
+        payload: Vec<u8>,
+        values: &[Values],
+    ) -> Result<PreparedEvent, Reject> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.seed_secret).expect("HMAC takes a key of any length");
+        mac.update(&document.sequence.to_be_bytes());
+        mac.update(&(part as u64).to_be_bytes());
+        let sealed = beside::seal(mac.finalize().into_bytes().into(), payload, values);
+        let commitment = beside::commitment(&sealed).expect("what was just sealed has a seed and contents");
+        PreparedEvent::new(provenance, bodies, Some(commitment), Some(sealed.encode_to_vec()))
+            .map_err(|error| Reject::new(RejectReason::FieldInvalid, format!("no record can hold the event: {error}")))
+    }
+}
+
+fn too_large(size: u64) -> Reject {
+    let message = format!("expected at most {EVENT_BYTES_MAX} bytes for one event, got {size}: deliver it in parts");
+    Reject::new(RejectReason::TooLarge, message)
+}
+
+/// The bodies of an event's records: one, or as many as its facts need.
+fn bodies(reading: Reading) -> Result<Vec<Body>, Reject> {
+    let mut parts: Vec<Vec<Fact>> = vec![Vec::new()];
+    let mut bytes = 0;
+    for fact in reading.facts {
+        let size = fact.encoded_len() + 8;
+        let part = parts.last_mut().expect("there is always a part");
+        if !part.is_empty() && (bytes + size > FACT_BYTES_MAX || part.len() == FACTS_MAX) {
+            parts.push(vec![fact]);
+            bytes = size;
+        } else {
+            part.push(fact);
+            bytes += size;
+        }
+    }
+    let count = u32::try_from(parts.len()).unwrap_or(u32::MAX);
+    if count > PARTS_MAX {
+        let message = format!("expected facts for at most {PARTS_MAX} records, got {count}: deliver the event in parts");
+        return Err(Reject::new(RejectReason::TooManyFacts, message));
+    }
+    let native_type = reading.native_type;
+    let body = |(part, facts)| {
+        Body::Event(Event {
+            native_type: native_type.clone(),
+            mapping: reading.mapping.into(),
+            part,
+            parts: count,
+            facts,
+        })
+    };
+    Ok((0..count).zip(parts).map(body).collect())
+}

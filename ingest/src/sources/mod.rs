@@ -1,0 +1,3 @@
+//! Sources: where documents come from. A source delivers bytes with a position and knows nothing of what they mean.
+
+pub mod file;

@@ -1,0 +1,92 @@
+//! The anchor: the newest signed checkpoint, in a small file outside the data folder.
+//!
+//! Owns the compare-and-swap of that file. What the anchor holds was acknowledged; what it does not hold was not. It may
+//! be lost by nobody: without it a restored old copy of the ledger looks as good as the newest. It never decides whether
+//! a ledger fits its anchor (that is `recover`).
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::error::{LedgerError, Result};
+
+/// The anchor as this owner last read or wrote it.
+pub(crate) struct Anchor {
+    path: PathBuf,
+    note: Vec<u8>,
+}
+
+impl Anchor {
+    /// Makes the anchor of a new ledger.
+    pub(crate) fn create(path: &Path, note: &[u8]) -> Result<()> {
+        if path.exists() {
+            return Err(LedgerError::Exists { path: path.to_owned() });
+        }
+        replace(path, note)
+    }
+
+    /// Reads the anchor.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let note = std::fs::read(path).map_err(|error| LedgerError::Anchor {
+            path: path.to_owned(),
+            problem: format!("cannot be read ({error})"),
+        })?;
+        Ok(Self { path: path.to_owned(), note })
+    }
+
+    /// The signed note that it holds.
+    pub(crate) fn note(&self) -> &[u8] {
+        &self.note
+    }
+
+    /// Replaces the note by a newer one, if nobody else has replaced it since. Returns once the new one is durable.
+    pub(crate) fn swap(&mut self, note: Vec<u8>) -> Result<()> {
+        let lock_path = sibling(&self.path, "lock");
+        let lock = open(&lock_path)?;
+        flock(&lock, FlockOperation::LockExclusive).map_err(|error| LedgerError::file(&lock_path, error.into()))?;
+        let held = std::fs::read(&self.path).map_err(|error| LedgerError::file(&self.path, error))?;
+        if held != self.note {
+            return Err(LedgerError::AnchorMoved { path: self.path.clone() });
+        }
+        replace(&self.path, &note)?;
+        self.note = note;
+        Ok(())
+    }
+}
+
+/// Writes the whole file beside the old one, syncs it, and puts it in the old one's place: a reader sees one or the
+/// other, also after a crash.
+fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let new = sibling(path, "new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(&new)
+        .map_err(|error| LedgerError::file(&new, error))?;
+    file.write_all(bytes).and_then(|()| file.sync_data()).map_err(|error| LedgerError::file(&new, error))?;
+    std::fs::rename(&new, path).map_err(|error| LedgerError::file(path, error))?;
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| LedgerError::file(folder, error))
+}
+
+fn open(path: &Path) -> Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(|error| LedgerError::file(path, error))
+}
+
+fn sibling(path: &Path, extension: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(extension);
+    PathBuf::from(name)
+}

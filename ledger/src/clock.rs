@@ -1,0 +1,73 @@
+//! The ledger's clock, injected: wall time for `recorded_at`, time since boot to notice a wall clock that jumps.
+
+use counterfoil_verify::time::{Moment, RecordedAt};
+
+use crate::error::{LedgerError, Result};
+
+/// How far the wall clock may move against the boot clock between two appends, in seconds.
+pub const JUMP_SECONDS_MAX: i64 = 60;
+
+/// Where times come from.
+pub trait Clock: Send {
+    /// One reading of both clocks.
+    fn read(&self) -> Reading;
+}
+
+/// One reading of both clocks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// The wall clock.
+    pub wall: Moment,
+    /// Seconds since boot, suspended time included.
+    pub since_boot: i64,
+    /// Which boot it was: readings of different boots cannot be compared.
+    pub boot_id: String,
+}
+
+/// The clocks of the machine.
+#[derive(Clone, Debug)]
+pub struct SystemClock {
+    boot_id: String,
+}
+
+impl SystemClock {
+    /// Reads which boot this is, once.
+    pub fn new() -> Self {
+        let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        Self { boot_id: boot_id.trim().to_owned() }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SystemClock {
+    fn read(&self) -> Reading {
+        let wall = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+        let boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        Reading {
+            wall: Moment { seconds: wall.tv_sec, nanos: u32::try_from(wall.tv_nsec).unwrap_or_default() },
+            since_boot: boot.tv_sec,
+            boot_id: self.boot_id.clone(),
+        }
+    }
+}
+
+/// The time for the next batch: the wall clock's, but never before the batch before it. Fails if the wall clock jumped
+/// since `last`, the reading at the last append, where the two can be compared.
+pub(crate) fn next_time(now: &Reading, last: Option<&Reading>, floor: RecordedAt) -> Result<RecordedAt> {
+    if let Some(last) = last.filter(|last| last.boot_id == now.boot_id && !now.boot_id.is_empty()) {
+        let jump = (now.wall.seconds - last.wall.seconds) - (now.since_boot - last.since_boot);
+        if jump.abs() > JUMP_SECONDS_MAX {
+            return Err(LedgerError::ClockJumped { seconds: jump });
+        }
+    }
+    let behind = floor.0.seconds - now.wall.seconds;
+    if behind > JUMP_SECONDS_MAX {
+        return Err(LedgerError::ClockJumped { seconds: -behind });
+    }
+    Ok(RecordedAt(now.wall).max(floor))
+}

@@ -1,0 +1,60 @@
+//! What is derived from the records for the ledger's own use: the tree's nodes, and which events are known.
+//!
+//! Owns both as functions of the records, so that the append, the catching up after a start and fsck cannot differ.
+
+use counterfoil_proto::v1::{Record, record::Body};
+use counterfoil_verify::tree::{RecordIndex, SubtreeRoot, TreeSize};
+use rocksdb::WriteBatch;
+
+use crate::append::{ContentDigest, EventKey};
+use crate::error::{LedgerError, Result};
+use crate::store::{CURSOR, DerivedDb, EVENTS, NODES, cf, node_key};
+
+/// The entry that a record makes among the known events, if it makes one: the first part of an event, a conflict, or a
+/// rejected event does.
+pub(crate) fn event_entry(record: &Record) -> Option<(EventKey, RecordIndex, ContentDigest)> {
+    let provenance = record.provenance.as_ref()?;
+    let content = ContentDigest::try_from(provenance.content_digest.as_slice()).ok()?;
+    let key = EventKey::new(provenance.source.as_ref()?, &provenance.event_id);
+    let key = match &record.body {
+        Some(Body::Event(event)) if event.part == 0 => key,
+        Some(Body::SourceRejected(_)) => key,
+        Some(Body::EventConflict(_)) => key.conflict(&content),
+        _ => return None,
+    };
+    Some((key, RecordIndex(record.index), content))
+}
+
+/// Whether a node is kept: the roots of full tiles are.
+pub(crate) fn is_stored(node: &SubtreeRoot) -> bool {
+    node.level > 0 && node.level.is_multiple_of(8)
+}
+
+/// Puts the entries of new records into a batch, sorted, with the cursor.
+pub(crate) fn put(
+    derived: &DerivedDb,
+    batch: &mut WriteBatch,
+    mut events: Vec<(EventKey, RecordIndex, ContentDigest)>,
+    nodes: &[SubtreeRoot],
+    covered: TreeSize,
+) {
+    events.sort_unstable();
+    let family = cf(&derived.0, EVENTS);
+    for (key, index, content) in events {
+        let mut value = [0; 24];
+        value[..8].copy_from_slice(&index.0.to_be_bytes());
+        value[8..].copy_from_slice(&content);
+        batch.put_cf(family, key.0, value);
+    }
+    for node in nodes {
+        batch.put_cf(cf(&derived.0, NODES), node_key(node.level, node.index), node.hash.as_bytes());
+    }
+    batch.put(CURSOR, covered.0.to_be_bytes());
+}
+
+/// Reads the value of a known event.
+pub(crate) fn event_value(value: &[u8]) -> Result<(RecordIndex, ContentDigest)> {
+    let damaged = || LedgerError::falsified("the known events", "an entry is not 24 bytes");
+    let (index, content) = value.split_first_chunk::<8>().ok_or_else(damaged)?;
+    Ok((RecordIndex(u64::from_be_bytes(*index)), content.try_into().map_err(|_| damaged())?))
+}

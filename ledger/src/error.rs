@@ -1,0 +1,138 @@
+//! What can go wrong with a ledger, by what an operator does about it.
+
+use std::path::PathBuf;
+
+use counterfoil_verify::tree::{RecordIndex, TreeSize};
+
+/// Why a ledger could not be opened, read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// There is nothing to open.
+    #[error("{path} holds no ledger: make one with `counterfoil init --data {path} --origin NAME`")]
+    NotALedger {
+        /// The data folder.
+        path: PathBuf,
+    },
+    /// There is something that must not be overwritten.
+    #[error("{path} exists: name another data folder, or remove it if nothing in it is needed")]
+    Exists {
+        /// What is in the way.
+        path: PathBuf,
+    },
+    /// Another process owns it.
+    #[error("the ledger is in use by {holder}: wait until it ends, or stop it")]
+    InUse {
+        /// The process, as it described itself.
+        holder: String,
+    },
+    /// The anchor is missing or cannot be read.
+    #[error(
+        "the anchor {path} {problem}: bring back the file that `counterfoil init` made, or name it with --anchor; \
+         without it nobody can tell whether this ledger was rolled back"
+    )]
+    Anchor {
+        /// The anchor file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The ledger is shorter than what was signed and acknowledged.
+    #[error(
+        "the ledger is behind its anchor: it holds {size} records, and {anchored} were acknowledged. \
+         An old copy was restored, or records were lost: bring back the newest copy of the data folder"
+    )]
+    Behind {
+        /// Records that are there.
+        size: TreeSize,
+        /// Records that the anchor knows.
+        anchored: TreeSize,
+    },
+    /// The ledger holds another history than the one that was signed.
+    #[error(
+        "the ledger is beside its anchor: at {anchored} records its root is not the anchor's. \
+         This is another history than the one that was acknowledged: run `counterfoil fsck`, and bring back the right copy"
+    )]
+    Beside {
+        /// Records that the anchor knows.
+        anchored: TreeSize,
+    },
+    /// Another owner has moved the anchor.
+    #[error(
+        "the anchor {path} was moved by another owner of this ledger: nothing was acknowledged; \
+         stop the other owner, and start again"
+    )]
+    AnchorMoved {
+        /// The anchor file.
+        path: PathBuf,
+    },
+    /// Stored bytes are not what was written.
+    #[error("the ledger is falsified or damaged at {place}: {problem}. Run `counterfoil fsck`")]
+    Falsified {
+        /// The record or file.
+        place: String,
+        /// What is wrong there.
+        problem: String,
+    },
+    /// The storage engine failed.
+    #[error("the storage failed: {0}. Check the disk, then run `counterfoil fsck`")]
+    Storage(#[from] rocksdb::Error),
+    /// A file could not be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A key file is damaged, or does not belong to this ledger.
+    #[error("the key file {path} {problem}: bring back the one that `counterfoil init` made")]
+    Key {
+        /// The key file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The origin cannot be used.
+    #[error("the origin {origin:?} cannot be used: {problem}")]
+    Origin {
+        /// As given.
+        origin: String,
+        /// Why not.
+        problem: String,
+    },
+    /// The wall clock jumped against the boot clock.
+    #[error(
+        "the clock jumped by {seconds} s against the time since boot, and nothing was appended: one wrong jump would spoil \
+         the known-at times for ever. Set the clock right, or confirm it with --accept-clock"
+    )]
+    ClockJumped {
+        /// How far, forwards positive.
+        seconds: i64,
+    },
+    /// The record is not there.
+    #[error("record {index} is not in the ledger, which holds {size} records")]
+    NoSuchRecord {
+        /// Asked for.
+        index: RecordIndex,
+        /// Held.
+        size: TreeSize,
+    },
+    /// The owner has ended after an earlier failure.
+    #[error("the ledger takes no more appends: {0}")]
+    Closed(String),
+}
+
+impl LedgerError {
+    /// A file error with its path.
+    pub(crate) fn file(path: &std::path::Path, source: std::io::Error) -> Self {
+        Self::File { path: path.to_owned(), source }
+    }
+
+    /// Something stored that is not what was written.
+    pub(crate) fn falsified(place: impl ToString, problem: impl ToString) -> Self {
+        Self::Falsified { place: place.to_string(), problem: problem.to_string() }
+    }
+}
+
+/// A result of this crate.
+pub type Result<T> = std::result::Result<T, LedgerError>;

@@ -1,0 +1,368 @@
+//! A ledger: made, opened, appended to, closed.
+//!
+//! Owns the data folder and the order of the checks at the start. It refuses to start rather than guess.
+//!
+//! ```text
+//! DIR/lock      who owns it              DIR/log/      records and what lies beside: synced
+//! DIR/keys/     three keys               DIR/derived/  nodes and known events: rebuilt where missing
+//! DIR.anchor    the newest checkpoint    DIR.policy    what verifiers are given
+//! ```
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+use std::thread::JoinHandle;
+
+use counterfoil_proto::v1::{Origin as OriginBody, Precision, record::Body};
+use counterfoil_verify::checkpoint::{Checkpoint, Origin};
+use counterfoil_verify::note::VerifierKey;
+use counterfoil_verify::policy::Policy;
+use counterfoil_verify::record;
+use counterfoil_verify::time::RecordedAt;
+use counterfoil_verify::tree::{Frontier, RecordIndex, TreeSize, root_at};
+use crossbeam_channel::Sender;
+use rocksdb::WriteBatch;
+use rustix::fs::{FlockOperation, flock};
+
+use crate::anchor::Anchor;
+use crate::append::{Batch, Receipt};
+use crate::clock::Clock;
+use crate::derive;
+use crate::error::{LedgerError, Result};
+use crate::keys::{Keys, write_private};
+use crate::owner::{Command, Owner, read_clock_value};
+use crate::read::{Published, Reader, Shared};
+use crate::store::{self, Access, CLOCK, DerivedDb, EDGE, LogDb, RECORDS, StoredNodes, cf, frontier_at};
+
+/// How many batches wait for the owner before producers are held back.
+const QUEUE_BATCHES: usize = 8;
+/// Records that are derived in one go while catching up.
+const CATCH_UP_RECORDS: u64 = 10_000;
+
+/// Where a ledger is.
+#[derive(Clone, Debug)]
+pub struct Location {
+    /// The data folder.
+    pub data: PathBuf,
+    /// The anchor, which belongs on another volume.
+    pub anchor: PathBuf,
+}
+
+impl Location {
+    /// The data folder, and the anchor where it is by default: `DIR.anchor` beside it.
+    pub fn new(data: &Path, anchor: Option<&Path>) -> Self {
+        Self { data: data.to_owned(), anchor: anchor.map_or_else(|| beside(data, "anchor"), Path::to_owned) }
+    }
+
+    /// What verifiers are given: `DIR.policy` beside the data folder.
+    pub fn policy(&self) -> PathBuf {
+        beside(&self.data, "policy")
+    }
+
+    /// Where views of the log belong.
+    pub fn views(&self) -> PathBuf {
+        self.data.join("views")
+    }
+
+    pub(crate) fn keys(&self) -> PathBuf {
+        self.data.join("keys")
+    }
+
+    pub(crate) fn log(&self) -> PathBuf {
+        self.data.join("log")
+    }
+
+    pub(crate) fn derived(&self) -> PathBuf {
+        self.data.join("derived")
+    }
+}
+
+fn beside(data: &Path, extension: &str) -> PathBuf {
+    let text = data.as_os_str().to_string_lossy();
+    PathBuf::from(format!("{}.{extension}", text.trim_end_matches('/')))
+}
+
+/// An open ledger. One process has it; in it, one thread appends.
+pub struct Ledger {
+    reader: Reader,
+    keys: Keys,
+    commands: Sender<Command>,
+    owner: Option<JoinHandle<()>>,
+    _lock: File,
+}
+
+/// How a ledger is opened.
+pub struct Options {
+    /// Where times come from.
+    pub clock: Box<dyn Clock>,
+    /// The operator confirms that the wall clock is right although it jumped.
+    pub accept_clock: bool,
+    /// How the process describes itself to another that finds the ledger in use.
+    pub holder: String,
+}
+
+/// Makes a new ledger: keys, record 0, anchor and policy. `entropy` fills bytes with randomness.
+///
+/// # Errors
+/// [`LedgerError::Exists`] rather than overwrite anything; [`LedgerError::Origin`] if no log can have this origin.
+pub fn init(location: &Location, origin: &str, clock: &dyn Clock, entropy: &mut dyn FnMut(&mut [u8])) -> Result<()> {
+    for path in [&location.data, &location.anchor, &location.policy()] {
+        if path.exists() {
+            return Err(LedgerError::Exists { path: path.clone() });
+        }
+    }
+    let origin = parse_origin(origin)?;
+    std::fs::create_dir_all(&location.data).map_err(|error| LedgerError::file(&location.data, error))?;
+    let keys = Keys::from_entropy(entropy);
+    keys.write(&location.keys())?;
+
+    let body = OriginBody {
+        origin: origin.as_str().to_owned(),
+        index_key_commitment: keys.index.commitment().as_bytes().to_vec(),
+        predecessor: None,
+    };
+    let record = record::origin_record(body, clock.read().wall.to_time(Precision::Nanosecond));
+    let bytes = record::encode(&record).map_err(|error| LedgerError::falsified("record 0", error))?;
+    let mut frontier = Frontier::new();
+    frontier.append(record::hash(&bytes), |_| ());
+    let log = LogDb::open(&location.log(), true, Access::Owner)?;
+    let mut batch = WriteBatch::default();
+    batch.put_cf(cf(&log.0, RECORDS), 0u64.to_be_bytes(), &bytes);
+    batch.put(EDGE, store::edge_value(&frontier));
+    log.write_synced(batch)?;
+
+    let key = keys.signing_key(&origin);
+    write_private(&location.policy(), policy(&key.verifier_key(), &keys).as_bytes())?;
+    let checkpoint = Checkpoint { origin, size: frontier.size(), root: frontier.root() };
+    let note = checkpoint.sign(&key).map_err(|error| LedgerError::falsified("the checkpoint", error))?;
+    Anchor::create(&location.anchor, &note.format())
+}
+
+fn policy(key: &VerifierKey, keys: &Keys) -> String {
+    Policy::of_log(key.clone(), keys.index.clone()).format()
+}
+
+fn parse_origin(origin: &str) -> Result<Origin> {
+    Origin::new(origin)
+        .map_err(|error| LedgerError::Origin { origin: origin.to_owned(), problem: error.to_string() })
+}
+
+impl Ledger {
+    /// Opens a ledger and becomes its owner: checks it against its anchor, catches derived data up, and starts the owner
+    /// thread.
+    ///
+    /// # Errors
+    /// Every [`LedgerError`] that says why it must not go on.
+    pub fn open(location: &Location, options: Options) -> Result<Self> {
+        if !location.log().exists() {
+            return Err(LedgerError::NotALedger { path: location.data.clone() });
+        }
+        let lock = take_lock(&location.data, &options.holder)?;
+        let keys = Keys::read(&location.keys())?;
+        let anchor = Anchor::read(&location.anchor)?;
+        let log = LogDb::open(&location.log(), false, Access::Owner)?;
+        let derived = DerivedDb::open(&location.derived(), Access::Owner)?;
+
+        let (origin, anchored) = check_identity(&log, &keys, &anchor, location)?;
+        let size = log.size()?;
+        if size < anchored.size {
+            return Err(LedgerError::Behind { size, anchored: anchored.size });
+        }
+        let derived = match derived.cursor()? {
+            cursor if cursor <= size => derived,
+            // The log lost a tail that nobody was told of: start the derived data over.
+            _ => start_over(derived, &location.derived())?,
+        };
+        catch_up(&log, &derived, size)?;
+
+        let nodes = StoredNodes { log: &log, derived: &derived, size };
+        let frontier = frontier_at(&nodes, size)?;
+        if frontier != log.edge()? {
+            return Err(LedgerError::falsified("the stored right edge", "it is not that of the records"));
+        }
+        let root = root_at(&nodes, anchored.size).map_err(|error| LedgerError::falsified("the tree", error))?;
+        if root != anchored.root {
+            return Err(LedgerError::Beside { anchored: anchored.size });
+        }
+
+        let last = log.record(size.0 - 1)?.ok_or_else(|| LedgerError::falsified("the last record", "it is missing"))?;
+        let last_record = record::decode(&last).map_err(|error| LedgerError::falsified("the last record", error))?;
+        let last_reading = log.0.get(CLOCK)?.as_deref().and_then(read_clock_value).filter(|_| !options.accept_clock);
+        let reader = Reader::new(Shared {
+            log,
+            derived,
+            origin: origin.clone(),
+            index_key: keys.index.clone(),
+            published: RwLock::new(Published {
+                size: anchored.size,
+                root: anchored.root,
+                note: Arc::from(anchor.note()),
+            }),
+        });
+        let mut owner = Owner {
+            reader: reader.clone(),
+            anchor,
+            key: keys.signing_key(&origin),
+            origin,
+            clock: options.clock,
+            frontier,
+            last_leaf: record::hash(&last),
+            last_time: record::recorded_at(&last_record),
+            last_reading,
+            unflushed: 0,
+        };
+        if size > anchored.size {
+            // Durable before the last end, and acknowledged to nobody: it is signed now.
+            owner.sign_and_publish()?;
+        }
+        let (commands, queue) = crossbeam_channel::bounded(QUEUE_BATCHES);
+        let owner = std::thread::Builder::new()
+            .name("ledger-owner".to_owned())
+            .spawn(move || owner.run(&queue))
+            .map_err(|error| LedgerError::file(&location.data, error))?;
+        Ok(Self { reader, keys, commands, owner: Some(owner), _lock: lock })
+    }
+
+    /// A handle for reading.
+    pub fn reader(&self) -> Reader {
+        self.reader.clone()
+    }
+
+    /// The keys, for whoever prepares events.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Appends a batch and waits until it is durable, signed and anchored.
+    pub fn append(&self, batch: Batch) -> Result<Receipt> {
+        self.submit(batch)?.wait()
+    }
+
+    /// Hands a batch over without waiting for it; waits only while the queue is full.
+    pub fn submit(&self, batch: Batch) -> Result<PendingReceipt> {
+        let (reply, receipt) = crossbeam_channel::bounded(1);
+        self.commands.send(Command::Append(batch, reply)).map_err(|_| ended())?;
+        Ok(PendingReceipt(receipt))
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        // The owner may have ended already; then there is nothing to stop.
+        let _ = self.commands.send(Command::Stop);
+        if let Some(owner) = self.owner.take() {
+            let _ = owner.join();
+        }
+    }
+}
+
+/// A receipt that is still to come.
+pub struct PendingReceipt(crossbeam_channel::Receiver<Result<Receipt>>);
+
+impl PendingReceipt {
+    /// Waits for it.
+    pub fn wait(self) -> Result<Receipt> {
+        self.0.recv().unwrap_or_else(|_| Err(ended()))
+    }
+}
+
+fn ended() -> LedgerError {
+    LedgerError::Closed("its owner thread has ended".to_owned())
+}
+
+/// Checks that log, keys, anchor and policy belong together, before anything is trusted further.
+pub(crate) fn check_identity(
+    log: &LogDb,
+    keys: &Keys,
+    anchor: &Anchor,
+    location: &Location,
+) -> Result<(Origin, Checkpoint)> {
+    let first = log.record(0)?.ok_or_else(|| LedgerError::falsified("record 0", "it is missing"))?;
+    let first = record::decode(&first).map_err(|error| LedgerError::falsified("record 0", error))?;
+    let Some(Body::Origin(body)) = &first.body else {
+        return Err(LedgerError::falsified("record 0", "it states no origin"));
+    };
+    if body.index_key_commitment != keys.index.commitment().as_bytes() {
+        return Err(LedgerError::Key {
+            path: location.keys().join("index.key"),
+            problem: "is not the one that record 0 commits to".to_owned(),
+        });
+    }
+    let origin = parse_origin(&body.origin)?;
+    let key = keys.signing_key(&origin).verifier_key();
+    let anchored = Checkpoint::open(anchor.note(), &origin, &key).map_err(|error| LedgerError::Anchor {
+        path: location.anchor.clone(),
+        problem: format!("is not this ledger's ({error})"),
+    })?;
+    Ok((origin, anchored))
+}
+
+/// Brings the derived data up to the records, checking each record and its place in the chain on the way.
+fn catch_up(log: &LogDb, derived: &DerivedDb, size: TreeSize) -> Result<()> {
+    let start = derived.cursor()?;
+    if start == size {
+        return Ok(());
+    }
+    let mut frontier = frontier_at(&StoredNodes { log, derived, size }, start)?;
+    let mut previous: Option<(counterfoil_verify::hash::LeafHash, RecordedAt)> = None;
+    if start.0 > 0 {
+        let bytes = read_row(log, start.0 - 1)?;
+        previous = Some((record::hash(&bytes), record::recorded_at(&decode(start.0 - 1, &bytes)?)));
+    }
+    let mut next = start.0;
+    while next < size.0 {
+        let end = (next + CATCH_UP_RECORDS).min(size.0);
+        let (mut batch, mut events, mut nodes) = (WriteBatch::default(), Vec::new(), Vec::new());
+        for index in next..end {
+            let bytes = read_row(log, index)?;
+            let record = decode(index, &bytes)?;
+            record::check_link(&record, RecordIndex(index), previous)
+                .map_err(|error| LedgerError::falsified(format!("record {index}"), error))?;
+            let leaf = record::hash(&bytes);
+            previous = Some((leaf, record::recorded_at(&record)));
+            frontier.append(leaf, |node| nodes.extend(derive::is_stored(&node).then_some(node)));
+            events.extend(derive::event_entry(&record));
+        }
+        derive::put(derived, &mut batch, events, &nodes, TreeSize(end));
+        derived.write(batch)?;
+        next = end;
+    }
+    derived.flush()
+}
+
+fn read_row(log: &LogDb, index: u64) -> Result<Vec<u8>> {
+    log.record(index)?.ok_or_else(|| LedgerError::falsified(format!("record {index}"), "it is missing"))
+}
+
+fn decode(index: u64, bytes: &[u8]) -> Result<counterfoil_proto::v1::Record> {
+    record::decode(bytes).map_err(|error| LedgerError::falsified(format!("record {index}"), error))
+}
+
+fn start_over(derived: DerivedDb, path: &Path) -> Result<DerivedDb> {
+    drop(derived);
+    std::fs::remove_dir_all(path).map_err(|error| LedgerError::file(path, error))?;
+    DerivedDb::open(path, Access::Owner)
+}
+
+/// Takes the data folder for this process. Whoever finds it taken is told by whom.
+fn take_lock(data: &Path, holder: &str) -> Result<File> {
+    let path = data.join("lock");
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(|error| LedgerError::file(&path, error))?;
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        let mut holder = String::new();
+        let known = file.read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();
+        let holder = if known { holder.trim().to_owned() } else { "another process".to_owned() };
+        return Err(LedgerError::InUse { holder });
+    }
+    file.set_len(0)
+        .and_then(|()| file.write_all(format!("process {} ({holder})\n", std::process::id()).as_bytes()))
+        .map_err(|error| LedgerError::file(&path, error))?;
+    Ok(file)
+}

@@ -1,0 +1,328 @@
+//! The owner: the one thread that appends. Everything else reads.
+//!
+//! Owns the head of the log: its size, its right edge, the last leaf hash and the last time. A batch goes through
+//! *number → commit → sign → anchor → acknowledge → derive*. The commit is the point of no return: from then on the
+//! records exist, and a crash before the acknowledgement leaves them there. If anything fails, the owner takes no more
+//! appends, since only a restart, which runs the same checks as ever, can tell what became durable.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use counterfoil_verify::checkpoint::{Checkpoint, Origin};
+use counterfoil_verify::hash::LeafHash;
+use counterfoil_verify::note::SigningKey;
+use counterfoil_verify::record;
+use counterfoil_verify::time::RecordedAt;
+use counterfoil_verify::tree::{Frontier, RecordIndex, SubtreeRoot};
+use crossbeam_channel::{Receiver, Sender};
+use rocksdb::WriteBatch;
+
+use crate::anchor::Anchor;
+use crate::append::{Batch, ContentDigest, EventKey, Outcome, PreparedEvent, Receipt};
+use crate::clock::{self, Clock, Reading};
+use crate::derive;
+use crate::error::{LedgerError, Result};
+use crate::read::{Published, Reader};
+use crate::store::{self, BESIDE, CLOCK, EDGE, EVENTS, RECORDS, VALUE_FORMAT, cf};
+
+/// The most events that one commit takes in, and the most bytes.
+const COMMIT_EVENTS_MAX: usize = 8_192;
+const COMMIT_BYTES_MAX: usize = 32 << 20;
+/// The derived data are flushed at least this often, in records.
+const FLUSH_RECORDS_MAX: u64 = 100_000;
+
+/// What the owner is asked to do.
+pub(crate) enum Command {
+    Append(Batch, Sender<Result<Receipt>>),
+    Stop,
+}
+
+/// The state that only the owner thread has.
+pub(crate) struct Owner {
+    pub(crate) reader: Reader,
+    pub(crate) anchor: Anchor,
+    pub(crate) key: SigningKey,
+    pub(crate) origin: Origin,
+    pub(crate) clock: Box<dyn Clock>,
+    pub(crate) frontier: Frontier,
+    pub(crate) last_leaf: LeafHash,
+    pub(crate) last_time: RecordedAt,
+    pub(crate) last_reading: Option<Reading>,
+    pub(crate) unflushed: u64,
+}
+
+/// A batch with its place in the queue's reply.
+type Pending = (Batch, Sender<Result<Receipt>>);
+
+/// A commit in the making.
+struct Commit {
+    log: WriteBatch,
+    derived: WriteBatch,
+    /// Every new record's bytes and leaf hash, to be hashed once more before anything is signed.
+    records: Vec<(Vec<u8>, LeafHash)>,
+    outcomes: Vec<Vec<Outcome>>,
+}
+
+impl Owner {
+    /// Serves appends until it is told to stop or every handle is gone.
+    pub(crate) fn run(mut self, commands: &Receiver<Command>) {
+        let mut failed: Option<String> = None;
+        while let Ok(command) = commands.recv() {
+            let Command::Append(batch, reply) = command else { break };
+            if let Some(failure) = &failed {
+                // The asker may have gone; there is nobody else to tell.
+                let _ = reply.send(Err(LedgerError::Closed(failure.clone())));
+                continue;
+            }
+            let (group, stop) = gather((batch, reply), commands);
+            match self.commit(&group) {
+                Ok((receipts, derived)) => {
+                    for ((_, reply), receipt) in group.iter().zip(receipts) {
+                        let _ = reply.send(Ok(receipt));
+                    }
+                    failed = self.write_derived(derived).err().map(|error| error.to_string());
+                }
+                Err(error) => {
+                    let recoverable = matches!(error, LedgerError::ClockJumped { .. });
+                    let message = error.to_string();
+                    let mut error = Some(error);
+                    for (_, reply) in &group {
+                        let own = error.take().unwrap_or_else(|| LedgerError::Closed(message.clone()));
+                        let _ = reply.send(Err(own));
+                    }
+                    failed = (!recoverable).then_some(message);
+                }
+            }
+            if stop {
+                break;
+            }
+        }
+        // What is not flushed is rebuilt at the next open.
+        let _ = self.reader.derived().flush();
+    }
+
+    fn commit(&mut self, group: &[Pending]) -> Result<(Vec<Receipt>, WriteBatch)> {
+        let reading = self.clock.read();
+        let now = clock::next_time(&reading, self.last_reading.as_ref(), self.last_time)?;
+        let frontier_before = self.frontier.clone();
+        let mut commit = self.number(group, now)?;
+        if commit.records.is_empty() && group.iter().all(|(batch, _)| batch.events.is_empty() && batch.positions.is_empty()) {
+            return Ok((self.receipts(commit.outcomes), commit.derived));
+        }
+        commit.log.put(EDGE, store::edge_value(&self.frontier));
+        commit.log.put(CLOCK, clock_value(&reading));
+        self.put_positions_and_counts(group, &mut commit)?;
+
+        self.reader.log().write_synced(commit.log)?;
+        self.last_reading = Some(reading);
+        if !commit.records.is_empty() {
+            self.last_time = now;
+            // Hashed twice before anything is signed: one bit flipped in memory would end the log for good.
+            let mut again = frontier_before;
+            for (bytes, leaf) in &commit.records {
+                let leaf_again = record::hash(bytes);
+                if leaf_again != *leaf {
+                    return Err(LedgerError::falsified("memory", "a record changed between hashing and writing"));
+                }
+                again.append(leaf_again, |_| ());
+            }
+            if again != self.frontier {
+                return Err(LedgerError::falsified("memory", "the right edge changed while it was written"));
+            }
+            self.sign_and_publish()?;
+        }
+        self.unflushed += commit.records.len() as u64;
+        Ok((self.receipts(commit.outcomes), commit.derived))
+    }
+
+    /// Signs the head, moves the anchor to it, and lets readers see it: in this order.
+    pub(crate) fn sign_and_publish(&mut self) -> Result<()> {
+        let checkpoint =
+            Checkpoint { origin: self.origin.clone(), size: self.frontier.size(), root: self.frontier.root() };
+        let note = checkpoint.sign(&self.key).map_err(|error| LedgerError::falsified("the checkpoint", error))?.format();
+        self.anchor.swap(note.clone())?;
+        self.reader.publish(Published { size: checkpoint.size, root: checkpoint.root, note: Arc::from(note) });
+        Ok(())
+    }
+
+    fn receipts(&self, outcomes: Vec<Vec<Outcome>>) -> Vec<Receipt> {
+        outcomes.into_iter().map(|outcomes| Receipt { outcomes, size: self.frontier.size() }).collect()
+    }
+
+    /// Decides what is new, and gives every new record its place.
+    fn number(&mut self, group: &[Pending], now: RecordedAt) -> Result<Commit> {
+        let events: Vec<&PreparedEvent> = group.iter().flat_map(|(batch, _)| &batch.events).collect();
+        let mut known = self.look_up(&events)?;
+        let mut commit = Commit {
+            log: WriteBatch::default(),
+            derived: WriteBatch::default(),
+            records: Vec::with_capacity(events.len()),
+            outcomes: Vec::with_capacity(group.len()),
+        };
+        let mut nodes = Vec::new();
+        let mut fresh: Vec<(EventKey, RecordIndex, ContentDigest)> = Vec::with_capacity(events.len());
+        for (batch, _) in group {
+            let mut outcomes = Vec::with_capacity(batch.events.len());
+            for event in &batch.events {
+                let outcome = match known.get(&event.key).copied() {
+                    None => {
+                        let index = RecordIndex(self.frontier.size().0);
+                        for (part, tail) in event.tails.iter().enumerate() {
+                            let beside = event.beside.as_deref().filter(|_| part == 0);
+                            self.place(&mut commit, &mut nodes, tail, beside, now);
+                        }
+                        known.insert(event.key, (index, event.content));
+                        fresh.push((event.key, index, event.content));
+                        Outcome::Recorded(index)
+                    }
+                    Some((index, content)) if content == event.content => Outcome::Duplicate(index),
+                    Some((first, _)) => {
+                        let key = event.key.conflict(&event.content);
+                        match self.known_conflict(&known, &key)? {
+                            Some(index) => Outcome::Duplicate(index),
+                            None => {
+                                let index = RecordIndex(self.frontier.size().0);
+                                let tail = event.tails[0].conflict_with(first);
+                                self.place(&mut commit, &mut nodes, &tail, event.beside.as_deref(), now);
+                                known.insert(key, (index, event.content));
+                                fresh.push((key, index, event.content));
+                                Outcome::Conflict(index)
+                            }
+                        }
+                    }
+                };
+                outcomes.push(outcome);
+            }
+            commit.outcomes.push(outcomes);
+        }
+        derive::put(self.reader.derived(), &mut commit.derived, fresh, &nodes, self.frontier.size());
+        Ok(commit)
+    }
+
+    /// Gives one record its place: encodes, hashes and chains it.
+    fn place(
+        &mut self,
+        commit: &mut Commit,
+        nodes: &mut Vec<SubtreeRoot>,
+        tail: &record::RecordTail,
+        beside: Option<&[u8]>,
+        now: RecordedAt,
+    ) {
+        let index = RecordIndex(self.frontier.size().0);
+        let bytes = tail.at(index, self.last_leaf, now);
+        let leaf = record::hash(&bytes);
+        self.frontier.append(leaf, |node| {
+            if derive::is_stored(&node) {
+                nodes.push(node);
+            }
+        });
+        self.last_leaf = leaf;
+        let log = &self.reader.log().0;
+        commit.log.put_cf(cf(log, RECORDS), index.0.to_be_bytes(), &bytes);
+        if let Some(beside) = beside {
+            commit.log.put_cf(cf(log, BESIDE), index.0.to_be_bytes(), beside);
+        }
+        commit.records.push((bytes, leaf));
+    }
+
+    /// What is known of the events of a group: one sorted read of the derived data.
+    fn look_up(&self, events: &[&PreparedEvent]) -> Result<HashMap<EventKey, (RecordIndex, ContentDigest)>> {
+        let mut keys: Vec<EventKey> = events.iter().map(|event| event.key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let mut known = HashMap::with_capacity(keys.len());
+        let derived = &self.reader.derived().0;
+        let values = derived.batched_multi_get_cf(cf(derived, EVENTS), keys.iter().map(|key| &key.0), true);
+        for (key, value) in keys.iter().zip(values) {
+            if let Some(value) = value? {
+                known.insert(*key, derive::event_value(&value)?);
+            }
+        }
+        Ok(known)
+    }
+
+    fn known_conflict(
+        &self,
+        known: &HashMap<EventKey, (RecordIndex, ContentDigest)>,
+        key: &EventKey,
+    ) -> Result<Option<RecordIndex>> {
+        if let Some((index, _)) = known.get(key) {
+            return Ok(Some(*index));
+        }
+        let derived = &self.reader.derived().0;
+        let value = derived.get_cf(cf(derived, EVENTS), key.0)?;
+        value.map(|value| derive::event_value(&value).map(|(index, _)| index)).transpose()
+    }
+
+    fn put_positions_and_counts(&self, group: &[Pending], commit: &mut Commit) -> Result<()> {
+        let mut duplicates: HashMap<Vec<u8>, u64> = HashMap::new();
+        for ((batch, _), outcomes) in group.iter().zip(&commit.outcomes) {
+            for (channel, position) in &batch.positions {
+                let mut value = vec![VALUE_FORMAT];
+                value.extend_from_slice(&position.next.to_be_bytes());
+                value.push(u8::from(position.complete));
+                commit.log.put(store::position_key(channel), value);
+            }
+            let count = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Duplicate(_))).count() as u64;
+            if count > 0 {
+                *duplicates.entry(crate::read::count_key(&batch.source)).or_default() += count;
+            }
+        }
+        for (key, count) in duplicates {
+            let before = self.reader.duplicates_of(&key)?;
+            let mut value = vec![VALUE_FORMAT];
+            value.extend_from_slice(&(before + count).to_be_bytes());
+            commit.log.put(key, value);
+        }
+        Ok(())
+    }
+
+    fn write_derived(&mut self, batch: WriteBatch) -> Result<()> {
+        self.reader.derived().write(batch)?;
+        if self.unflushed >= FLUSH_RECORDS_MAX {
+            self.reader.derived().flush()?;
+            self.unflushed = 0;
+        }
+        Ok(())
+    }
+}
+
+/// Takes in what has queued up behind the first batch, up to the limits of one commit: batches form while the commit
+/// before them syncs.
+fn gather(first: Pending, commands: &Receiver<Command>) -> (Vec<Pending>, bool) {
+    let mut events = first.0.events.len();
+    let mut bytes: usize = first.0.events.iter().map(PreparedEvent::size).sum();
+    let mut group = vec![first];
+    while events < COMMIT_EVENTS_MAX && bytes < COMMIT_BYTES_MAX {
+        match commands.try_recv() {
+            Ok(Command::Append(batch, reply)) => {
+                events += batch.events.len();
+                bytes += batch.events.iter().map(PreparedEvent::size).sum::<usize>();
+                group.push((batch, reply));
+            }
+            Ok(Command::Stop) => return (group, true),
+            Err(_) => break,
+        }
+    }
+    (group, false)
+}
+
+fn clock_value(reading: &Reading) -> Vec<u8> {
+    let mut value = vec![VALUE_FORMAT];
+    value.extend_from_slice(&reading.wall.seconds.to_be_bytes());
+    value.extend_from_slice(&reading.since_boot.to_be_bytes());
+    value.extend_from_slice(reading.boot_id.as_bytes());
+    value
+}
+
+/// Reads what [`clock_value`] wrote; a value of another form is as good as none.
+pub(crate) fn read_clock_value(value: &[u8]) -> Option<Reading> {
+    let [VALUE_FORMAT, rest @ ..] = value else { return None };
+    let (wall, rest) = rest.split_first_chunk::<8>()?;
+    let (since_boot, boot_id) = rest.split_first_chunk::<8>()?;
+    Some(Reading {
+        wall: counterfoil_verify::time::Moment { seconds: i64::from_be_bytes(*wall), nanos: 0 },
+        since_boot: i64::from_be_bytes(*since_boot),
+        boot_id: String::from_utf8(boot_id.to_vec()).ok()?,
+    })
+}

@@ -1,0 +1,239 @@
+//! Reading: a cheap handle that never waits for the owner.
+//!
+//! Owns what readers see: everything up to the published head, and nothing past it. It never writes.
+
+use std::ops::Range;
+use std::sync::{Arc, RwLock};
+
+use counterfoil_proto::v1::{Beside, Record};
+use counterfoil_verify::beside;
+use counterfoil_verify::checkpoint::Origin;
+use counterfoil_verify::hash::Hash;
+use counterfoil_verify::identifier::IndexKey;
+use counterfoil_verify::record;
+use counterfoil_verify::time::RecordedAt;
+use counterfoil_verify::tree::{RecordIndex, TreeSize, consistency_proof, inclusion_proof};
+
+use crate::append::{ChannelPosition, SourceKey};
+use crate::error::{LedgerError, Result};
+use crate::store::{self, DerivedDb, LogDb, RECORDS, StoredNodes, VALUE_FORMAT, cf};
+
+/// A handle for reading. Cloning it is cheap.
+#[derive(Clone)]
+pub struct Reader(Arc<Shared>);
+
+pub(crate) struct Shared {
+    pub(crate) log: LogDb,
+    pub(crate) derived: DerivedDb,
+    pub(crate) origin: Origin,
+    pub(crate) index_key: IndexKey,
+    pub(crate) published: RwLock<Published>,
+}
+
+/// The newest head that is signed and anchored.
+#[derive(Clone)]
+pub(crate) struct Published {
+    pub(crate) size: TreeSize,
+    pub(crate) root: Hash,
+    pub(crate) note: Arc<[u8]>,
+}
+
+/// The tree that answers rest on.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// Which log it is.
+    pub origin: Origin,
+    /// How many records it has.
+    pub size: TreeSize,
+    /// Its root.
+    pub root: Hash,
+    /// The signed checkpoint, as it is.
+    pub checkpoint: Arc<[u8]>,
+}
+
+impl Reader {
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+
+    /// The newest head.
+    pub fn head(&self) -> Head {
+        let published = self.0.published.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        Head {
+            origin: self.0.origin.clone(),
+            size: published.size,
+            root: published.root,
+            checkpoint: published.note,
+        }
+    }
+
+    /// The bytes of a record, as hashed.
+    ///
+    /// # Errors
+    /// [`LedgerError::NoSuchRecord`] past the head.
+    pub fn record_bytes(&self, index: RecordIndex) -> Result<Vec<u8>> {
+        let size = self.head().size;
+        if index.0 >= size.0 {
+            return Err(LedgerError::NoSuchRecord { index, size });
+        }
+        self.0.log.record(index.0)?.ok_or_else(|| missing(index))
+    }
+
+    /// A record.
+    ///
+    /// # Errors
+    /// [`LedgerError::NoSuchRecord`] past the head; [`LedgerError::Falsified`] if it is not what was written.
+    pub fn record(&self, index: RecordIndex) -> Result<Record> {
+        decode(index, &self.record_bytes(index)?)
+    }
+
+    /// The records of a range, up to the head, in order.
+    pub fn records(&self, range: Range<u64>) -> impl Iterator<Item = Result<Record>> + '_ {
+        let mut expected = range.start;
+        self.rows(range).map(move |row| {
+            let (index, bytes) = row?;
+            if index.0 != expected {
+                return Err(missing(RecordIndex(expected)));
+            }
+            expected += 1;
+            decode(index, &bytes)
+        })
+    }
+
+    fn rows(&self, range: Range<u64>) -> impl Iterator<Item = Result<(RecordIndex, Box<[u8]>)>> + '_ {
+        let end = range.end.min(self.head().size.0);
+        let mut options = rocksdb::ReadOptions::default();
+        options.set_iterate_upper_bound(end.to_be_bytes());
+        options.set_readahead_size(1 << 20);
+        let start = range.start.min(end).to_be_bytes();
+        let mode = rocksdb::IteratorMode::From(&start, rocksdb::Direction::Forward);
+        let log = &self.0.log.0;
+        log.iterator_cf_opt(cf(log, RECORDS), options, mode).map(|row| {
+            let (key, value) = row?;
+            Ok((RecordIndex(store::number(&key, "a record's key")?), value))
+        })
+    }
+
+    /// What lies beside a record, checked against its commitment; none where nothing does.
+    ///
+    /// # Errors
+    /// [`LedgerError::Falsified`] if it does not match.
+    pub fn beside(&self, index: RecordIndex) -> Result<Option<Beside>> {
+        let record = self.record(index)?;
+        if record.commitment.is_empty() {
+            return Ok(None);
+        }
+        let falsified = |problem: &dyn ToString| {
+            LedgerError::falsified(format!("what lies beside record {index}"), problem.to_string())
+        };
+        let bytes = self.0.log.beside(index.0)?.ok_or_else(|| falsified(&"it is missing"))?;
+        let commitment = Hash::from_slice(&record.commitment).map_err(|error| falsified(&error))?;
+        beside::open(&bytes, &commitment).map(Some).map_err(|error| falsified(&error))
+    }
+
+    /// How many records were recorded at `known_at` or before.
+    pub fn size_at(&self, known_at: RecordedAt) -> Result<TreeSize> {
+        let (mut low, mut high) = (0, self.head().size.0);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if record::recorded_at(&self.record(RecordIndex(middle))?) <= known_at {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(TreeSize(low))
+    }
+
+    /// The proof that record `index` is in the tree of `size` records (RFC 9162 section 2.1.3).
+    pub fn inclusion_proof(&self, index: RecordIndex, size: TreeSize) -> Result<Vec<Hash>> {
+        self.check_size(size)?;
+        inclusion_proof(&self.nodes(), index, size).map_err(tree_error)
+    }
+
+    /// The proof that the tree of `new` records goes on from that of `old` (RFC 9162 section 2.1.4).
+    pub fn consistency_proof(&self, old: TreeSize, new: TreeSize) -> Result<Vec<Hash>> {
+        self.check_size(new)?;
+        consistency_proof(&self.nodes(), old, new).map_err(tree_error)
+    }
+
+    /// How far a channel of a source has been read.
+    pub fn position(&self, channel: &str) -> Result<Option<ChannelPosition>> {
+        let Some(value) = self.0.log.0.get(store::position_key(channel))? else { return Ok(None) };
+        match value.as_slice() {
+            [VALUE_FORMAT, next @ .., complete @ (0 | 1)] => {
+                Ok(Some(ChannelPosition { next: store::number(next, "a position")?, complete: *complete == 1 }))
+            }
+            _ => Err(LedgerError::falsified(format!("the position of {channel}"), "it has another form")),
+        }
+    }
+
+    /// How often each source delivered what was known: counts that are no records.
+    pub fn duplicates(&self) -> Result<Vec<(SourceKey, u64)>> {
+        let prefix = b"count/";
+        let mode = rocksdb::IteratorMode::From(prefix, rocksdb::Direction::Forward);
+        let mut found = Vec::new();
+        for row in self.0.log.0.iterator(mode) {
+            let (key, _) = row?;
+            let Some(name) = key.strip_prefix(prefix) else { break };
+            let mut parts = name.split(|&byte| byte == 0).map(|part| String::from_utf8_lossy(part).into_owned());
+            if let (Some(system), Some(instance), Some(connector)) = (parts.next(), parts.next(), parts.next()) {
+                found.push((SourceKey { system, instance, connector }, self.duplicates_of(&key)?));
+            }
+        }
+        Ok(found)
+    }
+
+    pub(crate) fn duplicates_of(&self, key: &[u8]) -> Result<u64> {
+        match self.0.log.0.get(key)?.as_deref() {
+            None => Ok(0),
+            Some([VALUE_FORMAT, count @ ..]) => store::number(count, "a count of duplicates"),
+            Some(_) => Err(LedgerError::falsified("a count of duplicates", "it has another form")),
+        }
+    }
+
+    /// The key of tokens, by which names are looked up.
+    pub fn index_key(&self) -> &IndexKey {
+        &self.0.index_key
+    }
+
+    pub(crate) fn publish(&self, published: Published) {
+        *self.0.published.write().unwrap_or_else(std::sync::PoisonError::into_inner) = published;
+    }
+
+    pub(crate) fn log(&self) -> &LogDb {
+        &self.0.log
+    }
+
+    pub(crate) fn derived(&self) -> &DerivedDb {
+        &self.0.derived
+    }
+
+    fn nodes(&self) -> StoredNodes<'_> {
+        StoredNodes { log: &self.0.log, derived: &self.0.derived, size: self.head().size }
+    }
+
+    fn check_size(&self, asked: TreeSize) -> Result<()> {
+        let size = self.head().size;
+        if asked > size {
+            return Err(LedgerError::NoSuchRecord { index: RecordIndex(asked.0.saturating_sub(1)), size });
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn count_key(source: &SourceKey) -> Vec<u8> {
+    format!("count/{}\0{}\0{}", source.system, source.instance, source.connector).into_bytes()
+}
+
+fn decode(index: RecordIndex, bytes: &[u8]) -> Result<Record> {
+    record::decode(bytes).map_err(|error| LedgerError::falsified(format!("record {index}"), error))
+}
+
+fn missing(index: RecordIndex) -> LedgerError {
+    LedgerError::falsified(format!("record {index}"), "it is missing")
+}
+
+fn tree_error(error: counterfoil_verify::tree::TreeError<LedgerError>) -> LedgerError {
+    LedgerError::falsified("the tree", error)
+}

@@ -1,0 +1,167 @@
+//! What changed between two moments.
+//!
+//! Owns the comparison of two states, line by line: each thing that a state lists is a line with a name and a text. It
+//! compares what was true at either time, not what happened between them: access that was given and taken away again
+//! differs in nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use counterfoil_proto::v1::{
+    Decision, DiffStateResponse, Difference, DifferenceKind, FactKind, GrantMode, TicketStatus, Time,
+};
+use counterfoil_verify::approval::derive;
+use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::state::{Evidence, State, TicketState};
+use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
+
+use crate::answers::Query;
+use crate::answers::convert::{evidence, is_lapsed, moment_text, words};
+use crate::error::Result;
+
+/// What a line is about, whom it is about, and what tells it from others of the same kind.
+type Subject = (&'static str, String, String);
+/// What it says, and the fact that it rests on.
+type Line = (String, Evidence);
+
+impl Query<'_> {
+    /// What differs between two moments of an entity. Either moment has both its times.
+    ///
+    /// The evidence of a difference is what the later state rests on; of something removed, what it rested on before.
+    pub fn diff(
+        &self,
+        entity: &EntityId,
+        before: (OccurredAt, Option<RecordedAt>),
+        after: (OccurredAt, Option<RecordedAt>),
+    ) -> Result<DiffStateResponse> {
+        let side = |(at, known): (OccurredAt, Option<RecordedAt>)| -> Result<_> {
+            let size = self.known_size(known)?;
+            let lines = lines(&self.replayed(entity, at, size)?, at);
+            Ok((self.moment(Some(at), known, size)?, lines))
+        };
+        let ((before, old), (after, new)) = (side(before)?, side(after)?);
+        let subjects: BTreeSet<&Subject> = old.keys().chain(new.keys()).collect();
+        let mut differences = Vec::new();
+        for subject in subjects {
+            let (kind, old, new) = match (old.get(subject), new.get(subject)) {
+                (None, new) => (DifferenceKind::Added, None, new),
+                (old, None) => (DifferenceKind::Removed, old, None),
+                (Some((old, _)), Some((new, _))) if old == new => continue,
+                (old, new) => (DifferenceKind::Changed, old, new),
+            };
+            let text = |line: Option<&Line>| line.map(|(text, _)| text.clone()).unwrap_or_default();
+            differences.push(Difference {
+                kind: kind.into(),
+                what: subject.0.to_owned(),
+                party: self.party_of(&subject.1)?,
+                before: text(old),
+                after: text(new),
+                evidence: new.or(old).map(|(_, by)| evidence(by)),
+            });
+        }
+        Ok(DiffStateResponse {
+            basis: Some(self.basis()),
+            before: Some(before),
+            after: Some(after),
+            entity: Some(self.party(entity)?),
+            differences,
+        })
+    }
+}
+
+/// Everything that a state lists.
+fn lines(state: &State, at: OccurredAt) -> BTreeMap<Subject, Line> {
+    let mut lines = BTreeMap::new();
+    let mut add = |what, party: &str, apart: &str, text: String, by: Evidence| {
+        lines.insert((what, party.to_owned(), apart.to_owned()), (text, by));
+    };
+    if let Some(account) = &state.account {
+        let status = words(account.status().as_str_name(), "ACCOUNT_STATUS_");
+        let reversibly = if account.reversible { ", to be lifted" } else { "" };
+        add("account status", "", "", format!("{status}{reversibly}"), account.evidence);
+        add("account lock", "", "", (if account.locked { "locked" } else { "open" }).to_owned(), account.evidence);
+        if !account.department.is_empty() {
+            add("department", "", "", account.department.clone(), account.evidence);
+        }
+    }
+    for grant in state.grants.values() {
+        let detail = grant.grant.clone().unwrap_or_default();
+        let mut text = match detail.mode() {
+            GrantMode::Eligible => "eligible".to_owned(),
+            GrantMode::Active | GrantMode::Unspecified => "held".to_owned(),
+        };
+        text.push_str(&expiry(&detail.expires_at, at));
+        for (said, value) in [(" in scope ", &grant.scope), (" through ", &grant.inherited_via)] {
+            if !value.is_empty() {
+                text.push_str(&format!("{said}{value}"));
+            }
+        }
+        if detail.conditional {
+            text.push_str(", with conditions");
+        }
+        add("grant", &grant.counterpart, &grant.scope, text, grant.evidence);
+    }
+    for (id, credential) in &state.credentials {
+        let mut text = words(credential.status().as_str_name(), "CREDENTIAL_STATUS_");
+        text.push_str(&expiry(&credential.expires_at, at));
+        if !credential.owner.is_empty() {
+            text.push_str(&format!(", owned by {}", credential.owner));
+        }
+        add("credential", id, "", text, credential.evidence);
+    }
+    for (what, listed) in [("implied", &state.implies), ("owner", &state.owners), ("linked", &state.linked)] {
+        listed.iter().for_each(|(id, by)| add(what, id, "", "yes".to_owned(), *by));
+    }
+    if let Some(register) = &state.register {
+        let held = match (register.registered, register.retired) {
+            (_, true) => "retired",
+            (true, false) => "registered",
+            (false, false) => "not registered",
+        };
+        let purpose = if register.purpose_declared { ", purpose declared" } else { "" };
+        let text = format!("{held}{purpose}{}", expiry(&register.expires_at, at));
+        add("register", "", "", text, register.evidence);
+    }
+    if let Some(step) = &state.lifecycle {
+        let kind = FactKind::try_from(step.kind).unwrap_or_default();
+        add("lifecycle", "", "", words(kind.as_str_name(), "FACT_KIND_LIFECYCLE_"), step.evidence);
+    }
+    if let Some(ticket) = &state.ticket {
+        ticket_lines(ticket, &mut add);
+    }
+    lines
+}
+
+fn ticket_lines(ticket: &TicketState, add: &mut impl FnMut(&'static str, &str, &str, String, Evidence)) {
+    let decision = |decision: Decision| words(decision.as_str_name(), "DECISION_");
+    if ticket.version.status() != TicketStatus::Unspecified {
+        let status = words(ticket.version.status().as_str_name(), "TICKET_STATUS_");
+        add("ticket status", "", "", status, ticket.evidence);
+    }
+    if let Some(derived) = derive(ticket) {
+        let by = derived.completed_by.unwrap_or(ticket.evidence);
+        add("ticket decision", "", "", decision(derived.decision), by);
+    }
+    if ticket.version.source_decision() != Decision::Unspecified {
+        let by = ticket.source_decided.unwrap_or(ticket.evidence);
+        add("ticket decision by its source", "", "", decision(ticket.version.source_decision()), by);
+    }
+    for beneficiary in &ticket.beneficiary {
+        add("beneficiary", beneficiary, "", "yes".to_owned(), ticket.evidence);
+    }
+    for asked in &ticket.items {
+        let operation = words(asked.item.operation().as_str_name(), "ACCESS_OPERATION_");
+        let target = asked.targets.first().map_or("", String::as_str);
+        add("asked for", target, &asked.item.target_type, format!("{operation} {}", asked.item.target_type), ticket.evidence);
+    }
+    for (id, row) in &ticket.approvals {
+        add("approval", &row.approver, id, decision(row.decision()), row.evidence);
+    }
+}
+
+fn expiry(expires_at: &Option<Time>, at: OccurredAt) -> String {
+    match expires_at {
+        None => String::new(),
+        Some(time) if is_lapsed(expires_at, at) => format!(", ran out at {}", moment_text(Moment::of(time))),
+        Some(time) => format!(" until {}", moment_text(Moment::of(time))),
+    }
+}

@@ -1,0 +1,61 @@
+//! What people call an entity.
+//!
+//! Owns how an entity is shown: its id, and the newest values that lie beside its records. Names are returned as the
+//! source gave them, however hostile; whoever prints them escapes them.
+
+use std::collections::BTreeMap;
+
+use counterfoil_proto::v1::{Party, Ref, Source};
+use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::replay::named;
+
+use crate::answers::Query;
+use crate::error::Result;
+use crate::views::names;
+
+impl Query<'_> {
+    /// An entity and what people call it.
+    pub(crate) fn party(&self, entity: &EntityId) -> Result<Party> {
+        let mut values = names::values(&self.view, entity)?;
+        let name = ["display_name", "name", "subject"].iter().find_map(|name| values.remove(*name));
+        let identity_type = values.remove(names::IDENTITY_TYPE).and_then(|number| number.parse().ok());
+        Ok(Party {
+            id: entity.to_string(),
+            name: name.unwrap_or_default(),
+            login: take(&mut values, "login"),
+            email: take(&mut values, "email"),
+            identity_type: identity_type.unwrap_or_default(),
+        })
+    }
+
+    /// The entity with that id in text form; none for an empty text.
+    pub(crate) fn party_of(&self, id: &str) -> Result<Option<Party>> {
+        match id.parse::<EntityId>() {
+            Ok(entity) => self.party(&entity).map(Some),
+            Err(_) if id.is_empty() => Ok(None),
+            Err(_) => Ok(Some(Party { id: id.to_owned(), ..Party::default() })),
+        }
+    }
+
+    /// What a fact's reference names: its id, or the first of its identifiers.
+    pub(crate) fn party_named(&self, reference: &Option<Ref>, source: &Source) -> Result<Option<Party>> {
+        let entity = reference.as_ref().and_then(|reference| named(reference, source).into_iter().next());
+        entity.map(|entity| self.party(&entity)).transpose()
+    }
+}
+
+/// How a party is called in a sentence: by name, else by login or e-mail address, else by native id.
+pub(crate) fn label(party: &Party) -> String {
+    let named = [&party.name, &party.login, &party.email].into_iter().find(|name| !name.is_empty());
+    named.cloned().unwrap_or_else(|| short_id(party))
+}
+
+/// The native id alone, or the whole id where it has none.
+pub(crate) fn short_id(party: &Party) -> String {
+    let native = party.id.parse::<EntityId>().map(|entity| entity.native_id().to_owned());
+    native.ok().filter(|native| !native.is_empty()).unwrap_or_else(|| party.id.clone())
+}
+
+fn take(values: &mut BTreeMap<String, String>, name: &str) -> String {
+    values.remove(name).unwrap_or_default()
+}

@@ -1,0 +1,99 @@
+//! What each source has delivered, and what of it could not be read.
+//!
+//! Owns the summaries and the list of dead letters. It never retries anything.
+
+use counterfoil_proto::v1::{
+    DeadLetter, ListDeadLettersResponse, ListSourcesResponse, ObjectCount, Record, SourceSummary, UnmappedType,
+    record::Body,
+};
+use counterfoil_verify::beside;
+use counterfoil_verify::record::recorded_at;
+use counterfoil_verify::time::OccurredAt;
+use counterfoil_verify::tree::RecordIndex;
+
+use crate::answers::Query;
+use crate::answers::convert::{timestamp, words};
+use crate::error::{QueryError, Result};
+use crate::views::sources::SourceCounts;
+use crate::views::{changes, sources};
+
+impl Query<'_> {
+    /// What each source has delivered, and how many objects of each kind its system has.
+    pub fn sources(&self) -> Result<ListSourcesResponse> {
+        let objects = sources::objects(&self.view)?;
+        let duplicates = self.reader.duplicates()?;
+        let mut summaries = Vec::new();
+        for ((system, instance, connector), counts) in sources::sources(&self.view)? {
+            let of_source = objects.iter().filter(|((of, at, _), _)| (of, at) == (&system, &instance));
+            let objects = of_source.map(|((_, _, kind), &count)| ObjectCount { kind: kind.clone(), count }).collect();
+            let delivered_again = duplicates
+                .iter()
+                .filter(|(key, _)| (&key.system, &key.instance, &key.connector) == (&system, &instance, &connector));
+            let duplicates = delivered_again.map(|(_, count)| count).sum();
+            summaries.push(SourceSummary { duplicates, objects, ..summary((system, instance, connector), counts) });
+        }
+        Ok(ListSourcesResponse { basis: Some(self.basis()), sources: summaries })
+    }
+
+    /// At most `max` events that could not be read, from record `from` on, without their content.
+    pub fn dead_letters(&self, from: RecordIndex, max: usize) -> Result<ListDeadLettersResponse> {
+        let mut dead_letters = Vec::new();
+        for index in changes::dead_letters(&self.view, from)?.take(max) {
+            let letter = self.dead_letter(index?)?;
+            dead_letters.push(DeadLetter { content: Vec::new(), ..letter });
+        }
+        Ok(ListDeadLettersResponse { basis: Some(self.basis()), dead_letters })
+    }
+
+    /// One event that could not be read, with its bytes as they came, less their secrets.
+    ///
+    /// # Errors
+    /// [`QueryError::NotRejected`] if the record holds something else.
+    pub fn dead_letter(&self, index: RecordIndex) -> Result<DeadLetter> {
+        self.check_known(index, self.basis.size)?;
+        let record: Record = self.reader.record(index)?;
+        let Some(Body::SourceRejected(rejected)) = &record.body else {
+            return Err(QueryError::NotRejected(index));
+        };
+        let provenance = record.provenance.clone().unwrap_or_default();
+        let position = provenance.position.unwrap_or_default();
+        let beside = self.reader.beside(index)?.unwrap_or_default();
+        let error = beside::values(&beside).flat_map(|(_, values)| values.values).find(|value| value.name == "error");
+        Ok(DeadLetter {
+            record: index.0,
+            recorded_at: Some(timestamp(recorded_at(&record).0)),
+            connector: provenance.connector,
+            channel: position.channel,
+            sequence: position.sequence,
+            reason: words(rejected.reason().as_str_name(), "REJECT_REASON_"),
+            error: error.map(|value| value.value).unwrap_or_default(),
+            size: rejected.size,
+            content: beside.payload.map(|payload| payload.content).unwrap_or_default(),
+        })
+    }
+}
+
+fn summary((system, instance, connector): sources::Name, counts: SourceCounts) -> SourceSummary {
+    let when = |at: OccurredAt| timestamp(at.0);
+    let (first, last) = counts.period();
+    let unmapped = |(native_type, counted): (String, sources::TypeCount)| UnmappedType {
+        native_type,
+        count: counted.count,
+        example_record: counted.example,
+    };
+    SourceSummary {
+        system,
+        instance,
+        connector,
+        events: counts.events,
+        facts: counts.facts,
+        unmapped: counts.unmapped,
+        incomplete: counts.incomplete,
+        conflicts: counts.conflicts,
+        rejected: counts.rejected,
+        first_occurred_at: first.map(when),
+        last_occurred_at: last.map(when),
+        unmapped_types: counts.unmapped_types.into_iter().map(unmapped).collect(),
+        ..SourceSummary::default()
+    }
+}

@@ -1,0 +1,222 @@
+//! What an entity's state was, and who held an entitlement.
+//!
+//! Owns the way from a replayed state to the message for people: names, and what had run out by the moment of the
+//! question. It never decides what a fact does, and leaves nothing of the state out.
+
+use std::collections::BTreeMap;
+
+use counterfoil_proto::v1::{
+    self, CredentialState, EntityKind, GetStateResponse, GrantState, LinkedState, ListHoldersResponse, OwnerState, Party,
+    RegisterState, TicketState,
+};
+use counterfoil_verify::approval::derive;
+use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::state::{self, State};
+use counterfoil_verify::time::{OccurredAt, RecordedAt};
+use counterfoil_verify::tree::TreeSize;
+
+use crate::answers::Query;
+use crate::answers::convert::{evidence, is_lapsed, optional_timestamp, timestamp};
+use crate::error::Result;
+use crate::views::histories;
+use crate::views::timelines;
+
+impl Query<'_> {
+    /// What the log says about an entity at a moment.
+    pub fn state(&self, entity: &EntityId, at: OccurredAt, known: Option<RecordedAt>) -> Result<GetStateResponse> {
+        let size = self.known_size(known)?;
+        Ok(GetStateResponse {
+            basis: Some(self.basis()),
+            moment: Some(self.moment(Some(at), known, size)?),
+            state: Some(self.state_message(entity, at, size)?),
+        })
+    }
+
+    /// Who held an entitlement at a moment, as far as facts name the holder. Grants that had run out are marked.
+    pub fn holders(
+        &self,
+        entitlement: &EntityId,
+        at: OccurredAt,
+        known: Option<RecordedAt>,
+    ) -> Result<ListHoldersResponse> {
+        let size = self.known_size(known)?;
+        let held = self.replayed(entitlement, at, size)?;
+        Ok(ListHoldersResponse {
+            basis: Some(self.basis()),
+            moment: Some(self.moment(Some(at), known, size)?),
+            entitlement: Some(self.party(entitlement)?),
+            holders: self.grants(&held.grants, at)?,
+        })
+    }
+
+    /// The state exactly as `verify::replay` gives it for all records of the entity.
+    pub fn replayed(&self, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<State> {
+        timelines::state_at(&self.view, entity, at, known)
+    }
+
+    fn state_message(&self, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<v1::State> {
+        let state = self.replayed(entity, at, known)?;
+        let mut party = self.party(entity)?;
+        if state.identity_type != 0 {
+            party.identity_type = state.identity_type;
+        }
+        let is_known = histories::is_known(&self.view, entity, at, known)?;
+        Ok(v1::State {
+            entity: Some(party),
+            known: is_known,
+            account: state.account.as_ref().map(account),
+            grants: self.grants(&state.grants, at)?,
+            credentials: self.credentials(&state.credentials, at)?,
+            ticket: state.ticket.as_ref().map(|ticket| self.ticket_message(ticket)).transpose()?,
+            implies: self.parties(state.implies.keys())?,
+            owners: self.evident(&state.owners, |owner, evidence| OwnerState { owner, evidence })?,
+            register: state.register.as_ref().map(register),
+            linked: self.evident(&state.linked, |party, evidence| LinkedState { party, evidence })?,
+            lifecycle: state.lifecycle.as_ref().map(|step| v1::LifecycleState {
+                kind: step.kind,
+                effective_at: optional_timestamp(&step.effective_at),
+                evidence: Some(evidence(&step.evidence)),
+            }),
+            identifiers: if is_known { self.identifiers(entity, at, known)? } else { Vec::new() },
+        })
+    }
+
+    /// The message for a ticket's state.
+    pub(crate) fn ticket_message(&self, ticket: &state::TicketState) -> Result<TicketState> {
+        let derived = derive(ticket);
+        let item = |asked: &state::ItemState| {
+            Ok(v1::AccessItemState {
+                operation: asked.item.operation,
+                target_type: asked.item.target_type.clone(),
+                target: asked.targets.first().map_or(Ok(None), |target| self.party_of(target))?,
+                from: optional_timestamp(&asked.item.from),
+                until: optional_timestamp(&asked.item.until),
+            })
+        };
+        Ok(TicketState {
+            r#type: ticket.version.r#type,
+            status: ticket.version.status,
+            requester: self.party_of(&ticket.requester)?,
+            beneficiary: ticket.beneficiary.first().map_or(Ok(None), |id| self.party_of(id))?,
+            assignee: self.party_of(&ticket.assignee)?,
+            items: ticket.items.iter().map(item).collect::<Result<_>>()?,
+            window_start: optional_timestamp(&ticket.version.window_start),
+            window_end: optional_timestamp(&ticket.version.window_end),
+            decision: derived.as_ref().map_or(0, |derived| derived.decision.into()),
+            decided_at: derived.and_then(|derived| derived.completed_by).map(|by| timestamp(by.occurred_at().0)),
+            source_decision: ticket.version.source_decision,
+            source_decided_at: ticket.source_decided.map(|by| timestamp(by.occurred_at().0)),
+            approvals: self.approvals(&ticket.approvals)?,
+            opened_at: ticket.opened.map(|by| timestamp(by.occurred_at().0)),
+            evidence: Some(evidence(&ticket.evidence)),
+        })
+    }
+
+    /// By level, then by when the decision fell.
+    fn approvals(&self, approvals: &BTreeMap<String, state::ApprovalState>) -> Result<Vec<v1::ApprovalState>> {
+        let mut rows: Vec<_> = approvals.iter().collect();
+        rows.sort_by_key(|(_, row)| (row.level, row.evidence.order()));
+        let message = |(id, row): (&String, &state::ApprovalState)| {
+            Ok(v1::ApprovalState {
+                id: id.clone(),
+                level: row.level,
+                rule: row.rule,
+                approver: self.party_of(&row.approver)?,
+                decision: row.decision,
+                decided_at: is_decided(row).then(|| timestamp(row.evidence.occurred_at().0)),
+                decided_by: self.party_of(&row.decided_by)?,
+                evidence: Some(evidence(&row.evidence)),
+            })
+        };
+        rows.into_iter().map(message).collect()
+    }
+
+    fn grants(&self, grants: &BTreeMap<String, state::GrantState>, at: OccurredAt) -> Result<Vec<GrantState>> {
+        let message = |held: &state::GrantState| {
+            let grant = held.grant.clone().unwrap_or_default();
+            Ok(GrantState {
+                counterpart: self.party_of(&held.counterpart)?,
+                scope: held.scope.clone(),
+                expires_at: optional_timestamp(&grant.expires_at),
+                lapsed: is_lapsed(&grant.expires_at, at),
+                mode: grant.mode,
+                inherited_via: self.party_of(&held.inherited_via)?,
+                conditional: grant.conditional,
+                actor: self.party_of(&held.actor)?,
+                evidence: Some(evidence(&held.evidence)),
+                confidence: held.confidence,
+            })
+        };
+        grants.values().map(message).collect()
+    }
+
+    fn credentials(
+        &self,
+        credentials: &BTreeMap<String, state::CredentialState>,
+        at: OccurredAt,
+    ) -> Result<Vec<CredentialState>> {
+        let when = |by: Option<state::Evidence>| by.map(|by| timestamp(by.occurred_at().0));
+        let message = |(id, held): (&String, &state::CredentialState)| {
+            Ok(CredentialState {
+                credential: self.party_of(id)?,
+                owner: self.party_of(&held.owner)?,
+                status: held.status,
+                expires_at: optional_timestamp(&held.expires_at),
+                lapsed: is_lapsed(&held.expires_at, at),
+                created_at: when(held.created),
+                rotated_at: when(held.rotated),
+                last_used_at: when(held.last_used),
+                evidence: Some(evidence(&held.evidence)),
+            })
+        };
+        credentials.iter().map(message).collect()
+    }
+
+    fn identifiers(&self, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<Vec<Party>> {
+        if entity.kind() == EntityKind::Identifier {
+            return Ok(Vec::new());
+        }
+        let binding = histories::binding_at(&self.view, entity, at, known)?;
+        let tokens = binding.map(|binding| binding.tokens).unwrap_or_default();
+        tokens.iter().map(|token| self.party(&EntityId::identifier(token))).collect()
+    }
+
+    fn parties<'s>(&self, ids: impl Iterator<Item = &'s String>) -> Result<Vec<Party>> {
+        ids.filter_map(|id| self.party_of(id).transpose()).collect()
+    }
+
+    fn evident<T>(
+        &self,
+        entities: &BTreeMap<String, state::Evidence>,
+        message: impl Fn(Option<Party>, Option<v1::Evidence>) -> T,
+    ) -> Result<Vec<T>> {
+        let one = |(id, by): (&String, &state::Evidence)| Ok(message(self.party_of(id)?, Some(evidence(by))));
+        entities.iter().map(one).collect()
+    }
+}
+
+/// Whether somebody decided, rather than was only asked.
+pub(crate) fn is_decided(row: &state::ApprovalState) -> bool {
+    row.decision() != v1::Decision::Requested
+}
+
+fn account(account: &state::AccountState) -> v1::AccountState {
+    v1::AccountState {
+        status: account.status,
+        locked: account.locked,
+        reversible: account.reversible,
+        department: account.department.clone(),
+        evidence: Some(evidence(&account.evidence)),
+    }
+}
+
+fn register(register: &state::RegisterState) -> RegisterState {
+    RegisterState {
+        registered: register.registered,
+        retired: register.retired,
+        purpose_declared: register.purpose_declared,
+        expires_at: optional_timestamp(&register.expires_at),
+        rotation_interval_seconds: register.rotation_interval_seconds,
+        evidence: Some(evidence(&register.evidence)),
+    }
+}

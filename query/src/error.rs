@@ -1,0 +1,89 @@
+//! What can go wrong with a question, by what the asker does about it.
+
+use std::path::{Path, PathBuf};
+
+use counterfoil_ledger::LedgerError;
+use counterfoil_verify::tree::{RecordIndex, TreeSize};
+
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// The views hold something that this program did not write.
+    #[error("the views in {path} are damaged ({problem}): delete that folder and ask again; nothing is lost by it")]
+    Damaged {
+        /// The folder of the views.
+        path: PathBuf,
+        /// What the storage engine says, or which row is wrong.
+        problem: String,
+    },
+    /// Another process holds the views.
+    #[error("the views in {path} are in use by another process: wait until it ends, or ask it")]
+    InUse {
+        /// The folder of the views.
+        path: PathBuf,
+    },
+    /// The disk failed, or is full.
+    #[error(
+        "the views in {path} could not be read or written ({problem}): check the disk; if it is well, delete that folder \
+         and ask again, nothing is lost by it"
+    )]
+    Storage {
+        /// The folder of the views.
+        path: PathBuf,
+        /// What the storage engine says.
+        problem: String,
+    },
+    /// The views were never brought up to a signed head of the log.
+    #[error("the views end at record {size}, between two heads of the log: bring them up to date first")]
+    Behind {
+        /// How many records they cover.
+        size: TreeSize,
+    },
+    /// The log could not be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The record was not in the ledger by the moment of the question.
+    #[error("record {index} was not known then: by that moment the ledger held {size} records")]
+    NotKnownThen {
+        /// Asked for.
+        index: RecordIndex,
+        /// Known then.
+        size: TreeSize,
+    },
+    /// No access-changing event has that id.
+    #[error(
+        "no event that changes access has the id {0:?}: give the event's id as its source writes it, or the number of its record"
+    )]
+    NoSuchEvent(String),
+    /// The record has no fact of that number.
+    #[error("record {index} has {count} facts, numbered from 0: there is no fact {fact}")]
+    NoSuchFact {
+        /// The record.
+        index: RecordIndex,
+        /// Asked for.
+        fact: u32,
+        /// How many it has.
+        count: usize,
+    },
+    /// The record holds something else than an event that could not be read.
+    #[error("record {0} is no rejected event: list them to see which are")]
+    NotRejected(RecordIndex),
+    /// The page token belongs to another question, or to none.
+    #[error("the page token {0}: give it back exactly as it came, with the same question")]
+    PageToken(&'static str),
+}
+
+impl QueryError {
+    /// What an error of the storage engine means for whoever asked.
+    pub(crate) fn storage(path: &Path, error: rocksdb::Error) -> Self {
+        let (path, problem) = (path.to_owned(), error.to_string());
+        match error.kind() {
+            rocksdb::ErrorKind::IOError if problem.contains("lock") => Self::InUse { path },
+            rocksdb::ErrorKind::IOError if !problem.contains("No such file") => Self::Storage { path, problem },
+            _ => Self::Damaged { path, problem },
+        }
+    }
+}
+
+/// A result of this crate.
+pub(crate) type Result<T> = std::result::Result<T, QueryError>;

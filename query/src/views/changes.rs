@@ -1,0 +1,134 @@
+//! The changes of access, the tickets that might cover them, and the events that could not be read.
+//!
+//! Owns the lists from which links start. It never judges a link: `verify::link` does.
+//!
+//! ```text
+//! changes        position                                            →  empty
+//! event_ids      u64 hash of the event id ‖ u64 index                →  empty
+//! requests       entity of the beneficiary ‖ binary id of the ticket →  empty
+//! dead_letters   u64 index                                           →  empty
+//! ```
+//! `changes` has the facts that gave access: of a kind that does, a success, and said by a log rather than seen in a
+//! listing. `event_ids` has the records with a fact that could change access, whatever came of it.
+
+use counterfoil_proto::v1::{Confidence, FactKind, Outcome, Record, record::Body};
+use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::fact::{Group, entities_of, gives_access, kind_group};
+use counterfoil_verify::hash::domain_hash;
+use counterfoil_verify::replay::{FactAt, facts_of};
+use counterfoil_verify::time::OccurredAt;
+use counterfoil_verify::tree::{RecordIndex, TreeSize};
+
+use crate::error::Result;
+use crate::views::database::{Batch, Column, View};
+use crate::views::keys::{Position, entity_prefix, first_at, key, position_bytes, read_position, read_u64};
+
+/// Adds the rows of a record.
+pub(crate) fn project(record: &Record, batch: &mut Batch) {
+    let mut could_change = false;
+    for fact in facts_of(record) {
+        could_change |= changes_access(fact.fact.kind());
+        if gave_access(&fact) {
+            batch.put(Column::Changes, position_bytes(&fact.evidence.order()).to_vec(), Vec::new());
+        }
+        project_request(&fact, batch);
+    }
+    let event_id = record.provenance.as_ref().map(|provenance| provenance.event_id.as_str());
+    if let (true, Some(event_id)) = (could_change, event_id) {
+        let key = key(&event_hash(event_id), &[&record.index.to_be_bytes()]);
+        batch.put(Column::EventIds, key, Vec::new());
+    }
+    if let Some(Body::SourceRejected(_)) = &record.body {
+        batch.put(Column::DeadLetters, record.index.to_be_bytes().to_vec(), Vec::new());
+    }
+}
+
+fn project_request(fact: &FactAt<'_>, batch: &mut Batch) {
+    let (Group::Ticket, Some(subject), Some(object)) =
+        (kind_group(fact.fact.kind()), &fact.fact.subject, &fact.fact.object)
+    else {
+        return;
+    };
+    for ticket in counterfoil_verify::replay::named(object, fact.source) {
+        for beneficiary in entities_of(subject, fact.source) {
+            let key = key(&entity_prefix(&beneficiary), &[ticket.as_bytes()]);
+            batch.put(Column::Requests, key, Vec::new());
+        }
+    }
+}
+
+/// Whether a fact gave access that somebody has to have approved.
+pub(crate) fn gave_access(fact: &FactAt<'_>) -> bool {
+    gives_access(fact.fact.kind())
+        && fact.fact.outcome() == Outcome::Success
+        && fact.fact.confidence() != Confidence::Snapshot
+}
+
+/// Whether a fact of this kind gives access or takes it away, where it succeeds.
+pub(crate) fn changes_access(kind: FactKind) -> bool {
+    gives_access(kind)
+        || matches!(
+            kind,
+            FactKind::AccountDisabled
+                | FactKind::AccountDeleted
+                | FactKind::GrantRemoved
+                | FactKind::GrantExpired
+                | FactKind::CredentialDisabled
+                | FactKind::CredentialRevoked
+                | FactKind::CredentialExpired
+        )
+}
+
+/// The facts that gave access from one time on and before another, of the first `known` records, in their order.
+pub(crate) fn read<'v>(
+    view: &'v View<'_>,
+    from: OccurredAt,
+    until: OccurredAt,
+    known: TreeSize,
+) -> Result<impl Iterator<Item = Result<Position>> + 'v> {
+    let from = position_bytes(&first_at(from));
+    let read = |row: Result<(Box<[u8]>, Box<[u8]>)>| {
+        read_position(&row?.0).ok_or_else(|| view.damaged("a row of the changes cannot be read"))
+    };
+    Ok(view
+        .forward(Column::Changes, &from, &[])?
+        .map(read)
+        .take_while(move |position| position.as_ref().map_or(true, |position| position.0 < until))
+        .filter(move |position| position.as_ref().map_or(true, |position| position.1.0 < known.0)))
+}
+
+/// The records that an event with that id may have; another id may have the same hash.
+pub(crate) fn records_of(view: &View<'_>, event_id: &str) -> Result<Vec<RecordIndex>> {
+    let hash = event_hash(event_id);
+    let rows = view.forward(Column::EventIds, &hash, &hash)?;
+    rows.map(|row| index_of(view, &row?.0[hash.len()..])).collect()
+}
+
+/// The tickets for a beneficiary.
+pub(crate) fn requests_for(view: &View<'_>, beneficiary: &EntityId) -> Result<Vec<EntityId>> {
+    let prefix = entity_prefix(beneficiary);
+    let ticket = |row: Result<(Box<[u8]>, Box<[u8]>)>| {
+        EntityId::from_bytes(&row?.0[prefix.len()..]).map_err(|error| view.damaged(error.to_string()))
+    };
+    view.forward(Column::Requests, &prefix, &prefix)?.map(ticket).collect()
+}
+
+/// The records of events that could not be read, from one on.
+pub(crate) fn dead_letters<'v>(
+    view: &'v View<'_>,
+    from: RecordIndex,
+) -> Result<impl Iterator<Item = Result<RecordIndex>> + 'v> {
+    let rows = view.forward(Column::DeadLetters, &from.0.to_be_bytes(), &[])?;
+    Ok(rows.map(|row| index_of(view, &row?.0)))
+}
+
+fn index_of(view: &View<'_>, bytes: &[u8]) -> Result<RecordIndex> {
+    read_u64(bytes).map(RecordIndex).ok_or_else(|| view.damaged("the index of a record cannot be read"))
+}
+
+fn event_hash(event_id: &str) -> [u8; 8] {
+    let hash = domain_hash("counterfoil/view/event-id/v1", &[event_id.as_bytes()]);
+    let mut short = [0; 8];
+    short.copy_from_slice(&hash.as_bytes()[..8]);
+    short
+}

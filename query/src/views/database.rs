@@ -1,0 +1,284 @@
+//! The RocksDB of the views: its column families, one consistent view to read from, one batch to write.
+//!
+//! Owns the options: no WAL, since everything here can be derived again, and atomic flushes, so that after a crash all
+//! column families are as of one and the same cursor. It never knows what a row means.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rocksdb::{
+    AsColumnFamilyRef, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Direction, FlushOptions,
+    IteratorMode, Options, ReadOptions, WriteBatch, WriteOptions,
+};
+
+use crate::error::{QueryError, Result};
+
+/// The column families. The file named behind each owns the layout of its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Column {
+    /// What these views are of, and how far they go (`views`).
+    Meta,
+    /// Every fact of every entity (`histories`).
+    History,
+    /// The facts that change an entity's state (`timelines`).
+    Deltas,
+    /// Where a replay may start, and for which known-at sizes (`timelines`).
+    Snapshots,
+    /// The states at those places (`timelines`).
+    States,
+    /// One summary per entity with deltas (`timelines`).
+    Timelines,
+    /// Which entities an identifier was ever bound to (`names`).
+    Identifiers,
+    /// Every entity ever named (`names`).
+    Seen,
+    /// Entities by what people call them (`names`).
+    Names,
+    /// What people call an entity (`names`).
+    Values,
+    /// The facts that gave access, by time (`changes`).
+    Changes,
+    /// The records of an event that changed access (`changes`).
+    EventIds,
+    /// The tickets for a beneficiary (`changes`).
+    Requests,
+    /// The events that could not be read (`changes`).
+    DeadLetters,
+    /// What each source delivered (`sources`).
+    Sources,
+    /// How many objects of each kind a system has (`sources`).
+    Objects,
+}
+
+impl Column {
+    const ALL: [Self; 16] = [
+        Self::Meta,
+        Self::History,
+        Self::Deltas,
+        Self::Snapshots,
+        Self::States,
+        Self::Timelines,
+        Self::Identifiers,
+        Self::Seen,
+        Self::Names,
+        Self::Values,
+        Self::Changes,
+        Self::EventIds,
+        Self::Requests,
+        Self::DeadLetters,
+        Self::Sources,
+        Self::Objects,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Meta => "default",
+            Self::History => "history",
+            Self::Deltas => "deltas",
+            Self::Snapshots => "snapshots",
+            Self::States => "states",
+            Self::Timelines => "timelines",
+            Self::Identifiers => "identifiers",
+            Self::Seen => "seen",
+            Self::Names => "names",
+            Self::Values => "values",
+            Self::Changes => "changes",
+            Self::EventIds => "event_ids",
+            Self::Requests => "requests",
+            Self::DeadLetters => "dead_letters",
+            Self::Sources => "sources",
+            Self::Objects => "objects",
+        }
+    }
+
+    /// Whether most reads are of single keys, so that a Bloom filter saves most of the reads in vain.
+    fn is_looked_up(self) -> bool {
+        matches!(self, Self::Timelines | Self::Identifiers | Self::Seen | Self::Values | Self::States)
+    }
+}
+
+const CACHE_BYTES: usize = 64 << 20;
+const MEMTABLES_BYTES: usize = 192 << 20;
+const MEMTABLE_BYTES: usize = 32 << 20;
+const BLOOM_BITS_PER_KEY: f64 = 10.0;
+
+/// The open database. One process has it; one projector writes to it.
+pub(crate) struct Database {
+    db: DB,
+    path: PathBuf,
+    keys_written: AtomicU64,
+}
+
+impl Database {
+    /// Opens the database at `path`, and makes an empty one where there is none.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let failed = |error| QueryError::storage(path, error);
+        let cache = Cache::new_lru_cache(CACHE_BYTES);
+        let columns = Column::ALL.map(|column| {
+            let mut options = column_options(&cache, column);
+            options.set_write_buffer_size(MEMTABLE_BYTES);
+            ColumnFamilyDescriptor::new(column.name(), options)
+        });
+        let mut options = Options::default();
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        options.set_atomic_flush(true);
+        options.set_db_write_buffer_size(MEMTABLES_BYTES);
+        options.set_max_background_jobs(2);
+        options.set_keep_log_file_num(2);
+        let db = DB::open_cf_descriptors(&options, path, columns).map_err(failed)?;
+        Ok(Self { db, path: path.to_owned(), keys_written: AtomicU64::new(0) })
+    }
+
+    /// Whether a database of another layout lies at `path`: one with other column families.
+    pub(crate) fn is_foreign(path: &Path) -> Result<bool> {
+        if !path.join("CURRENT").exists() {
+            return Ok(false);
+        }
+        let found =
+            DB::list_cf(&Options::default(), path).map_err(|error| QueryError::storage(path, error))?;
+        Ok(found.iter().any(|name| Column::ALL.iter().all(|column| column.name() != name)))
+    }
+
+    /// Deletes the database at `path`.
+    pub(crate) fn destroy(path: &Path) -> Result<()> {
+        DB::destroy(&Options::default(), path).map_err(|error| QueryError::storage(path, error))
+    }
+
+    /// How many rows were written since it was opened.
+    pub(crate) fn keys_written(&self) -> u64 {
+        self.keys_written.load(Ordering::Relaxed)
+    }
+
+    /// Writes a batch, all or nothing, in the order of its keys.
+    pub(crate) fn write(&self, mut batch: Batch) -> Result<()> {
+        batch.0.sort_by(|(one, one_key, _), (other, other_key, _)| (one, one_key).cmp(&(other, other_key)));
+        let mut writes = WriteBatch::default();
+        for (column, key, value) in &batch.0 {
+            writes.put_cf(&self.handle(*column)?, key, value);
+        }
+        let mut options = WriteOptions::default();
+        options.disable_wal(true);
+        self.db.write_opt(writes, &options).map_err(|error| QueryError::storage(&self.path, error))?;
+        self.keys_written.fetch_add(batch.0.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Makes all that was written durable, as of one moment.
+    pub(crate) fn flush(&self) -> Result<()> {
+        let handles = Column::ALL.iter().map(|&column| self.handle(column)).collect::<Result<Vec<_>>>()?;
+        self.db
+            .flush_cfs_opt(&handles.iter().collect::<Vec<_>>(), &FlushOptions::default())
+            .map_err(|error| QueryError::storage(&self.path, error))
+    }
+
+    /// The database as it is now, whatever is written later.
+    pub(crate) fn view(&self) -> View<'_> {
+        View { database: self, snapshot: self.db.snapshot() }
+    }
+
+    fn handle(&self, column: Column) -> Result<impl AsColumnFamilyRef + '_> {
+        self.db.cf_handle(column.name()).ok_or_else(|| QueryError::Damaged {
+            path: self.path.clone(),
+            problem: format!("the column family {} is missing", column.name()),
+        })
+    }
+}
+
+fn column_options(cache: &Cache, column: Column) -> Options {
+    let mut blocks = BlockBasedOptions::default();
+    blocks.set_block_cache(cache);
+    blocks.set_cache_index_and_filter_blocks(true);
+    if column.is_looked_up() {
+        blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
+    }
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&blocks);
+    options.set_compression_type(DBCompressionType::Lz4);
+    options
+}
+
+/// Rows to be written together. Of two with one key the later counts.
+#[derive(Default)]
+pub(crate) struct Batch(Vec<(Column, Vec<u8>, Vec<u8>)>);
+
+impl Batch {
+    /// Adds a row.
+    pub(crate) fn put(&mut self, column: Column, key: Vec<u8>, value: Vec<u8>) {
+        self.0.push((column, key, value));
+    }
+}
+
+/// A row: key and value.
+pub(crate) type Row = (Box<[u8]>, Box<[u8]>);
+
+/// The database at one moment.
+pub(crate) struct View<'a> {
+    database: &'a Database,
+    snapshot: rocksdb::Snapshot<'a>,
+}
+
+impl View<'_> {
+    /// The value of a key.
+    pub(crate) fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        let handle = self.database.handle(column)?;
+        self.snapshot.get_cf(&handle, key).map_err(|error| self.failed(error))
+    }
+
+    /// The values of many keys, in their order.
+    pub(crate) fn get_many(&self, column: Column, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
+        let handle = self.database.handle(column)?;
+        let mut options = ReadOptions::default();
+        options.set_snapshot(&self.snapshot);
+        self.database
+            .db
+            .batched_multi_get_cf_opt(&handle, keys, false, &options)
+            .into_iter()
+            .map(|value| value.map(|found| found.map(|bytes| bytes.to_vec())).map_err(|error| self.failed(error)))
+            .collect()
+    }
+
+    /// The rows from `from` on whose keys start with `prefix`, upwards.
+    pub(crate) fn forward(&self, column: Column, from: &[u8], prefix: &[u8]) -> Result<Rows<'_>> {
+        self.rows(column, IteratorMode::From(from, Direction::Forward), prefix)
+    }
+
+    /// The rows from `from` on whose keys start with `prefix`, downwards.
+    pub(crate) fn backward(&self, column: Column, from: &[u8], prefix: &[u8]) -> Result<Rows<'_>> {
+        self.rows(column, IteratorMode::From(from, Direction::Reverse), prefix)
+    }
+
+    /// What a row that cannot be read comes to.
+    pub(crate) fn damaged(&self, problem: impl Into<String>) -> QueryError {
+        QueryError::Damaged { path: self.database.path.clone(), problem: problem.into() }
+    }
+
+    fn rows(&self, column: Column, mode: IteratorMode<'_>, prefix: &[u8]) -> Result<Rows<'_>> {
+        let handle = self.database.handle(column)?;
+        let rows = self.snapshot.iterator_cf(&handle, mode);
+        Ok(Rows { rows, prefix: prefix.to_vec(), path: &self.database.path })
+    }
+
+    fn failed(&self, error: rocksdb::Error) -> QueryError {
+        QueryError::storage(&self.database.path, error)
+    }
+}
+
+/// Rows under one prefix.
+pub(crate) struct Rows<'v> {
+    rows: rocksdb::DBIteratorWithThreadMode<'v, DB>,
+    prefix: Vec<u8>,
+    path: &'v Path,
+}
+
+impl Iterator for Rows<'_> {
+    type Item = Result<Row>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.rows.next()? {
+            Ok((key, _)) if !key.starts_with(&self.prefix) => None,
+            Ok(row) => Some(Ok(row)),
+            Err(error) => Some(Err(QueryError::storage(self.path, error))),
+        }
+    }
+}

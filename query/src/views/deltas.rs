@@ -1,0 +1,89 @@
+//! The facts that change an entity's state, as the state view keeps them.
+//!
+//! Owns the row of one such fact, so that a replay needs no record from the log. It never decides whose state a fact
+//! changes, nor how: `verify::replay` does.
+//!
+//! ```text
+//! deltas    entity ‖ position    →  Delta, as protobuf
+//! ```
+
+use counterfoil_proto::v1::{Delivery, Fact, Source};
+use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::replay::{FactAt, apply};
+use counterfoil_verify::state::{Evidence, State};
+use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
+use counterfoil_verify::tree::TreeSize;
+use prost::Message;
+
+use crate::error::Result;
+use crate::views::database::{Column, View};
+use crate::views::keys::{POSITION_BYTES, Position, key, position_bytes, read_position};
+
+/// A fact without its place, which is in the key.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Delta {
+    /// When the ledger learned it, in seconds since 1970.
+    #[prost(sint64, tag = "1")]
+    recorded_seconds: i64,
+    /// The nanoseconds of that second.
+    #[prost(uint32, tag = "2")]
+    recorded_nanos: u32,
+    /// How its record was delivered.
+    #[prost(enumeration = "Delivery", tag = "3")]
+    pub(crate) delivery: i32,
+    /// The source of its record.
+    #[prost(message, required, tag = "4")]
+    pub(crate) source: Source,
+    /// The fact.
+    #[prost(message, required, tag = "5")]
+    pub(crate) fact: Fact,
+}
+
+impl Delta {
+    /// The row for a fact.
+    pub(crate) fn new(fact: &FactAt<'_>, delivery: Delivery) -> Self {
+        Self {
+            recorded_seconds: fact.evidence.recorded_seconds,
+            recorded_nanos: fact.evidence.recorded_nanos,
+            delivery: delivery.into(),
+            source: fact.source.clone(),
+            fact: fact.fact.clone(),
+        }
+    }
+
+    /// Applies it to the state of `entity`.
+    pub(crate) fn apply(&self, state: &mut State, entity: &EntityId, position: Position) {
+        let recorded_at = RecordedAt(Moment { seconds: self.recorded_seconds, nanos: self.recorded_nanos });
+        let (occurred_at, index, fact) = position;
+        let evidence = Evidence::new(index, fact, occurred_at, recorded_at);
+        apply(state, entity, &FactAt { fact: &self.fact, source: &self.source, evidence });
+    }
+}
+
+/// The deltas of the entity with that key prefix, after one position and up to a time, of the first `known` records.
+pub(crate) fn read<'v>(
+    view: &'v View<'_>,
+    prefix: &[u8],
+    after: Position,
+    at: OccurredAt,
+    known: TreeSize,
+) -> Result<impl Iterator<Item = Result<(Position, Delta)>> + 'v> {
+    let from = key(prefix, &[&position_bytes(&after), &[0]]);
+    let read = move |row: Result<(Box<[u8]>, Box<[u8]>)>| {
+        let (key, value) = row?;
+        let malformed = || view.damaged("a delta cannot be read");
+        let position = key.len().checked_sub(POSITION_BYTES).and_then(|start| read_position(&key[start..]));
+        let position = position.ok_or_else(malformed)?;
+        Ok((position, value))
+    };
+    let decode = move |(position, value): (Position, Box<[u8]>)| {
+        let delta = Delta::decode(&*value).map_err(|_| view.damaged("a delta cannot be read"))?;
+        Ok((position, delta))
+    };
+    Ok(view
+        .forward(Column::Deltas, &from, prefix)?
+        .map(read)
+        .take_while(move |row| row.as_ref().map_or(true, |(position, _)| position.0 <= at))
+        .filter(move |row| row.as_ref().map_or(true, |(position, _)| position.1.0 < known.0))
+        .map(move |row| row.and_then(decode)))
+}

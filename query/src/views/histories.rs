@@ -1,0 +1,204 @@
+//! The history view: every fact that names an entity, in any role, whatever its outcome.
+//!
+//! Owns which entities a fact is listed under, the order of an entity's facts, and what an entity was called at a moment.
+//! It never holds a fact itself: the log does.
+//!
+//! ```text
+//! history   entity ‖ u8 bound ‖ position   →   u16 roles (bit n: role number n) ‖ 16 bytes per token
+//! ```
+//! A reference with an id is listed under that id, with the tokens that it binds to it; one without, under each of its
+//! identifiers. `bound` is 1 exactly if there are tokens, so that the newest binding is one seek away however many facts
+//! bind nothing. A fact that names nobody is listed under its system's `unresolved`; rejected events, conflicts and gaps
+//! under their `source`, at the time when they were recorded.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::iter::Peekable;
+
+use counterfoil_proto::v1::{FactKind, Record, record::Body};
+use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::fact::{Role, is_unresolved, references};
+use counterfoil_verify::identifier::{TOKEN_BYTES, Token};
+use counterfoil_verify::record::recorded_at;
+use counterfoil_verify::replay::{FactAt, facts_of, named};
+use counterfoil_verify::time::OccurredAt;
+use counterfoil_verify::tree::{RecordIndex, TreeSize};
+
+use crate::error::Result;
+use crate::views::database::{Batch, Column, Rows, View};
+use crate::views::keys::{FIRST, Position, entity_prefix, key, last_at, position_bytes, read_position};
+
+/// The part that an entity has in a fact, and the identifiers that the fact binds to it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Mention {
+    roles: u16,
+    pub(crate) tokens: BTreeSet<Token>,
+}
+
+/// The entities that a record is listed under, with the place of each.
+pub(crate) fn mentions(record: &Record) -> Vec<(Position, BTreeMap<EntityId, Mention>)> {
+    let source = record.provenance.as_ref().and_then(|provenance| provenance.source.as_ref());
+    match (&record.body, source) {
+        (Some(Body::EventConflict(_) | Body::SourceRejected(_) | Body::SourceGap(_)), Some(source)) => {
+            let position = (OccurredAt(recorded_at(record).0), RecordIndex(record.index), 0);
+            vec![(position, BTreeMap::from([(EntityId::source(source), Mention::default())]))]
+        }
+        _ => facts_of(record).map(|fact| (fact.evidence.order(), mentions_of(&fact))).collect(),
+    }
+}
+
+fn mentions_of(fact: &FactAt<'_>) -> BTreeMap<EntityId, Mention> {
+    let mut found: BTreeMap<EntityId, Mention> = BTreeMap::new();
+    for (role, reference) in references(fact.fact) {
+        for entity in named(reference, fact.source) {
+            let mention = found.entry(entity).or_default();
+            mention.roles |= 1 << role as u8;
+            if !reference.id.is_empty() {
+                mention.tokens.extend(reference.tokens.iter().filter_map(|token| Token::from_slice(token).ok()));
+            }
+        }
+    }
+    if fact.fact.kind() == FactKind::IdentifierBound {
+        bind_ends(fact, &mut found);
+    }
+    if is_unresolved(fact.fact) {
+        found.entry(EntityId::unresolved(fact.source)).or_default();
+    }
+    found
+}
+
+/// A binding that names the id at one end and the identifiers at the other.
+fn bind_ends(fact: &FactAt<'_>, found: &mut BTreeMap<EntityId, Mention>) {
+    let ends = (fact.fact.subject.as_ref(), fact.fact.object.as_ref());
+    let (Some(subject), Some(object)) = ends else { return };
+    for (one, other) in [(subject, object), (object, subject)] {
+        let (Some(entity), true) = (EntityId::of(one, fact.source), other.id.is_empty()) else { continue };
+        let tokens = other.tokens.iter().filter_map(|token| Token::from_slice(token).ok());
+        found.entry(entity).or_default().tokens.extend(tokens);
+    }
+}
+
+/// Adds one fact's rows.
+pub(crate) fn project(position: Position, mentions: &BTreeMap<EntityId, Mention>, batch: &mut Batch) {
+    for (entity, mention) in mentions {
+        let bound = u8::from(!mention.tokens.is_empty());
+        let mut value = mention.roles.to_be_bytes().to_vec();
+        mention.tokens.iter().for_each(|token| value.extend_from_slice(token.as_bytes()));
+        let key = key(&entity_prefix(entity), &[&[bound], &position_bytes(&position)]);
+        batch.put(Column::History, key, value);
+    }
+}
+
+/// The roles of an entity in a fact, by name.
+pub(crate) fn role_names(roles: u16) -> Vec<String> {
+    let held = |role: &&Role| roles & (1 << **role as u8) != 0;
+    Role::ALL.iter().filter(held).map(|role| role.name().to_owned()).collect()
+}
+
+/// The facts of an entity between two positions, both excluded, of the first `known` records, in their order: each with
+/// the entity's roles in it.
+pub(crate) fn read<'v>(
+    view: &'v View<'_>,
+    entity: &EntityId,
+    after: Position,
+    before: Position,
+    known: TreeSize,
+) -> Result<impl Iterator<Item = Result<(Position, u16)>> + 'v> {
+    let prefix = entity_prefix(entity);
+    let half = |bound: u8| -> Result<Peekable<Half<'v, '_>>> {
+        let half = key(&prefix, &[&[bound]]);
+        let from = key(&half, &[&position_bytes(&after), &[0]]);
+        let rows = view.forward(Column::History, &from, &half)?;
+        Ok(Half { rows, view, length: half.len(), before, known }.peekable())
+    };
+    Ok(Merged { unbound: half(0)?, bound: half(1)? })
+}
+
+/// Whether anything about the entity happened by `at` and is in the first `known` records.
+pub(crate) fn is_known(view: &View<'_>, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<bool> {
+    Ok(read(view, entity, FIRST, last_at(at), known)?.next().transpose()?.is_some())
+}
+
+/// What an entity was called: the newest binding by `at`, or the first one after it where nobody said so before.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Binding {
+    pub(crate) position: Position,
+    pub(crate) tokens: Vec<Token>,
+}
+
+/// The identifiers of an entity at a moment.
+pub(crate) fn binding_at(
+    view: &View<'_>,
+    entity: &EntityId,
+    at: OccurredAt,
+    known: TreeSize,
+) -> Result<Option<Binding>> {
+    let prefix = key(&entity_prefix(entity), &[&[1]]);
+    let from = key(&prefix, &[&position_bytes(&last_at(at))]);
+    let before = view.backward(Column::History, &from, &prefix)?;
+    if let Some(found) = first_binding(view, before, prefix.len(), known)? {
+        return Ok(Some(found));
+    }
+    first_binding(view, view.forward(Column::History, &from, &prefix)?, prefix.len(), known)
+}
+
+fn first_binding(view: &View<'_>, rows: Rows<'_>, length: usize, known: TreeSize) -> Result<Option<Binding>> {
+    for row in rows {
+        let (row_key, value) = row?;
+        let (position, _) = read_row(view, &row_key[length..], &value)?;
+        if position.1.0 < known.0 {
+            let tokens = value[2..].chunks(TOKEN_BYTES).filter_map(|token| Token::from_slice(token).ok()).collect();
+            return Ok(Some(Binding { position, tokens }));
+        }
+    }
+    Ok(None)
+}
+
+fn read_row(view: &View<'_>, position: &[u8], value: &[u8]) -> Result<(Position, u16)> {
+    let roles = value.first_chunk::<2>().map(|roles| u16::from_be_bytes(*roles));
+    match (read_position(position), roles) {
+        (Some(position), Some(roles)) => Ok((position, roles)),
+        _ => Err(view.damaged("a row of a history cannot be read")),
+    }
+}
+
+/// The facts that bind identifiers to an entity, or those that do not.
+struct Half<'v, 'a> {
+    rows: Rows<'v>,
+    view: &'v View<'a>,
+    length: usize,
+    before: Position,
+    known: TreeSize,
+}
+
+impl Iterator for Half<'_, '_> {
+    type Item = Result<(Position, u16)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let read = self.rows.next()?.and_then(|(key, value)| read_row(self.view, &key[self.length..], &value));
+            match read {
+                Ok((position, _)) if position >= self.before => return None,
+                Ok((position, _)) if position.1.0 >= self.known.0 => {}
+                other => return Some(other),
+            }
+        }
+    }
+}
+
+/// Both halves in one order.
+struct Merged<'v, 'a> {
+    unbound: Peekable<Half<'v, 'a>>,
+    bound: Peekable<Half<'v, 'a>>,
+}
+
+impl Iterator for Merged<'_, '_> {
+    type Item = Result<(Position, u16)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match (self.unbound.peek(), self.bound.peek()) {
+            (Some(Ok(unbound)), Some(Ok(bound))) if bound.0 < unbound.0 => self.bound.next(),
+            (Some(_), _) => self.unbound.next(),
+            (None, _) => self.bound.next(),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The views: everything that is derived from the log to answer questions, in one RocksDB of its own.
+//!
+//! Owns the life of that database. Whoever loses it loses time and nothing else: it is built again from the log, which is
+//! also what happens when its format or its log is another one, or when it is ahead of the log. It never touches anything
+//! but its own folder.
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use counterfoil_ledger::Reader;
+use counterfoil_verify::tree::TreeSize;
+
+use crate::answers::Query;
+use crate::error::{QueryError, Result};
+use database::{Batch, Database};
+use projector::Projector;
+
+pub(crate) mod changes;
+pub(crate) mod database;
+pub(crate) mod deltas;
+pub(crate) mod histories;
+pub(crate) mod keys;
+pub(crate) mod meta;
+pub(crate) mod names;
+mod projector;
+pub(crate) mod sources;
+pub(crate) mod timelines;
+
+/// The views of one log. One process holds them at a time; any number of threads may ask.
+pub struct Views {
+    database: Database,
+    reader: Reader,
+    /// Empty before the first record is projected, and after an error: it is then loaded from the database.
+    projector: Mutex<Option<Projector>>,
+}
+
+impl Views {
+    /// Opens the views in `folder`, or makes empty ones there: where there are none, where they are of another format or
+    /// log, and where they are ahead of the log. They answer once [`Views::catch_up`] has reached the head.
+    ///
+    /// # Errors
+    /// [`QueryError::InUse`] if another process holds them; [`QueryError::Damaged`] if they cannot be read.
+    pub fn open(folder: &Path, reader: Reader) -> Result<Self> {
+        if Database::is_foreign(folder)? {
+            Database::destroy(folder)?;
+        }
+        let mut database = Database::open(folder)?;
+        if !meta::fits(&database.view(), &reader)? {
+            drop(database);
+            Database::destroy(folder)?;
+            database = Database::open(folder)?;
+        }
+        let mut batch = Batch::default();
+        meta::found(&reader.head(), &mut batch);
+        database.write(batch)?;
+        Ok(Self { database, reader, projector: Mutex::default() })
+    }
+
+    /// Projects all records up to the log's head, and says after each batch how many of how many are done. Questions that
+    /// are asked meanwhile are answered as of the head before.
+    pub fn catch_up(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<TreeSize> {
+        let head = self.reader.head();
+        let mut held = self.projector.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut projector = match held.take() {
+            Some(projector) => projector,
+            None => Projector::load(&self.database)?,
+        };
+        while projector.size() < head.size {
+            projector.advance(&self.database, &self.reader, &head)?;
+            progress(projector.size().0, head.size.0);
+        }
+        let size = projector.size();
+        *held = Some(projector);
+        Ok(size)
+    }
+
+    /// Everything that can be asked, as of the newest head that the views have reached. All answers of one query rest on
+    /// the same tree, whatever is projected meanwhile.
+    ///
+    /// # Errors
+    /// [`QueryError::Behind`] if they have never reached one.
+    pub fn query(&self) -> Result<Query<'_>> {
+        let view = self.database.view();
+        match meta::basis(&view)? {
+            Some(basis) => Ok(Query::new(view, &self.reader, basis)),
+            None => {
+                let size = meta::cursor(&view)?.map_or(TreeSize(0), |cursor| cursor.size);
+                Err(QueryError::Behind { size })
+            }
+        }
+    }
+
+    /// How many rows were written since the views were opened, for the benchmark.
+    pub fn keys_written(&self) -> u64 {
+        self.database.keys_written()
+    }
+
+    /// Makes what is projected durable. Dropping the views does so too, but cannot say that it failed.
+    pub fn flush(&self) -> Result<()> {
+        self.database.flush()
+    }
+}
+
+impl Drop for Views {
+    fn drop(&mut self) {
+        // What is not flushed is projected again from the log.
+        let _ = self.database.flush();
+    }
+}

@@ -1,0 +1,264 @@
+//! Who is who: the entities behind an identifier, and what people call an entity.
+//!
+//! Owns the way from a token or a name to entities, and from an entity to the newest values that lie beside its records.
+//! These values are personal: they are here and beside the records, and nowhere else. It never decides which of several
+//! entities is meant.
+//!
+//! ```text
+//! identifiers   token (16 bytes) ‖ binary entity id       →  u64 index of the first record that binds it
+//! seen          entity                                    →  u64 index of the first record that names it
+//! names         canonical name ‖ 0 ‖ binary entity id     →  empty
+//! values        entity ‖ name of the value                →  occurred_at (12 bytes) ‖ u64 index ‖ the value
+//! ```
+//! `names` holds every name that an entity ever had, and the last part of its native id; `values` the newest value of
+//! each name, and under [`IDENTITY_TYPE`] the number of its type.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use counterfoil_proto::v1::{Beside, Record};
+use counterfoil_verify::beside;
+use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::fact::references;
+use counterfoil_verify::identifier::{TOKEN_BYTES, Token, canonical};
+use counterfoil_verify::replay::{facts_of, named};
+use counterfoil_verify::tree::TreeSize;
+
+use crate::error::Result;
+use crate::views::database::{Batch, Column, View};
+use crate::views::histories::Mention;
+use crate::views::keys::{Position, entity_prefix, key, position_bytes, read_u64};
+
+/// The name under which an entity's type of identity is kept: no connector's values have a '#'.
+pub(crate) const IDENTITY_TYPE: &str = "#identity_type";
+/// The values that people look an entity up by.
+const SEARCHABLE: [&str; 5] = ["display_name", "name", "login", "email", "subject"];
+/// The longest name that is searched for, in bytes.
+const NAME_BYTES_MAX: usize = 256;
+/// How many keys the projector remembers to have written, and how many values: beyond that it starts afresh and asks the
+/// database again.
+const REMEMBERED_MAX: usize = 200_000;
+/// occurred_at and index: the newest value is the one with the greatest.
+const STAMP_BYTES: usize = 20;
+
+/// What one projector batch says about names.
+#[derive(Default)]
+pub(crate) struct Gathered {
+    bound: BTreeMap<Vec<u8>, u64>,
+    seen: BTreeMap<EntityId, u64>,
+    values: BTreeMap<(EntityId, String), Vec<Stamped>>,
+}
+
+/// A value and when it was said.
+type Stamped = ([u8; STAMP_BYTES], String);
+
+impl Gathered {
+    /// Adds one fact's mentions.
+    pub(crate) fn add_mentions(&mut self, position: Position, mentions: &BTreeMap<EntityId, Mention>) {
+        for (entity, mention) in mentions {
+            self.seen.entry(entity.clone()).or_insert(position.1.0);
+            for token in &mention.tokens {
+                self.bound.entry(identifier_key(token, entity)).or_insert(position.1.0);
+            }
+        }
+    }
+
+    /// Adds the values that lie beside a record, and the types of identity in it.
+    pub(crate) fn add_values(&mut self, record: &Record, position: Position, beside: Option<&Beside>) {
+        let stamp = stamp(&position);
+        for (entity, values) in beside.into_iter().flat_map(beside::values) {
+            for value in values.values {
+                self.values.entry((entity.clone(), value.name)).or_default().push((stamp, value.value));
+            }
+        }
+        for fact in facts_of(record) {
+            for (_, reference) in references(fact.fact).filter(|(_, reference)| reference.identity_type != 0) {
+                for entity in named(reference, fact.source) {
+                    let said = self.values.entry((entity, IDENTITY_TYPE.to_owned())).or_default();
+                    said.push((stamp, reference.identity_type.to_string()));
+                }
+            }
+        }
+    }
+}
+
+/// What the projector remembers between batches, so that it need not ask the database again.
+#[derive(Default)]
+pub(crate) struct Memory {
+    bound: HashMap<Vec<u8>, ()>,
+    seen: HashMap<EntityId, ()>,
+    values: HashMap<Vec<u8>, Stamped>,
+}
+
+/// Adds what a batch says about names. Gives the entities that were never named before.
+pub(crate) fn project(
+    view: &View<'_>,
+    gathered: Gathered,
+    memory: &mut Memory,
+    batch: &mut Batch,
+) -> Result<Vec<EntityId>> {
+    for (key, first) in absent(view, Column::Identifiers, gathered.bound, &mut memory.bound, Vec::clone)? {
+        batch.put(Column::Identifiers, key, first.to_be_bytes().to_vec());
+    }
+    let new = absent(view, Column::Seen, gathered.seen, &mut memory.seen, entity_prefix)?;
+    for (entity, first) in &new {
+        batch.put(Column::Seen, entity_prefix(entity), first.to_be_bytes().to_vec());
+        let native = entity.native_id().rsplit('/').next().unwrap_or_default();
+        if !native.is_empty() {
+            batch.put(Column::Names, name_key(native, entity), Vec::new());
+        }
+    }
+    project_values(view, gathered.values, &mut memory.values, batch)?;
+    Ok(new.into_iter().map(|(entity, _)| entity).collect())
+}
+
+/// Those of `found` that are neither remembered nor in the database; from now on they are remembered.
+fn absent<K: std::hash::Hash + Eq + Clone>(
+    view: &View<'_>,
+    column: Column,
+    found: BTreeMap<K, u64>,
+    remembered: &mut HashMap<K, ()>,
+    key: impl Fn(&K) -> Vec<u8>,
+) -> Result<Vec<(K, u64)>> {
+    let asked: Vec<(K, u64)> = found.into_iter().filter(|(one, _)| !remembered.contains_key(one)).collect();
+    let keys: Vec<Vec<u8>> = asked.iter().map(|(one, _)| key(one)).collect();
+    let held = view.get_many(column, &keys)?;
+    if remembered.len() + asked.len() > REMEMBERED_MAX {
+        remembered.clear();
+    }
+    remembered.extend(asked.iter().map(|(one, _)| (one.clone(), ())));
+    Ok(asked.into_iter().zip(held).filter(|(_, held)| held.is_none()).map(|(one, _)| one).collect())
+}
+
+/// A value that is said again keeps the stamp of the first time, so that most records write nothing here.
+fn project_values(
+    view: &View<'_>,
+    values: BTreeMap<(EntityId, String), Vec<Stamped>>,
+    remembered: &mut HashMap<Vec<u8>, Stamped>,
+    batch: &mut Batch,
+) -> Result<()> {
+    if remembered.len() + values.len() > REMEMBERED_MAX {
+        remembered.clear();
+    }
+    let row_key = |(entity, name): &(EntityId, String)| key(&entity_prefix(entity), &[name.as_bytes()]);
+    let asked: Vec<Vec<u8>> = values.keys().map(row_key).filter(|key| !remembered.contains_key(key)).collect();
+    let held = view.get_many(Column::Values, &asked)?;
+    for (key, held) in asked.into_iter().zip(held) {
+        if let Some(row) = held {
+            remembered.insert(key, read_value(view, &row)?);
+        }
+    }
+    for (of, said) in values {
+        let key = row_key(&of);
+        let before = remembered.get(&key).cloned();
+        let mut newest = before.clone();
+        let mut names = BTreeSet::new();
+        for (stamp, value) in said {
+            if before.as_ref().is_none_or(|(_, old)| value != *old) && SEARCHABLE.contains(&of.1.as_str()) {
+                names.insert(name_key(&value, &of.0));
+            }
+            if newest.as_ref().is_none_or(|(held, old)| stamp > *held && value != *old) {
+                newest = Some((stamp, value));
+            }
+        }
+        names.into_iter().for_each(|name| batch.put(Column::Names, name, Vec::new()));
+        if let Some((stamp, value)) = newest.filter(|newest| before.as_ref() != Some(newest)) {
+            batch.put(Column::Values, key.clone(), [&stamp[..], value.as_bytes()].concat());
+            remembered.insert(key, (stamp, value));
+        }
+    }
+    Ok(())
+}
+
+/// Everything that people call an entity: the newest value of each name.
+pub(crate) fn values(view: &View<'_>, entity: &EntityId) -> Result<BTreeMap<String, String>> {
+    let prefix = entity_prefix(entity);
+    let mut found = BTreeMap::new();
+    for row in view.forward(Column::Values, &prefix, &prefix)? {
+        let (row_key, row) = row?;
+        let name = String::from_utf8_lossy(&row_key[prefix.len()..]).into_owned();
+        found.insert(name, read_value(view, &row)?.1);
+    }
+    Ok(found)
+}
+
+/// The entities that a token was ever bound to, by the first `known` records.
+pub(crate) fn bound_to(view: &View<'_>, token: &Token, known: TreeSize) -> Result<Vec<EntityId>> {
+    let mut found = Vec::new();
+    for row in view.forward(Column::Identifiers, token.as_bytes(), token.as_bytes())? {
+        let (row_key, first) = row?;
+        let first = read_u64(&first).ok_or_else(|| view.damaged("a row of the identifiers cannot be read"))?;
+        if first < known.0 {
+            found.push(read_entity(view, &row_key[TOKEN_BYTES..])?);
+        }
+    }
+    Ok(found)
+}
+
+/// Whether an entity is named in the first `known` records.
+pub(crate) fn is_seen(view: &View<'_>, entity: &EntityId, known: TreeSize) -> Result<bool> {
+    let first = view.get(Column::Seen, &entity_prefix(entity))?;
+    Ok(first.and_then(|first| read_u64(&first)).is_some_and(|first| first < known.0))
+}
+
+/// How a name must match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Match {
+    /// The whole name, apart from case and form.
+    Whole,
+    /// How it starts.
+    Start,
+    /// Any part of it.
+    Part,
+}
+
+/// At most `max` entities whose name, now or once, matches; `name` is canonical.
+pub(crate) fn search(view: &View<'_>, name: &str, how: Match, max: usize) -> Result<Vec<EntityId>> {
+    let prefix = match how {
+        Match::Whole => [name.as_bytes(), &[0]].concat(),
+        Match::Start => name.as_bytes().to_vec(),
+        Match::Part => Vec::new(),
+    };
+    let mut found = Vec::new();
+    for row in view.forward(Column::Names, &prefix, &prefix)? {
+        let (row_key, _) = row?;
+        let end = row_key.iter().position(|&byte| byte == 0).unwrap_or(row_key.len());
+        if how == Match::Part && !String::from_utf8_lossy(&row_key[..end]).contains(name) {
+            continue;
+        }
+        let entity = read_entity(view, row_key.get(end + 1..).unwrap_or_default())?;
+        if !found.contains(&entity) {
+            found.push(entity);
+        }
+        if found.len() == max {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+fn identifier_key(token: &Token, entity: &EntityId) -> Vec<u8> {
+    key(token.as_bytes(), &[entity.as_bytes()])
+}
+
+/// A name holds no zero byte, so that it ends at the first one.
+fn name_key(name: &str, entity: &EntityId) -> Vec<u8> {
+    let canonical = canonical(name).replace('\0', " ");
+    let end = canonical.floor_char_boundary(NAME_BYTES_MAX);
+    key(&canonical.as_bytes()[..end], &[&[0], entity.as_bytes()])
+}
+
+fn stamp(position: &Position) -> [u8; STAMP_BYTES] {
+    let mut stamp = [0; STAMP_BYTES];
+    stamp.copy_from_slice(&position_bytes(position)[..STAMP_BYTES]);
+    stamp
+}
+
+fn read_value(view: &View<'_>, row: &[u8]) -> Result<Stamped> {
+    let (stamp, value) =
+        row.split_first_chunk::<STAMP_BYTES>().ok_or_else(|| view.damaged("a value cannot be read"))?;
+    Ok((*stamp, String::from_utf8_lossy(value).into_owned()))
+}
+
+fn read_entity(view: &View<'_>, bytes: &[u8]) -> Result<EntityId> {
+    EntityId::from_bytes(bytes).map_err(|error| view.damaged(error.to_string()))
+}

@@ -1,0 +1,125 @@
+//! The projector: reads records from the log in order and writes the rows of all views.
+//!
+//! Owns the one cursor: the rows of a batch of records, the cursor and, at the head, the basis are written together. If
+//! the process dies, the database is as of an earlier cursor, and the records after it are read again. It never skips a
+//! record and never writes anything that the records and what lies beside them do not determine.
+
+use counterfoil_ledger::{Head, LedgerError, Reader};
+use counterfoil_proto::v1::{Delivery, Record};
+use counterfoil_verify::record;
+use counterfoil_verify::replay::{bearers, facts_of};
+use counterfoil_verify::time::OccurredAt;
+use counterfoil_verify::tree::{RecordIndex, TreeSize};
+
+use crate::error::Result;
+use crate::views::database::{Batch, Database};
+use crate::views::deltas::Delta;
+use crate::views::keys::Position;
+use crate::views::meta::{self, Cursor};
+use crate::views::sources::Counters;
+use crate::views::{changes, histories, names, timelines};
+
+/// The most records of one batch: entities that many of them name are then written once.
+const BATCH_RECORDS: u64 = 2_000;
+/// How many records may be lost by a crash, and are then projected again.
+const FLUSH_RECORDS: u64 = 100_000;
+
+/// Where the projection stands, and what it remembers. After an error it is loaded afresh.
+pub(crate) struct Projector {
+    size: TreeSize,
+    unflushed: u64,
+    memory: names::Memory,
+    counters: Counters,
+}
+
+impl Projector {
+    /// Goes on where the database ends.
+    pub(crate) fn load(database: &Database) -> Result<Self> {
+        let view = database.view();
+        Ok(Self {
+            size: meta::cursor(&view)?.map_or(TreeSize(0), |cursor| cursor.size),
+            unflushed: 0,
+            memory: names::Memory::default(),
+            counters: Counters::load(&view)?,
+        })
+    }
+
+    /// How many records are projected.
+    pub(crate) fn size(&self) -> TreeSize {
+        self.size
+    }
+
+    /// Projects the next batch of records up to `head`.
+    pub(crate) fn advance(&mut self, database: &Database, reader: &Reader, head: &Head) -> Result<()> {
+        let view = database.view();
+        let start = self.size.0;
+        let end = head.size.0.min(start + BATCH_RECORDS);
+        let mut rows = Rows::default();
+        let mut last = None;
+        for record in reader.records(start..end) {
+            let record = record?;
+            self.counters.add(&record);
+            rows.add(&record, reader)?;
+            last = Some(record.index);
+        }
+        let Some(last) = last else {
+            let missing = LedgerError::NoSuchRecord { index: RecordIndex(start), size: head.size };
+            return Err(missing.into());
+        };
+        let size = TreeSize(last + 1);
+        let Rows { mut batch, arrived, gathered } = rows;
+        timelines::project(&view, &arrived, size, &mut batch)?;
+        for entity in names::project(&view, gathered, &mut self.memory, &mut batch)? {
+            self.counters.add_object(&entity);
+        }
+        self.counters.project(&mut batch);
+        let leaf = record::hash(&reader.record_bytes(RecordIndex(last))?);
+        meta::project(&Cursor { size, leaf }, (size == head.size).then_some(head), &mut batch);
+        database.write(batch)?;
+        self.unflushed += size.0 - start;
+        self.size = size;
+        if self.unflushed >= FLUSH_RECORDS {
+            database.flush()?;
+            self.unflushed = 0;
+        }
+        Ok(())
+    }
+}
+
+/// The rows of one batch, as far as they need nothing that is in the database.
+#[derive(Default)]
+struct Rows {
+    batch: Batch,
+    arrived: timelines::Arrived,
+    gathered: names::Gathered,
+}
+
+impl Rows {
+    fn add(&mut self, record: &Record, reader: &Reader) -> Result<()> {
+        let delivery = record.provenance.as_ref().map_or(Delivery::Unspecified, |provenance| provenance.delivery());
+        for fact in facts_of(record) {
+            let position = fact.evidence.order();
+            for bearer in bearers(fact.fact, fact.source) {
+                self.arrived.entry(bearer).or_default().insert(position, Delta::new(&fact, delivery));
+            }
+        }
+        for (position, mentions) in histories::mentions(record) {
+            histories::project(position, &mentions, &mut self.batch);
+            self.gathered.add_mentions(position, &mentions);
+        }
+        let beside = match record.commitment.is_empty() {
+            true => None,
+            false => reader.beside(RecordIndex(record.index))?,
+        };
+        self.gathered.add_values(record, position_of(record), beside.as_ref());
+        changes::project(record, &mut self.batch);
+        Ok(())
+    }
+}
+
+/// The place of a record: that of its first fact, or when it was recorded.
+fn position_of(record: &Record) -> Position {
+    let recorded_at = OccurredAt(record::recorded_at(record).0);
+    let first = facts_of(record).next().map(|fact| fact.evidence.order());
+    first.unwrap_or((recorded_at, RecordIndex(record.index), 0))
+}

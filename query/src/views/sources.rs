@@ -1,0 +1,199 @@
+//! What each source has delivered, and how many objects of each kind it has named.
+//!
+//! Owns the counters. All of them are functions of the records; only duplicates are not, and the log counts those.
+//!
+//! ```text
+//! sources   system ‖ 0 ‖ instance ‖ 0 ‖ connector   →  SourceCounts, as protobuf
+//! objects   system ‖ 0 ‖ instance ‖ 0 ‖ kind        →  u64 distinct entities
+//! ```
+//! A kind is that of the entity, such as "account", or the type in an entitlement's, credential's or ticket's id, such as
+//! "group_member". An entity counts for the system that its id names, whichever source named it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use counterfoil_proto::v1::{Mapping, Record, record::Body};
+use counterfoil_verify::entity::{EntityId, kind_name};
+use counterfoil_verify::replay::facts_of;
+use counterfoil_verify::time::{Moment, OccurredAt};
+use prost::Message;
+
+use crate::error::Result;
+use crate::views::database::{Batch, Column, View};
+use crate::views::keys::read_u64;
+
+/// The most native types that are counted one by one per source; those beyond count together, under no name.
+const TYPES_MAX: usize = 1_000;
+
+/// System, instance, and the connector or the kind of object.
+pub(crate) type Name = (String, String, String);
+
+/// The counters of one source.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct SourceCounts {
+    /// Native events, conflicts and rejected ones left out.
+    #[prost(uint64, tag = "1")]
+    pub(crate) events: u64,
+    /// Their facts.
+    #[prost(uint64, tag = "2")]
+    pub(crate) facts: u64,
+    /// Events of a type that the connector does not know.
+    #[prost(uint64, tag = "3")]
+    pub(crate) unmapped: u64,
+    /// Events that lack what their facts need.
+    #[prost(uint64, tag = "4")]
+    pub(crate) incomplete: u64,
+    /// Known event ids that came again with other content.
+    #[prost(uint64, tag = "5")]
+    pub(crate) conflicts: u64,
+    /// Events that could not be read.
+    #[prost(uint64, tag = "6")]
+    pub(crate) rejected: u64,
+    /// When the first fact happened.
+    #[prost(message, optional, tag = "7")]
+    first: Option<Instant>,
+    /// When the last one did.
+    #[prost(message, optional, tag = "8")]
+    last: Option<Instant>,
+    /// The types that the connector does not know, by native name.
+    #[prost(btree_map = "string, message", tag = "9")]
+    pub(crate) unmapped_types: BTreeMap<String, TypeCount>,
+}
+
+/// A moment.
+#[derive(Clone, Copy, PartialEq, Message)]
+struct Instant {
+    #[prost(sint64, tag = "1")]
+    seconds: i64,
+    #[prost(uint32, tag = "2")]
+    nanos: u32,
+}
+
+/// How often a native type came, and one record with it.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(crate) struct TypeCount {
+    /// How often.
+    #[prost(uint64, tag = "1")]
+    pub(crate) count: u64,
+    /// The first record with it.
+    #[prost(uint64, tag = "2")]
+    pub(crate) example: u64,
+}
+
+impl SourceCounts {
+    /// When its first fact happened, and its last.
+    pub(crate) fn period(&self) -> (Option<OccurredAt>, Option<OccurredAt>) {
+        let moment = |instant: Instant| OccurredAt(Moment { seconds: instant.seconds, nanos: instant.nanos });
+        (self.first.map(moment), self.last.map(moment))
+    }
+
+    fn add(&mut self, record: &Record) {
+        match &record.body {
+            Some(Body::Event(event)) => {
+                let is_first_part = u64::from(event.part == 0);
+                self.events += is_first_part;
+                self.facts += event.facts.len() as u64;
+                match event.mapping() {
+                    Mapping::Unmapped => {
+                        self.unmapped += is_first_part;
+                        self.add_unmapped(&event.native_type, record.index);
+                    }
+                    Mapping::Incomplete => self.incomplete += is_first_part,
+                    _ => {}
+                }
+            }
+            Some(Body::EventConflict(_)) => self.conflicts += 1,
+            Some(Body::SourceRejected(_)) => self.rejected += 1,
+            Some(Body::Origin(_) | Body::SourceGap(_)) | None => {}
+        }
+        for fact in facts_of(record) {
+            let Moment { seconds, nanos } = fact.evidence.occurred_at().0;
+            let order = |instant: &Instant| (instant.seconds, instant.nanos);
+            let now = Instant { seconds, nanos };
+            self.first = self.first.into_iter().chain([now]).min_by_key(order);
+            self.last = self.last.into_iter().chain([now]).max_by_key(order);
+        }
+    }
+
+    fn add_unmapped(&mut self, native_type: &str, index: u64) {
+        let is_room = self.unmapped_types.len() < TYPES_MAX || self.unmapped_types.contains_key(native_type);
+        let name = if is_room { native_type } else { "" };
+        let counted = self.unmapped_types.entry(name.to_owned()).or_insert(TypeCount { count: 0, example: index });
+        counted.count += 1;
+    }
+}
+
+/// All counters, kept in memory by the projector, and which of them the next batch writes.
+#[derive(Default)]
+pub(crate) struct Counters {
+    sources: BTreeMap<Name, SourceCounts>,
+    objects: BTreeMap<Name, u64>,
+    changed_sources: BTreeSet<Name>,
+    changed_objects: BTreeSet<Name>,
+}
+
+impl Counters {
+    /// Reads what the database holds.
+    pub(crate) fn load(view: &View<'_>) -> Result<Self> {
+        Ok(Self { sources: sources(view)?, objects: objects(view)?, ..Self::default() })
+    }
+
+    /// Counts a record.
+    pub(crate) fn add(&mut self, record: &Record) {
+        let Some(provenance) = &record.provenance else { return };
+        let source = provenance.source.clone().unwrap_or_default();
+        let name = (source.system, source.instance, provenance.connector.clone());
+        self.sources.entry(name.clone()).or_default().add(record);
+        self.changed_sources.insert(name);
+    }
+
+    /// Counts an entity that was never named before.
+    pub(crate) fn add_object(&mut self, entity: &EntityId) {
+        let own_kind = kind_name(entity.kind());
+        let kind = entity.native_id().split_once('/').map_or(own_kind, |(kind, _)| kind);
+        let name = (entity.system().to_owned(), entity.instance().to_owned(), kind.to_owned());
+        *self.objects.entry(name.clone()).or_default() += 1;
+        self.changed_objects.insert(name);
+    }
+
+    /// Adds the counters that changed.
+    pub(crate) fn project(&mut self, batch: &mut Batch) {
+        for name in std::mem::take(&mut self.changed_sources) {
+            let counts = self.sources.get(&name).map(Message::encode_to_vec).unwrap_or_default();
+            batch.put(Column::Sources, key(&name), counts);
+        }
+        for name in std::mem::take(&mut self.changed_objects) {
+            let count = self.objects.get(&name).copied().unwrap_or_default();
+            batch.put(Column::Objects, key(&name), count.to_be_bytes().to_vec());
+        }
+    }
+}
+
+/// The counters of every source.
+pub(crate) fn sources(view: &View<'_>) -> Result<BTreeMap<Name, SourceCounts>> {
+    let malformed = || view.damaged("the counters of a source cannot be read");
+    let read = |row: Result<(Box<[u8]>, Box<[u8]>)>| {
+        let (key, value) = row?;
+        let counts = SourceCounts::decode(&*value).map_err(|_| malformed())?;
+        Ok((name(&key).ok_or_else(malformed)?, counts))
+    };
+    view.forward(Column::Sources, &[], &[])?.map(read).collect()
+}
+
+/// The number of objects of each kind in every system.
+pub(crate) fn objects(view: &View<'_>) -> Result<BTreeMap<Name, u64>> {
+    let malformed = || view.damaged("a count of objects cannot be read");
+    let read = |row: Result<(Box<[u8]>, Box<[u8]>)>| {
+        let (key, value) = row?;
+        Ok((name(&key).ok_or_else(malformed)?, read_u64(&value).ok_or_else(malformed)?))
+    };
+    view.forward(Column::Objects, &[], &[])?.map(read).collect()
+}
+
+fn key((system, instance, last): &Name) -> Vec<u8> {
+    format!("{system}\0{instance}\0{last}").into_bytes()
+}
+
+fn name(key: &[u8]) -> Option<Name> {
+    let mut parts = std::str::from_utf8(key).ok()?.splitn(3, '\0').map(str::to_owned);
+    Some((parts.next()?, parts.next()?, parts.next()?))
+}

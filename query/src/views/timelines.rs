@@ -1,0 +1,254 @@
+//! The state view: what an entity's facts come to at (occurred_at ≤ T, the first K records), without replaying them all.
+//!
+//! Owns the snapshots of states along an entity's history, and for which K each holds. What it answers always equals
+//! `verify::replay::replay` over the entity's records; it never decides what a fact does.
+//!
+//! ```text
+//! snapshots   entity ‖ position ‖ u64 created   →  u64 valid_from ‖ u64 valid_until ‖ u64 ordinal ‖ u32 entries
+//! states      the same key                      →  verify::state::State, as protobuf
+//! timelines   entity                            →  u64 count ‖ u64 credit ‖ position ‖ u64 created ‖ u64 valid_from
+//!                                                  ‖ u64 ordinal ‖ u32 entries
+//! ```
+//! A snapshot at position P, made when the log had `created` records, holds every delta up to P among these. It answers
+//! for K exactly if valid_from ≤ K ≤ valid_until: `valid_from` is one past the largest index in it, and `valid_until` the
+//! index of the first delta up to P that arrived later, or the largest number while there is none. While there is none
+//! the snapshot is open. A late delta closes every open snapshot behind it; closed ones stay and serve an earlier K.
+//!
+//! `ordinal` counts the deltas up to P, `entries` what the state lists. A timeline's row counts its deltas and names its
+//! newest open snapshot, which is all that an append in order needs to know.
+
+use std::collections::BTreeMap;
+
+use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::state::State;
+use counterfoil_verify::time::{Moment, OccurredAt};
+use counterfoil_verify::tree::TreeSize;
+use prost::Message;
+
+use crate::error::Result;
+use crate::views::database::{Batch, Column, View};
+use crate::views::deltas::{self, Delta};
+use crate::views::keys::{
+    FIRST, POSITION_BYTES, Position, entity_prefix, key, last_at, position_bytes, read_position, read_u64,
+};
+
+/// The fewest deltas between two snapshots. A state that lists more than that is kept only as often as it has entries,
+/// so that the snapshots of a group with thousands of members stay in proportion to its history.
+const SPACING_MIN: u64 = 64;
+/// How many deltas each arriving delta allows to be read again for new snapshots. In order 1 is needed; a history that
+/// arrives backwards, one batch at a time, would need its square, and waits for its new snapshots instead.
+const CREDIT_PER_DELTA: u64 = 8;
+/// `valid_until` of an open snapshot.
+const OPEN: u64 = u64::MAX;
+
+/// The state of `entity` at `at`, as far as the first `known` records tell. Costs one snapshot and the deltas after it.
+pub(crate) fn state_at(view: &View<'_>, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<State> {
+    let prefix = entity_prefix(entity);
+    let mut base = Base::NONE;
+    let from = key(&prefix, &[&position_bytes(&last_at(at)), &[0xff; 8]]);
+    for row in view.backward(Column::Snapshots, &from, &prefix)? {
+        let (row_key, value) = row?;
+        let (snapshot, valid_until) = read_snapshot(view, &row_key[prefix.len()..], &value)?;
+        if snapshot.valid_from <= known.0 && known.0 <= valid_until {
+            base = snapshot;
+            break;
+        }
+    }
+    let mut state = base.load(view, &prefix)?;
+    for delta in deltas::read(view, &prefix, base.position, at, known)? {
+        let (position, delta) = delta?;
+        delta.apply(&mut state, entity, position);
+    }
+    Ok(state)
+}
+
+/// The deltas of one projector batch, by entity, in the order in which they apply.
+pub(crate) type Arrived = BTreeMap<EntityId, BTreeMap<Position, Delta>>;
+
+/// Adds the deltas of a batch of records that ends at `size`.
+pub(crate) fn project(view: &View<'_>, arrived: &Arrived, size: TreeSize, batch: &mut Batch) -> Result<()> {
+    let prefixes: Vec<Vec<u8>> = arrived.keys().map(entity_prefix).collect();
+    let held = view.get_many(Column::Timelines, &prefixes)?;
+    for (((entity, deltas), prefix), held) in arrived.iter().zip(prefixes).zip(held) {
+        let timeline = match held {
+            Some(bytes) => Timeline::from_bytes(&bytes).ok_or_else(|| view.damaged("a timeline cannot be read"))?,
+            None => Timeline { count: 0, credit: 0, base: Base::NONE },
+        };
+        let written = Writer { view, entity, prefix: &prefix, timeline, size }.write(deltas, batch)?;
+        batch.put(Column::Timelines, prefix, written.to_bytes());
+    }
+    Ok(())
+}
+
+/// Writes one entity's part of a batch.
+struct Writer<'a> {
+    view: &'a View<'a>,
+    entity: &'a EntityId,
+    prefix: &'a [u8],
+    timeline: Timeline,
+    size: TreeSize,
+}
+
+impl Writer<'_> {
+    fn write(mut self, arrived: &BTreeMap<Position, Delta>, batch: &mut Batch) -> Result<Timeline> {
+        let late = arrived.keys().next().filter(|first| **first < self.timeline.base.position);
+        if let Some(&first) = late {
+            self.timeline.base = self.close_from(first, arrived, batch)?;
+        }
+        self.timeline.count += arrived.len() as u64;
+        self.timeline.credit = self.timeline.credit.saturating_add(CREDIT_PER_DELTA * arrived.len() as u64);
+        for (position, delta) in arrived {
+            batch.put(Column::Deltas, key(self.prefix, &[&position_bytes(position)]), delta.encode_to_vec());
+        }
+        let uncovered = self.timeline.count - self.timeline.base.ordinal;
+        if uncovered >= self.timeline.base.spacing() && self.timeline.credit >= uncovered {
+            self.timeline.credit -= uncovered;
+            self.cover(arrived, batch)?;
+        }
+        Ok(self.timeline)
+    }
+
+    /// Closes the open snapshots from `first` on and gives the newest open one before it.
+    fn close_from(&self, first: Position, arrived: &BTreeMap<Position, Delta>, batch: &mut Batch) -> Result<Base> {
+        let from = key(self.prefix, &[&position_bytes(&first)]);
+        for row in self.view.forward(Column::Snapshots, &from, self.prefix)? {
+            let (row_key, mut value) = row?;
+            let (snapshot, valid_until) = read_snapshot(self.view, &row_key[self.prefix.len()..], &value)?;
+            let late = arrived.range(..=snapshot.position).map(|(position, _)| position.1.0).min();
+            if let (OPEN, Some(late)) = (valid_until, late) {
+                value[8..16].copy_from_slice(&late.to_be_bytes());
+                batch.put(Column::Snapshots, row_key.into(), value.into());
+            }
+        }
+        for row in self.view.backward(Column::Snapshots, &from, self.prefix)? {
+            let (row_key, value) = row?;
+            let (snapshot, valid_until) = read_snapshot(self.view, &row_key[self.prefix.len()..], &value)?;
+            if valid_until == OPEN && snapshot.position < first {
+                return Ok(snapshot);
+            }
+        }
+        Ok(Base::NONE)
+    }
+
+    /// Applies all deltas after the base, those of this batch too, and leaves snapshots on the way.
+    fn cover(&mut self, arrived: &BTreeMap<Position, Delta>, batch: &mut Batch) -> Result<()> {
+        let mut base = self.timeline.base;
+        let end = OccurredAt(Moment::MAX);
+        let mut pending: BTreeMap<Position, Delta> =
+            deltas::read(self.view, self.prefix, base.position, end, self.size)?.collect::<Result<_>>()?;
+        pending.extend(arrived.iter().map(|(position, delta)| (*position, delta.clone())));
+        let mut state = base.load(self.view, self.prefix)?;
+        let (mut ordinal, mut valid_from) = (base.ordinal, base.valid_from);
+        for (position, delta) in pending {
+            delta.apply(&mut state, self.entity, position);
+            ordinal += 1;
+            valid_from = valid_from.max(position.1.0 + 1);
+            if ordinal - base.ordinal >= base.spacing() {
+                base = Base { position, created: self.size.0, valid_from, ordinal, entries: entries(&state) };
+                let key = base.key(self.prefix);
+                batch.put(Column::Snapshots, key.clone(), base.to_row());
+                batch.put(Column::States, key, state.encode_to_vec());
+            }
+        }
+        self.timeline.base = base;
+        Ok(())
+    }
+}
+
+/// A snapshot, less its state.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Base {
+    position: Position,
+    created: u64,
+    valid_from: u64,
+    ordinal: u64,
+    entries: u32,
+}
+
+impl Base {
+    /// The empty state before every delta.
+    const NONE: Self = Self { position: FIRST, created: 0, valid_from: 0, ordinal: 0, entries: 0 };
+
+    /// How many deltas later the next snapshot is due.
+    fn spacing(&self) -> u64 {
+        SPACING_MIN.max(u64::from(self.entries))
+    }
+
+    fn key(&self, prefix: &[u8]) -> Vec<u8> {
+        key(prefix, &[&position_bytes(&self.position), &self.created.to_be_bytes()])
+    }
+
+    fn load(&self, view: &View<'_>, prefix: &[u8]) -> Result<State> {
+        if *self == Self::NONE {
+            return Ok(State::default());
+        }
+        let bytes = view.get(Column::States, &self.key(prefix))?;
+        let bytes = bytes.ok_or_else(|| view.damaged("the state of a snapshot is missing"))?;
+        State::decode(bytes.as_slice()).map_err(|_| view.damaged("the state of a snapshot cannot be read"))
+    }
+
+    fn to_row(self) -> Vec<u8> {
+        let numbers = [self.valid_from, OPEN, self.ordinal].map(u64::to_be_bytes).concat();
+        key(&numbers, &[&self.entries.to_be_bytes()])
+    }
+}
+
+/// Reads a row of `snapshots`, its key without the entity.
+fn read_snapshot(view: &View<'_>, key: &[u8], value: &[u8]) -> Result<(Base, u64)> {
+    let read = || {
+        let (position, created) = key.split_at_checked(POSITION_BYTES)?;
+        let base = Base {
+            position: read_position(position)?,
+            created: read_u64(created)?,
+            valid_from: read_u64(value.get(..8)?)?,
+            ordinal: read_u64(value.get(16..24)?)?,
+            entries: u32::from_be_bytes(value.get(24..)?.try_into().ok()?),
+        };
+        Some((base, read_u64(value.get(8..16)?)?))
+    };
+    read().ok_or_else(|| view.damaged("a snapshot cannot be read"))
+}
+
+/// What the projector has to know of an entity.
+struct Timeline {
+    count: u64,
+    credit: u64,
+    /// The newest open snapshot.
+    base: Base,
+}
+
+const TIMELINE_BYTES: usize = 8 + 8 + POSITION_BYTES + 8 + 8 + 8 + 4;
+
+impl Timeline {
+    fn to_bytes(&self) -> Vec<u8> {
+        let Base { position, created, valid_from, ordinal, entries } = &self.base;
+        let head = [self.count, self.credit].map(u64::to_be_bytes).concat();
+        let numbers = [*created, *valid_from, *ordinal].map(u64::to_be_bytes).concat();
+        key(&head, &[&position_bytes(position), &numbers, &entries.to_be_bytes()])
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; TIMELINE_BYTES] = bytes.try_into().ok()?;
+        let number = |start: usize| read_u64(&bytes[start..start + 8]);
+        let base = Base {
+            position: read_position(&bytes[16..40])?,
+            created: number(40)?,
+            valid_from: number(48)?,
+            ordinal: number(56)?,
+            entries: u32::from_be_bytes(bytes[64..].try_into().ok()?),
+        };
+        Some(Self { count: number(0)?, credit: number(8)?, base })
+    }
+}
+
+/// How many things a state lists.
+fn entries(state: &State) -> u32 {
+    let ticket = state.ticket.as_ref().map_or(0, |ticket| ticket.approvals.len() + ticket.items.len());
+    let listed = state.grants.len()
+        + state.credentials.len()
+        + state.implies.len()
+        + state.owners.len()
+        + state.linked.len()
+        + ticket;
+    u32::try_from(listed).unwrap_or(u32::MAX)
+}

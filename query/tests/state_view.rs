@@ -1,0 +1,193 @@
+//! The state view against the naive replay: whatever the order of arrival, at any T and any K, both say the same.
+
+mod common;
+
+use common::{Native, TestLedger, approval, entity, fact, occurred, of_system, source, ticket, ticket_ref};
+use counterfoil_proto::v1::fact::Detail;
+use counterfoil_proto::v1::{EntityKind, Fact, FactKind, Grant, Record, Ref};
+use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::fact::entity_set;
+use counterfoil_verify::replay::replay;
+use counterfoil_verify::tree::TreeSize;
+use proptest::prelude::*;
+
+/// The order in which facts that happened one after the other arrive.
+#[derive(Clone, Copy, Debug)]
+enum Arrival {
+    InOrder,
+    Reversed,
+    Shuffled(u64),
+}
+
+/// A fact of a small company: few groups, more accounts.
+fn company_fact(seconds: i64, kind: usize, account: usize, group: usize) -> Fact {
+    let id = |text: String| Some(text.parse::<EntityId>().unwrap().to_ref(&source("none")));
+    let subject = id(format!("account:okta:default:u{account}"));
+    let object = id(format!("entitlement:okta:default:group_member/{group}"));
+    let credential = id(format!("credential:okta:default:api_token/{group}"));
+    let unnamed = Some(Ref { kind: EntityKind::Account.into(), tokens: vec![vec![account as u8; 16]], ..Ref::default() });
+    let made = match kind {
+        0..4 => fact(FactKind::GrantAdded, seconds, subject, object),
+        4..6 => fact(FactKind::GrantRemoved, seconds, subject, object),
+        6 => Fact {
+            detail: Some(Detail::Grant(Grant { expires_at: Some(common::time(seconds + 50)), ..Grant::default() })),
+            ..fact(FactKind::GrantModified, seconds, subject, object)
+        },
+        7 => fact(FactKind::AccountDisabled, seconds, subject, None),
+        8 => fact(FactKind::SnapshotItem, seconds, subject, object),
+        9 => fact(FactKind::CredentialCreated, seconds, subject, credential),
+        10 => fact(FactKind::GrantAdded, seconds, unnamed, object),
+        11 => ticket(FactKind::TicketUpdated, seconds, group as u32, subject, object),
+        12 => approval(FactKind::ApprovalGranted, seconds, group as u32, subject.unwrap()),
+        _ => fact(FactKind::AccountUpdated, seconds, subject, None),
+    };
+    of_system("okta", made)
+}
+
+fn arrange(mut facts: Vec<Fact>, arrival: Arrival) -> Vec<Fact> {
+    match arrival {
+        Arrival::InOrder => {}
+        Arrival::Reversed => facts.reverse(),
+        Arrival::Shuffled(seed) => {
+            let mut state = seed | 1;
+            for last in (1..facts.len()).rev() {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                facts.swap(last, (state >> 33) as usize % (last + 1));
+            }
+        }
+    }
+    facts
+}
+
+/// Each entity that is named, at each T and K, against the replay of all records.
+fn check(ledger: &TestLedger, questions: &[(i64, u64)]) {
+    let views = ledger.views();
+    let query = views.query().unwrap();
+    let size = ledger.reader().head().size;
+    let records: Vec<Record> = ledger.reader().records(0..size.0).collect::<Result<_, _>>().unwrap();
+    let entities: std::collections::BTreeSet<EntityId> = records.iter().flat_map(entity_set).collect();
+    for (at, known) in questions.iter().copied().chain([(i64::from(i32::MAX), u64::MAX)]) {
+        let known = TreeSize(known.min(size.0));
+        for entity in &entities {
+            let naive = replay(entity, &records, occurred(at), known);
+            let viewed = query.replayed(entity, occurred(at), known).unwrap();
+            assert_eq!(viewed, naive, "{entity} at {at} s, known {known}");
+        }
+    }
+}
+
+fn arrivals() -> impl Strategy<Value = Arrival> {
+    prop_oneof![Just(Arrival::InOrder), Just(Arrival::Reversed), any::<u64>().prop_map(Arrival::Shuffled)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_view_is_the_replay_at_any_t_and_k(
+        facts in prop::collection::vec((0_usize..14, 0_usize..120, 0_usize..2), 1..700),
+        gaps in prop::collection::vec(0_i64..3, 700),
+        arrival in arrivals(),
+        facts_per_event in 1_usize..4,
+        events_per_commit in 1_usize..80,
+        catches_up in any::<bool>(),
+        questions in prop::collection::vec((-5_i64..1_500, 0_u64..720), 12),
+    ) {
+        let mut seconds = 0;
+        let facts: Vec<Fact> = facts
+            .into_iter()
+            .zip(gaps)
+            .map(|((kind, account, group), gap)| {
+                seconds += gap;
+                company_fact(seconds, kind, account, group)
+            })
+            .collect();
+        let ledger = TestLedger::new();
+        let facts = arrange(facts, arrival);
+        let events: Vec<Native> = facts.chunks(facts_per_event).map(|facts| Native::new("okta", facts.to_vec())).collect();
+        for commit in events.chunks(events_per_commit) {
+            ledger.record(commit.to_vec());
+            if catches_up {
+                drop(ledger.views());
+            }
+        }
+        check(&ledger, &questions);
+    }
+}
+
+#[test]
+fn a_history_that_arrives_backwards_one_by_one_is_right_at_any_moment() {
+    let ledger = TestLedger::new();
+    let views = ledger.views();
+    for seconds in (0..400).rev() {
+        let kind = (seconds % 9) as usize;
+        ledger.record_one(Native::new("okta", vec![company_fact(seconds, kind, (seconds % 100) as usize, 0)]));
+        views.catch_up(&mut |_, _| ()).unwrap();
+    }
+    drop(views);
+    let questions: Vec<(i64, u64)> = (0..40).map(|number| (number * 10, (number * 97) as u64 % 402)).collect();
+    check(&ledger, &questions);
+}
+
+#[test]
+fn s2_24_a_ticket_alone_gives_no_access() {
+    let ledger = TestLedger::new();
+    let ann = || ledger.who("account:okta:default:00u1", &["ann@example.com"]);
+    let group = || ledger.who("entitlement:okta:default:group_member/00g1", &[]);
+    ledger.record_one(Native::new(
+        "freshservice",
+        vec![
+            ticket(FactKind::TicketOpened, 10, 7, Some(ann()), Some(group())),
+            approval(FactKind::ApprovalGranted, 20, 7, ledger.who("account:freshservice:default:9", &[])),
+            ticket(FactKind::TicketClosed, 30, 7, None, None),
+        ],
+    ));
+    let views = ledger.views();
+    let query = views.query().unwrap();
+    let state = query.state(&entity("account:okta:default:00u1"), occurred(99), None).unwrap().state.unwrap();
+    assert!(state.known, "the ticket names the account");
+    assert_eq!((state.grants.len(), state.account), (0, None));
+    let holders = query.holders(&entity("entitlement:okta:default:group_member/00g1"), occurred(99), None).unwrap();
+    assert_eq!(holders.holders.len(), 0);
+    let ticket = query.state(&entity("ticket:freshservice:default:ticket/7"), occurred(99), None).unwrap();
+    assert!(ticket.state.unwrap().ticket.unwrap().decided_at.is_some());
+}
+
+#[test]
+fn s2_23_deleting_a_link_changes_no_state() {
+    let account = "account:okta:default:00u1";
+    let group = "entitlement:okta:default:group_member/00g1";
+    let states = [true, false].map(|is_linked| {
+        let ledger = TestLedger::new();
+        let who = || ledger.who(account, &["ann@example.com"]);
+        let tickets: &[u32] = if is_linked { &[7] } else { &[] };
+        ledger.record(vec![
+            Native::new("freshservice", vec![ticket(FactKind::TicketOpened, 10, 7, Some(who()), Some(ledger.who(group, &[])))]),
+            Native::new("okta", vec![common::grant(20, who(), ledger.who(group, &[]), tickets)]),
+        ]);
+        let views = ledger.views();
+        let query = views.query().unwrap();
+        [account, group].map(|id| query.replayed(&entity(id), occurred(99), TreeSize(3)).unwrap())
+    });
+    assert_eq!(states[0], states[1]);
+    assert_eq!(states[0][0].grants.len(), 1);
+    assert_ne!(ticket_ref(7), Ref::default());
+}
+
+#[test]
+fn a_grant_that_ran_out_is_shown_as_lapsed_from_that_moment_on() {
+    let ledger = TestLedger::new();
+    let expiry = Grant { expires_at: Some(common::time(50)), ..Grant::default() };
+    let added = Fact {
+        detail: Some(Detail::Grant(expiry)),
+        ..company_fact(10, 0, 1, 1)
+    };
+    ledger.record_one(Native::new("okta", vec![added]));
+    let views = ledger.views();
+    let query = views.query().unwrap();
+    let lapsed = |at| {
+        let answer = query.state(&entity("account:okta:default:u1"), occurred(at), None).unwrap();
+        answer.state.unwrap().grants[0].lapsed
+    };
+    assert_eq!([49, 50, 51].map(lapsed), [false, true, true]);
+}
