@@ -1,1 +1,58 @@
-fn main() {}
+//! The `counterfoil` program: one file per verb, and nothing but wiring.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod checkpoint;
+mod cli;
+mod completions;
+mod deadletter;
+mod demo;
+mod diff;
+mod explain;
+mod fsck;
+mod history;
+mod holders;
+mod import;
+mod init;
+mod open;
+mod output;
+mod proof;
+mod record;
+mod sources;
+mod state;
+mod tables;
+mod when;
+mod who;
+
+use cli::{Cli, Verb};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match &cli.verb {
+        Verb::Init(arguments) => init::run(arguments),
+        Verb::Import(arguments) => import::run(arguments),
+        Verb::State(arguments) => state::run(arguments),
+        Verb::History(arguments) => history::run(arguments),
+        Verb::Diff(arguments) => diff::run(arguments),
+        Verb::Holders(arguments) => holders::run(arguments),
+        Verb::Explain(arguments) => explain::run(arguments),
+        Verb::Record(arguments) => record::run(arguments),
+        Verb::Proof(arguments) => proof::run(arguments),
+        Verb::Checkpoint(arguments) => checkpoint::run(arguments),
+        Verb::Fsck(arguments) => fsck::run(arguments),
+        Verb::Sources(arguments) => sources::run(arguments),
+        Verb::Deadletter(arguments) => deadletter::run(arguments),
+        Verb::Demo(arguments) => demo::run(arguments),
+        Verb::Completions(arguments) => completions::run(arguments),
+    };
+    match done {
+        Ok(exit) => exit.into(),
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("counterfoil: {}", output::safe(&format!("{error:#}")));
+            cli::Exit::Failed.into()
+        }
+    }
+}

@@ -19,26 +19,27 @@ pub struct Derived {
 /// Derives the decision of a ticket: approved once every level is, rejected once one is. A ticket without approvals
 /// has none.
 pub fn derive(ticket: &TicketState) -> Option<Derived> {
-    let mut levels: Vec<u32> = ticket
-        .approvals
-        .values()
-        .map(|approval| approval.level)
-        .collect();
+    let mut levels: Vec<u32> = ticket.approvals.values().map(|approval| approval.level).collect();
     levels.sort_unstable();
     levels.dedup();
+    let derived: Vec<Derived> = levels
+        .into_iter()
+        .map(|level| {
+            let rows: Vec<&ApprovalState> =
+                ticket.approvals.values().filter(|approval| approval.level == level).collect();
+            derive_level(&rows)
+        })
+        .collect();
+    let rejected = derived.iter().filter(|level| level.decision == Decision::Rejected);
+    if let Some(first) = rejected.min_by_key(|level| level.completed_by.map(|by| by.order())) {
+        return Some(*first);
+    }
     let mut whole: Option<Derived> = None;
-    for level in levels {
-        let rows: Vec<&ApprovalState> = ticket
-            .approvals
-            .values()
-            .filter(|approval| approval.level == level)
-            .collect();
-        let derived = derive_level(&rows);
+    for derived in derived {
         whole = Some(match (whole, derived.decision) {
-            (Some(earlier), Decision::Approved) => Derived {
-                completed_by: later(earlier.completed_by, derived.completed_by),
-                ..derived
-            },
+            (Some(earlier), Decision::Approved) => {
+                Derived { completed_by: later(earlier.completed_by, derived.completed_by), ..derived }
+            }
             _ => derived,
         });
         if derived.decision != Decision::Approved {
@@ -52,81 +53,48 @@ pub fn derive(ticket: &TicketState) -> Option<Derived> {
 /// do not vote; a level in which all of them are has that fate.
 fn derive_level(rows: &[&ApprovalState]) -> Derived {
     let with = |decision: Decision| {
-        let mut found: Vec<Evidence> = rows
-            .iter()
-            .filter(|row| row.decision() == decision)
-            .map(|row| row.evidence)
-            .collect();
+        let mut found: Vec<Evidence> =
+            rows.iter().filter(|row| row.decision() == decision).map(|row| row.evidence).collect();
         found.sort_by_key(Evidence::order);
         found
     };
-    let (approved, rejected, pending) = (
-        with(Decision::Approved),
-        with(Decision::Rejected),
-        with(Decision::Requested),
-    );
+    let (approved, rejected, pending) = (with(Decision::Approved), with(Decision::Rejected), with(Decision::Requested));
     let voters = approved.len() + rejected.len() + pending.len();
     if voters == 0 {
-        let moot = rows
-            .iter()
-            .map(|row| row.evidence)
-            .max_by_key(Evidence::order);
-        let decision = if with(Decision::Expired).is_empty() {
-            Decision::Cancelled
-        } else {
-            Decision::Expired
-        };
-        return Derived {
-            decision,
-            completed_by: moot,
-        };
+        let moot = rows.iter().map(|row| row.evidence).max_by_key(Evidence::order);
+        let decision = if with(Decision::Expired).is_empty() { Decision::Cancelled } else { Decision::Expired };
+        return Derived { decision, completed_by: moot };
     }
     let rule = rows.iter().map(|row| row.rule()).max().unwrap_or_default();
-    let quorum = rows
-        .iter()
-        .map(|row| row.quorum as usize)
-        .max()
-        .unwrap_or_default();
+    let quorum = rows.iter().map(|row| row.quorum as usize).max().unwrap_or_default();
     let needed = match rule {
         ApprovalRule::All | ApprovalRule::Unspecified => voters,
         ApprovalRule::Majority => voters / 2 + 1,
-        ApprovalRule::Quorum => quorum.clamp(1, voters),
+        // Never fewer than asked for: the rows of those who did not answer yet may not be recorded.
+        ApprovalRule::Quorum => quorum.max(1),
         ApprovalRule::Any | ApprovalRule::First => 1,
     };
     if rule == ApprovalRule::First {
-        let first = approved
-            .first()
-            .into_iter()
-            .chain(rejected.first())
-            .min_by_key(|evidence| evidence.order())
-            .copied();
+        let first =
+            approved.first().into_iter().chain(rejected.first()).min_by_key(|evidence| evidence.order()).copied();
         return match first {
             Some(first) if approved.first() == Some(&first) => decided(Decision::Approved, first),
             Some(first) => decided(Decision::Rejected, first),
-            None => Derived {
-                decision: Decision::Requested,
-                completed_by: None,
-            },
+            None => Derived { decision: Decision::Requested, completed_by: None },
         };
     }
     if let Some(&last_needed) = approved.get(needed - 1) {
         return decided(Decision::Approved, last_needed);
     }
     // Rejected as soon as the approvals that are needed can no longer be reached.
-    match rejected.get(voters - needed) {
+    match rejected.get(voters.saturating_sub(needed)) {
         Some(&last_needed) => decided(Decision::Rejected, last_needed),
-        None => Derived {
-            decision: Decision::Requested,
-            completed_by: None,
-        },
+        None => Derived { decision: Decision::Requested, completed_by: None },
     }
 }
 
 fn decided(decision: Decision, by: Evidence) -> Derived {
-    Derived {
-        decision,
-        completed_by: Some(by),
-    }
+    Derived { decision, completed_by: Some(by) }
 }
 
 fn later(one: Option<Evidence>, other: Option<Evidence>) -> Option<Evidence> {

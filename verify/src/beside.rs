@@ -36,17 +36,11 @@ pub enum BesideError {
 
 /// Seals a payload and the values of entities under a fresh seed.
 pub fn seal(seed: [u8; SALT_BYTES], payload: Vec<u8>, values: &[Values]) -> Beside {
-    let sealed = |content| Sealed {
-        content,
-        ..Sealed::default()
-    };
+    let sealed = |content| Sealed { content, ..Sealed::default() };
     Beside {
         seed: seed.to_vec(),
         payload: Some(sealed(payload)),
-        values: values
-            .iter()
-            .map(|values| sealed(values.encode_to_vec()))
-            .collect(),
+        values: values.iter().map(|values| sealed(values.encode_to_vec())).collect(),
     }
 }
 
@@ -57,10 +51,7 @@ pub fn commitment(beside: &Beside) -> Result<Hash, BesideError> {
         parts.extend_from_slice(part_commitment(beside, number, sealed)?.as_bytes());
     }
     let count = u32::try_from(parts.len() / 32).map_err(|_| BesideError::NotCanonical)?;
-    Ok(domain_hash(
-        "counterfoil/commitments/v1",
-        &[&count.to_be_bytes(), &parts],
-    ))
+    Ok(domain_hash("counterfoil/commitments/v1", &[&count.to_be_bytes(), &parts]))
 }
 
 /// Reads what lies beside a record and checks it against the record's commitment.
@@ -85,30 +76,19 @@ pub fn values(beside: &Beside) -> impl Iterator<Item = (EntityId, Values)> {
 }
 
 fn part_commitment(beside: &Beside, number: usize, sealed: &Sealed) -> Result<Hash, BesideError> {
-    let count = u32::try_from(number)
-        .map_err(|_| BesideError::NotCanonical)?
-        .to_be_bytes();
-    let salt = match (
-        beside.seed.len(),
-        sealed.salt.len(),
-        sealed.commitment.len(),
-    ) {
+    let count = u32::try_from(number).map_err(|_| BesideError::NotCanonical)?.to_be_bytes();
+    let salt = match (beside.seed.len(), sealed.salt.len(), sealed.commitment.len()) {
         (SALT_BYTES, 0, 0) => {
-            let mut mac = Hmac::<Sha256>::new_from_slice(&beside.seed)
-                .expect("HMAC takes a key of any length");
+            let mut mac = Hmac::<Sha256>::new_from_slice(&beside.seed).expect("HMAC takes a key of any length");
             mac.update(b"counterfoil/salt/v1\0");
             mac.update(&count);
             mac.finalize().into_bytes().to_vec()
         }
         (0, SALT_BYTES, 0) => sealed.salt.clone(),
         (0, 0, 32) if sealed.content.is_empty() => {
-            return Hash::from_slice(&sealed.commitment)
-                .map_err(|_| BesideError::Unopenable(number));
+            return Hash::from_slice(&sealed.commitment).map_err(|_| BesideError::Unopenable(number));
         }
         _ => return Err(BesideError::Unopenable(number)),
     };
-    Ok(domain_hash(
-        "counterfoil/commitment/v1",
-        &[&salt, &count, &sealed.content],
-    ))
+    Ok(domain_hash("counterfoil/commitment/v1", &[&salt, &count, &sealed.content]))
 }

@@ -25,9 +25,7 @@ pub struct EntityId(Box<[u8]>);
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum EntityError {
     /// The text lacks a part.
-    #[error(
-        "{0:?} is not an entity id: expected KIND:SYSTEM:INSTANCE:ID, such as account:okta:default:00u1"
-    )]
+    #[error("{0:?} is not an entity id: expected KIND:SYSTEM:INSTANCE:ID, such as account:okta:default:00u1")]
     Form(String),
     /// The kind is not known, or has no such ids.
     #[error(
@@ -49,27 +47,20 @@ pub enum EntityError {
 
 impl EntityId {
     /// The id of something that a source names by a native id.
-    pub fn new(
-        kind: EntityKind,
-        system: &str,
-        instance: &str,
-        id: &str,
-    ) -> Result<Self, EntityError> {
+    pub fn new(kind: EntityKind, system: &str, instance: &str, id: &str) -> Result<Self, EntityError> {
         if kind == EntityKind::Unspecified || kind == EntityKind::Identifier {
             return Err(EntityError::Kind(kind_name(kind).to_owned()));
         }
         check_name(system)?;
         check_name(instance)?;
-        let needs_id = kind != EntityKind::Unresolved;
-        if needs_id != is_opaque(id) {
-            return Err(EntityError::NativeId(id.to_owned()));
+        match kind {
+            EntityKind::Source => check_name(id)?,
+            EntityKind::Unresolved if id.is_empty() => {}
+            EntityKind::Unresolved => return Err(EntityError::NativeId(id.to_owned())),
+            _ if is_opaque(id) => {}
+            _ => return Err(EntityError::NativeId(id.to_owned())),
         }
-        Ok(Self::from_parts(
-            kind,
-            system.as_bytes(),
-            instance.as_bytes(),
-            id.as_bytes(),
-        ))
+        Ok(Self::from_parts(kind, system.as_bytes(), instance.as_bytes(), id.as_bytes()))
     }
 
     /// The id of an identifier: its token stands for system, instance and value.
@@ -77,17 +68,12 @@ impl EntityId {
         Self::from_parts(EntityKind::Identifier, b"", b"", token.as_bytes())
     }
 
-    /// What a system's tickets say about somebody they do not name.
+    /// What a system's tickets say about somebody they do not name. The caller has checked the source's names.
     pub fn unresolved(source: &Source) -> Self {
-        Self::from_parts(
-            EntityKind::Unresolved,
-            source.system.as_bytes(),
-            source.instance.as_bytes(),
-            b"",
-        )
+        Self::from_parts(EntityKind::Unresolved, source.system.as_bytes(), source.instance.as_bytes(), b"")
     }
 
-    /// The entity that a source's rejected events and gaps belong to.
+    /// The entity that a source's rejected events and gaps belong to. The caller has checked the source's names.
     pub fn source(source: &Source) -> Self {
         Self::from_parts(
             EntityKind::Source,
@@ -97,7 +83,8 @@ impl EntityId {
         )
     }
 
-    /// The id that a fact's reference gives, where it gives one. `source` fills in what the reference leaves out.
+    /// The id that a fact's reference gives, where it gives one. `source` fills in what the reference leaves out. A
+    /// reference that no record may hold gives none.
     pub fn of(reference: &Ref, source: &Source) -> Option<Self> {
         if reference.id.is_empty() {
             return None;
@@ -107,12 +94,7 @@ impl EntityId {
         } else {
             (&reference.system, &reference.instance)
         };
-        Some(Self::from_parts(
-            reference.kind(),
-            system.as_bytes(),
-            instance.as_bytes(),
-            reference.id.as_bytes(),
-        ))
+        Self::new(reference.kind(), system, instance, &reference.id).ok()
     }
 
     fn from_parts(kind: EntityKind, system: &[u8], instance: &[u8], id: &[u8]) -> Self {
@@ -125,19 +107,27 @@ impl EntityId {
         Self(bytes.into_boxed_slice())
     }
 
-    /// Reads the binary form.
+    /// Reads the binary form. Accepts exactly the bytes that an id of this version has.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, EntityError> {
         let malformed = || EntityError::Bytes(bytes.len());
         let (&kind, mut rest) = bytes.split_first().ok_or_else(malformed)?;
-        EntityKind::try_from(i32::from(kind)).map_err(|_| malformed())?;
-        for _ in 0..3 {
+        let kind = EntityKind::try_from(i32::from(kind)).map_err(|_| malformed())?;
+        let mut parts: [&[u8]; 3] = [b""; 3];
+        for part in &mut parts {
             let (&length, tail) = rest.split_first().ok_or_else(malformed)?;
-            rest = tail.get(usize::from(length)..).ok_or_else(malformed)?;
+            (*part, rest) = tail.split_at_checked(usize::from(length)).ok_or_else(malformed)?;
         }
         if !rest.is_empty() {
             return Err(malformed());
         }
-        Ok(Self(bytes.into()))
+        let [system, instance, id] = parts;
+        if kind == EntityKind::Identifier {
+            let token = Token::from_slice(id).map_err(|_| malformed())?;
+            let is_alone = system.is_empty() && instance.is_empty();
+            return if is_alone { Ok(Self::identifier(&token)) } else { Err(malformed()) };
+        }
+        let text = |part| std::str::from_utf8(part).map_err(|_| malformed());
+        Self::new(kind, text(system)?, text(instance)?, text(id)?)
     }
 
     /// The binary form, at most 1 + 3 × 256 bytes.
@@ -162,26 +152,17 @@ impl EntityId {
 
     /// The native id, such as "00u1" or "group_member/00g1"; of a source its stream; empty for an identifier.
     pub fn native_id(&self) -> &str {
-        if self.kind() == EntityKind::Identifier {
-            ""
-        } else {
-            self.text(2)
-        }
+        if self.kind() == EntityKind::Identifier { "" } else { self.text(2) }
     }
 
     /// The token of an identifier.
     pub fn token(&self) -> Option<Token> {
-        (self.kind() == EntityKind::Identifier)
-            .then(|| Token::from_slice(self.part(2)).ok())
-            .flatten()
+        (self.kind() == EntityKind::Identifier).then(|| Token::from_slice(self.part(2)).ok()).flatten()
     }
 
     /// The reference that names this entity in a fact of `source`.
     pub fn to_ref(&self, source: &Source) -> Ref {
-        let mut reference = Ref {
-            kind: self.kind().into(),
-            ..Ref::default()
-        };
+        let mut reference = Ref { kind: self.kind().into(), ..Ref::default() };
         if let Some(token) = self.token() {
             reference.tokens.push(token.as_bytes().to_vec());
             return reference;
@@ -235,45 +216,36 @@ impl std::str::FromStr for EntityId {
         let (kind, rest) = text.split_once(':').ok_or_else(form)?;
         let kind = kind_from_name(kind).ok_or_else(|| EntityError::Kind(kind.to_owned()))?;
         if kind == EntityKind::Identifier {
-            return Token::from_hex(rest)
-                .map(|token| Self::identifier(&token))
-                .map_err(|_| form());
+            return Token::from_hex(rest).map(|token| Self::identifier(&token)).map_err(|_| form());
         }
         let mut parts = rest.splitn(3, ':');
         let system = parts.next().ok_or_else(form)?;
         let instance = parts.next().ok_or_else(form)?;
-        Self::new(kind, system, instance, parts.next().unwrap_or_default())
+        let id = parts.next();
+        if id.is_some() == (kind == EntityKind::Unresolved) {
+            return Err(form());
+        }
+        Self::new(kind, system, instance, id.unwrap_or_default())
     }
 }
 
 /// Whether text may stand in a record as a native id: visible ASCII without '@', so that no address and no name with a
 /// space or an accent gets in.
 pub fn is_opaque(text: &str) -> bool {
-    (1..=NATIVE_ID_BYTES_MAX).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && byte != b'@')
+    (1..=NATIVE_ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'@')
 }
 
 /// Whether text may stand in a record as a code: an enum value or a type name of the source's own.
 pub fn is_code(text: &str) -> bool {
     (1..=NAME_BYTES_MAX).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"._-/:".contains(&byte))
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/:".contains(&byte))
 }
 
 /// Checks the name of a system, an instance or a stream.
 pub fn check_name(text: &str) -> Result<(), EntityError> {
     let valid = (1..=NAME_BYTES_MAX).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    if valid {
-        Ok(())
-    } else {
-        Err(EntityError::Name(text.to_owned()))
-    }
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    if valid { Ok(()) } else { Err(EntityError::Name(text.to_owned())) }
 }
 
 /// The name of a kind in the text form of ids.
@@ -294,7 +266,5 @@ pub fn kind_name(kind: EntityKind) -> &'static str {
 }
 
 fn kind_from_name(name: &str) -> Option<EntityKind> {
-    (1..=10)
-        .filter_map(|number| EntityKind::try_from(number).ok())
-        .find(|&kind| kind_name(kind) == name)
+    (1..=10).filter_map(|number| EntityKind::try_from(number).ok()).find(|&kind| kind_name(kind) == name)
 }

@@ -100,58 +100,34 @@ pub fn references(fact: &Fact) -> impl Iterator<Item = (Role, &Ref)> {
         found.extend(correlation.tickets.iter().map(named(Role::Ticket)));
     }
     match &fact.detail {
-        Some(Detail::Grant(grant)) => {
-            found.extend(grant.inherited_via.iter().map(named(Role::InheritedVia)))
-        }
+        Some(Detail::Grant(grant)) => found.extend(grant.inherited_via.iter().map(named(Role::InheritedVia))),
         Some(Detail::Ticket(ticket)) => {
             found.extend(ticket.requester.iter().map(named(Role::Requester)));
             found.extend(ticket.assignee.iter().map(named(Role::Assignee)));
-            found.extend(
-                ticket
-                    .items
-                    .iter()
-                    .filter_map(|item| item.target.as_ref())
-                    .map(named(Role::Item)),
-            );
+            found.extend(ticket.items.iter().filter_map(|item| item.target.as_ref()).map(named(Role::Item)));
         }
         Some(Detail::Approval(approval)) => {
             found.extend(approval.approver.iter().map(named(Role::Approver)));
             found.extend(approval.asked_by.iter().map(named(Role::AskedBy)));
             found.extend(approval.delegate.iter().map(named(Role::Delegate)));
         }
-        Some(Detail::Account(account)) => {
-            found.extend(account.manager.iter().map(named(Role::Owner)))
-        }
+        Some(Detail::Account(account)) => found.extend(account.manager.iter().map(named(Role::Owner))),
         Some(Detail::Entitlement(entitlement)) => {
             found.extend(entitlement.implies_added.iter().map(named(Role::Implied)));
             found.extend(entitlement.implies_removed.iter().map(named(Role::Implied)));
         }
-        Some(Detail::Ownership(ownership)) => {
-            found.extend(ownership.owner.iter().map(named(Role::Owner)))
+        Some(Detail::Ownership(ownership)) => found.extend(ownership.owner.iter().map(named(Role::Owner))),
+        Some(Detail::Review(review)) => found.extend(review.reviewer.iter().map(named(Role::Reviewer))),
+        Some(Detail::Credential(_) | Detail::Lifecycle(_) | Detail::Snapshot(_) | Detail::PolicyDecision(_)) | None => {
         }
-        Some(Detail::Review(review)) => {
-            found.extend(review.reviewer.iter().map(named(Role::Reviewer)))
-        }
-        Some(
-            Detail::Credential(_)
-            | Detail::Lifecycle(_)
-            | Detail::Snapshot(_)
-            | Detail::PolicyDecision(_),
-        )
-        | None => {}
     }
     found.into_iter()
 }
 
 /// The entities that one reference names: its id, where it has one, and each of its identifiers.
 pub fn entities_of(reference: &Ref, source: &Source) -> impl Iterator<Item = EntityId> {
-    let identifiers = reference
-        .tokens
-        .iter()
-        .filter_map(|token| Token::from_slice(token).ok());
-    EntityId::of(reference, source)
-        .into_iter()
-        .chain(identifiers.map(|token| EntityId::identifier(&token)))
+    let identifiers = reference.tokens.iter().filter_map(|token| Token::from_slice(token).ok());
+    EntityId::of(reference, source).into_iter().chain(identifiers.map(|token| EntityId::identifier(&token)))
 }
 
 /// Whether a fact about a ticket names nobody: such a fact also belongs to its system's unresolved entity.
@@ -166,19 +142,13 @@ pub fn is_unresolved(fact: &Fact) -> bool {
 /// The entities that a record belongs to, in ascending order: a pure function of the record.
 pub fn entity_set(record: &Record) -> BTreeSet<EntityId> {
     let mut entities = BTreeSet::new();
-    let Some(source) = record
-        .provenance
-        .as_ref()
-        .and_then(|provenance| provenance.source.as_ref())
-    else {
+    let Some(source) = record.provenance.as_ref().and_then(|provenance| provenance.source.as_ref()) else {
         return entities;
     };
     match &record.body {
         Some(Body::Event(event)) => {
             for fact in &event.facts {
-                entities.extend(
-                    references(fact).flat_map(|(_, reference)| entities_of(reference, source)),
-                );
+                entities.extend(references(fact).flat_map(|(_, reference)| entities_of(reference, source)));
                 if is_unresolved(fact) {
                     entities.insert(EntityId::unresolved(source));
                 }
@@ -250,11 +220,7 @@ pub fn kind_group(kind: FactKind) -> Group {
         | K::CredentialRevoked
         | K::CredentialExpired
         | K::CredentialUsed => Group::Credential,
-        K::OwnerAssigned
-        | K::OwnerRemoved
-        | K::PurposeDeclared
-        | K::NhiRegistered
-        | K::NhiRetired => Group::Governance,
+        K::OwnerAssigned | K::OwnerRemoved | K::PurposeDeclared | K::NhiRegistered | K::NhiRetired => Group::Governance,
         K::LifecycleJoiner | K::LifecycleMover | K::LifecycleLeaver => Group::Lifecycle,
         K::SnapshotBegin | K::SnapshotItem | K::SnapshotEnd => Group::Snapshot,
         K::IdentifierBound | K::IdentityLinked => Group::Identity,

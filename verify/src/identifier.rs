@@ -39,20 +39,13 @@ impl IndexKey {
     ///
     /// Whatever looks like an e-mail address is one, whatever field it came in, and belongs to no system; anything
     /// else is a name within `system` and `instance`. An identifier that is empty once trimmed has no token.
-    pub fn token(
-        &self,
-        kind: IdentifierKind,
-        system: &str,
-        instance: &str,
-        identifier: &str,
-    ) -> Option<Token> {
+    pub fn token(&self, kind: IdentifierKind, system: &str, instance: &str, identifier: &str) -> Option<Token> {
         let canonical = canonical(identifier);
         if canonical.is_empty() {
             return None;
         }
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_slice())
-            .expect("HMAC takes a key of any length");
-        if kind == IdentifierKind::Login && is_email(&canonical) {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_slice()).expect("HMAC takes a key of any length");
+        if is_email(&canonical) {
             mac.update(b"email\0");
         } else {
             mac.update(kind.name().as_bytes());
@@ -105,24 +98,18 @@ pub struct TokenError(usize);
 impl Token {
     /// Takes exactly 16 bytes.
     pub fn from_slice(bytes: &[u8]) -> Result<Self, TokenError> {
-        bytes
-            .try_into()
-            .map(Self)
-            .map_err(|_| TokenError(bytes.len()))
+        bytes.try_into().map(Self).map_err(|_| TokenError(bytes.len()))
     }
 
     /// Reads 32 lower-case hexadecimal digits.
     pub fn from_hex(text: &str) -> Result<Self, TokenError> {
         let error = || TokenError(text.len());
-        if text.len() != 2 * TOKEN_BYTES
-            || !text.bytes().all(|byte| b"0123456789abcdef".contains(&byte))
-        {
+        if text.len() != 2 * TOKEN_BYTES || !text.bytes().all(|byte| b"0123456789abcdef".contains(&byte)) {
             return Err(error());
         }
         let mut token = [0; TOKEN_BYTES];
         for (number, byte) in token.iter_mut().enumerate() {
-            *byte =
-                u8::from_str_radix(&text[2 * number..2 * number + 2], 16).map_err(|_| error())?;
+            *byte = u8::from_str_radix(&text[2 * number..2 * number + 2], 16).map_err(|_| error())?;
         }
         Ok(Self(token))
     }
@@ -155,16 +142,12 @@ pub fn canonical(identifier: &str) -> String {
     composed.trim().to_lowercase().nfkc().collect()
 }
 
-/// Whether a canonical identifier looks like an e-mail address: one '@' with something before it, and a dot or
-/// nothing but letters, digits and hyphens after it.
+/// Whether a canonical identifier looks like an e-mail address: one '@' with something before it and something after
+/// it, and no white space or control character in either.
 pub fn is_email(canonical: &str) -> bool {
     let Some((local, domain)) = canonical.split_once('@') else {
         return false;
     };
-    let plain = |text: &str| {
-        !text
-            .chars()
-            .any(|c| c.is_whitespace() || c.is_control() || c == '@')
-    };
+    let plain = |text: &str| !text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '@');
     !local.is_empty() && !domain.is_empty() && plain(local) && plain(domain)
 }

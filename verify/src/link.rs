@@ -6,9 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use counterfoil_proto::v1::{
-    AccessOperation, Decision, Delivery, EntityKind, FactKind, TicketStatus, Verdict,
-};
+use counterfoil_proto::v1::{AccessOperation, Decision, Delivery, EntityKind, FactKind, TicketStatus, Verdict};
 
 use crate::approval::{Derived, derive};
 use crate::entity::EntityId;
@@ -56,14 +54,8 @@ pub struct Judgement {
 
 /// The tickets that the change itself names.
 pub fn explicit_tickets(fact: &FactAt<'_>) -> Vec<EntityId> {
-    let tickets = fact
-        .fact
-        .correlation
-        .iter()
-        .flat_map(|correlation| &correlation.tickets);
-    tickets
-        .flat_map(|ticket| named(ticket, fact.source))
-        .collect()
+    let tickets = fact.fact.correlation.iter().flat_map(|correlation| &correlation.tickets);
+    tickets.flat_map(|ticket| named(ticket, fact.source)).collect()
 }
 
 /// What a ticket says about a change that names it.
@@ -89,13 +81,9 @@ pub fn judge_window(change: &Change<'_>, candidate: &Candidate<'_>) -> Option<Ju
 /// The order of approval and change, and what the approval came to.
 fn judge_decision(change: &Change<'_>, candidate: &Candidate<'_>) -> Judgement {
     let decision = final_decision(candidate.state);
-    let backfill =
-        change.delivery == Delivery::Backfill && candidate.delivery == Delivery::Backfill;
+    let backfill = change.delivery == Delivery::Backfill && candidate.delivery == Delivery::Backfill;
     let verdict = match decision {
-        Some(Derived {
-            decision: Decision::Approved,
-            completed_by: Some(by),
-        }) => {
+        Some(Derived { decision: Decision::Approved, completed_by: Some(by) }) => {
             let change = change.fact.evidence;
             let tolerated = change.occurred_at().0.plus_seconds(CLOCK_TOLERANCE_SECONDS);
             if by.occurred_at().0 > tolerated {
@@ -106,40 +94,26 @@ fn judge_decision(change: &Change<'_>, candidate: &Candidate<'_>) -> Judgement {
                 Verdict::Approved
             }
         }
-        Some(Derived {
-            decision: Decision::Rejected | Decision::Cancelled | Decision::Expired,
-            ..
-        }) => Verdict::Rejected,
+        Some(Derived { decision: Decision::Rejected | Decision::Cancelled | Decision::Expired, .. }) => {
+            Verdict::Rejected
+        }
         _ if candidate.state.version.status() == TicketStatus::Cancelled => Verdict::Rejected,
         _ => Verdict::Pending,
     };
-    let decided = matches!(
-        verdict,
-        Verdict::Approved | Verdict::ApprovedLate | Verdict::ApprovedRecordedLate
-    );
-    Judgement {
-        verdict,
-        decision,
-        order_on_sources_word: backfill && decided,
-    }
+    let decided = matches!(verdict, Verdict::Approved | Verdict::ApprovedLate | Verdict::ApprovedRecordedLate);
+    Judgement { verdict, decision, order_on_sources_word: backfill && decided }
 }
 
 /// What the approvals come to; where none is recorded, what the source itself says.
 pub fn final_decision(ticket: &TicketState) -> Option<Derived> {
     derive(ticket).or_else(|| {
         let decision = ticket.version.source_decision();
-        (decision != Decision::Unspecified).then_some(Derived {
-            decision,
-            completed_by: ticket.source_decided,
-        })
+        (decision != Decision::Unspecified).then_some(Derived { decision, completed_by: ticket.source_decided })
     })
 }
 
 fn covers_beneficiary(change: &Change<'_>, ticket: &TicketState) -> bool {
-    ticket
-        .beneficiary
-        .iter()
-        .any(|beneficiary| change.beneficiary.contains(beneficiary))
+    ticket.beneficiary.iter().any(|beneficiary| change.beneficiary.contains(beneficiary))
 }
 
 /// Whether the ticket asks for what the change did.
@@ -152,47 +126,30 @@ fn covers_item(change: &Change<'_>, ticket: &TicketState) -> bool {
         | FactKind::AccountDeleted
         | FactKind::AccountLocked
         | FactKind::CredentialRevoked
+        | FactKind::CredentialExpired
         | FactKind::CredentialDisabled => AccessOperation::Remove,
         _ => AccessOperation::Add,
     };
     let (targets, target_type, system) = match &fact.object {
         Some(object) => {
             // A name counts as the id does, since a ticket may know nothing else.
-            let by_name = object
-                .tokens
-                .iter()
-                .map(|token| counterfoil_proto::v1::Ref {
-                    kind: EntityKind::Identifier.into(),
-                    tokens: vec![token.clone()],
-                    ..Default::default()
-                });
+            let by_name = object.tokens.iter().map(|token| counterfoil_proto::v1::Ref {
+                kind: EntityKind::Identifier.into(),
+                tokens: vec![token.clone()],
+                ..Default::default()
+            });
             let mut targets = named(object, change.fact.source);
             targets.extend(by_name.flat_map(|name| named(&name, change.fact.source)));
-            let target_type = object
-                .id
-                .split_once('/')
-                .map_or("", |(target_type, _)| target_type)
-                .to_owned();
-            let system = if object.system.is_empty() {
-                &change.fact.source.system
-            } else {
-                &object.system
-            };
+            let target_type = object.id.split_once('/').map_or("", |(target_type, _)| target_type).to_owned();
+            let system = if object.system.is_empty() { &change.fact.source.system } else { &object.system };
             (targets, target_type, system.clone())
         }
-        None => (
-            Vec::new(),
-            "account".to_owned(),
-            change.fact.source.system.clone(),
-        ),
+        None => (Vec::new(), "account".to_owned(), change.fact.source.system.clone()),
     };
     ticket.items.iter().any(|asked| {
         let item = &asked.item;
-        let by_target = targets
-            .iter()
-            .any(|target| asked.targets.contains(&target.to_string()));
-        let any_of_type =
-            asked.targets.is_empty() && item.target_type == format!("{system}:{target_type}");
+        let by_target = targets.iter().any(|target| asked.targets.contains(&target.to_string()));
+        let any_of_type = asked.targets.is_empty() && item.target_type == format!("{system}:{target_type}");
         item.operation() == operation && (by_target || any_of_type)
     })
 }
@@ -201,31 +158,18 @@ fn covers_item(change: &Change<'_>, ticket: &TicketState) -> bool {
 /// after its decision.
 fn in_window(occurred_at: OccurredAt, ticket: &TicketState) -> bool {
     let of = |evidence: &Evidence| evidence.occurred_at().0;
-    let item_from = ticket
-        .items
-        .iter()
-        .filter_map(|asked| asked.item.from.as_ref())
-        .min_by_key(|time| Moment::of(time));
-    let item_until = ticket
-        .items
-        .iter()
-        .filter_map(|asked| asked.item.until.as_ref())
-        .max_by_key(|time| Moment::of(time));
+    let item_from =
+        ticket.items.iter().filter_map(|asked| asked.item.from.as_ref()).min_by_key(|time| Moment::of(time));
+    let item_until =
+        ticket.items.iter().filter_map(|asked| asked.item.until.as_ref()).max_by_key(|time| Moment::of(time));
     let opened = ticket.opened.as_ref().map_or(of(&ticket.evidence), of);
-    let start = item_from
-        .or(ticket.version.window_start.as_ref())
-        .map_or(opened, Moment::of);
-    let decided = final_decision(ticket)
-        .and_then(|derived| derived.completed_by)
-        .map_or(opened, |by| of(&by));
-    let end = match ticket.version.window_end.as_ref() {
-        Some(end) => Moment::of(end),
-        None => {
-            let covered = decided.plus_seconds(WINDOW_SECONDS);
-            item_until.map_or(covered, |until| covered.min(Moment::of(until)))
-        }
-    };
+    // Ticket and items may both give limits: the narrower one holds.
+    let starts = item_from.into_iter().chain(ticket.version.window_start.as_ref());
+    let start = starts.map(Moment::of).max().unwrap_or(opened);
+    let decided = final_decision(ticket).and_then(|derived| derived.completed_by).map_or(opened, |by| of(&by));
+    let covered = || decided.plus_seconds(WINDOW_SECONDS);
+    let end = ticket.version.window_end.as_ref().map_or_else(covered, Moment::of);
+    let end = item_until.map_or(end, |until| end.min(Moment::of(until)));
     let moment = occurred_at.0;
-    start.plus_seconds(-CLOCK_TOLERANCE_SECONDS) <= moment
-        && moment <= end.plus_seconds(CLOCK_TOLERANCE_SECONDS)
+    start.plus_seconds(-CLOCK_TOLERANCE_SECONDS) <= moment && moment <= end.plus_seconds(CLOCK_TOLERANCE_SECONDS)
 }

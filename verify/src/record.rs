@@ -39,9 +39,7 @@ pub enum RecordError {
     #[error("the record is not a protobuf message: {0}")]
     NotProtobuf(String),
     /// The same message has another, canonical form.
-    #[error(
-        "the record is not in canonical form: written again, its bytes differ from byte {0} on"
-    )]
+    #[error("the record is not in canonical form: written again, its bytes differ from byte {0} on")]
     NotCanonical(usize),
     /// The message says something that no record may say.
     #[error("the record breaks a rule: {0}")]
@@ -53,26 +51,24 @@ pub fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
     if bytes.len() > RECORD_BYTES_MAX {
         return Err(RecordError::TooLarge(bytes.len()));
     }
-    let format = match bytes {
-        [0x08, number, ..] if *number < 0x80 => u32::from(*number),
-        _ => 0,
-    };
+    let format = format_of(bytes);
     if format > FORMAT {
         return Err(RecordError::Unreadable(format));
     }
-    let record =
-        Record::decode(bytes).map_err(|error| RecordError::NotProtobuf(error.to_string()))?;
+    let record = Record::decode(bytes).map_err(|error| RecordError::NotProtobuf(error.to_string()))?;
     let again = record.encode_to_vec();
     if again != bytes {
-        let same = again
-            .iter()
-            .zip(bytes)
-            .take_while(|(ours, theirs)| ours == theirs)
-            .count();
+        let same = again.iter().zip(bytes).take_while(|(ours, theirs)| ours == theirs).count();
         return Err(RecordError::NotCanonical(same));
     }
     rules::check(&record)?;
     Ok(record)
+}
+
+/// The format that a record states in its first field; 0 where it states none.
+fn format_of(bytes: &[u8]) -> u32 {
+    let Some((0x08, mut rest)) = bytes.split_first() else { return 0 };
+    prost::encoding::decode_varint(&mut rest).ok().and_then(|format| u32::try_from(format).ok()).unwrap_or_default()
 }
 
 /// Writes a record in canonical form, if it keeps every rule.
@@ -93,16 +89,10 @@ pub struct RecordTail(Vec<u8>);
 
 impl RecordTail {
     /// Encodes the tail, if a record with it keeps every rule and stays within the size limit in any place.
-    pub fn new(
-        provenance: Provenance,
-        commitment: Option<Hash>,
-        body: Body,
-    ) -> Result<Self, RecordError> {
+    pub fn new(provenance: Provenance, commitment: Option<Hash>, body: Body) -> Result<Self, RecordError> {
         let record = Record {
             provenance: Some(provenance),
-            commitment: commitment
-                .map(|hash| hash.as_bytes().to_vec())
-                .unwrap_or_default(),
+            commitment: commitment.map(|hash| hash.as_bytes().to_vec()).unwrap_or_default(),
             body: Some(body),
             ..Record::default()
         };
@@ -171,27 +161,18 @@ pub fn check_link(
     previous: Option<(LeafHash, RecordedAt)>,
 ) -> Result<(), Violation> {
     if record.index != index.0 {
-        return Err(Violation(format!(
-            "index {} stands at place {}",
-            record.index, index.0
-        )));
+        return Err(Violation(format!("index {} stands at place {}", record.index, index.0)));
     }
     let (prev, earliest) = match (&record.body, previous) {
-        (Some(Body::Origin(origin)), None) => {
-            (origin_hash(&origin.origin), RecordedAt(Moment::MIN))
-        }
+        (Some(Body::Origin(origin)), None) => (origin_hash(&origin.origin), RecordedAt(Moment::MIN)),
         (_, Some(previous)) => previous,
         (_, None) => return Err(Violation("record 0 states no origin".to_owned())),
     };
     if record.prev != prev.0.as_bytes() {
-        return Err(Violation(
-            "prev is not the hash of the record before it".to_owned(),
-        ));
+        return Err(Violation("prev is not the hash of the record before it".to_owned()));
     }
     if recorded_at(record) < earliest {
-        return Err(Violation(
-            "recorded_at is earlier than that of the record before it".to_owned(),
-        ));
+        return Err(Violation("recorded_at is earlier than that of the record before it".to_owned()));
     }
     Ok(())
 }

@@ -5,16 +5,16 @@
 //! takes nothing away that a log says. Expiry is not replayed: it lapses by the clock of the question.
 
 use counterfoil_proto::v1::{
-    AccountStatus, Confidence, CredentialStatus, Decision, Fact, FactKind, Outcome, Record, Ref,
-    Source, fact::Detail, record::Body,
+    AccountStatus, Completeness, Confidence, CredentialStatus, Decision, Fact, FactKind, Outcome, Record, Ref, Source,
+    TicketStatus, fact::Detail, record::Body,
 };
 
 use crate::entity::EntityId;
 use crate::fact::{Group, Role, entities_of, kind_group, references};
 use crate::record::recorded_at;
 use crate::state::{
-    AccountState, ApprovalState, Evidence, GrantState, ItemState, LifecycleState,
-    RegisterState, State, TicketState,
+    AccountState, ApprovalState, CredentialState, Evidence, GrantState, ItemState, LifecycleState, RegisterState,
+    State, TicketState,
 };
 use crate::time::{Moment, OccurredAt};
 use crate::tree::{RecordIndex, TreeSize};
@@ -50,10 +50,7 @@ pub fn replay<'a>(
 
 /// The facts of a record, each with its place.
 pub fn facts_of(record: &Record) -> impl Iterator<Item = FactAt<'_>> {
-    let source = record
-        .provenance
-        .as_ref()
-        .and_then(|provenance| provenance.source.as_ref());
+    let source = record.provenance.as_ref().and_then(|provenance| provenance.source.as_ref());
     let facts = match (&record.body, source) {
         (Some(Body::Event(event)), Some(source)) => Some((&event.facts, source)),
         _ => None,
@@ -61,17 +58,8 @@ pub fn facts_of(record: &Record) -> impl Iterator<Item = FactAt<'_>> {
     facts.into_iter().flat_map(move |(facts, source)| {
         facts.iter().zip(0..).map(move |(fact, number)| {
             let occurred_at = OccurredAt(fact.occurred_at.as_ref().map_or(Moment::MIN, Moment::of));
-            let evidence = Evidence::new(
-                RecordIndex(record.index),
-                number,
-                occurred_at,
-                recorded_at(record),
-            );
-            FactAt {
-                fact,
-                source,
-                evidence,
-            }
+            let evidence = Evidence::new(RecordIndex(record.index), number, occurred_at, recorded_at(record));
+            FactAt { fact, source, evidence }
         })
     })
 }
@@ -82,14 +70,7 @@ pub fn bearers(fact: &Fact, source: &Source) -> Vec<EntityId> {
     if fact.outcome() != Outcome::Success {
         return Vec::new();
     }
-    let roles: &[Role] = match kind_group(fact.kind()) {
-        Group::Ticket | Group::Approval | Group::Entitlement => &[Role::Object],
-        Group::Account | Group::Governance | Group::Lifecycle => &[Role::Subject],
-        Group::Grant | Group::Credential | Group::Snapshot | Group::Identity => {
-            &[Role::Subject, Role::Object]
-        }
-        Group::Review | Group::Use | Group::Source => &[],
-    };
+    let roles = bearing_roles(fact);
     let mut bearers: Vec<EntityId> = references(fact)
         .filter(|(role, _)| roles.contains(role))
         .flat_map(|(_, reference)| named(reference, source))
@@ -97,6 +78,16 @@ pub fn bearers(fact: &Fact, source: &Source) -> Vec<EntityId> {
     bearers.sort_unstable();
     bearers.dedup();
     bearers
+}
+
+/// The roles in which an entity's state changes by a fact of this kind.
+fn bearing_roles(fact: &Fact) -> &'static [Role] {
+    match kind_group(fact.kind()) {
+        Group::Ticket | Group::Approval | Group::Entitlement => &[Role::Object],
+        Group::Account | Group::Governance | Group::Lifecycle => &[Role::Subject],
+        Group::Grant | Group::Credential | Group::Snapshot | Group::Identity => &[Role::Subject, Role::Object],
+        Group::Review | Group::Use | Group::Source => &[],
+    }
 }
 
 /// What a reference stands for in a state: its id, or its identifiers where it has none.
@@ -112,25 +103,22 @@ pub fn apply(state: &mut State, entity: &EntityId, fact: &FactAt<'_>) {
     if fact.fact.outcome() != Outcome::Success {
         return;
     }
-    let is = |reference: &Option<Ref>| {
-        reference
-            .as_ref()
-            .is_some_and(|reference| named(reference, fact.source).contains(entity))
+    let roles = bearing_roles(fact.fact);
+    let is = |role: Role, reference: &Option<Ref>| {
+        let named = |reference| named(reference, fact.source).contains(entity);
+        roles.contains(&role) && reference.as_ref().is_some_and(named)
     };
-    let (is_subject, is_object) = (is(&fact.fact.subject), is(&fact.fact.object));
+    let is_subject = is(Role::Subject, &fact.fact.subject);
+    let is_object = is(Role::Object, &fact.fact.object);
     if !is_subject && !is_object {
         return;
     }
-    let own = if is_subject {
-        &fact.fact.subject
-    } else {
-        &fact.fact.object
-    };
+    let own = if is_subject { &fact.fact.subject } else { &fact.fact.object };
     if let Some(own) = own.as_ref().filter(|own| own.identity_type != 0) {
         state.identity_type = own.identity_type;
     }
     match kind_group(fact.fact.kind()) {
-        Group::Account if is_subject => apply_account(state, fact),
+        Group::Account => apply_account(state, fact),
         Group::Grant => {
             if is_subject {
                 apply_grant(state, fact, &fact.fact.object);
@@ -141,33 +129,23 @@ pub fn apply(state: &mut State, entity: &EntityId, fact: &FactAt<'_>) {
         }
         Group::Credential => apply_credential(state, fact),
         Group::Snapshot => apply_snapshot(state, fact, is_subject),
-        Group::Ticket if is_object => apply_ticket(state, fact),
-        Group::Approval if is_object => apply_approval(state, fact),
-        Group::Entitlement if is_object => apply_entitlement(state, fact),
-        Group::Governance if is_subject => apply_governance(state, fact),
-        Group::Lifecycle if is_subject => apply_lifecycle(state, fact),
-        Group::Identity => {
-            if fact.fact.kind() == FactKind::IdentityLinked {
-                let other = if is_subject {
-                    &fact.fact.object
-                } else {
-                    &fact.fact.subject
-                };
-                for key in keys(other, fact) {
-                    state.linked.insert(key, fact.evidence);
-                }
+        Group::Ticket => apply_ticket(state, fact),
+        Group::Approval => apply_approval(state, fact),
+        Group::Entitlement => apply_entitlement(state, fact),
+        Group::Governance => apply_governance(state, fact),
+        Group::Lifecycle => apply_lifecycle(state, fact),
+        Group::Identity if fact.fact.kind() == FactKind::IdentityLinked => {
+            let other = if is_subject { &fact.fact.object } else { &fact.fact.subject };
+            for key in keys(other, fact) {
+                state.linked.insert(key, fact.evidence);
             }
         }
-        _ => {}
+        Group::Identity | Group::Review | Group::Use | Group::Source => {}
     }
 }
 
 fn keys(reference: &Option<Ref>, fact: &FactAt<'_>) -> Vec<String> {
-    reference
-        .iter()
-        .flat_map(|reference| named(reference, fact.source))
-        .map(|entity| entity.to_string())
-        .collect()
+    reference.iter().flat_map(|reference| named(reference, fact.source)).map(|entity| entity.to_string()).collect()
 }
 
 fn key(reference: &Option<Ref>, fact: &FactAt<'_>) -> String {
@@ -186,14 +164,16 @@ fn apply_account(state: &mut State, fact: &FactAt<'_>) {
     match fact.fact.kind() {
         FactKind::AccountCreated => account.set_status(AccountStatus::Created),
         FactKind::AccountEnabled => account.set_status(AccountStatus::Enabled),
-        FactKind::AccountDisabled => account.set_status(AccountStatus::Disabled),
+        FactKind::AccountDisabled => {
+            account.set_status(AccountStatus::Disabled);
+            account.reversible = detail.is_some_and(|detail| detail.reversible);
+        }
         FactKind::AccountDeleted => account.set_status(AccountStatus::Deleted),
         FactKind::AccountLocked => account.locked = true,
         FactKind::AccountUnlocked => account.locked = false,
         _ => {}
     }
-    account.reversible = account.status() == AccountStatus::Disabled
-        && detail.map_or(account.reversible, |detail| detail.reversible);
+    account.reversible &= account.status() == AccountStatus::Disabled;
     if let Some(detail) = detail.filter(|detail| !detail.department.is_empty()) {
         account.department.clone_from(&detail.department);
     }
@@ -210,8 +190,8 @@ fn apply_grant(state: &mut State, fact: &FactAt<'_>, counterpart: &Option<Ref>) 
             FactKind::GrantModified => {
                 let held = state.grants.remove(&key);
                 let mut modified = grant_state(counterpart, fact);
-                if let (Some(held), None) = (held, &modified.grant) {
-                    modified.grant = held.grant;
+                if let Some(held) = held {
+                    keep_unless_given(&mut modified, held);
                 }
                 state.grants.insert(key, modified);
             }
@@ -219,6 +199,25 @@ fn apply_grant(state: &mut State, fact: &FactAt<'_>, counterpart: &Option<Ref>) 
                 state.grants.insert(key, grant_state(counterpart, fact));
             }
         }
+    }
+}
+
+/// What a modification leaves out stays as it was.
+fn keep_unless_given(modified: &mut GrantState, held: GrantState) {
+    let (Some(grant), Some(held_grant)) = (&mut modified.grant, &held.grant) else {
+        if modified.grant.is_none() {
+            modified.grant = held.grant;
+            modified.inherited_via = held.inherited_via;
+        }
+        return;
+    };
+    grant.expires_at = grant.expires_at.or(held_grant.expires_at);
+    if grant.mode == 0 {
+        grant.mode = held_grant.mode;
+    }
+    if grant.inherited_via.is_none() {
+        grant.inherited_via.clone_from(&held_grant.inherited_via);
+        modified.inherited_via = held.inherited_via;
     }
 }
 
@@ -230,10 +229,7 @@ fn grant_state(counterpart: String, fact: &FactAt<'_>) -> GrantState {
     GrantState {
         counterpart,
         scope: fact.fact.scope.clone(),
-        inherited_via: grant
-            .as_ref()
-            .map(|grant| key(&grant.inherited_via, fact))
-            .unwrap_or_default(),
+        inherited_via: grant.as_ref().map(|grant| key(&grant.inherited_via, fact)).unwrap_or_default(),
         grant,
         actor: key(&fact.fact.actor, fact),
         confidence: fact.fact.confidence,
@@ -241,8 +237,9 @@ fn grant_state(counterpart: String, fact: &FactAt<'_>) -> GrantState {
     }
 }
 
-/// One item of a listing, or of one version of a resource. A version lists all that its account holds, so what an
-/// earlier version of the same system saw and no log says is no longer shown for the account.
+/// One item of a listing, or of one version of a resource. It adds what it saw. Only the account's own item (without an
+/// object) of a complete version, which lists all that the account holds, takes away what was seen before it and no log
+/// says: the version's other items come after it.
 fn apply_snapshot(state: &mut State, fact: &FactAt<'_>, is_subject: bool) {
     if fact.fact.kind() != FactKind::SnapshotItem {
         return;
@@ -253,37 +250,30 @@ fn apply_snapshot(state: &mut State, fact: &FactAt<'_>, is_subject: bool) {
             account.set_status(AccountStatus::Seen);
             account.evidence = fact.evidence;
         }
-        state.grants.retain(|_, grant| {
-            grant.confidence() != Confidence::Snapshot
-                || grant.evidence.index == fact.evidence.index
-        });
+        let lists_all = matches!(&fact.fact.detail, Some(Detail::Snapshot(detail))
+            if detail.completeness() == Completeness::Complete);
+        if lists_all && fact.fact.object.is_none() {
+            state.grants.retain(|_, grant| grant.confidence() != Confidence::Snapshot);
+        }
     }
-    let counterpart = if is_subject {
-        &fact.fact.object
-    } else {
-        &fact.fact.subject
-    };
+    let counterpart = if is_subject { &fact.fact.object } else { &fact.fact.subject };
     for counterpart in keys(counterpart, fact) {
         let key = format!("{counterpart} {}", fact.fact.scope);
-        let logged = state
-            .grants
-            .get(&key)
-            .is_some_and(|held| held.confidence() != Confidence::Snapshot);
+        let logged = state.grants.get(&key).is_some_and(|held| held.confidence() != Confidence::Snapshot);
         if !logged {
-            state.grants.insert(
-                key,
-                GrantState {
-                    confidence: Confidence::Snapshot.into(),
-                    ..grant_state(counterpart, fact)
-                },
-            );
+            state
+                .grants
+                .insert(key, GrantState { confidence: Confidence::Snapshot.into(), ..grant_state(counterpart, fact) });
         }
     }
 }
 
 fn apply_credential(state: &mut State, fact: &FactAt<'_>) {
     for credential in keys(&fact.fact.object, fact) {
-        let held = state.credentials.entry(credential).or_default();
+        let held = state
+            .credentials
+            .entry(credential)
+            .or_insert_with(|| CredentialState { evidence: fact.evidence, ..CredentialState::default() });
         let owner = key(&fact.fact.subject, fact);
         if !owner.is_empty() {
             held.owner = owner;
@@ -323,8 +313,11 @@ fn apply_ticket(state: &mut State, fact: &FactAt<'_>) {
     let ticket = state.ticket.get_or_insert_with(TicketState::default);
     let version = &mut ticket.version;
     version.r#type = newer.r#type;
-    if newer.status != 0 {
-        version.status = newer.status;
+    match fact.fact.kind() {
+        _ if newer.status != 0 => version.status = newer.status,
+        FactKind::TicketClosed => version.set_status(TicketStatus::Closed),
+        FactKind::TicketCancelled => version.set_status(TicketStatus::Cancelled),
+        _ => {}
     }
     version.window_start = newer.window_start.or(version.window_start);
     version.window_end = newer.window_end.or(version.window_end);
@@ -362,11 +355,7 @@ fn apply_approval(state: &mut State, fact: &FactAt<'_>) {
     };
     let ticket = state.ticket.get_or_insert_with(TicketState::default);
     let approver = key(&detail.approver, fact);
-    let row = if detail.id.is_empty() {
-        format!("{} {approver}", detail.level)
-    } else {
-        detail.id.clone()
-    };
+    let row = if detail.id.is_empty() { format!("{} {approver}", detail.level) } else { detail.id.clone() };
     let decision = match fact.fact.kind() {
         FactKind::ApprovalGranted => Decision::Approved,
         FactKind::ApprovalRejected => Decision::Rejected,
@@ -380,15 +369,27 @@ fn apply_approval(state: &mut State, fact: &FactAt<'_>) {
         FactKind::ApprovalExpired => Decision::Expired,
         _ => Decision::Requested,
     };
-    let approval = ApprovalState {
+    let mut approval = ApprovalState {
         level: detail.level,
         rule: detail.rule,
         quorum: detail.quorum,
         approver,
-        decided_by: key(&fact.fact.actor, fact),
+        decided_by: String::new(),
         decision: decision.into(),
         evidence: fact.evidence,
     };
+    if decision != Decision::Requested {
+        approval.decided_by = key(&fact.fact.actor, fact);
+    }
+    if let Some(held) = ticket.approvals.remove(&row) {
+        // What a later fact leaves out stays as it was, above all the rule.
+        if approval.rule == 0 {
+            (approval.rule, approval.quorum) = (held.rule, held.quorum);
+        }
+        if approval.approver.is_empty() {
+            approval.approver = held.approver;
+        }
+    }
     ticket.approvals.insert(row, approval);
     if ticket.version == Default::default() {
         ticket.evidence = fact.evidence;
@@ -422,18 +423,14 @@ fn apply_governance(state: &mut State, fact: &FactAt<'_>) {
         Some(Detail::Ownership(detail)) => Some(detail),
         _ => None,
     };
-    let owners = detail
-        .map(|detail| keys(&detail.owner, fact))
-        .unwrap_or_default();
+    let owners = detail.map(|detail| keys(&detail.owner, fact)).unwrap_or_default();
     if fact.fact.kind() == FactKind::OwnerRemoved {
         owners.iter().for_each(|owner| {
             state.owners.remove(owner);
         });
         return;
     }
-    state
-        .owners
-        .extend(owners.into_iter().map(|owner| (owner, fact.evidence)));
+    state.owners.extend(owners.into_iter().map(|owner| (owner, fact.evidence)));
     if fact.fact.kind() == FactKind::OwnerAssigned {
         return;
     }
@@ -462,11 +459,8 @@ fn apply_lifecycle(state: &mut State, fact: &FactAt<'_>) {
         Some(Detail::Lifecycle(detail)) => detail.clone(),
         _ => Default::default(),
     };
-    state.lifecycle = Some(LifecycleState {
-        kind: fact.fact.kind,
-        effective_at: detail.effective_at,
-        evidence: fact.evidence,
-    });
+    state.lifecycle =
+        Some(LifecycleState { kind: fact.fact.kind, effective_at: detail.effective_at, evidence: fact.evidence });
     if !detail.department.is_empty()
         && let Some(account) = &mut state.account
     {

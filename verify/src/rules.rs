@@ -5,12 +5,11 @@
 //! personal value passes them in a field that is meant for an opaque id.
 
 use counterfoil_proto::v1::{
-    AccessItem, AccessOperation, Account, Approval, ApprovalRule, Authentication, Completeness,
-    Confidence, Correlation, Decision, Delivery, Entitlement, EntityKind, Event, Fact, FactKind,
-    GapReason, Grant, GrantMode, IdentityType, Lifecycle, Mapping, Origin, Outcome, Ownership,
-    PolicyDecision, PolicyEffect, Provenance, Record, Ref, RejectReason, Review, ReviewDecision,
-    Snapshot, Source, Ticket, TicketStatus, TicketText, TicketType, Time, fact::Detail,
-    record::Body,
+    AccessItem, AccessOperation, Account, Approval, ApprovalRule, Authentication, Completeness, Confidence,
+    Correlation, Decision, Delivery, Entitlement, EntityKind, Event, Fact, FactKind, GapReason, Grant, GrantMode,
+    IdentityType, Lifecycle, Mapping, Origin, Outcome, Ownership, PolicyDecision, PolicyEffect, Provenance, Record,
+    Ref, RejectReason, Review, ReviewDecision, Snapshot, Source, Ticket, TicketStatus, TicketText, TicketType, Time,
+    fact::Detail, record::Body,
 };
 
 use crate::checkpoint::Origin as OriginName;
@@ -54,6 +53,9 @@ pub fn check(record: &Record) -> Checked {
         return check_origin(origin);
     }
     ensure(record.index > 0, "record 0 states the origin")?;
+    if let Some(Body::EventConflict(conflict)) = &record.body {
+        ensure(conflict.first_index < record.index, "event_conflict.first_index is not an earlier record")?;
+    }
     check_tail(record)
 }
 
@@ -66,30 +68,20 @@ pub fn check_tail(record: &Record) -> Checked {
         return fail("provenance.source is missing");
     };
     check_provenance(provenance, source)?;
-    ensure(
-        matches!(record.commitment.len(), 0 | 32),
-        "commitment is not 32 bytes",
-    )?;
+    ensure(matches!(record.commitment.len(), 0 | 32), "commitment is not 32 bytes")?;
     match &record.body {
         None => fail("the record has no body"),
         Some(Body::Origin(_)) => fail("an origin stands in record 0 only"),
         Some(Body::Event(event)) => check_event(event, source),
-        Some(Body::EventConflict(conflict)) => ensure(
-            conflict.first_index > 0,
-            "event_conflict.first_index is missing",
-        ),
+        Some(Body::EventConflict(conflict)) => {
+            ensure(conflict.first_index > 0, "event_conflict.first_index is missing")
+        }
         Some(Body::SourceRejected(rejected)) => {
             check_enum::<RejectReason>(rejected.reason, "source_rejected.reason")?;
-            ensure(
-                record.commitment.len() == 32,
-                "the rejected bytes have no commitment",
-            )
+            ensure(record.commitment.len() == 32, "the rejected bytes have no commitment")
         }
         Some(Body::SourceGap(gap)) => {
-            ensure(
-                gap.from < gap.to,
-                "source_gap.from is not before source_gap.to",
-            )?;
+            ensure(gap.from < gap.to, "source_gap.from is not before source_gap.to")?;
             check_enum::<GapReason>(gap.reason, "source_gap.reason")
         }
     }
@@ -98,30 +90,19 @@ pub fn check_tail(record: &Record) -> Checked {
 fn check_origin(origin: &Origin) -> Checked {
     let valid_name = |name: &str| OriginName::new(name).is_ok();
     ensure(valid_name(&origin.origin), "origin is not a valid origin")?;
-    ensure(
-        origin.index_key_commitment.len() == 32,
-        "index_key_commitment is not 32 bytes",
-    )?;
+    ensure(origin.index_key_commitment.len() == 32, "index_key_commitment is not 32 bytes")?;
     if let Some(predecessor) = &origin.predecessor {
-        ensure(
-            valid_name(&predecessor.origin),
-            "predecessor.origin is not a valid origin",
-        )?;
+        ensure(valid_name(&predecessor.origin), "predecessor.origin is not a valid origin")?;
         ensure(predecessor.size > 0, "predecessor.size is missing")?;
-        ensure(
-            predecessor.root.len() == 32,
-            "predecessor.root is not 32 bytes",
-        )?;
+        ensure(predecessor.root.len() == 32, "predecessor.root is not 32 bytes")?;
     }
     Ok(())
 }
 
 fn check_provenance(provenance: &Provenance, source: &Source) -> Checked {
-    for (name, value) in [
-        ("source.system", &source.system),
-        ("source.instance", &source.instance),
-        ("source.stream", &source.stream),
-    ] {
+    for (name, value) in
+        [("source.system", &source.system), ("source.instance", &source.instance), ("source.stream", &source.stream)]
+    {
         check_name(value).or_else(|error| fail(format!("{name}: {error}")))?;
     }
     let Some(position) = &provenance.position else {
@@ -129,16 +110,9 @@ fn check_provenance(provenance: &Provenance, source: &Source) -> Checked {
     };
     check_opaque(&position.channel, "position.channel")?;
     check_opaque(&provenance.event_id, "provenance.event_id")?;
-    ensure(
-        provenance.content_digest.len() == CONTENT_DIGEST_BYTES,
-        "provenance.content_digest is not 16 bytes",
-    )?;
-    check_name(&provenance.connector)
-        .or_else(|error| fail(format!("provenance.connector: {error}")))?;
-    ensure(
-        provenance.connector_version > 0,
-        "provenance.connector_version is missing",
-    )?;
+    ensure(provenance.content_digest.len() == CONTENT_DIGEST_BYTES, "provenance.content_digest is not 16 bytes")?;
+    check_name(&provenance.connector).or_else(|error| fail(format!("provenance.connector: {error}")))?;
+    ensure(provenance.connector_version > 0, "provenance.connector_version is missing")?;
     check_enum::<Delivery>(provenance.delivery, "provenance.delivery")?;
     check_enum::<Authentication>(provenance.authentication, "provenance.authentication")?;
     check_optional_code(&provenance.assumed_zone, "provenance.assumed_zone")
@@ -147,26 +121,11 @@ fn check_provenance(provenance: &Provenance, source: &Source) -> Checked {
 fn check_event(event: &Event, source: &Source) -> Checked {
     check_optional_code(&event.native_type, "event.native_type")?;
     let mapping = check_enum_value::<Mapping>(event.mapping, "event.mapping")?;
-    ensure(
-        (1..=PARTS_MAX).contains(&event.parts),
-        "event.parts is not in 1 to 1,000",
-    )?;
-    ensure(
-        event.part < event.parts,
-        "event.part is not below event.parts",
-    )?;
-    ensure(
-        event.facts.len() <= FACTS_MAX,
-        "the event has more than 1,000 facts in one record",
-    )?;
-    ensure(
-        (mapping == Mapping::Mapped) != event.facts.is_empty(),
-        "facts and event.mapping contradict each other",
-    )?;
-    event
-        .facts
-        .iter()
-        .try_for_each(|fact| check_fact(fact, source))
+    ensure((1..=PARTS_MAX).contains(&event.parts), "event.parts is not in 1 to 1,000")?;
+    ensure(event.part < event.parts, "event.part is not below event.parts")?;
+    ensure(event.facts.len() <= FACTS_MAX, "the event has more than 1,000 facts in one record")?;
+    ensure((mapping == Mapping::Mapped) != event.facts.is_empty(), "facts and event.mapping contradict each other")?;
+    event.facts.iter().try_for_each(|fact| check_fact(fact, source))
 }
 
 fn check_fact(fact: &Fact, source: &Source) -> Checked {
@@ -179,8 +138,7 @@ fn check_fact(fact: &Fact, source: &Source) -> Checked {
     let mut count = 0;
     for (role, reference) in references(fact) {
         count += 1;
-        check_ref(reference, source)
-            .or_else(|error| fail(format!("the fact's {}: {error}", role.name())))?;
+        check_ref(reference, source).or_else(|error| fail(format!("the fact's {}: {error}", role.name())))?;
     }
     ensure(count <= FACTS_MAX, "a fact names more than 1,000 entities")?;
     if let Some(correlation) = &fact.correlation {
@@ -193,10 +151,7 @@ fn check_fact(fact: &Fact, source: &Source) -> Checked {
         Some(Detail::Approval(approval)) => check_approval(approval),
         Some(Detail::Account(account)) => check_account(account),
         Some(Detail::Credential(credential)) => {
-            ensure(
-                *credential != Default::default(),
-                "an empty credential is left out",
-            )?;
+            ensure(*credential != Default::default(), "an empty credential is left out")?;
             check_optional_time(&credential.expires_at, "credential.expires_at")?;
             check_optional_time(&credential.last_used_at, "credential.last_used_at")
         }
@@ -228,33 +183,15 @@ fn check_ref(reference: &Ref, source: &Source) -> Checked {
         )?;
     }
     check_optional_opaque(&reference.id, "id")?;
-    ensure(
-        !reference.id.is_empty() || !reference.tokens.is_empty(),
-        "neither an id nor an identifier is given",
-    )?;
-    ensure(
-        kind != EntityKind::Identifier || reference.id.is_empty(),
-        "an identifier has no id",
-    )?;
-    ensure(
-        reference
-            .tokens
-            .iter()
-            .all(|token| token.len() == TOKEN_BYTES),
-        "a token is not 16 bytes",
-    )?;
-    ensure(
-        reference.tokens.is_sorted_by(|a, b| a < b),
-        "tokens are not in ascending order",
-    )?;
+    ensure(!reference.id.is_empty() || !reference.tokens.is_empty(), "neither an id nor an identifier is given")?;
+    ensure(kind != EntityKind::Identifier || reference.id.is_empty(), "an identifier has no id")?;
+    ensure(reference.tokens.iter().all(|token| token.len() == TOKEN_BYTES), "a token is not 16 bytes")?;
+    ensure(reference.tokens.is_sorted_by(|a, b| a < b), "tokens are not in ascending order")?;
     check_enum_or_none::<IdentityType>(reference.identity_type, "identity_type")
 }
 
 fn check_correlation(correlation: &Correlation) -> Checked {
-    ensure(
-        *correlation != Correlation::default(),
-        "an empty correlation is left out",
-    )?;
+    ensure(*correlation != Correlation::default(), "an empty correlation is left out")?;
     check_optional_opaque(&correlation.transaction, "correlation.transaction")?;
     check_optional_opaque(&correlation.request, "correlation.request")
 }
@@ -271,14 +208,8 @@ fn check_ticket(ticket: &Ticket) -> Checked {
     check_optional_time(&ticket.window_start, "ticket.window_start")?;
     check_optional_time(&ticket.window_end, "ticket.window_end")?;
     check_enum_or_none::<Decision>(ticket.source_decision, "ticket.source_decision")?;
-    ensure(
-        ticket.texts.is_sorted_by(|a, b| a < b),
-        "ticket.texts are not in ascending order",
-    )?;
-    ticket
-        .texts
-        .iter()
-        .try_for_each(|&text| check_enum::<TicketText>(text, "ticket.texts"))?;
+    ensure(ticket.texts.is_sorted_by(|a, b| a < b), "ticket.texts are not in ascending order")?;
+    ticket.texts.iter().try_for_each(|&text| check_enum::<TicketText>(text, "ticket.texts"))?;
     ticket.items.iter().try_for_each(check_item)
 }
 
@@ -297,42 +228,24 @@ fn check_approval(approval: &Approval) -> Checked {
 }
 
 fn check_account(account: &Account) -> Checked {
-    ensure(
-        *account != Account::default(),
-        "an empty account is left out",
-    )?;
-    ensure(
-        account.changed.iter().all(|name| is_code(name)),
-        "account.changed holds something that is not a code",
-    )?;
-    ensure(
-        account.changed.is_sorted_by(|a, b| a < b),
-        "account.changed is not in ascending order",
-    )?;
+    ensure(*account != Account::default(), "an empty account is left out")?;
+    ensure(account.changed.iter().all(|name| is_code(name)), "account.changed holds something that is not a code")?;
+    ensure(account.changed.is_sorted_by(|a, b| a < b), "account.changed is not in ascending order")?;
     check_optional_opaque(&account.department, "account.department")
 }
 
 fn check_entitlement(entitlement: &Entitlement) -> Checked {
-    ensure(
-        *entitlement != Entitlement::default(),
-        "an empty entitlement is left out",
-    )?;
+    ensure(*entitlement != Entitlement::default(), "an empty entitlement is left out")?;
     check_optional_opaque(&entitlement.version, "entitlement.version")
 }
 
 fn check_ownership(ownership: &Ownership) -> Checked {
-    ensure(
-        *ownership != Ownership::default(),
-        "an empty ownership is left out",
-    )?;
+    ensure(*ownership != Ownership::default(), "an empty ownership is left out")?;
     check_optional_time(&ownership.expires_at, "ownership.expires_at")
 }
 
 fn check_lifecycle(lifecycle: &Lifecycle) -> Checked {
-    ensure(
-        *lifecycle != Lifecycle::default(),
-        "an empty lifecycle is left out",
-    )?;
+    ensure(*lifecycle != Lifecycle::default(), "an empty lifecycle is left out")?;
     check_optional_time(&lifecycle.effective_at, "lifecycle.effective_at")?;
     check_optional_opaque(&lifecycle.department, "lifecycle.department")
 }
@@ -340,10 +253,7 @@ fn check_lifecycle(lifecycle: &Lifecycle) -> Checked {
 fn check_snapshot(snapshot: &Snapshot) -> Checked {
     check_enum::<Completeness>(snapshot.completeness, "snapshot.completeness")?;
     check_optional_time(&snapshot.as_of, "snapshot.as_of")?;
-    ensure(
-        matches!(snapshot.root.len(), 0 | 32),
-        "snapshot.root is not 32 bytes",
-    )
+    ensure(matches!(snapshot.root.len(), 0 | 32), "snapshot.root is not 32 bytes")
 }
 
 fn check_review(review: &Review) -> Checked {
@@ -364,33 +274,20 @@ fn check_time(value: &Option<Time>, name: &str) -> Checked {
 
 fn check_optional_time(value: &Option<Time>, name: &str) -> Checked {
     let valid = value.as_ref().is_none_or(time::is_valid);
-    ensure(
-        valid,
-        &format!("{name} is not in year 1 to 9999, or has no precision"),
-    )
+    ensure(valid, &format!("{name} is not in year 1 to 9999, or has no precision"))
 }
 
 fn check_opaque(value: &str, name: &str) -> Checked {
-    ensure(
-        is_opaque(value),
-        &format!("{name} is not an opaque id of 1 to 255 visible ASCII characters without '@'"),
-    )
+    ensure(is_opaque(value), &format!("{name} is not an opaque id of 1 to 255 visible ASCII characters without '@'"))
 }
 
 fn check_optional_opaque(value: &str, name: &str) -> Checked {
-    if value.is_empty() {
-        Ok(())
-    } else {
-        check_opaque(value, name)
-    }
+    if value.is_empty() { Ok(()) } else { check_opaque(value, name) }
 }
 
 fn check_optional_code(value: &str, name: &str) -> Checked {
     let valid = value.is_empty() || is_code(value);
-    ensure(
-        valid,
-        &format!("{name} is not a code of 1 to 128 letters, digits and . _ - / :"),
-    )
+    ensure(valid, &format!("{name} is not a code of 1 to 128 letters, digits and . _ - / :"))
 }
 
 fn check_enum<E: TryFrom<i32>>(value: i32, name: &str) -> Checked {
@@ -405,9 +302,5 @@ fn check_enum_value<E: TryFrom<i32>>(value: i32, name: &str) -> Result<E, Violat
 }
 
 fn check_enum_or_none<E: TryFrom<i32>>(value: i32, name: &str) -> Checked {
-    if value == 0 {
-        Ok(())
-    } else {
-        check_enum::<E>(value, name)
-    }
+    if value == 0 { Ok(()) } else { check_enum::<E>(value, name) }
 }

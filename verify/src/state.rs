@@ -72,12 +72,7 @@ pub type ReplayOrder = (OccurredAt, RecordIndex, u32);
 
 impl Evidence {
     /// The evidence that fact number `fact` of record `index` is.
-    pub fn new(
-        index: RecordIndex,
-        fact: u32,
-        occurred_at: OccurredAt,
-        recorded_at: RecordedAt,
-    ) -> Self {
+    pub fn new(index: RecordIndex, fact: u32, occurred_at: OccurredAt, recorded_at: RecordedAt) -> Self {
         Self {
             index: index.0,
             fact,
@@ -90,18 +85,12 @@ impl Evidence {
 
     /// When it happened.
     pub fn occurred_at(&self) -> OccurredAt {
-        OccurredAt(Moment {
-            seconds: self.occurred_seconds,
-            nanos: self.occurred_nanos,
-        })
+        OccurredAt(Moment { seconds: self.occurred_seconds, nanos: self.occurred_nanos })
     }
 
     /// When the ledger learned it.
     pub fn recorded_at(&self) -> RecordedAt {
-        RecordedAt(Moment {
-            seconds: self.recorded_seconds,
-            nanos: self.recorded_nanos,
-        })
+        RecordedAt(Moment { seconds: self.recorded_seconds, nanos: self.recorded_nanos })
     }
 
     /// Its place in the order of replay.

@@ -28,31 +28,18 @@ pub struct RecordedAt(pub Moment);
 
 impl Moment {
     /// The last moment there is.
-    pub const MAX: Self = Self {
-        seconds: SECONDS_MAX,
-        nanos: 999_999_999,
-    };
+    pub const MAX: Self = Self { seconds: SECONDS_MAX, nanos: 999_999_999 };
     /// The first moment there is.
-    pub const MIN: Self = Self {
-        seconds: SECONDS_MIN,
-        nanos: 0,
-    };
+    pub const MIN: Self = Self { seconds: SECONDS_MIN, nanos: 0 };
 
     /// The moment of a record's or a fact's time. The caller has validated it.
     pub fn of(time: &Time) -> Self {
-        Self {
-            seconds: time.seconds,
-            nanos: time.nanos,
-        }
+        Self { seconds: time.seconds, nanos: time.nanos }
     }
 
     /// The wire form, with how exactly the source gave it.
     pub fn to_time(self, precision: Precision) -> Time {
-        Time {
-            seconds: self.seconds,
-            nanos: self.nanos,
-            precision: precision.into(),
-        }
+        Time { seconds: self.seconds, nanos: self.nanos, precision: precision.into() }
     }
 
     /// The moment `seconds` later, or the last one there is.
@@ -63,10 +50,7 @@ impl Moment {
         } else if sum < SECONDS_MIN {
             Self::MIN
         } else {
-            Self {
-                seconds: sum,
-                nanos: self.nanos,
-            }
+            Self { seconds: sum, nanos: self.nanos }
         }
     }
 
@@ -92,6 +76,5 @@ impl Moment {
 pub fn is_valid(time: &Time) -> bool {
     (SECONDS_MIN..=SECONDS_MAX).contains(&time.seconds)
         && time.nanos < 1_000_000_000
-        && Precision::try_from(time.precision)
-            .is_ok_and(|precision| precision != Precision::Unspecified)
+        && Precision::try_from(time.precision).is_ok_and(|precision| precision != Precision::Unspecified)
 }

@@ -3,8 +3,8 @@
 mod common;
 
 use common::*;
-use counterfoil_verify::note::{SignatureType, SigningKey};
 use counterfoil_verify::identifier::IndexKey;
+use counterfoil_verify::note::{SignatureType, SigningKey};
 use counterfoil_verify::policy::{ENTRIES_MAX, POLICY_BYTES_MAX, Policy, PolicyError, Quorum, Threshold};
 use proptest::prelude::*;
 

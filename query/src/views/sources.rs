@@ -11,7 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use counterfoil_proto::v1::{Mapping, Record, record::Body};
+use counterfoil_proto::v1::{EntityKind, Mapping, Record, record::Body};
 use counterfoil_verify::entity::{EntityId, kind_name};
 use counterfoil_verify::replay::facts_of;
 use counterfoil_verify::time::{Moment, OccurredAt};
@@ -146,8 +146,11 @@ impl Counters {
         self.changed_sources.insert(name);
     }
 
-    /// Counts an entity that was never named before.
+    /// Counts an entity that was never named before, if it is an object of a system.
     pub(crate) fn add_object(&mut self, entity: &EntityId) {
+        if matches!(entity.kind(), EntityKind::Identifier | EntityKind::Unresolved | EntityKind::Source) {
+            return;
+        }
         let own_kind = kind_name(entity.kind());
         let kind = entity.native_id().split_once('/').map_or(own_kind, |(kind, _)| kind);
         let name = (entity.system().to_owned(), entity.instance().to_owned(), kind.to_owned());

@@ -127,13 +127,8 @@ impl TestLedger {
 
     fn prepare(&self, native: Native, body: impl FnOnce(Vec<Fact>) -> Body) -> PreparedEvent {
         let number = self.next.fetch_add(1, Ordering::SeqCst);
-        let (commitment, beside) = match native.values.is_empty() {
-            true => (None, None),
-            false => {
-                let beside = beside::seal([7; 32], b"{}".to_vec(), &native.values);
-                (Some(beside::commitment(&beside).unwrap()), Some(beside.encode_to_vec()))
-            }
-        };
+        let beside = beside::seal([7; 32], b"???".to_vec(), &native.values);
+        let commitment = beside::commitment(&beside).unwrap();
         let provenance = Provenance {
             source: Some(source(native.system)),
             position: Some(Position { channel: "test".to_owned(), sequence: number }),
@@ -145,7 +140,7 @@ impl TestLedger {
             authentication: Authentication::OperatorFile.into(),
             assumed_zone: String::new(),
         };
-        PreparedEvent::new(provenance, vec![body(native.facts)], commitment, beside).unwrap()
+        PreparedEvent::new(provenance, vec![body(native.facts)], Some(commitment), Some(beside.encode_to_vec())).unwrap()
     }
 
     pub fn views_folder(&self) -> PathBuf {

@@ -1,0 +1,262 @@
+//! Names, histories, differences, sources and dead letters; and that all of it comes back from the log alone.
+
+mod common;
+
+use common::{Native, TestLedger, approval, entity, fact, grant, occurred, of_system, recorded, ticket, unmapped};
+use counterfoil_proto::v1::record::Body;
+use counterfoil_proto::v1::{DifferenceKind, EventConflict, FactKind, RejectReason, SourceRejected};
+use counterfoil_query::{
+    ChangeSelector, ExplainFilter, HistoryRequest, Period, Query, QueryError, Views,
+};
+use counterfoil_verify::time::{Moment, OccurredAt};
+use counterfoil_verify::tree::RecordIndex;
+
+const ALWAYS: Period = Period { from: OccurredAt(Moment::MIN), until: OccurredAt(Moment::MAX) };
+const ANN: &str = "account:okta:default:00u1";
+const BEA: &str = "account:okta:default:00u2";
+const GROUP: &str = "entitlement:okta:default:group_member/00g1";
+
+/// Ann and Bea of Okta, Ann's request at Freshservice, and what else a log has.
+fn company() -> TestLedger {
+    company_in_steps(|_| ())
+}
+
+/// The same, with something done whenever something was recorded.
+fn company_in_steps(mut step: impl FnMut(&TestLedger)) -> TestLedger {
+    let ledger = TestLedger::new();
+    step(&ledger);
+    let okta = |fact| Native::new("okta", vec![of_system("okta", fact)]);
+    let (ann, bea) = (ledger.who(ANN, &["ann@example.com"]), ledger.who(BEA, &["bea"]));
+    let group = ledger.who(GROUP, &[]);
+    let created = fact(FactKind::AccountCreated, 10, Some(ann.clone()), None);
+    ledger.at(100).record(vec![
+        okta(created).named(ANN, "display_name", "Ann Ode").named(ANN, "login", "ann@example.com"),
+        okta(fact(FactKind::AccountCreated, 20, Some(bea.clone()), None)).named(BEA, "display_name", "Bea \u{1b}[31mLi"),
+    ]);
+    step(&ledger);
+    let opened = ticket(FactKind::TicketOpened, 30, 1042, Some(ann.clone()), Some(group.clone()));
+    let approved = approval(FactKind::ApprovalGranted, 40, 1042, ledger.who("account:freshservice:default:9", &[]));
+    let subject = "ticket:freshservice:default:ticket/1042";
+    ledger.at(200).record(vec![
+        Native::new("freshservice", vec![opened]).named(subject, "subject", "Please let me in"),
+        Native::new("freshservice", vec![approved]),
+    ]);
+    step(&ledger);
+    ledger.at(300).record(vec![
+        Native::new("okta", vec![grant(50, ann.clone(), group.clone(), &[1042])]).named(GROUP, "display_name", "Admins"),
+        okta(fact(FactKind::GrantRemoved, 70, Some(ann), Some(group.clone()))),
+        Native::new("okta", vec![grant(60, bea, group, &[])]),
+    ]);
+    step(&ledger);
+    ledger.record_body("okta", unmapped("zebra.sighted"));
+    ledger.record_body("okta", Body::EventConflict(EventConflict { first_index: 1 }));
+    ledger.record_body("okta", Body::SourceRejected(SourceRejected { reason: RejectReason::NotJson.into(), size: 3 }));
+    ledger
+}
+
+fn found(query: &Query<'_>, who: &str, at: i64) -> Vec<String> {
+    let answer = query.resolve(who, occurred(at), None).unwrap();
+    answer.matches.into_iter().map(|party| party.id).collect()
+}
+
+#[test]
+fn a_name_is_found_however_it_is_known() {
+    let ledger = company();
+    let views = ledger.views();
+    let query = views.query().unwrap();
+    for who in ["00u1", "Ann@Example.com", "  ann ODE ", "ann o", "n Od", ANN] {
+        assert_eq!(found(&query, who, 99), [ANN], "{who:?}");
+    }
+    assert_eq!(found(&query, "bea", 99), [BEA], "a login belongs to its system");
+    assert_eq!(found(&query, "admins", 99), [GROUP]);
+    for who in ["SR-1042", "#SR-01042", "1042", "please let"] {
+        assert_eq!(found(&query, who, 99), ["ticket:freshservice:default:ticket/1042"], "{who:?}");
+    }
+    assert_eq!(found(&query, "nobody", 99), [""; 0]);
+    assert_eq!(found(&query, "", 99), [""; 0]);
+    let absent = "account:okta:default:never";
+    assert_eq!(found(&query, absent, 99), [absent]);
+    assert!(!query.state(&entity(absent), occurred(99), None).unwrap().state.unwrap().known);
+    assert_eq!(query.resolve("ann ode", occurred(99), Some(recorded(50))).unwrap().matches.len(), 0);
+    let bea = &query.resolve("bea", occurred(99), None).unwrap().matches[0];
+    assert_eq!(bea.name, "Bea \u{1b}[31mLi", "a hostile name comes as it is");
+}
+
+#[test]
+fn a_recycled_address_lists_whom_it_means_first() {
+    let ledger = TestLedger::new();
+    for (seconds, id, login) in
+        [(10, ANN, "a@example.com"), (20, ANN, "ann.new@example.com"), (30, BEA, "a@example.com")]
+    {
+        let updated = fact(FactKind::AccountUpdated, seconds, Some(ledger.who(id, &[login])), None);
+        ledger.record_one(Native::new("okta", vec![of_system("okta", updated)]));
+    }
+    let views = ledger.views();
+    let query = views.query().unwrap();
+    assert_eq!(found(&query, "a@example.com", 99), [BEA, ANN]);
+    assert_eq!(found(&query, "ann.new@example.com", 99), [ANN]);
+}
+
+#[test]
+fn a_history_comes_in_pages_that_later_records_do_not_change() {
+    let ledger = company();
+    let views = ledger.views();
+    let ask = |query: &Query<'_>, page_token: &str, period| {
+        let request = HistoryRequest {
+            entity: entity(GROUP),
+            period,
+            known: None,
+            page_size: 2,
+            page_token: page_token.to_owned(),
+        };
+        query.history(&request)
+    };
+    let first = ask(&views.query().unwrap(), "", ALWAYS).unwrap();
+    let roles: Vec<_> = first.entries.iter().map(|entry| (entry.kind(), entry.roles.join(","))).collect();
+    assert_eq!(
+        roles,
+        [(FactKind::TicketOpened, "item".to_owned()), (FactKind::GrantAdded, "object".to_owned())]
+    );
+    assert_eq!(first.entries[1].tickets[0].name, "Please let me in");
+
+    let group = ledger.who(GROUP, &[]);
+    ledger.record_one(Native::new("okta", vec![grant(65, ledger.who(BEA, &[]), group, &[])]));
+    views.catch_up(&mut |_, _| ()).unwrap();
+    let query = views.query().unwrap();
+    let second = ask(&query, &first.next_page_token, ALWAYS).unwrap();
+    let times: Vec<_> = second.entries.iter().map(|entry| entry.evidence.unwrap().record).collect();
+    assert_eq!((times.as_slice(), second.next_page_token.as_str()), (&[7, 6][..], ""));
+    assert_eq!(second.moment.unwrap().known_size, first.moment.unwrap().known_size);
+
+    let other = Period { from: occurred(1), ..ALWAYS };
+    assert!(matches!(ask(&query, &first.next_page_token, other), Err(QueryError::PageToken(_))));
+    assert!(matches!(ask(&query, "zz", ALWAYS), Err(QueryError::PageToken(_))));
+    assert_eq!(ask(&query, "", Period { from: occurred(60), until: occurred(65) }).unwrap().entries.len(), 1);
+}
+
+#[test]
+fn a_difference_is_between_two_moments_on_either_axis() {
+    let ledger = company();
+    let views = ledger.views();
+    let query = views.query().unwrap();
+    let diff = |before, after| {
+        let answer = query.diff(&entity(GROUP), before, after).unwrap();
+        let line = |one: counterfoil_proto::v1::Difference| (one.kind(), one.what, one.party.unwrap().id);
+        answer.differences.into_iter().map(line).collect::<Vec<_>>()
+    };
+    let line = |kind, id: &str| (kind, "grant".to_owned(), id.to_owned());
+    let (at_55, at_99) = ((occurred(55), None), (occurred(99), None));
+    assert_eq!(diff(at_55, at_99), [line(DifferenceKind::Removed, ANN), line(DifferenceKind::Added, BEA)]);
+    assert_eq!(diff(at_99, at_99), []);
+    let before_it_was_known = (occurred(99), Some(recorded(250)));
+    assert_eq!(diff(before_it_was_known, at_99), [line(DifferenceKind::Added, BEA)]);
+}
+
+#[test]
+fn sources_are_counted_and_dead_letters_listed() {
+    let ledger = company();
+    let views = ledger.views();
+    let query = views.query().unwrap();
+    let answer = query.sources().unwrap();
+    let okta = answer.sources.iter().find(|source| source.system == "okta").unwrap();
+    assert_eq!((okta.events, okta.facts, okta.unmapped, okta.conflicts, okta.rejected), (6, 5, 1, 1, 1));
+    assert_eq!((okta.first_occurred_at.unwrap().seconds, okta.last_occurred_at.unwrap().seconds), (
+        common::START + 10,
+        common::START + 70
+    ));
+    let objects: Vec<_> = okta.objects.iter().map(|object| (object.kind.as_str(), object.count)).collect();
+    assert_eq!(objects, [("account", 2), ("group_member", 1)]);
+    assert_eq!((okta.unmapped_types[0].native_type.as_str(), okta.unmapped_types[0].example_record), ("zebra.sighted", 8));
+    let letters = query.dead_letters(RecordIndex(0), 10).unwrap().dead_letters;
+    assert_eq!((letters.len(), letters[0].record, letters[0].reason.as_str()), (1, 10, "not json"));
+    assert_eq!(query.dead_letter(RecordIndex(10)).unwrap().size, 3);
+    assert!(matches!(query.dead_letter(RecordIndex(1)), Err(QueryError::NotRejected(_))));
+}
+
+/// Everything that this file asks, as text.
+fn everything(views: &Views) -> String {
+    let query = views.query().unwrap();
+    let mut text = String::new();
+    for id in [ANN, BEA, GROUP, "ticket:freshservice:default:ticket/1042", "source:okta:default:log"] {
+        for (at, known) in [(45, None), (99, None), (99, Some(recorded(250)))] {
+            text += &format!("{:?}\n", query.state(&entity(id), occurred(at), known).unwrap());
+        }
+        let request = HistoryRequest {
+            entity: entity(id),
+            period: ALWAYS,
+            known: None,
+            page_size: 1,
+            page_token: String::new(),
+        };
+        text += &format!("{:?}\n", query.history(&request).unwrap());
+    }
+    for who in ["ann@example.com", "bea", "SR-1042", "i"] {
+        text += &format!("{:?}\n", query.resolve(who, occurred(99), None).unwrap());
+    }
+    text += &format!("{:?}\n", query.holders(&entity(GROUP), occurred(99), None).unwrap());
+    for explained in query.explain_all(ALWAYS, None, ExplainFilter::All).unwrap() {
+        text += &format!("{:?}\n", explained.unwrap());
+    }
+    text += &format!("{:?}\n", query.explain(&ChangeSelector::Record(RecordIndex(5), None), None).unwrap());
+    text += &format!("{:?}\n", query.sources().unwrap());
+    text += &format!("{:?}\n", query.dead_letters(RecordIndex(0), 9).unwrap());
+    text
+}
+
+#[test]
+fn views_that_are_deleted_come_back_from_the_log_alone() {
+    let ledger = company();
+    let views = ledger.views();
+    let before = everything(&views);
+    assert!(views.keys_written() > 0);
+    drop(views);
+    assert_eq!(everything(&ledger.views()), before, "opened again");
+    std::fs::remove_dir_all(ledger.views_folder()).unwrap();
+    assert_eq!(everything(&ledger.views()), before, "built again");
+}
+
+#[test]
+fn views_that_grew_record_by_record_answer_as_those_built_at_once() {
+    let ledger = company_in_steps(|ledger| drop(ledger.views()));
+    let in_steps = everything(&ledger.views());
+    std::fs::remove_dir_all(ledger.views_folder()).unwrap();
+    let views = Views::open(&ledger.views_folder(), ledger.reader()).unwrap();
+    let mut progress = Vec::new();
+    views.catch_up(&mut |done, total| progress.push((done, total))).unwrap();
+    assert_eq!(progress, [(11, 11)]);
+    assert_eq!(everything(&views), in_steps);
+}
+
+#[test]
+fn views_of_another_log_are_built_anew() {
+    let (one, other) = (company(), TestLedger::new());
+    let folder = one.views_folder();
+    drop(one.views());
+    let views = Views::open(&folder, other.reader()).unwrap();
+    assert!(matches!(views.query(), Err(QueryError::Behind { .. })));
+    views.catch_up(&mut |_, _| ()).unwrap();
+    let query = views.query().unwrap();
+    assert_eq!(query.basis().tree_size, 1);
+    assert_eq!(found(&query, "ann ode", 99), [""; 0]);
+}
+
+#[test]
+fn two_processes_cannot_hold_the_views_and_damage_is_named() {
+    let ledger = company();
+    let views = ledger.views();
+    let second = Views::open(&ledger.views_folder(), ledger.reader());
+    assert!(matches!(second, Err(QueryError::InUse { .. })));
+    drop(views);
+    for file in std::fs::read_dir(ledger.views_folder()).unwrap() {
+        let path = file.unwrap().path();
+        if path.file_name().unwrap().to_string_lossy().starts_with("MANIFEST") {
+            std::fs::write(&path, b"not a manifest at all").unwrap();
+        }
+    }
+    let error = match Views::open(&ledger.views_folder(), ledger.reader()) {
+        Ok(_) => panic!("damaged views were opened"),
+        Err(error) => error,
+    };
+    assert!(matches!(error, QueryError::Damaged { .. }), "{error:?}");
+    assert!(error.to_string().contains("delete that folder and ask again"), "{error}");
+}

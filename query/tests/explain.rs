@@ -1,0 +1,246 @@
+//! Which approval covers a change: one small case for each verdict, and what the answer says about it.
+
+mod common;
+
+use common::{Native, START, TestLedger, approval, fact, grant, of_system, occurred, recorded, ticket};
+use counterfoil_proto::v1::{Confidence, Delivery, Explanation, Fact, FactKind, LinkRule, Outcome, Verdict};
+use counterfoil_query::{ChangeSelector, ExplainFilter, Period, QueryError};
+use counterfoil_verify::time::{Moment, OccurredAt};
+use counterfoil_verify::tree::RecordIndex;
+
+const HOUR: i64 = 3_600;
+const DAY: i64 = 24 * HOUR;
+const ANN: &str = "account:okta:default:00u1";
+const GROUP: &str = "entitlement:okta:default:group_member/00g1";
+const APPROVER: &str = "account:freshservice:default:9";
+
+/// A case: what Freshservice and Okta said, at which hours, and in which order it was recorded.
+struct Case {
+    ledger: TestLedger,
+}
+
+impl Case {
+    fn new() -> Self {
+        let ledger = TestLedger::new();
+        // Who is who: Freshservice knows Ann by another id and the same address.
+        let known = fact(FactKind::AccountUpdated, 0, Some(ledger.who("account:freshservice:default:5", &["Ann@Example.com"])), None);
+        let bound = fact(FactKind::AccountUpdated, 0, Some(ledger.who(ANN, &["ann@example.com"])), None);
+        ledger.record(vec![
+            Native::new("freshservice", vec![of_system("freshservice", known)]).named(APPROVER, "display_name", "Bo Ode"),
+            Native::new("okta", vec![of_system("okta", bound)]),
+        ]);
+        Self { ledger }
+    }
+
+    fn opened(&self, hours: i64, number: u32, beneficiary: &str, asks_for: &str) -> Native {
+        let beneficiary = self.ledger.who(beneficiary, &[]);
+        let asks_for = self.ledger.who(asks_for, &[]);
+        let fact = ticket(FactKind::TicketOpened, hours * HOUR, number, Some(beneficiary), Some(asks_for));
+        Native::new("freshservice", vec![fact])
+    }
+
+    fn decided(&self, hours: i64, number: u32, kind: FactKind) -> Native {
+        let fact = approval(kind, hours * HOUR, number, self.ledger.who(APPROVER, &[]));
+        Native::new("freshservice", vec![fact])
+    }
+
+    fn granted(&self, hours: i64, tickets: &[u32]) -> Native {
+        let group = self.ledger.who(GROUP, &[]);
+        let fact = grant(hours * HOUR, self.ledger.who(ANN, &["ann@example.com"]), group, tickets);
+        let executor = Some(self.ledger.who("account:okta:default:00svc", &[]));
+        let via = Some(self.ledger.who("credential:okta:default:api_token/00T1", &[]));
+        let fact = of_system("okta", Fact { actor: executor, via, ..fact });
+        Native { id: Some("the-change".to_owned()), ..Native::new("okta", vec![fact]) }
+    }
+
+    /// Records one event after the other, a day apart, and explains the change.
+    fn explain(&self, events: Vec<Native>) -> Explanation {
+        for (day, event) in (1..).zip(events) {
+            self.ledger.at(day * DAY).record_one(event);
+        }
+        let views = self.ledger.views();
+        let answer = views.query().unwrap().explain(&ChangeSelector::Event("the-change".to_owned()), None).unwrap();
+        assert_eq!(answer.explanations.len(), 1);
+        answer.explanations.into_iter().next().unwrap()
+    }
+}
+
+/// What a change that names no ticket, and one that names ticket 7, come to after the same events.
+fn check(name: &str, events: impl Fn(&Case, Native) -> Vec<Native>, unnamed: Verdict, named: Verdict) {
+    for (tickets, expected, rule) in
+        [(&[][..], unnamed, LinkRule::Window), (&[7][..], named, LinkRule::Explicit)]
+    {
+        let case = Case::new();
+        let change = case.granted(10, tickets);
+        let explained = case.explain(events(&case, change));
+        assert_eq!(explained.verdict(), expected, "{name}, tickets {tickets:?}: {}", explained.summary);
+        let rule = if explained.tickets.is_empty() { LinkRule::Unspecified } else { rule };
+        assert_eq!(explained.rule(), rule, "{name}");
+        assert!(explained.summary.ends_with("with api_token/00T1."), "{}", explained.summary);
+    }
+}
+
+#[test]
+fn every_verdict() {
+    use FactKind::{ApprovalCancelled, ApprovalGranted, ApprovalRejected, ApprovalRequested};
+    use Verdict as V;
+    let (fs_ann, somebody, other_group) =
+        ("account:freshservice:default:5", "account:freshservice:default:6", "entitlement:okta:default:group_member/00g2");
+    check("approved, by her id at Freshservice", |case, change| {
+        vec![case.opened(1, 7, fs_ann, GROUP), case.decided(2, 7, ApprovalGranted), change]
+    }, V::Approved, V::Approved);
+    check("approved, by her id at Okta", |case, change| {
+        vec![case.opened(1, 7, ANN, GROUP), case.decided(2, 7, ApprovalGranted), change]
+    }, V::Approved, V::Approved);
+    check("approved before, recorded after", |case, change| {
+        vec![case.opened(1, 7, fs_ann, GROUP), change, case.decided(2, 7, ApprovalGranted)]
+    }, V::ApprovedRecordedLate, V::ApprovedRecordedLate);
+    check("approved after", |case, change| {
+        vec![case.opened(1, 7, fs_ann, GROUP), change, case.decided(14, 7, ApprovalGranted)]
+    }, V::ApprovedLate, V::ApprovedLate);
+    check("rejected", |case, change| {
+        vec![case.opened(1, 7, fs_ann, GROUP), case.decided(2, 7, ApprovalRejected), change]
+    }, V::Rejected, V::Rejected);
+    check("withdrawn", |case, change| {
+        vec![case.opened(1, 7, fs_ann, GROUP), case.decided(2, 7, ApprovalCancelled), change]
+    }, V::Rejected, V::Rejected);
+    check("asked for", |case, change| {
+        vec![case.opened(1, 7, fs_ann, GROUP), case.decided(2, 7, ApprovalRequested), change]
+    }, V::Pending, V::Pending);
+    check("for somebody else", |case, change| {
+        vec![case.opened(1, 7, somebody, GROUP), case.decided(2, 7, ApprovalGranted), change]
+    }, V::NoneRecorded, V::OtherBeneficiary);
+    check("for something else", |case, change| {
+        vec![case.opened(1, 7, fs_ann, other_group), case.decided(2, 7, ApprovalGranted), change]
+    }, V::NoneRecorded, V::OutOfScope);
+    check("two that fit", |case, change| {
+        let both = [7, 8].map(|number| [case.opened(1, number, fs_ann, GROUP), case.decided(2, number, ApprovalGranted)]);
+        both.into_iter().flatten().chain([change]).collect()
+    }, V::Ambiguous, V::Approved);
+    check("one approved, one rejected", |case, change| {
+        let kinds = [(7, ApprovalGranted), (8, ApprovalRejected)];
+        let both = kinds.map(|(number, kind)| [case.opened(1, number, fs_ann, GROUP), case.decided(2, number, kind)]);
+        both.into_iter().flatten().chain([change]).collect()
+    }, V::Approved, V::Approved);
+    check("nothing", |_, change| vec![change], V::NoneRecorded, V::TicketUnknown);
+}
+
+#[test]
+fn the_answer_names_whom_and_what_it_rests_on() {
+    let case = Case::new();
+    let change = case.granted(10, &[7]);
+    let explained = case.explain(vec![
+        case.opened(1, 7, "account:freshservice:default:5", GROUP),
+        case.decided(2, 7, FactKind::ApprovalGranted),
+        change,
+    ]);
+    assert_eq!(
+        explained.summary,
+        "Approved by Bo Ode (level 1, 2026-01-01T02:00:00Z) on ticket/7 before the change; \
+         executed by 00svc with api_token/00T1."
+    );
+    // Ann at Freshservice, the ticket, its approval, and the change, which says what her address is at Okta.
+    assert_eq!(explained.tickets[0].records, [1, 3, 4, 5]);
+    assert!(!explained.order_on_sources_word);
+}
+
+#[test]
+fn an_approval_that_came_later_says_how_much_later() {
+    let case = Case::new();
+    let (opened, change, decided) = (
+        case.opened(1, 7, ANN, GROUP),
+        case.granted(10, &[7]),
+        case.decided(2, 7, FactKind::ApprovalGranted),
+    );
+    let explained = case.explain(vec![opened, change, decided]);
+    let expected = "Approved by Bo Ode (level 1, 2026-01-01T02:00:00Z) on ticket/7, recorded 24 h later than the change";
+    assert!(explained.summary.starts_with(expected), "{}", explained.summary);
+}
+
+#[test]
+fn old_logs_imported_in_any_order_are_held_against_nobody() {
+    for (ticket_delivery, expected) in
+        [(Delivery::Backfill, Verdict::Approved), (Delivery::Live, Verdict::ApprovedRecordedLate)]
+    {
+        let case = Case::new();
+        let change = Native { delivery: Delivery::Backfill, ..case.granted(10, &[7]) };
+        let opened = Native { delivery: Delivery::Backfill, ..case.opened(1, 7, ANN, GROUP) };
+        let decided = Native { delivery: ticket_delivery, ..case.decided(2, 7, FactKind::ApprovalGranted) };
+        let explained = case.explain(vec![change, opened, decided]);
+        assert_eq!(explained.verdict(), expected);
+        assert_eq!(explained.order_on_sources_word, expected == Verdict::Approved);
+    }
+}
+
+#[test]
+fn what_was_not_known_then_does_not_count() {
+    let case = Case::new();
+    let change = case.granted(10, &[]);
+    let decided = case.decided(2, 7, FactKind::ApprovalGranted);
+    let latest = case.explain(vec![change, case.opened(1, 7, ANN, GROUP), decided]);
+    assert_eq!(latest.verdict(), Verdict::ApprovedRecordedLate);
+    let views = case.ledger.views();
+    let query = views.query().unwrap();
+    let by_day = |day: i64| {
+        let selector = ChangeSelector::Record(RecordIndex(3), Some(0));
+        let answer = query.explain(&selector, Some(recorded(day * DAY)))?;
+        Ok::<_, QueryError>(answer.explanations[0].verdict())
+    };
+    assert!(matches!(by_day(0), Err(QueryError::NotKnownThen { .. })));
+    assert_eq!(by_day(1).unwrap(), Verdict::NoneRecorded);
+    assert_eq!(by_day(2).unwrap(), Verdict::Pending);
+    assert_eq!(by_day(3).unwrap(), Verdict::ApprovedRecordedLate);
+}
+
+#[test]
+fn a_recycled_address_does_not_lend_its_approvals() {
+    let case = Case::new();
+    // Ann has left, and a new account has her address. The ticket was for Ann.
+    let newcomer = case.ledger.who("account:okta:default:00u2", &["ann@example.com"]);
+    let hired = of_system("okta", fact(FactKind::AccountCreated, 5 * HOUR, Some(newcomer.clone()), None));
+    let group = case.ledger.who(GROUP, &[]);
+    let change = Native {
+        id: Some("the-change".to_owned()),
+        ..Native::new("okta", vec![grant(10 * HOUR, newcomer, group, &[])])
+    };
+    let opened = case.opened(1, 7, ANN, GROUP);
+    let decided = case.decided(2, 7, FactKind::ApprovalGranted);
+    let explained = case.explain(vec![opened, decided, Native::new("okta", vec![hired]), change]);
+    assert_eq!(explained.verdict(), Verdict::NoneRecorded);
+}
+
+#[test]
+fn only_what_gave_access_is_listed_as_a_change() {
+    let case = Case::new();
+    let group = || Some(case.ledger.who(GROUP, &[]));
+    let who = || Some(case.ledger.who(ANN, &[]));
+    let failed = Fact { outcome: Outcome::Denied.into(), ..fact(FactKind::GrantAdded, 60, who(), group()) };
+    let seen = Fact { confidence: Confidence::Snapshot.into(), ..fact(FactKind::GrantAdded, 70, who(), group()) };
+    let removed = fact(FactKind::GrantRemoved, 80, who(), group());
+    let facts = vec![failed, seen, removed].into_iter().map(|fact| of_system("okta", fact)).collect();
+    let index = case.ledger.record_one(Native::new("okta", facts));
+    case.ledger.record(vec![
+        case.opened(1, 7, ANN, GROUP),
+        case.decided(2, 7, FactKind::ApprovalGranted),
+        case.granted(10, &[7]),
+        Native { id: None, ..case.granted(11, &[9]) },
+    ]);
+    let views = case.ledger.views();
+    let query = views.query().unwrap();
+    let always = Period { from: OccurredAt(Moment::MIN), until: OccurredAt(Moment::MAX) };
+    let verdicts = |filter, period| {
+        let explained = query.explain_all(period, None, filter).unwrap();
+        explained.map(|one| one.unwrap().verdict()).collect::<Vec<_>>()
+    };
+    assert_eq!(verdicts(ExplainFilter::All, always), [Verdict::Approved, Verdict::TicketUnknown]);
+    assert_eq!(verdicts(ExplainFilter::Unapproved, always), [Verdict::TicketUnknown]);
+    let until_then = Period { until: occurred(11 * HOUR), ..always };
+    assert_eq!(verdicts(ExplainFilter::All, until_then), [Verdict::Approved]);
+    let one = |fact| query.explain(&ChangeSelector::Record(RecordIndex(index), Some(fact)), None).unwrap();
+    assert_eq!(one(0).explanations[0].summary, "This changed no access (outcome: denied).");
+    assert_eq!(one(2).explanations[0].verdict(), Verdict::NoneRecorded);
+    let missing = query.explain(&ChangeSelector::Record(RecordIndex(index), Some(3)), None);
+    assert!(matches!(missing, Err(QueryError::NoSuchFact { count: 3, .. })));
+    assert!(matches!(query.explain(&ChangeSelector::Event("?".to_owned()), None), Err(QueryError::NoSuchEvent(_))));
+    assert_eq!(START % 86_400, 0);
+}

@@ -1,0 +1,28 @@
+# What the scripts share: where things are kept, and how they speak. Sourced, never run.
+# Data goes to stdout, everything else to stderr.
+# shellcheck shell=bash disable=SC2034
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
+
+# Outside the checkout, so that it survives a fresh clone.
+cache="${COUNTERFOIL_CACHE:-$HOME/.cache/counterfoil}"
+tools="$cache/tools"
+target="${CARGO_TARGET_DIR:-$cache/target}"
+
+cargo_deny_version=0.20.2
+buf_version=1.75.0
+
+say() { echo "==> $*" >&2; }
+
+die() {
+    echo "error: $*" >&2
+    exit 1
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# Says what is left out and why. In CI nothing may be left out.
+skip() {
+    echo "SKIPPED: $1: $2" >&2
+    [[ "${CI:-}" != true ]]
+}

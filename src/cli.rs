@@ -1,0 +1,378 @@
+//! The command line: its verbs, their arguments, and the exit codes.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done,
+    /// It failed; for fsck: the ledger is falsified.
+    Failed,
+    /// For fsck: the ledger cannot be read. Wrong arguments end in the same code.
+    Unreadable,
+    /// Nothing fits the name.
+    NotFound,
+    /// Several entities fit the name.
+    Ambiguous,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Unreadable => 2,
+            Exit::NotFound => 3,
+            Exit::Ambiguous => 4,
+        })
+    }
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  it failed, and why is on stderr; fsck: the ledger is falsified
+  2  the command line is wrong; fsck: the ledger cannot be read
+  3  nothing fits the name
+  4  several entities fit the name, and they are listed
+
+Times are RFC 3339 (2026-03-01T09:30:00Z), or a date with a zone, which means its first moment
+(2026-03-01Z, 2026-03-01+01:00, 2026-03-01[Europe/Berlin]).";
+
+/// The other half of every access ticket: what was asked, who approved it, what then changed.
+#[derive(Parser)]
+#[command(name = "counterfoil", version, about, after_help = EXIT_CODES, max_term_width = 120)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+#[derive(Subcommand)]
+pub enum Verb {
+    Init(InitArguments),
+    Import(ImportArguments),
+    State(StateArguments),
+    History(HistoryArguments),
+    Diff(DiffArguments),
+    Holders(HoldersArguments),
+    Explain(ExplainArguments),
+    Record(RecordArguments),
+    Proof(ProofArguments),
+    Checkpoint(CheckpointArguments),
+    Fsck(FsckArguments),
+    Sources(SourcesArguments),
+    Deadletter(DeadletterArguments),
+    Demo(DemoArguments),
+    Completions(CompletionsArguments),
+}
+
+/// Where the ledger is.
+#[derive(Args)]
+pub struct LedgerArguments {
+    /// The data folder
+    #[arg(long, value_name = "DIR", env = "COUNTERFOIL_DATA")]
+    pub data: PathBuf,
+    /// The anchor file, where it is not DIR.anchor
+    #[arg(long, value_name = "FILE", env = "COUNTERFOIL_ANCHOR")]
+    pub anchor: Option<PathBuf>,
+}
+
+/// In which form an answer is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Table,
+    /// The whole answer as one JSON object, with the names of its protobuf message
+    Json,
+    /// A JSON object a line for each row
+    Jsonl,
+    /// Comma-separated values, as RFC 4180 has them
+    Csv,
+}
+
+#[derive(Args)]
+pub struct OutputArguments {
+    /// The form of the answer
+    #[arg(long, short, value_enum, default_value_t = Format::Table)]
+    pub output: Format,
+}
+
+/// Whom a question is about.
+#[derive(Args)]
+pub struct WhoArguments {
+    /// An entity id (account:okta:default:00u1), a login, an e-mail address, a name, or a ticket number
+    pub who: String,
+    /// Only entities of this system
+    #[arg(long, value_name = "SYSTEM")]
+    pub system: Option<String>,
+}
+
+/// The two times of a question.
+#[derive(Args)]
+pub struct MomentArguments {
+    /// As of when, by the sources' clocks; now, if it is left out
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// Counting only what the ledger held by then; all that it holds, if it is left out
+    #[arg(long, value_name = "TIME")]
+    pub known_at: Option<String>,
+}
+
+/// Make a ledger: its keys, its first record, its anchor DIR.anchor, and DIR.policy for verifiers
+#[derive(Args)]
+#[command(after_help = "Example:\n  counterfoil init --data ledger --origin example.com/audit")]
+pub struct InitArguments {
+    #[command(flatten)]
+    pub ledger: LedgerArguments,
+    /// The log's name for ever: a URL without its scheme, such as example.com/audit
+    #[arg(long, value_name = "NAME")]
+    pub origin: String,
+}
+
+/// Import files: JSON, JSON lines or JSON arrays, also .gz and .zst, or standard input
+#[derive(Args)]
+#[command(after_help = "Example:\n  counterfoil import okta --data ledger --backfill system-log.jsonl.gz\n\n\
+    An interrupted import goes on where it stopped; a repeated one adds nothing.\n\
+    What cannot be read is recorded as rejected, with its bytes: see `counterfoil deadletter list`.")]
+pub struct ImportArguments {
+    #[command(flatten)]
+    pub ledger: LedgerArguments,
+    /// The connector: fact, freshservice or okta
+    pub connector: String,
+    /// Files and folders; - is standard input
+    #[arg(required = true, value_name = "FILES")]
+    pub files: Vec<PathBuf>,
+    /// The tenant that the files come from
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub instance: String,
+    /// The tenant whose tickets are meant where a log mentions one, such as SR-1042
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub ticket_instance: String,
+    /// A first import of old logs: their lateness is held against nobody
+    #[arg(long)]
+    pub backfill: bool,
+    /// The zone of times that lost theirs; without it, such an event is rejected
+    #[arg(long, value_name = "ZONE", value_parser = ["UTC"])]
+    pub assume_zone: Option<String>,
+    /// The wall clock is right although it jumped
+    #[arg(long)]
+    pub accept_clock: bool,
+    #[command(flatten)]
+    pub output: OutputArguments,
+}
+
+/// What an identity could do, or what a ticket came to, at any past moment
+#[derive(Args)]
+#[command(after_help = "Example:\n  counterfoil state ann.ode@example.com --data ledger --system okta --at 2026-03-01Z")]
+pub struct StateArguments {
+    #[command(flatten)]
+    pub who: WhoArguments,
+    #[command(flatten)]
+    pub ledger: LedgerArguments,
+    #[command(flatten)]
+    pub moment: MomentArguments,
+    #[command(flatten)]
+    pub output: OutputArguments,
+}
+
+/// Every fact about an entity, in the order in which they happened
+#[derive(Args)]
+#[command(after_help = "Example:\n  counterfoil history SR-1042 --data ledger")]
+pub struct HistoryArguments {
+    #[command(flatten)]
+    pub who: WhoArguments,
+    #[command(flatten)]
+    pub ledger: LedgerArguments,
+    /// From this moment on
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Up to this moment, inclusive
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// Counting only what the ledger held by then
+    #[arg(long, value_name = "TIME")]
+    pub known_at: Option<String>,
+    /// The most entries, the earliest first; 0 is all
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    pub limit: usize,
+    #[command(flatten)]
+    pub output: OutputArguments,
+}
+
+/// What differs between two moments of an entity
+#[derive(Args)]
+#[command(after_help = "Example:\n  counterfoil diff ann.ode@example.com --data ledger --system okta --from 2026-01-01Z --at 2026-07-01Z")]
+pub struct DiffArguments {
+    #[command(flatten)]
+    pub who: WhoArguments,
+    #[command(flatten)]
+    pub ledger: LedgerArguments,
+    /// The earlier moment
+    #[arg(long, value_name = "TIME")]
+    pub from: String,
+    /// What the ledger held by then counts for the earlier moment; all, if it is left out
+    #[arg(long, value_name = "TIME")]
+    pub from_known_at: Option<String>,
+    #[command(flatten)]
+    pub moment: MomentArguments,
+    #[command(flatten)]
+    pub output: OutputArguments,
+}
+
+/// Who held an entitlement at any past moment
+#[derive(Args)]
+#[command(after_help = "Example:\n  counterfoil holders 'Payroll Admins' --data ledger --at 2026-03-01Z")]
+pub struct HoldersArguments {
+    #[command(flatten)]
+    pub who: WhoArguments,
+    #[command(flatten)]
+    pub ledger: LedgerArguments,
+    #[command(flatten)]
+    pub moment: MomentArguments,
+    #[command(flatten)]
+    pub output: OutputArguments,
+}
+
+/// Which approval covers a change
+#[derive(Args)]
+#[command(after_help = "Examples:\n  counterfoil explain 2a992f80-d1ad-4f62-900e-8c68bb72a21b --data ledger\n  \
+    counterfoil explain --unapproved --data ledger --output csv")]
+pub struct ExplainArguments {
+    #[command(flatten)]
+    pub ledger: LedgerArguments,
+    /// An event id, or the number of a record, also with that of a fact in it (1042.0)
+    #[arg(required_unless_present_any = ["all", "unapproved"], conflicts_with_all = ["all", "unapproved"])]
+    pub change: Option<String>,
+    /// Every change that gave access
+    #[arg(long)]
+    pub all: bool,
+    /// Every change that gave access and that no approval preceded
+    #[arg(long, conflicts_with = "all")]
+    pub unapproved: bool,
+    /// With --all or --unapproved: from this moment on
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// With --all or --unapproved: up to this moment, inclusive
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// Counting only what the ledger held by then
+    #[arg(long, value_name = "TIME")]
+    pub known_at: Option<String>,
+    #[command(flatten)]
+    pub output: OutputArguments,
+}
+
+/// A record, and what lies beside it
+#[derive(Args)]
+#[command(after_help = "Example:\n  counterfoil record 1042 --data ledger --output json")]
+pub struct RecordArguments {
+    /// The record's index
+    pub index: u64,
+    #[command(flatten)]
+    pub ledger: LedgerArguments,
+    #[command(flatten)]
+    pub output: OutputArguments,
+}
+
+/// That a record is in the log (c2sp.org/tlog-proof), or that the log goes on from an earlier size
+#[derive(Args)]
+#[command(after_help = "Examples:\n  counterfoil proof 1042 --data ledger > 1042.tlog-proof\n  counterfoil proof --since 1000 --data ledger")]
+pub struct ProofArguments {
+    /// The record's index
+    #[arg(required_unless_present = "since", conflicts_with = "since")]
+    pub index: Option<u64>,
+    /// The earlier size
+    #[arg(long, value_name = "SIZE")]
+    pub since: Option<u64>,
+    #[command(flatten)]
+    pub ledger: LedgerArguments,
+    #[command(flatten)]
+    pub output: OutputArguments,
+}
+
+/// The newest signed checkpoint, as it is (c2sp.org/tlog-checkpoint)
+#[derive(Args)]
+#[command(after_help = "Example:\n  counterfoil checkpoint --data ledger")]
+pub struct CheckpointArguments {
+    #[command(flatten)]
+    pub ledger: LedgerArguments,
+}
+
+/// Read every byte again, and believe none of it
+#[derive(Args)]
+#[command(after_help = "Example:\n  counterfoil fsck --data ledger\n\nExit code 0: sound; 1: falsified; 2: unreadable.")]
+pub struct FsckArguments {
+    #[command(flatten)]
+    pub ledger: LedgerArguments,
+    #[command(flatten)]
+    pub output: OutputArguments,
+}
+
+/// What each source has delivered: events, facts, unknown types, duplicates, and how many objects of each kind
+#[derive(Args)]
+#[command(after_help = "Example:\n  counterfoil sources --data ledger --output json")]
+pub struct SourcesArguments {
+    #[command(flatten)]
+    pub ledger: LedgerArguments,
+    #[command(flatten)]
+    pub output: OutputArguments,
+}
+
+/// What could not be read
+#[derive(Args)]
+#[command(after_help = "Examples:\n  counterfoil deadletter list --data ledger\n  counterfoil deadletter show 17 --data ledger")]
+pub struct DeadletterArguments {
+    #[command(subcommand)]
+    pub verb: DeadletterVerb,
+}
+
+#[derive(Subcommand)]
+pub enum DeadletterVerb {
+    /// List them, with the reason of each
+    List {
+        #[command(flatten)]
+        ledger: LedgerArguments,
+        #[command(flatten)]
+        output: OutputArguments,
+    },
+    /// Show one: its bytes as they came, less their secrets
+    Show {
+        /// The record's index
+        index: u64,
+        #[command(flatten)]
+        ledger: LedgerArguments,
+        #[command(flatten)]
+        output: OutputArguments,
+    },
+}
+
+/// Make a company, import its tickets and logs, and tell its story on one screen
+#[derive(Args)]
+#[command(after_help = "Example:\n  counterfoil demo --data demo/ledger")]
+pub struct DemoArguments {
+    /// The data folder to make
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// The seed of the company
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How many people it starts with
+    #[arg(long, default_value_t = 60)]
+    pub people: u32,
+    /// How many months its logs span
+    #[arg(long, default_value_t = 6)]
+    pub months: u32,
+}
+
+/// Print completions for a shell
+#[derive(Args)]
+#[command(after_help = "Example:\n  counterfoil completions bash > /etc/bash_completion.d/counterfoil")]
+pub struct CompletionsArguments {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}

@@ -1,0 +1,47 @@
+//! `counterfoil history`.
+
+use anyhow::Result;
+use counterfoil_query::{HistoryRequest, Period};
+use counterfoil_verify::time::{Moment, OccurredAt};
+
+use crate::cli::{Exit, HistoryArguments};
+use crate::{open, output, tables, when, who};
+
+/// Entries asked for at a time.
+const PAGE_ENTRIES: usize = 1_000;
+
+pub fn run(arguments: &HistoryArguments) -> Result<Exit> {
+    let known = when::known_at(arguments.known_at.as_deref())?;
+    let period = period(arguments.from.as_deref(), arguments.at.as_deref())?;
+    let format = arguments.output.output;
+    let opened = open::views(&arguments.ledger)?;
+    let query = opened.views.query()?;
+    let entity = match who::find(&query, &arguments.who, when::at(arguments.at.as_deref())?, known, format)? {
+        Ok(entity) => entity,
+        Err(exit) => return Ok(exit),
+    };
+    let limit = if arguments.limit == 0 { usize::MAX } else { arguments.limit };
+    let mut request =
+        HistoryRequest { entity, period, known, page_size: limit.min(PAGE_ENTRIES), page_token: String::new() };
+    let mut response = query.history(&request)?;
+    while !response.next_page_token.is_empty() && response.entries.len() < limit {
+        request.page_token = std::mem::take(&mut response.next_page_token);
+        let page = query.history(&request)?;
+        response.entries.extend(page.entries);
+        response.next_page_token = page.next_page_token;
+    }
+    response.entries.truncate(limit);
+    output::print(format, &response, &response.entries, &tables::history(&response), response.basis.as_ref())?;
+    Ok(Exit::Done)
+}
+
+/// From one moment on, up to and with another.
+pub fn period(from: Option<&str>, at: Option<&str>) -> Result<Period> {
+    let from = from.map(when::parse).transpose()?.unwrap_or(Moment::MIN);
+    let until = match at.map(when::parse).transpose()? {
+        Some(at) if at.nanos == 999_999_999 => Moment { seconds: at.seconds + 1, nanos: 0 },
+        Some(at) => Moment { nanos: at.nanos + 1, ..at },
+        None => Moment::MAX,
+    };
+    Ok(Period { from: OccurredAt(from), until: OccurredAt(until) })
+}

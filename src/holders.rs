@@ -1,0 +1,20 @@
+//! `counterfoil holders`.
+
+use anyhow::Result;
+
+use crate::cli::{Exit, HoldersArguments};
+use crate::{open, output, tables, when, who};
+
+pub fn run(arguments: &HoldersArguments) -> Result<Exit> {
+    let (at, known) = (when::at(arguments.moment.at.as_deref())?, when::known_at(arguments.moment.known_at.as_deref())?);
+    let format = arguments.output.output;
+    let opened = open::views(&arguments.ledger)?;
+    let query = opened.views.query()?;
+    let entity = match who::find(&query, &arguments.who, at, known, format)? {
+        Ok(entity) => entity,
+        Err(exit) => return Ok(exit),
+    };
+    let response = query.holders(&entity, at, known)?;
+    output::print(format, &response, &response.holders, &tables::holders(&response), response.basis.as_ref())?;
+    Ok(Exit::Done)
+}

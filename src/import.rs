@@ -1,0 +1,117 @@
+//! `counterfoil import`.
+
+use anyhow::{Context, Result, bail};
+use counterfoil_ingest::connectors;
+use counterfoil_ingest::import::{ImportOptions, Progress, Summary, expand, import};
+use counterfoil_ingest::sources::file::Input;
+use counterfoil_ledger::Ledger;
+use counterfoil_proto::v1::{Basis, ImportResponse, ImportSummary};
+
+use crate::cli::{Exit, ImportArguments};
+use crate::output::{self, Rows, safe};
+use crate::{open, when};
+
+/// Threads that prepare events: as many as there are cores, but no more than the owner can keep up with.
+const THREADS_MAX: usize = 8;
+
+pub fn run(arguments: &ImportArguments) -> Result<Exit> {
+    let Some(connector) = connectors::by_name(&arguments.connector) else {
+        bail!("there is no connector {:?}: expected one of {}", arguments.connector, connectors::names().join(", "));
+    };
+    counterfoil_verify::entity::check_name(&arguments.instance).context("--instance")?;
+    counterfoil_verify::entity::check_name(&arguments.ticket_instance).context("--ticket-instance")?;
+    let ledger = open::ledger(&open::location(&arguments.ledger), arguments.accept_clock)?;
+    let mut response = ImportResponse::default();
+    let mut total = Summary::default();
+    for argument in &arguments.files {
+        let files = expand(argument.clone()).with_context(|| format!("read {}", argument.display()))?;
+        for file in files {
+            let input = Input::new(&file);
+            let summary = import_one(&ledger, connector.as_ref(), &input, arguments)?;
+            total.add(&summary);
+            response.inputs.push(message(&input.name(), &summary));
+        }
+    }
+    let head = ledger.reader().head();
+    response.basis = Some(Basis {
+        origin: head.origin.as_str().to_owned(),
+        tree_size: head.size.0,
+        root: head.root.as_bytes().to_vec(),
+    });
+    response.total = Some(message("total", &total));
+    output::print(arguments.output.output, &response, &response.inputs, &rows(&response), response.basis.as_ref())?;
+    if total.rejected > 0 {
+        anstream::eprintln!("{} could not be read and are kept: see `counterfoil deadletter list`", total.rejected);
+    }
+    Ok(Exit::Done)
+}
+
+fn import_one(
+    ledger: &Ledger,
+    connector: &dyn connectors::Connector,
+    input: &Input,
+    arguments: &ImportArguments,
+) -> Result<Summary> {
+    let options = options(&arguments.instance, &arguments.ticket_instance, arguments.backfill, arguments.assume_zone.is_some())?;
+    let bar = open::bar("Importing", "bytes");
+    let summary = import(ledger, connector, input, &options, &mut |progress: Progress| {
+        bar.set_length(progress.total_bytes.unwrap_or(progress.read_bytes));
+        bar.set_position(progress.read_bytes);
+        bar.set_message(format!("{}: {} events", safe(&input.name()), progress.acknowledged));
+    });
+    bar.finish_and_clear();
+    Ok(summary?)
+}
+
+/// The options of one import, with fresh randomness.
+pub fn options(instance: &str, ticket_instance: &str, backfill: bool, assume_utc: bool) -> Result<ImportOptions> {
+    let mut seed_secret = [0; 32];
+    getrandom::fill(&mut seed_secret).map_err(|error| anyhow::anyhow!("the operating system gave no randomness: {error}"))?;
+    Ok(ImportOptions {
+        instance: instance.to_owned(),
+        ticket_instance: ticket_instance.to_owned(),
+        backfill,
+        assume_utc,
+        received_at: when::now(),
+        seed_secret,
+        threads: std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX),
+    })
+}
+
+fn message(input: &str, summary: &Summary) -> ImportSummary {
+    ImportSummary {
+        input: input.to_owned(),
+        events: summary.events,
+        facts: summary.facts,
+        unmapped: summary.unmapped,
+        incomplete: summary.incomplete,
+        duplicates: summary.duplicates,
+        conflicts: summary.conflicts,
+        rejected: summary.rejected,
+        resumed_documents: summary.resumed_documents,
+    }
+}
+
+fn rows(response: &ImportResponse) -> Rows {
+    let row = |summary: &ImportSummary| {
+        let counts = [
+            summary.events,
+            summary.facts,
+            summary.unmapped,
+            summary.incomplete,
+            summary.duplicates,
+            summary.conflicts,
+            summary.rejected,
+            summary.resumed_documents,
+        ];
+        let mut row = vec![summary.input.clone()];
+        row.extend(counts.iter().map(u64::to_string));
+        row
+    };
+    let several = response.inputs.len() > 1;
+    Rows {
+        title: Vec::new(),
+        columns: vec!["input", "events", "facts", "unmapped", "incomplete", "duplicates", "conflicts", "rejected", "resumed"],
+        rows: response.inputs.iter().chain(response.total.iter().filter(|_| several)).map(row).collect(),
+    }
+}

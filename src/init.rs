@@ -1,0 +1,26 @@
+//! `counterfoil init`.
+
+use anyhow::Result;
+use counterfoil_ledger::{SystemClock, init};
+
+use crate::cli::{Exit, InitArguments};
+use crate::open;
+
+pub fn run(arguments: &InitArguments) -> Result<Exit> {
+    let location = open::location(&arguments.ledger);
+    create(&location, &arguments.origin)?;
+    anstream::eprintln!("Ledger {} in {}", arguments.origin, location.data.display());
+    anstream::eprintln!("Anchor {}: keep it on another volume; a restored old copy is recognised by it", location.anchor.display());
+    anstream::eprintln!("Policy {}: hand it to verifiers, in confidence: it holds the key of identifiers", location.policy().display());
+    Ok(Exit::Done)
+}
+
+/// Makes a ledger with randomness from the operating system.
+pub fn create(location: &counterfoil_ledger::Location, origin: &str) -> Result<()> {
+    let mut failed = None;
+    init(location, origin, &SystemClock::new(), &mut |bytes| failed = failed.take().or(getrandom::fill(bytes).err()))?;
+    match failed {
+        Some(error) => Err(anyhow::anyhow!("the operating system gave no randomness ({error}): remove the new ledger")),
+        None => Ok(()),
+    }
+}

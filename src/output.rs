@@ -1,0 +1,139 @@
+//! How answers are printed: tables for people, JSON and CSV for programs. Data go to stdout, everything else to stderr.
+//!
+//! Names come from outside and may be hostile: nothing printed for people holds a control character, and no cell of a CSV
+//! file is a formula.
+
+use std::io::{self, IsTerminal, Write};
+
+use anyhow::Result;
+use comfy_table::{ContentArrangement, Table, presets};
+use counterfoil_proto::v1::Basis;
+use serde::Serialize;
+
+use crate::cli::Format;
+
+/// An answer as rows for people.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    /// What stands above the table.
+    pub title: Vec<String>,
+    /// The columns' names.
+    pub columns: Vec<&'static str>,
+    /// The cells.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// Prints an answer in the form asked for. `items` are the parts that make a line each.
+pub fn print<R: Serialize, I: Serialize>(
+    format: Format,
+    response: &R,
+    items: &[I],
+    rows: &Rows,
+    basis: Option<&Basis>,
+) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match format {
+        Format::Table => {
+            write!(out, "{}", table(rows))?;
+            if let Some(basis) = basis {
+                writeln!(out, "{}", show_basis(basis))?;
+            }
+        }
+        Format::Json => {
+            serde_json::to_writer_pretty(&mut out, response)?;
+            writeln!(out)?;
+        }
+        Format::Jsonl => {
+            for item in items {
+                serde_json::to_writer(&mut out, item)?;
+                writeln!(out)?;
+            }
+            talk_basis(basis);
+        }
+        Format::Csv => {
+            let mut writer = csv::Writer::from_writer(&mut out);
+            writer.write_record(&rows.columns)?;
+            for row in &rows.rows {
+                writer.write_record(row.iter().map(|cell| csv_cell(cell)))?;
+            }
+            writer.flush()?;
+            drop(writer);
+            talk_basis(basis);
+        }
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// The rows as a table, with its title.
+pub fn table(rows: &Rows) -> String {
+    let mut text = String::new();
+    for line in &rows.title {
+        text.push_str(&safe(line));
+        text.push('\n');
+    }
+    if rows.rows.is_empty() {
+        return text;
+    }
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    if !io::stdout().is_terminal() {
+        table.set_content_arrangement(ContentArrangement::Disabled);
+    }
+    table.set_header(&rows.columns);
+    for row in &rows.rows {
+        table.add_row(row.iter().map(|cell| safe(cell)));
+    }
+    text.push_str(&table.to_string());
+    text.push('\n');
+    text
+}
+
+/// The basis for people.
+pub fn show_basis(basis: &Basis) -> String {
+    use base64::prelude::{BASE64_STANDARD, Engine};
+    format!("Basis: {} at {} records, root {}", basis.origin, basis.tree_size, BASE64_STANDARD.encode(&basis.root))
+}
+
+fn talk_basis(basis: Option<&Basis>) {
+    if let Some(basis) = basis {
+        anstream::eprintln!("{}", show_basis(basis));
+    }
+}
+
+/// Text without anything that a terminal would obey: control characters, and characters that turn the direction of
+/// writing, are shown as escapes.
+pub fn safe(text: &str) -> String {
+    let hostile = |c: char| {
+        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
+    if !text.chars().any(hostile) {
+        return text.to_owned();
+    }
+    text.chars().map(|c| if hostile(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect()
+}
+
+/// A cell that no spreadsheet takes for a formula.
+fn csv_cell(cell: &str) -> String {
+    let safe = safe(cell);
+    if safe.starts_with(['=', '+', '-', '@', '\t']) { format!("'{safe}") } else { safe }
+}
+
+/// Whether the reader of stdout has gone, as `head` does.
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let io = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        let json = cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
+        io.or(json) == Some(io::ErrorKind::BrokenPipe)
+    })
+}
+
+/// Bytes as lines that a terminal shows and does not obey. What is no UTF-8 is shown as replacement characters; the
+/// bytes themselves are in the JSON form.
+pub fn safe_lines(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let mut lines: String = text.lines().map(|line| safe(line) + "\n").collect();
+    lines.truncate(lines.trim_end_matches('\n').len());
+    lines.push('\n');
+    lines
+}

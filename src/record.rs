@@ -1,0 +1,82 @@
+//! `counterfoil record`.
+
+use anyhow::Result;
+use counterfoil_proto::v1::{Basis, EntityValues, GetRecordResponse, record::Body};
+use counterfoil_verify::tree::RecordIndex;
+use counterfoil_verify::{beside, record};
+
+use crate::cli::{Exit, RecordArguments};
+use crate::output::{self, Rows};
+use crate::{open, tables, when};
+
+pub fn run(arguments: &RecordArguments) -> Result<Exit> {
+    let ledger = open::ledger(&open::location(&arguments.ledger), false)?;
+    let (reader, index) = (ledger.reader(), RecordIndex(arguments.index));
+    let head = reader.head();
+    let bytes = reader.record_bytes(index)?;
+    let mut response = GetRecordResponse {
+        basis: Some(Basis {
+            origin: head.origin.as_str().to_owned(),
+            tree_size: head.size.0,
+            root: head.root.as_bytes().to_vec(),
+        }),
+        leaf_hash: record::hash(&bytes).0.as_bytes().to_vec(),
+        record: Some(reader.record(index)?),
+        ..GetRecordResponse::default()
+    };
+    if let Some(beside) = reader.beside(index)? {
+        response.values = beside::values(&beside)
+            .map(|(entity, values)| EntityValues { entity: entity.to_string(), values: values.values })
+            .collect();
+        response.payload = beside.payload.map(|sealed| sealed.content).unwrap_or_default();
+    }
+    output::print(arguments.output.output, &response, &[&response], &rows(&response), response.basis.as_ref())?;
+    Ok(Exit::Done)
+}
+
+fn rows(response: &GetRecordResponse) -> Rows {
+    use base64::prelude::{BASE64_STANDARD, Engine};
+    let Some(record) = &response.record else { return Rows::default() };
+    let mut rows = Vec::new();
+    let mut push = |what: &str, which: String| rows.push(vec![what.to_owned(), which]);
+    push("record", record.index.to_string());
+    let recorded = record.recorded_at.as_ref().map(|time| when::show(time.seconds, time.nanos as i32));
+    push("recorded", recorded.unwrap_or_default());
+    push("leaf hash", BASE64_STANDARD.encode(&response.leaf_hash));
+    if let Some(provenance) = &record.provenance {
+        let source = provenance.source.clone().unwrap_or_default();
+        push("source", format!("{}/{}/{}", source.system, source.instance, source.stream));
+        push("event", provenance.event_id.clone());
+        push("connector", format!("{} v{}", provenance.connector, provenance.connector_version));
+        let words = format!("{}, {}", provenance.delivery().as_str_name(), provenance.authentication().as_str_name());
+        push("delivery", words);
+        if !provenance.assumed_zone.is_empty() {
+            push("assumed zone", provenance.assumed_zone.clone());
+        }
+    }
+    match &record.body {
+        Some(Body::Event(event)) => {
+            let part = if event.parts > 1 { format!(", part {} of {}", event.part + 1, event.parts) } else { String::new() };
+            push("event type", format!("{} ({}){part}", event.native_type, event.mapping().as_str_name()));
+            for (number, fact) in event.facts.iter().enumerate() {
+                let at = fact.occurred_at.as_ref().map(|time| when::show(time.seconds, time.nanos as i32));
+                let outcome = fact.outcome().as_str_name();
+                push("fact", format!("{number}: {} {outcome} {}", tables::kind(fact.kind()), at.unwrap_or_default()));
+            }
+        }
+        Some(Body::Origin(origin)) => push("origin", origin.origin.clone()),
+        Some(Body::EventConflict(conflict)) => push("conflict", format!("with record {}", conflict.first_index)),
+        Some(Body::SourceRejected(rejected)) => push("rejected", rejected.reason().as_str_name().to_owned()),
+        Some(Body::SourceGap(gap)) => push("gap", format!("{} to {}", gap.from, gap.to)),
+        None => {}
+    }
+    for values in &response.values {
+        for value in &values.values {
+            push(&value.name, format!("{}   {}", value.value, values.entity));
+        }
+    }
+    if !response.payload.is_empty() {
+        push("payload", String::from_utf8_lossy(&response.payload).into_owned());
+    }
+    Rows { title: Vec::new(), columns: vec!["", ""], rows }
+}

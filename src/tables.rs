@@ -1,0 +1,394 @@
+//! Answers as rows for people. One function for each answer; no logic beyond wording.
+
+use counterfoil_proto::v1::{
+    AccountStatus, Confidence, CredentialStatus, Decision, DiffStateResponse, DifferenceKind, Evidence, Explanation,
+    FactKind, GetHistoryResponse, GetStateResponse, GrantMode, GrantState, LinkRule, ListDeadLettersResponse,
+    ListHoldersResponse, ListMatchesResponse, ListSourcesResponse, Moment, Outcome, Party, TicketState, Verdict,
+};
+
+use crate::output::Rows;
+use crate::when::{show, show_timestamp};
+
+/// What people call a party: its name, its login or e-mail, or else its id.
+pub fn called(party: &Option<Party>) -> String {
+    let Some(party) = party else { return String::new() };
+    let short = || party.id.rsplit(':').next().unwrap_or_default().to_owned();
+    match (party.name.as_str(), [&party.login, &party.email].into_iter().find(|name| !name.is_empty())) {
+        ("", None) => short(),
+        ("", Some(login)) => login.clone(),
+        (name, _) if party.id.starts_with("entitlement:") || party.id.starts_with("ticket:") => {
+            format!("{name} ({})", short())
+        }
+        (name, Some(login)) if login != name => format!("{name} <{login}>"),
+        (name, _) => name.to_owned(),
+    }
+}
+
+fn title(party: &Option<Party>, moment: &Option<Moment>) -> Vec<String> {
+    let id = party.as_ref().map(|party| party.id.as_str()).unwrap_or_default();
+    let name = called(party);
+    let mut lines = vec![if name == id { name } else { format!("{name}   {id}") }];
+    lines.extend(moment.as_ref().map(times));
+    lines
+}
+
+/// Both times of an answer.
+pub fn times(moment: &Moment) -> String {
+    let at = show_timestamp(&moment.at);
+    let at = if at.is_empty() { String::new() } else { format!("as of {at}, ") };
+    format!("{at}known by {} ({} records)", show_timestamp(&moment.known_at), moment.known_size)
+}
+
+fn rested(evidence: &Option<Evidence>) -> (String, String) {
+    match evidence {
+        Some(evidence) => {
+            (show_timestamp(&evidence.occurred_at), format!("{}.{}", evidence.record, evidence.fact))
+        }
+        None => Default::default(),
+    }
+}
+
+/// An enum's name without its prefix, in lower case.
+fn word(name: &str, prefix: &str) -> String {
+    match name.strip_prefix(prefix) {
+        Some("UNSPECIFIED") | None => String::new(),
+        Some(rest) => rest.to_lowercase().replace('_', " "),
+    }
+}
+
+/// A kind of fact in the vocabulary's spelling, such as "grant.added".
+pub fn kind(kind: FactKind) -> String {
+    word(kind.as_str_name(), "FACT_KIND_").replacen(' ', ".", 1).replace(' ', "_")
+}
+
+pub fn verdict(verdict: Verdict) -> String {
+    word(verdict.as_str_name(), "VERDICT_")
+}
+
+fn outcome(outcome: Outcome) -> String {
+    word(outcome.as_str_name(), "OUTCOME_")
+}
+
+fn decision(decision: Decision) -> String {
+    word(decision.as_str_name(), "DECISION_")
+}
+
+pub fn matches(response: &ListMatchesResponse) -> Rows {
+    Rows {
+        columns: vec!["id", "called"],
+        rows: response.matches.iter().map(|party| vec![party.id.clone(), called(&Some(party.clone()))]).collect(),
+        ..Rows::default()
+    }
+}
+
+pub fn state(response: &GetStateResponse) -> Rows {
+    let Some(state) = &response.state else { return Rows::default() };
+    let mut rows = Rows {
+        title: title(&state.entity, &response.moment),
+        columns: vec!["what", "which", "how", "since", "record"],
+        rows: Vec::new(),
+    };
+    if !state.known {
+        rows.title.push("Nothing was known of it by then.".to_owned());
+        return rows;
+    }
+    let mut push = |what: &str, which: String, how: String, evidence: &Option<Evidence>| {
+        let (since, record) = rested(evidence);
+        rows.rows.push(vec![what.to_owned(), which, how, since, record]);
+    };
+    if let Some(account) = &state.account {
+        let mut how = word(account.status().as_str_name(), "ACCOUNT_STATUS_");
+        if account.status() == AccountStatus::Seen {
+            how = "seen, never created in a log".to_owned();
+        }
+        if account.locked {
+            how.push_str(", locked");
+        }
+        if account.reversible {
+            how.push_str(", suspended");
+        }
+        push("account", account.department.clone(), how, &account.evidence);
+    }
+    for grant in &state.grants {
+        push("holds", called(&grant.counterpart), how_granted(grant), &grant.evidence);
+    }
+    for credential in &state.credentials {
+        let mut how = word(credential.status().as_str_name(), "CREDENTIAL_STATUS_");
+        if credential.lapsed && credential.status() == CredentialStatus::Active {
+            how = format!("lapsed on {}", show_timestamp(&credential.expires_at));
+        }
+        if credential.owner.as_ref().map(|owner| &owner.id) != state.entity.as_ref().map(|entity| &entity.id) {
+            how.push_str(&format!(", owned by {}", called(&credential.owner)));
+        }
+        push("credential", called(&credential.credential), how, &credential.evidence);
+    }
+    for implied in &state.implies {
+        push("implies", called(&Some(implied.clone())), String::new(), &None);
+    }
+    for owner in &state.owners {
+        push("owner", called(&owner.owner), String::new(), &owner.evidence);
+    }
+    for linked in &state.linked {
+        push("linked with", called(&linked.party), String::new(), &linked.evidence);
+    }
+    if let Some(lifecycle) = &state.lifecycle {
+        let from = show_timestamp(&lifecycle.effective_at);
+        push("lifecycle", kind(lifecycle.kind()), format!("from {from} on"), &lifecycle.evidence);
+    }
+    if let Some(register) = &state.register {
+        let how = if register.retired { "retired" } else if register.registered { "registered" } else { "not registered" };
+        push("register", String::new(), how.to_owned(), &register.evidence);
+    }
+    if let Some(ticket) = &state.ticket {
+        push_ticket(ticket, &mut push);
+    }
+    rows
+}
+
+fn how_granted(grant: &GrantState) -> String {
+    let mut how = Vec::new();
+    if grant.lapsed {
+        how.push(format!("lapsed on {}", show_timestamp(&grant.expires_at)));
+    } else if grant.expires_at.is_some() {
+        how.push(format!("until {}", show_timestamp(&grant.expires_at)));
+    }
+    if grant.mode() == GrantMode::Eligible {
+        how.push("eligible".to_owned());
+    }
+    if grant.inherited_via.is_some() {
+        how.push(format!("through {}", called(&grant.inherited_via)));
+    }
+    if grant.conditional {
+        how.push("under conditions".to_owned());
+    }
+    if grant.confidence() == Confidence::Snapshot {
+        how.push("seen in a listing".to_owned());
+    } else if grant.actor.is_some() {
+        how.push(format!("by {}", called(&grant.actor)));
+    }
+    how.join(", ")
+}
+
+fn push_ticket(ticket: &TicketState, push: &mut dyn FnMut(&str, String, String, &Option<Evidence>)) {
+    let status = word(ticket.status().as_str_name(), "TICKET_STATUS_");
+    let kind = word(ticket.r#type().as_str_name(), "TICKET_TYPE_");
+    push("ticket", kind, status, &ticket.evidence);
+    let mut push_party = |what: &str, party: &Option<Party>| {
+        if party.is_some() {
+            push(what, called(party), String::new(), &None);
+        }
+    };
+    push_party("requested by", &ticket.requester);
+    push_party("for", &ticket.beneficiary);
+    push_party("assigned to", &ticket.assignee);
+    for item in &ticket.items {
+        let target = if item.target.is_some() { called(&item.target) } else { format!("any {}", item.target_type) };
+        let until = show_timestamp(&item.until);
+        let how = if until.is_empty() { String::new() } else { format!("until {until}") };
+        push("asks for", target, how, &None);
+    }
+    for approval in &ticket.approvals {
+        let how = format!("{}, level {}", decision(approval.decision()), approval.level);
+        push("approver", called(&approval.approver), how, &approval.evidence);
+    }
+    let decided = show_timestamp(&ticket.decided_at);
+    if ticket.decision() != Decision::Unspecified {
+        push("decision", decision(ticket.decision()), format!("from the approvals {decided}"), &None);
+    }
+    if ticket.source_decision() != Decision::Unspecified {
+        push("decision", decision(ticket.source_decision()), "the source's own final value".to_owned(), &None);
+    }
+}
+
+pub fn history(response: &GetHistoryResponse) -> Rows {
+    let row = |entry: &counterfoil_proto::v1::HistoryEntry| {
+        let (occurred_at, record) = rested(&entry.evidence);
+        let recorded_at = entry.evidence.as_ref().map(|evidence| show_timestamp(&evidence.recorded_at));
+        vec![
+            occurred_at,
+            recorded_at.unwrap_or_default(),
+            kind(entry.kind()),
+            outcome(entry.outcome()),
+            called(&entry.actor),
+            called(&entry.subject),
+            called(&entry.object),
+            record,
+        ]
+    };
+    Rows {
+        title: title(&response.entity, &response.moment),
+        columns: vec!["occurred", "recorded", "fact", "outcome", "by", "for", "what", "record"],
+        rows: response.entries.iter().map(row).collect(),
+    }
+}
+
+pub fn diff(response: &DiffStateResponse) -> Rows {
+    let row = |difference: &counterfoil_proto::v1::Difference| {
+        let (_, record) = rested(&difference.evidence);
+        let sign = match difference.kind() {
+            DifferenceKind::Added => "added",
+            DifferenceKind::Removed => "removed",
+            _ => "changed",
+        };
+        vec![
+            sign.to_owned(),
+            difference.what.clone(),
+            called(&difference.party),
+            difference.before.clone(),
+            difference.after.clone(),
+            record,
+        ]
+    };
+    let mut title = title(&response.entity, &None);
+    title.extend(response.before.iter().map(|moment| format!("before: {}", times(moment))));
+    title.extend(response.after.iter().map(|moment| format!("after:  {}", times(moment))));
+    if response.differences.is_empty() {
+        title.push("Nothing differs.".to_owned());
+    }
+    Rows {
+        title,
+        columns: vec!["", "what", "which", "before", "after", "record"],
+        rows: response.differences.iter().map(row).collect(),
+    }
+}
+
+pub fn holders(response: &ListHoldersResponse) -> Rows {
+    let row = |grant: &GrantState| {
+        let (since, record) = rested(&grant.evidence);
+        vec![called(&grant.counterpart), how_granted(grant), since, record]
+    };
+    let mut title = title(&response.entitlement, &response.moment);
+    if response.holders.is_empty() {
+        title.push("Nobody held it.".to_owned());
+    }
+    Rows {
+        title,
+        columns: vec!["holder", "how", "since", "record"],
+        rows: response.holders.iter().map(row).collect(),
+    }
+}
+
+/// Several explanations as a table, one a row.
+pub fn explanations(explanations: &[Explanation], title: Vec<String>) -> Rows {
+    let row = |explanation: &Explanation| {
+        let (occurred_at, record) = rested(&explanation.change);
+        vec![
+            occurred_at,
+            verdict(explanation.verdict()),
+            kind(explanation.kind()),
+            called(&explanation.subject),
+            called(&explanation.object),
+            called(&explanation.executor),
+            explanation.tickets.iter().map(|ticket| called(&ticket.ticket)).collect::<Vec<_>>().join(", "),
+            explanation.event_id.clone(),
+            record,
+        ]
+    };
+    Rows {
+        title,
+        columns: vec!["occurred", "verdict", "change", "for", "what", "by", "ticket", "event", "record"],
+        rows: explanations.iter().map(row).collect(),
+    }
+}
+
+/// One explanation, point by point.
+pub fn explanation(explanation: &Explanation, moment: &Option<Moment>) -> Rows {
+    let (occurred_at, record) = rested(&explanation.change);
+    let mut rows = Vec::new();
+    let mut push = |what: &str, which: String| {
+        if !which.is_empty() {
+            rows.push(vec![what.to_owned(), which]);
+        }
+    };
+    push("verdict", verdict(explanation.verdict()).to_uppercase());
+    push("change", format!("{} {}", kind(explanation.kind()), called(&explanation.object)).trim().to_owned());
+    push("for", called(&explanation.subject));
+    push("when", occurred_at);
+    push("executed by", called(&explanation.executor));
+    push("with", called(&explanation.credential));
+    let rule = match explanation.rule() {
+        LinkRule::Explicit => "the change names the ticket",
+        LinkRule::Window => "same beneficiary and entitlement, within the ticket's window",
+        LinkRule::Unspecified => "",
+    };
+    for linked in &explanation.tickets {
+        push("ticket", format!("{}: {}", called(&linked.ticket), verdict(linked.verdict())));
+        let Some(state) = &linked.state else { continue };
+        push("requested by", called(&state.requester));
+        push("requested for", called(&state.beneficiary));
+        for approval in &state.approvals {
+            let by = called(&approval.approver);
+            let at = show_timestamp(&approval.decided_at);
+            push("approver", format!("{by}: {}, level {}, {at}", decision(approval.decision()), approval.level));
+        }
+        let records = linked.records.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+        push("ticket's records", records);
+    }
+    push("linked since", rule.to_owned());
+    if explanation.order_on_sources_word {
+        push("order", "on the sources' word: both were recorded as backfill".to_owned());
+    }
+    push("record", record);
+    let mut title = vec![explanation.summary.clone()];
+    title.extend(moment.as_ref().map(times));
+    Rows { title, columns: vec!["", ""], rows }
+}
+
+pub fn sources(response: &ListSourcesResponse) -> Rows {
+    let row = |source: &counterfoil_proto::v1::SourceSummary| {
+        let objects: Vec<String> =
+            source.objects.iter().map(|object| format!("{} {}", object.count, object.kind)).collect();
+        vec![
+            format!("{}/{}", source.system, source.instance),
+            source.connector.clone(),
+            source.events.to_string(),
+            source.facts.to_string(),
+            source.unmapped.to_string(),
+            source.incomplete.to_string(),
+            source.duplicates.to_string(),
+            source.conflicts.to_string(),
+            source.rejected.to_string(),
+            show_timestamp(&source.first_occurred_at),
+            show_timestamp(&source.last_occurred_at),
+            objects.join("\n"),
+        ]
+    };
+    let unmapped = |source: &counterfoil_proto::v1::SourceSummary| {
+        let name = format!("{}/{}", source.system, source.instance);
+        source
+            .unmapped_types
+            .iter()
+            .map(move |unmapped| {
+                let native = if unmapped.native_type.is_empty() { "(no type)" } else { &unmapped.native_type };
+                format!("unmapped in {name}: {native}, {} times, first in record {}", unmapped.count, unmapped.example_record)
+            })
+            .collect::<Vec<_>>()
+    };
+    Rows {
+        title: response.sources.iter().flat_map(unmapped).collect(),
+        columns: vec![
+            "source", "connector", "events", "facts", "unmapped", "incomplete", "duplicates", "conflicts", "rejected",
+            "first", "last", "objects",
+        ],
+        rows: response.sources.iter().map(row).collect(),
+    }
+}
+
+pub fn dead_letters(response: &ListDeadLettersResponse) -> Rows {
+    let row = |letter: &counterfoil_proto::v1::DeadLetter| {
+        vec![
+            letter.record.to_string(),
+            letter.connector.clone(),
+            letter.reason.clone(),
+            letter.error.clone(),
+            letter.size.to_string(),
+            letter.sequence.to_string(),
+            letter.recorded_at.as_ref().map(|at| show(at.seconds, at.nanos)).unwrap_or_default(),
+        ]
+    };
+    Rows {
+        title: if response.dead_letters.is_empty() { vec!["Everything could be read.".to_owned()] } else { Vec::new() },
+        columns: vec!["record", "connector", "reason", "error", "bytes", "number", "recorded"],
+        rows: response.dead_letters.iter().map(row).collect(),
+    }
+}
