@@ -1,8 +1,249 @@
-//! `counterfoil demo`.
-use anyhow::Result;
+//! `counterfoil demo`: a company, its tickets and logs, and its story on one screen.
+//!
+//! The story is told by the same questions that anyone can ask of the same ledger afterwards.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use counterfoil_ingest::connectors;
+use counterfoil_ingest::import::{Summary, import};
+use counterfoil_ingest::sources::file::Input;
+use counterfoil_ledger::{Ledger, Location, fsck};
+use counterfoil_proto::v1::{Explanation, GetStateResponse};
+use counterfoil_query::{ChangeSelector, ExplainFilter, Query};
+use counterfoil_scenario::{Company, Delivery, File, Options, Story, generate};
+use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
 
 use crate::cli::{DemoArguments, Exit};
+use crate::history::period;
+use crate::output::safe;
+use crate::{import as import_verb, init, open, tables, when};
 
-pub fn run(_arguments: &DemoArguments) -> Result<Exit> {
+/// The demo ledger's origin.
+const ORIGIN: &str = "tallyhall.example/audit";
+
+pub fn run(arguments: &DemoArguments) -> Result<Exit> {
+    let location = Location::new(&arguments.data, None);
+    let folder = with_extension(&arguments.data, "company");
+    if folder.exists() {
+        bail!("{} exists: name another --data, or remove it", folder.display());
+    }
+    let options = Options {
+        seed: arguments.seed,
+        people: arguments.people,
+        months: arguments.months,
+        ..Options::default()
+    };
+    let company = generate(&options);
+    company.write_to(&folder).with_context(|| format!("write {}", folder.display()))?;
+    let counts = &company.truth.counts;
+    say(&format!(
+        "Tally Hall, a made-up company: {} people, {} tickets, {} log events over {} months, in {}",
+        counts.people,
+        counts.tickets,
+        counts.okta_events,
+        arguments.months,
+        folder.display()
+    ));
+
+    init::create(&location, ORIGIN)?;
+    let ledger = open::ledger(&location, false)?;
+    let on_time = import_files(&ledger, &folder, &company, Delivery::OnTime)?;
+    let before_late = RecordedAt(when::now());
+    let late = import_files(&ledger, &folder, &company, Delivery::Late)?;
+    say(&format!(
+        "Imported: {} events with {} facts; {} delivered twice, {} of unknown type kept, {} conflicting, {} unreadable",
+        on_time.events + late.events,
+        on_time.facts + late.facts,
+        on_time.duplicates + late.duplicates,
+        on_time.unmapped + late.unmapped,
+        on_time.conflicts + late.conflicts,
+        on_time.rejected + late.rejected,
+    ));
+    let opened = open::views_of(ledger, &location.views())?;
+    tell(&opened.views.query()?, &company.truth.story, before_late, late.events)?;
+    drop(opened);
+    flip_a_byte(&location)?;
+    suggest(&arguments.data, &company.truth.story);
     Ok(Exit::Done)
+}
+
+fn import_files(ledger: &Ledger, folder: &Path, company: &Company, delivery: Delivery) -> Result<Summary> {
+    let mut total = Summary::default();
+    for file in company.files.iter().filter(|file| file.delivery == delivery) {
+        total.add(&import_file(ledger, folder, file)?);
+    }
+    Ok(total)
+}
+
+fn import_file(ledger: &Ledger, folder: &Path, file: &File) -> Result<Summary> {
+    let connector = connectors::by_name(file.connector).context("the scenario names a connector that does not exist")?;
+    // What came on time is a first import of old logs; what is late now, is late.
+    let options = import_verb::options("default", "default", file.delivery == Delivery::OnTime, false)?;
+    let input = Input::Path(folder.join(&file.name));
+    import(ledger, connector.as_ref(), &input, &options, &mut |_| ())
+        .with_context(|| format!("import {}", file.name))
+}
+
+fn tell(query: &Query<'_>, story: &Story, before_late: RecordedAt, late_events: u64) -> Result<()> {
+    let now = OccurredAt(when::now());
+    let past = OccurredAt(moment(&story.past_at.to_string())?);
+    let identity = account(query, &story.identity_login, now)?;
+
+    heading(1, "What could this identity do, then and now?");
+    let then = query.state(&identity, past, None)?;
+    say(&format!("  {} on {}: {}", story.identity_name, day(&story.past_at.to_string()), holds(&then)));
+    say(&format!("  {} today: {}", story.identity_name, holds(&query.state(&identity, now, None)?)));
+
+    heading(2, "Who approved this change?");
+    explain(query, &story.explained_change_uuid)?;
+
+    heading(3, "And who approved this one?");
+    explain(query, &story.unapproved_change_uuid)?;
+    let unapproved = query.explain_all(period(None, None)?, None, ExplainFilter::Unapproved)?.count();
+    say(&format!("  {unapproved} changes that gave access have no approval before them"));
+
+    heading(4, &format!("A late log: {late_events} events of an earlier month arrive last"));
+    let late = account(query, &story.late_identity_login, now)?;
+    let at = OccurredAt(moment(&story.late_at.to_string())?);
+    let name = &story.late_entitlement_name;
+    for (what, known) in [("what we knew before it", Some(before_late)), ("what we know now", None)] {
+        let state = query.state(&late, at, known)?;
+        let held = state.state.iter().flat_map(|state| &state.grants).any(|grant| {
+            grant.counterpart.as_ref().is_some_and(|entitlement| &entitlement.name == name) && !grant.lapsed
+        });
+        let verb = if held { "held" } else { "did not hold" };
+        say(&format!(
+            "  {what}: on {}, {} {verb} {name}",
+            day(&story.late_at.to_string()),
+            story.late_identity_name
+        ));
+    }
+    Ok(())
+}
+
+fn account(query: &Query<'_>, login: &str, at: OccurredAt) -> Result<EntityId> {
+    let matches = query.resolve(login, at, None)?.matches;
+    let okta = matches.iter().find(|party| party.id.starts_with("account:okta:"));
+    Ok(okta.with_context(|| format!("the ledger knows no account {login}"))?.id.parse()?)
+}
+
+fn holds(response: &GetStateResponse) -> String {
+    let Some(state) = &response.state else { return String::new() };
+    let status = state.account.as_ref().map(|account| account.status().as_str_name().to_lowercase());
+    let status = status.unwrap_or_default().replace("account_status_", "account ");
+    let mut names: Vec<String> = state
+        .grants
+        .iter()
+        .filter(|grant| !grant.lapsed)
+        .filter_map(|grant| grant.counterpart.as_ref())
+        .map(|party| if party.name.is_empty() { party.id.clone() } else { party.name.clone() })
+        .collect();
+    names.sort();
+    if names.is_empty() { format!("{status}, no access") } else { format!("{status}; {}", names.join(", ")) }
+}
+
+fn explain(query: &Query<'_>, event: &str) -> Result<()> {
+    let response = query.explain(&ChangeSelector::Event(event.to_owned()), None)?;
+    for explanation in &response.explanations {
+        say(&format!("  {}", change_of(explanation)));
+        say(&format!("  {}: {}", tables::verdict(explanation.verdict()).to_uppercase(), explanation.summary));
+    }
+    Ok(())
+}
+
+fn change_of(explanation: &Explanation) -> String {
+    let at = explanation.change.as_ref().map(|change| when::show_timestamp(&change.occurred_at));
+    format!(
+        "{} {} for {}, {}",
+        tables::kind(explanation.kind()),
+        tables::called(&explanation.object),
+        tables::called(&explanation.subject),
+        at.unwrap_or_default()
+    )
+}
+
+/// Changes one bit of a copy of the ledger, and asks fsck.
+fn flip_a_byte(location: &Location) -> Result<()> {
+    heading(5, "One bit is flipped in a copy of the ledger");
+    let sound = fsck(location, &mut |_, _| ())?;
+    say(&format!("  fsck of the ledger: sound, {} records", sound.records));
+    let copy = Location::new(&with_extension(&location.data, "flipped"), None);
+    let result = flip_in_copy(location, &copy);
+    let _ = fs::remove_dir_all(&copy.data);
+    let _ = fs::remove_file(&copy.anchor);
+    say(&format!("  fsck of the copy: {}", result?));
+    Ok(())
+}
+
+fn flip_in_copy(location: &Location, copy: &Location) -> Result<String> {
+    copy_folder(&location.data, &copy.data)?;
+    fs::copy(&location.anchor, &copy.anchor)?;
+    let largest = fs::read_dir(copy.data.join("log"))?
+        .collect::<std::io::Result<Vec<_>>>()?
+        .into_iter()
+        .map(|entry| entry.path())
+        .max_by_key(|path| fs::metadata(path).map(|metadata| metadata.len()).unwrap_or_default())
+        .context("the copy holds no file")?;
+    let mut bytes = fs::read(&largest)?;
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&largest, bytes)?;
+    Ok(match fsck(copy, &mut |_, _| ()) {
+        Ok(report) => match report.problem {
+            Some(problem) => {
+                let place = problem.record.map(|index| format!("record {index}: ")).unwrap_or_default();
+                format!("FALSIFIED, {place}{}", problem.what)
+            }
+            None => bail!("fsck did not find the flipped bit"),
+        },
+        Err(error) => format!("UNREADABLE, {error}"),
+    })
+}
+
+fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy_folder(&path, &target)?;
+        } else {
+            fs::copy(&path, &target)?;
+        }
+    }
+    Ok(())
+}
+
+fn suggest(data: &Path, story: &Story) {
+    let program = std::env::args().next().unwrap_or_else(|| "counterfoil".to_owned());
+    say("\nTry on the same ledger:");
+    let data = data.display();
+    say(&format!("  {program} state {} --system okta --at {} --data {data}", story.identity_login, story.past_at));
+    say(&format!("  {program} history {} --data {data}", story.explained_ticket));
+    say(&format!("  {program} explain --unapproved --data {data}"));
+}
+
+fn heading(number: u8, text: &str) {
+    say(&format!("\n{number}. {text}"));
+}
+
+fn say(text: &str) {
+    for line in text.split('\n') {
+        anstream::println!("{}", safe(line));
+    }
+}
+
+fn moment(text: &str) -> Result<Moment> {
+    when::parse(text)
+}
+
+fn day(text: &str) -> &str {
+    text.get(..10).unwrap_or(text)
+}
+
+fn with_extension(path: &Path, extension: &str) -> PathBuf {
+    PathBuf::from(format!("{}.{extension}", path.display().to_string().trim_end_matches('/')))
 }

@@ -10,7 +10,7 @@ mod support;
 
 use counterfoil_ingest::connectors::EventId;
 use counterfoil_proto::v1::{Mapping, RejectReason};
-use support::{lines, read, read_all, reject, values};
+use support::{lines, read, read_all, read_in, reject, values};
 
 fn version(id: &str) -> EventId {
     EventId::Version(id.to_owned())
@@ -265,6 +265,29 @@ fn an_agent_is_an_account_and_all_it_holds() {
     assert!(facts[1].contains("object=role/21000003 {"));
     assert!(facts[2].contains("object=license/day_pass"));
     assert!(facts[3].starts_with("account.disabled [snapshot]"));
+}
+
+#[test]
+fn who_is_neither_active_nor_occasional_takes_no_licence() {
+    let agent = |rest: &str| {
+        let document = format!(r#"{{"agent":{{"id":5,"updated_at":"2026-02-20T10:48:16Z",{rest}}}}}"#);
+        lines(&read("freshservice", &document)).join("\n")
+    };
+    assert!(!agent(r#""active":false,"occasional":false"#).contains("license/"));
+    assert!(agent(r#""active":true"#).contains("license/full"));
+    assert!(agent(r#""active":true,"occasional":true"#).contains("license/day_pass"));
+}
+
+#[test]
+fn what_an_item_leaves_out_is_the_default_tenant_or_the_tickets_own() {
+    let document = ticket(
+        r#","updated_at":"2026-03-01T08:00:00Z","custom_fields":{"access_items":"freshservice/role/1, freshservice@default/role/2, okta/role/3"}"#,
+    );
+    let reading = read_in("emea", "freshservice", &document, false).remove(0).unwrap();
+    let line = &lines(&reading)[0];
+    for target in ["target=role/1 ", "target=freshservice:default:role/2 ", "target=okta:default:role/3 "] {
+        assert!(line.contains(target), "{line}");
+    }
 }
 
 #[test]

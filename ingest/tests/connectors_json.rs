@@ -109,6 +109,7 @@ fn integers_stay_exact_and_floats_that_may_not_be_are_told_apart_by_their_text()
     // Both of these parse to the same float.
     assert_ne!(digest("36893488147419103233"), digest("36893488147419103232"));
     assert_ne!(digest("[9007199254740993.0]"), digest("[9007199254740992.0]"));
+    assert_ne!(digest(r#"{"a":9007199254740993.0}"#), digest(r#"{"a":9007199254740992.0}"#));
     assert_eq!(digest("[0.5 ]"), digest("[0.5]"));
 }
 

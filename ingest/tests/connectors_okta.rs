@@ -385,6 +385,18 @@ fn times_and_ids_that_are_missing() {
 }
 
 #[test]
+fn unknown_is_nothing_and_a_digest_cannot_be_forged() {
+    let user = USER.replace("jane@example.com", "unknown");
+    let reading = read("okta", &event("user.lifecycle.create", &[&user], "", DONE));
+    assert_eq!(reading.facts[0].correlation, None);
+    assert!(lines(&reading)[0].contains("subject=00u2<human>"));
+    let odd = read("okta", &event("user.lifecycle.create", &[&USER.replace("00u2", "a b")], "", DONE));
+    let digest = odd.facts[0].subject.as_ref().unwrap().id.clone();
+    let forged = read("okta", &event("user.lifecycle.create", &[&USER.replace("00u2", &digest)], "", DONE));
+    assert_ne!(forged.facts[0].subject.as_ref().unwrap().id, digest);
+}
+
+#[test]
 fn identities_have_their_types() {
     for (login, expected) in [
         ("jane@example.com", "human"),

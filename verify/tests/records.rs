@@ -1,0 +1,892 @@
+//! The bytes of a record: one canonical form, and everything else rejected.
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use counterfoil_proto::v1::{
+    AccessItem, Approval, Entitlement, EntityKind, Event, EventConflict, Fact, FactKind, Mapping, Origin, Precision,
+    Record, Ref, Review, Source, SourceGap, SourceRejected, Ticket, Time, fact::Detail, record::Body,
+};
+use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::fact::{Group, Role, entity_set, kind_group, references};
+use counterfoil_verify::hash::{Hash, LeafHash};
+use counterfoil_verify::identifier::Token;
+use counterfoil_verify::record::{
+    FORMAT, HEAD_BYTES_MAX, RECORD_BYTES_MAX, RecordError, RecordTail, check_link, decode, encode, hash, origin_hash,
+    origin_record,
+};
+use counterfoil_verify::time::{Moment, RecordedAt, SECONDS_MAX, SECONDS_MIN};
+use counterfoil_verify::tree::RecordIndex;
+use prost::Message;
+use proptest::prelude::*;
+use support::*;
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Round trip
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_valid_record_survives_the_round_trip(record in any_record()) {
+        let bytes = encode(&record).unwrap();
+        prop_assert_eq!(decode(&bytes).unwrap(), record);
+    }
+
+    #[test]
+    fn a_tail_at_its_place_is_the_whole_record(record in any_record()) {
+        let Some(provenance) = record.provenance.clone() else { return Ok(()) };
+        let commitment = Hash::from_slice(&record.commitment).ok();
+        let tail = RecordTail::new(provenance, commitment, record.body.clone().unwrap()).unwrap();
+        let moment = Moment::of(record.recorded_at.as_ref().unwrap());
+        let prev = LeafHash(Hash::from_slice(&record.prev).unwrap());
+        let bytes = tail.at(RecordIndex(record.index), prev, RecordedAt(moment));
+        let whole = Record { recorded_at: Some(moment.to_time(Precision::Nanosecond)), ..record };
+        prop_assert_eq!(&bytes, &encode(&whole).unwrap());
+        prop_assert!(bytes.len() <= tail.size() + HEAD_BYTES_MAX);
+    }
+
+    #[test]
+    fn the_entity_set_holds_every_entity_that_a_naive_walk_finds(record in any_record()) {
+        let found: BTreeSet<String> = entity_set(&record).iter().map(EntityId::to_string).collect();
+        prop_assert_eq!(found, naive_entities(&record));
+        let again = decode(&encode(&record).unwrap()).unwrap();
+        prop_assert_eq!(entity_set(&again), entity_set(&record));
+    }
+
+    #[test]
+    fn no_bytes_make_the_decoder_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        prop_assert!(decode(&bytes).is_err());
+    }
+}
+
+fn every_detail() -> Vec<Detail> {
+    vec![
+        Detail::Grant(counterfoil_proto::v1::Grant { conditional: true, ..Default::default() }),
+        Detail::Ticket(Ticket { r#type: 1, ..Ticket::default() }),
+        Detail::Approval(Approval { level: 1, ..Approval::default() }),
+        Detail::Account(counterfoil_proto::v1::Account { reversible: true, ..Default::default() }),
+        Detail::Credential(counterfoil_proto::v1::Credential {
+            rotation_interval_seconds: 1,
+            ..Default::default()
+        }),
+        Detail::Entitlement(Entitlement { version: "v2".into(), ..Entitlement::default() }),
+        Detail::Ownership(counterfoil_proto::v1::Ownership { purpose_declared: true, ..Default::default() }),
+        Detail::Lifecycle(counterfoil_proto::v1::Lifecycle { department: "d/1".into(), ..Default::default() }),
+        Detail::Snapshot(counterfoil_proto::v1::Snapshot { completeness: 1, ..Default::default() }),
+        Detail::Review(Review { decision: 1, ..Review::default() }),
+        Detail::PolicyDecision(counterfoil_proto::v1::PolicyDecision { effect: 1, ..Default::default() }),
+    ]
+}
+
+#[test]
+fn every_kind_goes_with_every_detail() {
+    for kind in fact_kinds() {
+        for detail in every_detail() {
+            let fact = Fact { detail: Some(detail), ..fact(kind, 5) };
+            let record = record_of(1, vec![fact]);
+            assert_eq!(decode(&encode(&record).unwrap()).unwrap(), record, "{kind:?}");
+        }
+    }
+}
+
+/// SPEC-facts, section 1: the vocabulary, and what each kind is about.
+#[test]
+fn the_vocabulary_is_complete() {
+    let vocabulary = [
+        (Group::Ticket, "ticket.opened ticket.updated ticket.closed ticket.cancelled"),
+        (
+            Group::Approval,
+            "approval.requested approval.granted approval.rejected approval.cancelled approval.expired \
+             approval.delegated",
+        ),
+        (
+            Group::Account,
+            "account.created account.enabled account.disabled account.locked account.unlocked account.deleted \
+             account.updated",
+        ),
+        (Group::Grant, "grant.added grant.removed grant.modified grant.expired"),
+        (Group::Entitlement, "entitlement.defined entitlement.changed entitlement.removed"),
+        (
+            Group::Credential,
+            "credential.created credential.rotated credential.disabled credential.enabled credential.revoked \
+             credential.expired credential.used",
+        ),
+        (Group::Governance, "owner.assigned owner.removed purpose.declared nhi.registered nhi.retired"),
+        (Group::Lifecycle, "lifecycle.joiner lifecycle.mover lifecycle.leaver"),
+        (Group::Snapshot, "snapshot.begin snapshot.item snapshot.end"),
+        (Group::Identity, "identifier.bound identity.linked"),
+        (Group::Review, "review.opened review.decision review.closed"),
+        (Group::Use, "session.assumed auth.event policy.decision"),
+        (Group::Source, "source.heartbeat source.audit_config_changed"),
+    ];
+    let mut known: BTreeSet<&str> = fact_kinds().iter().map(FactKind::as_str_name).collect();
+    for (group, names) in vocabulary {
+        for name in names.split_whitespace() {
+            let wire = format!("FACT_KIND_{}", name.replace('.', "_").to_uppercase());
+            let kind = FactKind::from_str_name(&wire).unwrap_or_else(|| panic!("{name} is no kind of fact"));
+            assert_eq!(kind_group(kind), group, "{name}");
+            known.remove(wire.as_str());
+        }
+    }
+    assert!(known.is_empty(), "kinds that the vocabulary does not have: {known:?}");
+    // The rest of the vocabulary has bodies of its own: source.rejected, source.gap, event.conflict.
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Golden bytes
+
+/// A fact with every field of the head, and references of every kind.
+fn full_fact() -> Fact {
+    Fact {
+        reason: "OK".into(),
+        actor: Some(Ref { tokens: vec![vec![1; 16], vec![2; 16]], identity_type: 1, ..account("00u1") }),
+        via: Some(Ref { identity_type: 3, ..credential("00T1") }),
+        subject: Some(known_as(EntityKind::Account, 3)),
+        object: Some(Ref { system: "github".into(), instance: "acme".into(), ..group("00g1") }),
+        scope: "org/1".into(),
+        correlation: Some(counterfoil_proto::v1::Correlation {
+            transaction: "tx1".into(),
+            request: "rq1".into(),
+            tickets: vec![ticket("1042")],
+        }),
+        detail: Some(Detail::Grant(counterfoil_proto::v1::Grant {
+            expires_at: Some(time(1_800_000_000)),
+            mode: 1,
+            inherited_via: Some(group("00g0")),
+            conditional: true,
+        })),
+        ..fact(FactKind::GrantAdded, 1_700_000_000)
+    }
+}
+
+fn ticket_fact() -> Fact {
+    let wanted = AccessItem { from: Some(time(10)), until: Some(time(20)), ..item(Some(group("00g1")), "okta:group") };
+    Fact {
+        object: Some(ticket("1042")),
+        subject: Some(account("00u1")),
+        detail: Some(Detail::Ticket(Ticket {
+            r#type: 5,
+            status: 1,
+            requester: Some(account("00u2")),
+            assignee: Some(account("00u3")),
+            items: vec![wanted],
+            window_start: Some(time(-1)),
+            window_end: Some(time(30)),
+            source_decision: 2,
+            texts: vec![1, 4],
+        })),
+        ..fact(FactKind::TicketOpened, 1_700_000_000)
+    }
+}
+
+fn approval_fact() -> Fact {
+    Fact {
+        object: Some(ticket("1042")),
+        actor: Some(account("00u4")),
+        detail: Some(Detail::Approval(Approval {
+            id: "row1".into(),
+            level: 2,
+            rule: 5,
+            quorum: 3,
+            approver: Some(account("00u4")),
+            asked_by: Some(account("00u2")),
+            delegate: Some(account("00u5")),
+            source_decision: 2,
+        })),
+        ..fact(FactKind::ApprovalGranted, 1_700_000_001)
+    }
+}
+
+/// One record of each body, by name.
+fn one_of_each_body() -> Vec<(&'static str, Record)> {
+    let origin = Origin {
+        origin: "example.com/auditledger".into(),
+        index_key_commitment: vec![0xaa; 32],
+        predecessor: Some(counterfoil_proto::v1::Predecessor {
+            origin: "example.com/before".into(),
+            size: 300,
+            root: vec![0xbb; 32],
+        }),
+    };
+    vec![
+        ("origin", origin_record(origin, time(1_700_000_000))),
+        ("event", record_of(1, vec![full_fact(), ticket_fact(), approval_fact()])),
+        ("event_conflict", record(300, 1_000_300, Body::EventConflict(EventConflict { first_index: 1 }))),
+        ("source_rejected", record(301, 1_000_301, Body::SourceRejected(SourceRejected { reason: 3, size: 1_000 }))),
+        ("source_gap", record(302, 1_000_302, Body::SourceGap(SourceGap { from: 5, to: 500, reason: 1 }))),
+    ]
+}
+
+#[test]
+fn the_bytes_of_each_body_do_not_change() {
+    let written: String = one_of_each_body()
+        .iter()
+        .map(|(name, record)| {
+            let bytes = encode(record).unwrap();
+            format!("{name} {}\nleaf {}\n", hex(&bytes), hash(&bytes))
+        })
+        .collect();
+    assert_eq!(written, include_str!("golden/records.txt"), "format 1 is frozen: a change of bytes needs a new format");
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Everything else is rejected
+
+/// What the protobuf files say of each message: the fields by number.
+struct Schema(BTreeMap<String, BTreeMap<u32, Declared>>);
+
+#[derive(Clone)]
+struct Declared {
+    kind: String,
+    repeated: bool,
+}
+
+impl Schema {
+    /// Reads the very files that the types are generated from.
+    fn read() -> Self {
+        let mut messages: BTreeMap<String, BTreeMap<u32, Declared>> = BTreeMap::new();
+        let mut current = None;
+        let files =
+            [include_str!("../../proto/counterfoil/v1/record.proto"), include_str!("../../proto/counterfoil/v1/fact.proto")];
+        for line in files.iter().flat_map(|file| file.lines()) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            match words.as_slice() {
+                ["message", name, "{"] => {
+                    current = Some((*name).to_owned());
+                    messages.insert((*name).to_owned(), BTreeMap::new());
+                }
+                ["enum", ..] => current = None,
+                [front @ .., kind, _, "=", number] if !line.trim_start().starts_with("//") => {
+                    let (Some(message), Ok(number)) = (&current, number.trim_end_matches(';').parse()) else { continue };
+                    let declared = Declared { kind: (*kind).to_owned(), repeated: front == ["repeated"] };
+                    messages.entry(message.clone()).or_default().insert(number, declared);
+                }
+                _ => {}
+            }
+        }
+        Self(messages)
+    }
+
+    fn wire(&self, kind: &str) -> u64 {
+        match kind {
+            "string" | "bytes" => 2,
+            kind if self.0.contains_key(kind) => 2,
+            _ => 0,
+        }
+    }
+}
+
+/// One field as it stands on the wire.
+#[derive(Clone)]
+struct Field {
+    number: u32,
+    wire: u64,
+    /// Without tag and length.
+    content: Vec<u8>,
+}
+
+fn varint(mut value: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
+}
+
+/// The same number in one byte more.
+fn long(mut varint: Vec<u8>) -> Vec<u8> {
+    *varint.last_mut().unwrap() |= 0x80;
+    varint.push(0);
+    varint
+}
+
+fn take_varint(bytes: &mut &[u8]) -> u64 {
+    let mut value = 0;
+    for shift in (0..).step_by(7) {
+        let byte = bytes[0];
+        *bytes = &bytes[1..];
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            break;
+        }
+    }
+    value
+}
+
+fn fields(mut bytes: &[u8]) -> Vec<Field> {
+    let mut found = Vec::new();
+    while !bytes.is_empty() {
+        let tag = take_varint(&mut bytes);
+        let before = bytes;
+        let value = take_varint(&mut bytes);
+        let content = if tag & 7 == 2 {
+            let (content, rest) = bytes.split_at(value as usize);
+            bytes = rest;
+            content.to_vec()
+        } else {
+            before[..before.len() - bytes.len()].to_vec()
+        };
+        found.push(Field { number: (tag >> 3) as u32, wire: tag & 7, content });
+    }
+    found
+}
+
+impl Field {
+    fn bytes(&self) -> Vec<u8> {
+        let mut bytes = varint(u64::from(self.number) << 3 | self.wire);
+        if self.wire == 2 {
+            bytes.extend(varint(self.content.len() as u64));
+        }
+        bytes.extend(&self.content);
+        bytes
+    }
+}
+
+fn joined(fields: &[Field]) -> Vec<u8> {
+    fields.iter().flat_map(Field::bytes).collect()
+}
+
+/// Bytes that say what a message says in another way, or say what it must not, each with what was done to it.
+fn mutants(schema: &Schema, message: &str, bytes: &[u8], wrap: &dyn Fn(Vec<u8>) -> Vec<u8>, found: &mut Vec<(String, Vec<u8>)>) {
+    let declared = &schema.0[message];
+    let fields = fields(bytes);
+    let mut add = |what: String, bytes: Vec<u8>| found.push((format!("{message}: {what}"), wrap(bytes)));
+    let with = |place: usize, replacement: Vec<u8>| {
+        let (before, after) = (joined(&fields[..place]), joined(&fields[place + 1..]));
+        [before, replacement, after].concat()
+    };
+    for (place, field) in fields.iter().enumerate() {
+        let number = field.number;
+        let tag = varint(u64::from(number) << 3 | field.wire);
+        let length = if field.wire == 2 { varint(field.content.len() as u64) } else { Vec::new() };
+        add(format!("tag {number} long"), with(place, [long(tag.clone()), length.clone(), field.content.clone()].concat()));
+        if field.wire == 2 {
+            add(format!("length {number} long"), with(place, [tag, long(length), field.content.clone()].concat()));
+        } else {
+            add(format!("varint {number} long"), with(place, [tag, long(field.content.clone())].concat()));
+        }
+        if !declared[&number].repeated {
+            add(format!("{number} doubled"), with(place, [field.bytes(), field.bytes()].concat()));
+        }
+        if fields.get(place + 1).is_some_and(|next| next.number != number) {
+            let mut swapped = fields.clone();
+            swapped.swap(place, place + 1);
+            add(format!("{number} swapped"), joined(&swapped));
+        }
+        for wire in [0, 1, 2, 3, 4, 5, 6, 7].into_iter().filter(|wire| *wire != field.wire) {
+            add(format!("{number} of wire type {wire}"), with(place, Field { wire, ..field.clone() }.bytes()));
+        }
+        let kind = declared[&number].kind.as_str();
+        if kind == "string" {
+            add(format!("{number} not UTF-8"), with(place, Field { content: vec![0xff], ..field.clone() }.bytes()));
+            add(format!("{number} an address"), with(place, Field { content: b"bob@x.y".to_vec(), ..field.clone() }.bytes()));
+        }
+        let is_enum = schema.wire(kind) == 0 && kind.starts_with(char::is_uppercase);
+        if is_enum && field.wire == 0 {
+            for value in [0, 99, u64::MAX, 1 << 31, (1 << 32) + 1] {
+                add(format!("{number} has value {value}"), with(place, Field { content: varint(value), ..field.clone() }.bytes()));
+            }
+        }
+        if is_enum && field.wire == 2 {
+            let unpacked: Vec<u8> = field.content.iter().flat_map(|&value| [number as u8 * 8, value]).collect();
+            add(format!("{number} unpacked"), with(place, unpacked));
+            add(format!("{number} unknown"), with(place, Field { content: vec![99], ..field.clone() }.bytes()));
+        }
+        if matches!(kind, "uint32" | "bool") {
+            let wide = varint(take_varint(&mut field.content.as_slice()) | 1 << 35);
+            add(format!("{number} too wide"), with(place, Field { content: wide, ..field.clone() }.bytes()));
+        }
+    }
+    for (&number, Declared { kind, repeated }) in declared {
+        let present = fields.iter().any(|field| field.number == number);
+        if present && !repeated {
+            continue;
+        }
+        let wire = schema.wire(kind);
+        // An absent field with its default; an empty element; an empty list.
+        let wire = if *repeated { 2 } else { wire };
+        let content = if wire == 0 { vec![0] } else { Vec::new() };
+        let place = fields.iter().take_while(|field| field.number <= number).count();
+        let mut more = fields.clone();
+        more.insert(place, Field { number, wire, content });
+        add(format!("{number} explicit"), joined(&more));
+    }
+    let last = declared.keys().max().unwrap();
+    for number in [last + 1, last + 2, 1_000, (1 << 29) - 1] {
+        let unknown = Field { number, wire: 0, content: vec![1] };
+        add(format!("unknown {number}"), [bytes.to_vec(), unknown.bytes()].concat());
+    }
+    for extra in [vec![0], vec![0x80], vec![0x0b, 0x0c]] {
+        add(format!("trailing {extra:?}"), [bytes.to_vec(), extra].concat());
+    }
+    for (place, field) in fields.iter().enumerate() {
+        let kind = &declared[&field.number].kind;
+        if field.wire == 2 && schema.0.contains_key(kind) {
+            let wrap_field = |content| wrap(with(place, Field { content, ..field.clone() }.bytes()));
+            mutants(schema, kind, &field.content, &wrap_field, found);
+        }
+    }
+}
+
+#[test]
+fn the_decoder_rejects_every_other_way_to_write_a_record() {
+    let schema = Schema::read();
+    assert!(schema.0["Fact"].len() == 22 && schema.0["Record"].len() == 11, "the files were not read as expected");
+    let mut records: Vec<Record> = one_of_each_body().into_iter().map(|(_, record)| record).collect();
+    for detail in every_detail() {
+        records.push(record_of(1, vec![Fact { detail: Some(detail), ..full_fact() }]));
+    }
+    let mut tried = 0;
+    for record in records {
+        let bytes = encode(&record).unwrap();
+        let mut found = Vec::new();
+        mutants(&schema, "Record", &bytes, &|bytes| bytes, &mut found);
+        for (what, mutant) in found {
+            assert_ne!(mutant, bytes, "{what}");
+            // An origin may hold any visible ASCII; everything else may not hold an address.
+            if matches!(what.as_str(), "Origin: 1 an address" | "Predecessor: 1 an address") {
+                continue;
+            }
+            assert!(decode(&mutant).is_err(), "accepted: {what}: {:?}", decode(&mutant));
+            tried += 1;
+        }
+    }
+    assert!(tried > 10_000, "only {tried} ways were tried");
+}
+
+/// A flipped bit is rejected, or it makes another record with another hash: never the same record from other bytes.
+#[test]
+fn every_flipped_bit_is_noticed() {
+    for (name, record) in one_of_each_body() {
+        let bytes = encode(&record).unwrap();
+        let index = RecordIndex(record.index);
+        let prev = LeafHash(Hash::from_slice(&record.prev).unwrap());
+        let previous = (record.index > 0).then_some((prev, recorded(0)));
+        assert_eq!(check_link(&record, index, previous), Ok(()), "{name}");
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert_ne!(hash(&flipped), hash(&bytes));
+            let Ok(other) = decode(&flipped) else { continue };
+            assert_ne!(other, record, "{name}: bit {bit}");
+            assert_eq!(encode(&other).unwrap(), flipped, "{name}: bit {bit}");
+            let head = |record: &Record| (record.index, record.prev.clone());
+            if head(&other) != head(&record) {
+                assert!(check_link(&other, index, previous).is_err(), "{name}: bit {bit}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_higher_format_is_unreadable_and_not_falsified() {
+    let (_, record) = &one_of_each_body()[1];
+    let bytes = encode(record).unwrap();
+    for format in [2, 3, 127, 128, 300, u32::MAX] {
+        let other = [vec![0x08], varint(u64::from(format)), bytes[2..].to_vec()].concat();
+        assert_eq!(decode(&other), Err(RecordError::Unreadable(format)));
+        // Later formats may have other fields, or be nothing that this version can parse.
+        let other = [vec![0x08], varint(u64::from(format)), vec![0xff; 40]].concat();
+        assert_eq!(decode(&other), Err(RecordError::Unreadable(format)));
+    }
+    assert!(matches!(decode(&bytes[2..]), Err(RecordError::Rule(_))), "no format at all");
+    assert!(matches!(decode(&[]), Err(RecordError::Rule(_))));
+}
+
+#[test]
+fn a_record_has_at_most_65_535_bytes() {
+    let with_facts = |facts, text: usize| {
+        let filler = Fact { reason: "r".repeat(text), ..fact(FactKind::AuthEvent, 1) };
+        let full = Fact { reason: "r".repeat(128), ..fact(FactKind::AuthEvent, 1) };
+        record_of(1, [vec![full; facts], vec![filler]].concat())
+    };
+    let full = with_facts(10, 1).encoded_len();
+    let each = (with_facts(20, 1).encoded_len() - full) / 10;
+    let facts = 10 + (RECORD_BYTES_MAX - full) / each - 1;
+    let sizes: Vec<usize> = (0..=128).map(|text| with_facts(facts + 1, text).encoded_len()).collect();
+    assert!(sizes.contains(&RECORD_BYTES_MAX) && sizes.contains(&(RECORD_BYTES_MAX + 1)), "{sizes:?}");
+    for (text, size) in sizes.into_iter().enumerate() {
+        let record = with_facts(facts + 1, text);
+        let bytes = record.encode_to_vec();
+        let Body::Event(event) = record.body.clone().unwrap() else { unreachable!() };
+        let tail = RecordTail::new(record.provenance.clone().unwrap(), None, Body::Event(event));
+        if size <= RECORD_BYTES_MAX {
+            assert_eq!(encode(&record).unwrap(), bytes);
+            assert_eq!(decode(&bytes).unwrap(), record);
+        } else {
+            assert_eq!(encode(&record), Err(RecordError::TooLarge(size)));
+            assert_eq!(decode(&bytes), Err(RecordError::TooLarge(size)));
+        }
+        // A tail is accepted only if it fits in any place.
+        if let Ok(tail) = tail {
+            assert!(at_the_extremes(&tail).len() <= RECORD_BYTES_MAX);
+        }
+    }
+}
+
+fn at_the_extremes(tail: &RecordTail) -> Vec<u8> {
+    let prev = LeafHash(Hash::from_bytes([0xff; 32]));
+    [SECONDS_MIN, SECONDS_MAX]
+        .map(|seconds| tail.at(RecordIndex(u64::MAX), prev, RecordedAt(Moment { seconds, nanos: 999_999_999 })))
+        .into_iter()
+        .max_by_key(Vec::len)
+        .unwrap()
+}
+
+#[test]
+fn the_head_holds_its_limit_at_the_extremes() {
+    let tail = RecordTail::new(provenance(okta()), None, event(Vec::new())).unwrap();
+    let bytes = at_the_extremes(&tail);
+    assert!(bytes.len() - tail.size() <= HEAD_BYTES_MAX, "{}", bytes.len() - tail.size());
+    assert!(bytes.len() - tail.size() > HEAD_BYTES_MAX - 8, "the limit is far from what is needed");
+    let record = decode(&bytes).unwrap();
+    assert_eq!((record.index, record.prev), (u64::MAX, vec![0xff; 32]));
+}
+
+#[test]
+fn the_tail_of_a_conflict_is_a_valid_record() {
+    let tail = RecordTail::new(provenance(okta()), None, event(vec![full_fact()])).unwrap();
+    let bytes = tail.conflict_with(RecordIndex(4)).at(RecordIndex(9), LeafHash(Hash::from_bytes([1; 32])), recorded(7));
+    let record = decode(&bytes).unwrap();
+    assert_eq!(record.body, Some(Body::EventConflict(EventConflict { first_index: 4 })));
+    assert_eq!(record.provenance, Some(provenance(okta())));
+}
+
+/// A change to a valid record that breaks one rule.
+type Break = (&'static str, fn(&mut Record));
+
+fn the_event(record: &mut Record) -> &mut Event {
+    let Some(Body::Event(event)) = &mut record.body else { unreachable!() };
+    event
+}
+
+fn the_subject(record: &mut Record) -> &mut Ref {
+    the_event(record).facts[0].subject.get_or_insert_with(Default::default)
+}
+
+#[test]
+fn what_no_record_may_say() {
+    let valid = record_of(5, vec![full_fact()]);
+    assert!(encode(&valid).is_ok());
+    let breaks: &[Break] = &[
+        ("format 0", |record| record.format = 0),
+        ("format 2", |record| record.format = 2),
+        ("prev of 31 bytes", |record| record.prev.truncate(31)),
+        ("prev of 33 bytes", |record| record.prev.push(0)),
+        ("no prev", |record| record.prev.clear()),
+        ("no recorded_at", |record| record.recorded_at = None),
+        ("no precision", |record| record.recorded_at = Some(Time { precision: 0, ..time(1) })),
+        ("year 0", |record| record.recorded_at = Some(time(SECONDS_MIN - 1))),
+        ("year 10000", |record| record.recorded_at = Some(time(SECONDS_MAX + 1))),
+        ("nanos", |record| record.recorded_at = Some(Time { nanos: 1_000_000_000, ..time(1) })),
+        ("no provenance", |record| record.provenance = None),
+        ("record 0 with an event", |record| record.index = 0),
+        ("commitment of 31 bytes", |record| record.commitment.truncate(31)),
+        ("no body", |record| record.body = None),
+        ("origin at 5", |record| record.body = one_of_each_body()[0].1.body.clone()),
+        ("content digest of 15 bytes", |record| record.provenance.as_mut().unwrap().content_digest.truncate(15)),
+        ("no content digest", |record| record.provenance.as_mut().unwrap().content_digest.clear()),
+        ("no event id", |record| record.provenance.as_mut().unwrap().event_id.clear()),
+        ("an event id with a space", |record| record.provenance.as_mut().unwrap().event_id = "a b".into()),
+        ("an event id of 256 bytes", |record| record.provenance.as_mut().unwrap().event_id = "a".repeat(256)),
+        ("no source", |record| record.provenance.as_mut().unwrap().source = None),
+        ("an empty stream", |record| {
+            record.provenance.as_mut().unwrap().source.as_mut().unwrap().stream.clear();
+        }),
+        ("a system of 129 bytes", |record| {
+            record.provenance.as_mut().unwrap().source.as_mut().unwrap().system = "s".repeat(129);
+        }),
+        ("a conflict with itself", |record| record.body = Some(Body::EventConflict(EventConflict { first_index: 5 }))),
+        ("a conflict ahead", |record| record.body = Some(Body::EventConflict(EventConflict { first_index: 6 }))),
+        ("a conflict with record 0", |record| {
+            record.body = Some(Body::EventConflict(EventConflict { first_index: 0 }));
+        }),
+        ("rejected without bytes", |record| {
+            record.commitment.clear();
+            record.body = Some(Body::SourceRejected(SourceRejected { reason: 1, size: 1 }));
+        }),
+        ("a gap of nothing", |record| record.body = Some(Body::SourceGap(SourceGap { from: 2, to: 2, reason: 1 }))),
+        ("a gap backwards", |record| record.body = Some(Body::SourceGap(SourceGap { from: 3, to: 2, reason: 1 }))),
+        ("mapped without facts", |record| the_event(record).facts.clear()),
+        ("facts of an unmapped event", |record| the_event(record).set_mapping(Mapping::Unmapped)),
+        ("part 1 of 1", |record| the_event(record).part = 1),
+        ("no parts", |record| the_event(record).parts = 0),
+        ("1,001 parts", |record| the_event(record).parts = 1_001),
+        ("a type with a space", |record| the_event(record).native_type = "a b".into()),
+        ("1,001 facts", |record| {
+            the_event(record).facts = vec![fact(FactKind::AuthEvent, 1); 1_001];
+        }),
+        ("no time", |record| the_event(record).facts[0].occurred_at = None),
+        ("a scope with an address", |record| the_event(record).facts[0].scope = "bob@x.y".into()),
+        ("a reason of two words", |record| the_event(record).facts[0].reason = "wrong password".into()),
+        ("a reference to nothing", |record| *the_subject(record) = Ref { kind: 2, ..Ref::default() }),
+        ("a reference of no kind", |record| the_subject(record).kind = 0),
+        ("a reference to unresolved", |record| the_subject(record).set_kind(EntityKind::Unresolved)),
+        ("a reference to a source", |record| the_subject(record).set_kind(EntityKind::Source)),
+        ("an identifier with an id", |record| {
+            *the_subject(record) = Ref { id: "x".into(), ..known_as(EntityKind::Identifier, 1) };
+        }),
+        ("an address as an id", |record| the_subject(record).id = "bob@x.y".into()),
+        ("an accent in an id", |record| the_subject(record).id = "é".into()),
+        ("a system without an instance", |record| the_subject(record).system = "github".into()),
+        ("the source's own system", |record| {
+            (the_subject(record).system, the_subject(record).instance) = ("okta".into(), "acme".into());
+        }),
+        ("a token of 15 bytes", |record| the_subject(record).tokens = vec![vec![1; 15]]),
+        ("a token twice", |record| the_subject(record).tokens = vec![vec![1; 16], vec![1; 16]]),
+        ("tokens in disorder", |record| the_subject(record).tokens = vec![vec![2; 16], vec![1; 16]]),
+        ("a bad reference deep inside", |record| {
+            let bad = Ref { id: "bob@x.y".into(), ..account("") };
+            let review = Review { decision: 1, reviewer: Some(bad) };
+            the_event(record).facts[0].detail = Some(Detail::Review(review));
+        }),
+        ("a bad item", |record| {
+            let ticket = Ticket { r#type: 1, items: vec![item(None, "")], ..Ticket::default() };
+            the_event(record).facts[0].detail = Some(Detail::Ticket(ticket));
+        }),
+        ("attributes in disorder", |record| {
+            let changed = vec!["b".into(), "a".into()];
+            let account = counterfoil_proto::v1::Account { changed, ..Default::default() };
+            the_event(record).facts[0].detail = Some(Detail::Account(account));
+        }),
+        ("1,001 references", |record| {
+            let implies_added = vec![group("g"); 1_000];
+            let entitlement = Entitlement { implies_added, ..Entitlement::default() };
+            the_event(record).facts[0].detail = Some(Detail::Entitlement(entitlement));
+        }),
+    ];
+    for (name, break_it) in breaks {
+        let mut broken = valid.clone();
+        break_it(&mut broken);
+        let rule = |result: Result<(), RecordError>| match result {
+            Err(RecordError::Rule(_)) => {}
+            Err(RecordError::Unreadable(2)) if *name == "format 2" => {}
+            other => panic!("{name}: {other:?}"),
+        };
+        rule(encode(&broken).map(drop));
+        rule(decode(&broken.encode_to_vec()).map(drop));
+    }
+}
+
+#[test]
+fn what_record_0_may_not_say() {
+    let valid = one_of_each_body().remove(0).1;
+    let breaks: &[Break] = &[
+        ("index 1", |record| record.index = 1),
+        ("provenance", |record| record.provenance = Some(provenance(okta()))),
+        ("commitment", |record| record.commitment = vec![1; 32]),
+        ("no origin", |record| the_origin(record).origin.clear()),
+        ("a space", |record| the_origin(record).origin = "a b".into()),
+        ("no key", |record| the_origin(record).index_key_commitment.clear()),
+        ("an empty predecessor", |record| the_origin(record).predecessor = Some(Default::default())),
+        ("predecessor of size 0", |record| the_origin(record).predecessor.as_mut().unwrap().size = 0),
+        ("a short root", |record| the_origin(record).predecessor.as_mut().unwrap().root.truncate(31)),
+    ];
+    for (name, break_it) in breaks {
+        let mut broken = valid.clone();
+        break_it(&mut broken);
+        assert!(matches!(encode(&broken), Err(RecordError::Rule(_))), "{name}");
+    }
+}
+
+fn the_origin(record: &mut Record) -> &mut Origin {
+    let Some(Body::Origin(origin)) = &mut record.body else { unreachable!() };
+    origin
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The chain
+
+#[test]
+fn the_chain_starts_at_the_origin_and_never_goes_back_in_time() {
+    let first = one_of_each_body().remove(0).1;
+    let first_hash = hash(&encode(&first).unwrap());
+    // SHA-256 of the domain, a zero byte and the origin, by another program.
+    let expected = "ff7ed6f7d40caec01496b1a3990a4db9027ad4cadfdf9a0ef8fc34095d454652";
+    assert_eq!(origin_hash("example.com/auditledger").to_string(), expected);
+    assert_eq!(first.prev, origin_hash("example.com/auditledger").0.as_bytes());
+    assert_ne!(origin_hash("example.com/auditledger"), origin_hash("example.com/auditledger2"));
+    assert_eq!(check_link(&first, RecordIndex(0), None), Ok(()));
+
+    let second = Record { prev: first_hash.0.as_bytes().to_vec(), ..record_of(1, vec![full_fact()]) };
+    let since = |seconds| Some((first_hash, recorded(seconds)));
+    assert_eq!(check_link(&second, RecordIndex(1), since(1_000_001)), Ok(()), "the same moment");
+    let cases = [
+        ("earlier than the record before it", second.clone(), 1, since(1_000_002)),
+        ("at another place", second.clone(), 2, since(0)),
+        ("after another record", second.clone(), 1, Some((LeafHash(Hash::from_bytes([9; 32])), recorded(0)))),
+        ("first without an origin", Record { index: 0, ..second.clone() }, 0, None),
+        ("another log's beginning", Record { prev: vec![0; 32], ..first.clone() }, 0, None),
+    ];
+    for (name, record, index, previous) in cases {
+        assert!(check_link(&record, RecordIndex(index), previous).is_err(), "{name}");
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Entity sets
+
+/// The same set, field by field and in text form, by the wording of the design alone.
+fn naive_entities(record: &Record) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let Some(provenance) = &record.provenance else { return found };
+    let source = provenance.source.as_ref().unwrap();
+    let home = format!("{}:{}", source.system, source.instance);
+    let Some(Body::Event(event)) = &record.body else {
+        return BTreeSet::from([format!("source:{home}:{}", source.stream)]);
+    };
+    let mut add = |reference: &Ref| {
+        let kinds = ["", "person", "account", "credential", "entitlement", "ticket", "integration", "snapshot_scope"];
+        if !reference.id.is_empty() {
+            let home =
+                if reference.system.is_empty() { home.clone() } else { format!("{}:{}", reference.system, reference.instance) };
+            found.insert(format!("{}:{home}:{}", kinds[reference.kind as usize], reference.id));
+        }
+        for token in &reference.tokens {
+            found.insert(format!("identifier:{}", hex(token)));
+        }
+    };
+    let mut unresolved = false;
+    for fact in &event.facts {
+        for one in [&fact.actor, &fact.via, &fact.subject, &fact.object] {
+            one.iter().for_each(&mut add);
+        }
+        if let Some(correlation) = &fact.correlation {
+            correlation.tickets.iter().for_each(&mut add);
+        }
+        match &fact.detail {
+            Some(Detail::Grant(detail)) => detail.inherited_via.iter().for_each(&mut add),
+            Some(Detail::Ticket(detail)) => {
+                detail.requester.iter().for_each(&mut add);
+                detail.assignee.iter().for_each(&mut add);
+                for item in &detail.items {
+                    item.target.iter().for_each(&mut add);
+                }
+            }
+            Some(Detail::Approval(detail)) => {
+                detail.approver.iter().for_each(&mut add);
+                detail.asked_by.iter().for_each(&mut add);
+                detail.delegate.iter().for_each(&mut add);
+            }
+            Some(Detail::Account(detail)) => detail.manager.iter().for_each(&mut add),
+            Some(Detail::Entitlement(detail)) => {
+                detail.implies_added.iter().for_each(&mut add);
+                detail.implies_removed.iter().for_each(&mut add);
+            }
+            Some(Detail::Ownership(detail)) => detail.owner.iter().for_each(&mut add),
+            Some(Detail::Review(detail)) => detail.reviewer.iter().for_each(&mut add),
+            _ => {}
+        }
+        let kind = fact.kind().as_str_name();
+        unresolved |= kind.starts_with("FACT_KIND_TICKET") && fact.subject.is_none();
+        unresolved |= kind.starts_with("FACT_KIND_APPROVAL") && fact.object.is_none();
+    }
+    if unresolved {
+        found.insert(format!("unresolved:{home}"));
+    }
+    found
+}
+
+#[test]
+fn entity_sets_of_hand_written_records() {
+    let check = |name: &str, record: Record, expected: &[&str]| {
+        let found: Vec<String> = entity_set(&record).iter().map(EntityId::to_string).collect();
+        let mut expected = expected.to_vec();
+        expected.sort_unstable();
+        let mut found: Vec<&str> = found.iter().map(String::as_str).collect();
+        found.sort_unstable();
+        assert_eq!(found, expected, "{name}");
+    };
+    let bodies = one_of_each_body();
+    check("origin", bodies[0].1.clone(), &[]);
+    check("conflict", bodies[2].1.clone(), &["source:okta:acme:system-log"]);
+    check("rejected", bodies[3].1.clone(), &["source:okta:acme:system-log"]);
+    check("gap", bodies[4].1.clone(), &["source:okta:acme:system-log"]);
+    check("an event without facts", record_of(1, vec![]), &[]);
+    let one = format!("identifier:{}", "01".repeat(16));
+    let two = format!("identifier:{}", "02".repeat(16));
+    let three = format!("identifier:{}", "03".repeat(16));
+    check(
+        "a grant",
+        record_of(1, vec![full_fact()]),
+        &[
+            "account:okta:acme:00u1",
+            &one,
+            &two,
+            "credential:okta:acme:api_token/00T1",
+            &three,
+            "entitlement:github:acme:group_member/00g1",
+            "ticket:okta:acme:ticket/1042",
+            "entitlement:okta:acme:group_member/00g0",
+        ],
+    );
+    check(
+        "a ticket and its approval",
+        record_of(1, vec![ticket_fact(), approval_fact()]),
+        &[
+            "ticket:okta:acme:ticket/1042",
+            "account:okta:acme:00u1",
+            "account:okta:acme:00u2",
+            "account:okta:acme:00u3",
+            "account:okta:acme:00u4",
+            "account:okta:acme:00u5",
+            "entitlement:okta:acme:group_member/00g1",
+        ],
+    );
+    check(
+        "a ticket for nobody",
+        record_of(1, vec![Fact { subject: None, detail: None, ..ticket_fact() }]),
+        &["ticket:okta:acme:ticket/1042", "unresolved:okta:acme"],
+    );
+    check(
+        "an approval of nothing",
+        record_of(1, vec![Fact { object: None, detail: None, ..approval_fact() }]),
+        &["account:okta:acme:00u4", "unresolved:okta:acme"],
+    );
+    check(
+        "an approval of a ticket names no beneficiary and is resolved",
+        record_of(1, vec![Fact { detail: None, ..approval_fact() }]),
+        &["account:okta:acme:00u4", "ticket:okta:acme:ticket/1042"],
+    );
+    check(
+        "a failure is history too",
+        record_of(1, vec![Fact { outcome: 2, subject: Some(account("00u1")), ..fact(FactKind::AuthEvent, 1) }]),
+        &["account:okta:acme:00u1"],
+    );
+}
+
+/// Whoever calls it with a record that no decoder would accept gets no panic.
+#[test]
+fn an_unchecked_reference_has_no_entity() {
+    for id in ["a".repeat(256), "é".repeat(200), "bob@x.y".into()] {
+        let reference = account(&id);
+        assert_eq!(EntityId::of(&reference, &okta()), None);
+    }
+    assert_eq!(EntityId::of(&account("u"), &Source::default()), None);
+    let token = Ref { tokens: vec![vec![1; 3]], ..account("") };
+    assert_eq!(entity_set(&record_of(1, vec![Fact { subject: Some(token), ..fact(FactKind::AuthEvent, 1) }])).len(), 0);
+    assert!(Token::from_slice(&[1; 3]).is_err());
+}
+
+#[test]
+fn references_come_with_their_roles() {
+    let roles = |fact: &Fact| references(fact).map(|(role, _)| role).collect::<Vec<_>>();
+    assert_eq!(
+        roles(&full_fact()),
+        [Role::Actor, Role::Via, Role::Subject, Role::Object, Role::Ticket, Role::InheritedVia]
+    );
+    assert_eq!(roles(&ticket_fact()), [Role::Subject, Role::Object, Role::Requester, Role::Assignee, Role::Item]);
+    assert_eq!(
+        roles(&approval_fact()),
+        [Role::Actor, Role::Object, Role::Approver, Role::AskedBy, Role::Delegate]
+    );
+    for (number, role) in Role::ALL.into_iter().enumerate() {
+        assert_eq!(role as usize, number, "a role's number is its place");
+    }
+    assert_eq!(Role::ALL.iter().map(|role| role.name()).collect::<BTreeSet<_>>().len(), Role::ALL.len());
+    assert_eq!(FORMAT, 1);
+}
