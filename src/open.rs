@@ -13,7 +13,7 @@ use crate::cli::LedgerArguments;
 pub struct Opened {
     // Fields drop in this order: the views first, then the ledger that they read.
     pub views: Views,
-    pub ledger: Ledger,
+    _ledger: Ledger,
 }
 
 pub fn location(arguments: &LedgerArguments) -> Location {
@@ -42,7 +42,7 @@ pub fn views_of(ledger: Ledger, folder: &Path) -> Result<Opened> {
         bar.set_position(done);
     })?;
     bar.finish_and_clear();
-    Ok(Opened { views, ledger })
+    Ok(Opened { views, _ledger: ledger })
 }
 
 /// A progress bar on stderr; nothing where stderr is no terminal.

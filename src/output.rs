@@ -6,7 +6,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::Result;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ContentArrangement, Table, TableComponent, presets};
 use counterfoil_proto::v1::Basis;
 use serde::Serialize;
 
@@ -76,15 +76,15 @@ pub fn table(rows: &Rows) -> String {
         return text;
     }
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    if !io::stdout().is_terminal() {
-        table.set_content_arrangement(ContentArrangement::Disabled);
+    table.load_preset(presets::NOTHING).set_style(TableComponent::HeaderLines, '─');
+    if io::stdout().is_terminal() {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
     }
     table.set_header(&rows.columns);
     for row in &rows.rows {
         table.add_row(row.iter().map(|cell| safe(cell)));
     }
-    text.push_str(&table.to_string());
+    text.push_str(&table.trim_fmt());
     text.push('\n');
     text
 }

@@ -350,7 +350,7 @@ pub fn sources(response: &ListSourcesResponse) -> Rows {
             source.rejected.to_string(),
             show_timestamp(&source.first_occurred_at),
             show_timestamp(&source.last_occurred_at),
-            objects.join("\n"),
+            objects.join(", "),
         ]
     };
     let unmapped = |source: &counterfoil_proto::v1::SourceSummary| {

@@ -5,9 +5,7 @@ mod common;
 use common::{Native, TestLedger, approval, entity, fact, grant, occurred, of_system, recorded, ticket, unmapped};
 use counterfoil_proto::v1::record::Body;
 use counterfoil_proto::v1::{DifferenceKind, EventConflict, FactKind, RejectReason, SourceRejected};
-use counterfoil_query::{
-    ChangeSelector, ExplainFilter, HistoryRequest, Period, Query, QueryError, Views,
-};
+use counterfoil_query::{ChangeSelector, ExplainFilter, HistoryRequest, Period, Query, QueryError, Views};
 use counterfoil_verify::time::{Moment, OccurredAt};
 use counterfoil_verify::tree::RecordIndex;
 
@@ -31,7 +29,11 @@ fn company_in_steps(mut step: impl FnMut(&TestLedger)) -> TestLedger {
     let created = fact(FactKind::AccountCreated, 10, Some(ann.clone()), None);
     ledger.at(100).record(vec![
         okta(created).named(ANN, "display_name", "Ann Ode").named(ANN, "login", "ann@example.com"),
-        okta(fact(FactKind::AccountCreated, 20, Some(bea.clone()), None)).named(BEA, "display_name", "Bea \u{1b}[31mLi"),
+        okta(fact(FactKind::AccountCreated, 20, Some(bea.clone()), None)).named(
+            BEA,
+            "display_name",
+            "Bea \u{1b}[31mLi",
+        ),
     ]);
     step(&ledger);
     let opened = ticket(FactKind::TicketOpened, 30, 1042, Some(ann.clone()), Some(group.clone()));
@@ -43,7 +45,11 @@ fn company_in_steps(mut step: impl FnMut(&TestLedger)) -> TestLedger {
     ]);
     step(&ledger);
     ledger.at(300).record(vec![
-        Native::new("okta", vec![grant(50, ann.clone(), group.clone(), &[1042])]).named(GROUP, "display_name", "Admins"),
+        Native::new("okta", vec![grant(50, ann.clone(), group.clone(), &[1042])]).named(
+            GROUP,
+            "display_name",
+            "Admins",
+        ),
         okta(fact(FactKind::GrantRemoved, 70, Some(ann), Some(group.clone()))),
         Native::new("okta", vec![grant(60, bea, group, &[])]),
     ]);
@@ -113,10 +119,7 @@ fn a_history_comes_in_pages_that_later_records_do_not_change() {
     };
     let first = ask(&views.query().unwrap(), "", ALWAYS).unwrap();
     let roles: Vec<_> = first.entries.iter().map(|entry| (entry.kind(), entry.roles.join(","))).collect();
-    assert_eq!(
-        roles,
-        [(FactKind::TicketOpened, "item".to_owned()), (FactKind::GrantAdded, "object".to_owned())]
-    );
+    assert_eq!(roles, [(FactKind::TicketOpened, "item".to_owned()), (FactKind::GrantAdded, "object".to_owned())]);
     assert_eq!(first.entries[1].tickets[0].name, "Please let me in");
 
     let group = ledger.who(GROUP, &[]);
@@ -160,13 +163,16 @@ fn sources_are_counted_and_dead_letters_listed() {
     let answer = query.sources().unwrap();
     let okta = answer.sources.iter().find(|source| source.system == "okta").unwrap();
     assert_eq!((okta.events, okta.facts, okta.unmapped, okta.conflicts, okta.rejected), (6, 5, 1, 1, 1));
-    assert_eq!((okta.first_occurred_at.unwrap().seconds, okta.last_occurred_at.unwrap().seconds), (
-        common::START + 10,
-        common::START + 70
-    ));
+    assert_eq!(
+        (okta.first_occurred_at.unwrap().seconds, okta.last_occurred_at.unwrap().seconds),
+        (common::START + 10, common::START + 70)
+    );
     let objects: Vec<_> = okta.objects.iter().map(|object| (object.kind.as_str(), object.count)).collect();
     assert_eq!(objects, [("account", 2), ("group_member", 1)]);
-    assert_eq!((okta.unmapped_types[0].native_type.as_str(), okta.unmapped_types[0].example_record), ("zebra.sighted", 8));
+    assert_eq!(
+        (okta.unmapped_types[0].native_type.as_str(), okta.unmapped_types[0].example_record),
+        ("zebra.sighted", 8)
+    );
     let letters = query.dead_letters(RecordIndex(0), 10).unwrap().dead_letters;
     assert_eq!((letters.len(), letters[0].record, letters[0].reason.as_str()), (1, 10, "not json"));
     assert_eq!(query.dead_letter(RecordIndex(10)).unwrap().size, 3);
@@ -181,13 +187,8 @@ fn everything(views: &Views) -> String {
         for (at, known) in [(45, None), (99, None), (99, Some(recorded(250)))] {
             text += &format!("{:?}\n", query.state(&entity(id), occurred(at), known).unwrap());
         }
-        let request = HistoryRequest {
-            entity: entity(id),
-            period: ALWAYS,
-            known: None,
-            page_size: 1,
-            page_token: String::new(),
-        };
+        let request =
+            HistoryRequest { entity: entity(id), period: ALWAYS, known: None, page_size: 1, page_token: String::new() };
         text += &format!("{:?}\n", query.history(&request).unwrap());
     }
     for who in ["ann@example.com", "bea", "SR-1042", "i"] {

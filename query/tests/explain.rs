@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Native, START, TestLedger, approval, fact, grant, of_system, occurred, recorded, ticket};
+use common::{Native, START, TestLedger, approval, fact, grant, occurred, of_system, recorded, ticket};
 use counterfoil_proto::v1::{Confidence, Delivery, Explanation, Fact, FactKind, LinkRule, Outcome, Verdict};
 use counterfoil_query::{ChangeSelector, ExplainFilter, Period, QueryError};
 use counterfoil_verify::time::{Moment, OccurredAt};
@@ -23,10 +23,19 @@ impl Case {
     fn new() -> Self {
         let ledger = TestLedger::new();
         // Who is who: Freshservice knows Ann by another id and the same address.
-        let known = fact(FactKind::AccountUpdated, 0, Some(ledger.who("account:freshservice:default:5", &["Ann@Example.com"])), None);
+        let known = fact(
+            FactKind::AccountUpdated,
+            0,
+            Some(ledger.who("account:freshservice:default:5", &["Ann@Example.com"])),
+            None,
+        );
         let bound = fact(FactKind::AccountUpdated, 0, Some(ledger.who(ANN, &["ann@example.com"])), None);
         ledger.record(vec![
-            Native::new("freshservice", vec![of_system("freshservice", known)]).named(APPROVER, "display_name", "Bo Ode"),
+            Native::new("freshservice", vec![of_system("freshservice", known)]).named(
+                APPROVER,
+                "display_name",
+                "Bo Ode",
+            ),
             Native::new("okta", vec![of_system("okta", bound)]),
         ]);
         Self { ledger }
@@ -67,9 +76,7 @@ impl Case {
 
 /// What a change that names no ticket, and one that names ticket 7, come to after the same events.
 fn check(name: &str, events: impl Fn(&Case, Native) -> Vec<Native>, unnamed: Verdict, named: Verdict) {
-    for (tickets, expected, rule) in
-        [(&[][..], unnamed, LinkRule::Window), (&[7][..], named, LinkRule::Explicit)]
-    {
+    for (tickets, expected, rule) in [(&[][..], unnamed, LinkRule::Window), (&[7][..], named, LinkRule::Explicit)] {
         let case = Case::new();
         let change = case.granted(10, tickets);
         let explained = case.explain(events(&case, change));
@@ -84,44 +91,86 @@ fn check(name: &str, events: impl Fn(&Case, Native) -> Vec<Native>, unnamed: Ver
 fn every_verdict() {
     use FactKind::{ApprovalCancelled, ApprovalGranted, ApprovalRejected, ApprovalRequested};
     use Verdict as V;
-    let (fs_ann, somebody, other_group) =
-        ("account:freshservice:default:5", "account:freshservice:default:6", "entitlement:okta:default:group_member/00g2");
-    check("approved, by her id at Freshservice", |case, change| {
-        vec![case.opened(1, 7, fs_ann, GROUP), case.decided(2, 7, ApprovalGranted), change]
-    }, V::Approved, V::Approved);
-    check("approved, by her id at Okta", |case, change| {
-        vec![case.opened(1, 7, ANN, GROUP), case.decided(2, 7, ApprovalGranted), change]
-    }, V::Approved, V::Approved);
-    check("approved before, recorded after", |case, change| {
-        vec![case.opened(1, 7, fs_ann, GROUP), change, case.decided(2, 7, ApprovalGranted)]
-    }, V::ApprovedRecordedLate, V::ApprovedRecordedLate);
-    check("approved after", |case, change| {
-        vec![case.opened(1, 7, fs_ann, GROUP), change, case.decided(14, 7, ApprovalGranted)]
-    }, V::ApprovedLate, V::ApprovedLate);
-    check("rejected", |case, change| {
-        vec![case.opened(1, 7, fs_ann, GROUP), case.decided(2, 7, ApprovalRejected), change]
-    }, V::Rejected, V::Rejected);
-    check("withdrawn", |case, change| {
-        vec![case.opened(1, 7, fs_ann, GROUP), case.decided(2, 7, ApprovalCancelled), change]
-    }, V::Rejected, V::Rejected);
-    check("asked for", |case, change| {
-        vec![case.opened(1, 7, fs_ann, GROUP), case.decided(2, 7, ApprovalRequested), change]
-    }, V::Pending, V::Pending);
-    check("for somebody else", |case, change| {
-        vec![case.opened(1, 7, somebody, GROUP), case.decided(2, 7, ApprovalGranted), change]
-    }, V::NoneRecorded, V::OtherBeneficiary);
-    check("for something else", |case, change| {
-        vec![case.opened(1, 7, fs_ann, other_group), case.decided(2, 7, ApprovalGranted), change]
-    }, V::NoneRecorded, V::OutOfScope);
-    check("two that fit", |case, change| {
-        let both = [7, 8].map(|number| [case.opened(1, number, fs_ann, GROUP), case.decided(2, number, ApprovalGranted)]);
-        both.into_iter().flatten().chain([change]).collect()
-    }, V::Ambiguous, V::Approved);
-    check("one approved, one rejected", |case, change| {
-        let kinds = [(7, ApprovalGranted), (8, ApprovalRejected)];
-        let both = kinds.map(|(number, kind)| [case.opened(1, number, fs_ann, GROUP), case.decided(2, number, kind)]);
-        both.into_iter().flatten().chain([change]).collect()
-    }, V::Approved, V::Approved);
+    let (fs_ann, somebody, other_group) = (
+        "account:freshservice:default:5",
+        "account:freshservice:default:6",
+        "entitlement:okta:default:group_member/00g2",
+    );
+    check(
+        "approved, by her id at Freshservice",
+        |case, change| vec![case.opened(1, 7, fs_ann, GROUP), case.decided(2, 7, ApprovalGranted), change],
+        V::Approved,
+        V::Approved,
+    );
+    check(
+        "approved, by her id at Okta",
+        |case, change| vec![case.opened(1, 7, ANN, GROUP), case.decided(2, 7, ApprovalGranted), change],
+        V::Approved,
+        V::Approved,
+    );
+    check(
+        "approved before, recorded after",
+        |case, change| vec![case.opened(1, 7, fs_ann, GROUP), change, case.decided(2, 7, ApprovalGranted)],
+        V::ApprovedRecordedLate,
+        V::ApprovedRecordedLate,
+    );
+    check(
+        "approved after",
+        |case, change| vec![case.opened(1, 7, fs_ann, GROUP), change, case.decided(14, 7, ApprovalGranted)],
+        V::ApprovedLate,
+        V::ApprovedLate,
+    );
+    check(
+        "rejected",
+        |case, change| vec![case.opened(1, 7, fs_ann, GROUP), case.decided(2, 7, ApprovalRejected), change],
+        V::Rejected,
+        V::Rejected,
+    );
+    check(
+        "withdrawn",
+        |case, change| vec![case.opened(1, 7, fs_ann, GROUP), case.decided(2, 7, ApprovalCancelled), change],
+        V::Rejected,
+        V::Rejected,
+    );
+    check(
+        "asked for",
+        |case, change| vec![case.opened(1, 7, fs_ann, GROUP), case.decided(2, 7, ApprovalRequested), change],
+        V::Pending,
+        V::Pending,
+    );
+    check(
+        "for somebody else",
+        |case, change| vec![case.opened(1, 7, somebody, GROUP), case.decided(2, 7, ApprovalGranted), change],
+        V::NoneRecorded,
+        V::OtherBeneficiary,
+    );
+    check(
+        "for something else",
+        |case, change| vec![case.opened(1, 7, fs_ann, other_group), case.decided(2, 7, ApprovalGranted), change],
+        V::NoneRecorded,
+        V::OutOfScope,
+    );
+    check(
+        "two that fit",
+        |case, change| {
+            let both =
+                [7, 8].map(|number| [case.opened(1, number, fs_ann, GROUP), case.decided(2, number, ApprovalGranted)]);
+            both.into_iter().flatten().chain([change]).collect()
+        },
+        V::Ambiguous,
+        V::Approved,
+    );
+    check(
+        "one approved, one rejected",
+        |case, change| {
+            let kinds = [(7, ApprovalGranted), (8, ApprovalRejected)];
+            let both =
+                kinds.map(|(number, kind)| [case.opened(1, number, fs_ann, GROUP), case.decided(2, number, kind)]);
+            both.into_iter().flatten().chain([change]).collect()
+        },
+        V::Approved,
+        V::Approved,
+    );
     check("nothing", |_, change| vec![change], V::NoneRecorded, V::TicketUnknown);
 }
 
@@ -147,13 +196,11 @@ fn the_answer_names_whom_and_what_it_rests_on() {
 #[test]
 fn an_approval_that_came_later_says_how_much_later() {
     let case = Case::new();
-    let (opened, change, decided) = (
-        case.opened(1, 7, ANN, GROUP),
-        case.granted(10, &[7]),
-        case.decided(2, 7, FactKind::ApprovalGranted),
-    );
+    let (opened, change, decided) =
+        (case.opened(1, 7, ANN, GROUP), case.granted(10, &[7]), case.decided(2, 7, FactKind::ApprovalGranted));
     let explained = case.explain(vec![opened, change, decided]);
-    let expected = "Approved by Bo Ode (level 1, 2026-01-01T02:00:00Z) on ticket/7, recorded 24 h later than the change";
+    let expected =
+        "Approved by Bo Ode (level 1, 2026-01-01T02:00:00Z) on ticket/7, recorded 24 h later than the change";
     assert!(explained.summary.starts_with(expected), "{}", explained.summary);
 }
 

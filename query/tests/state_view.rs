@@ -25,7 +25,8 @@ fn company_fact(seconds: i64, kind: usize, account: usize, group: usize) -> Fact
     let subject = id(format!("account:okta:default:u{account}"));
     let object = id(format!("entitlement:okta:default:group_member/{group}"));
     let credential = id(format!("credential:okta:default:api_token/{group}"));
-    let unnamed = Some(Ref { kind: EntityKind::Account.into(), tokens: vec![vec![account as u8; 16]], ..Ref::default() });
+    let unnamed =
+        Some(Ref { kind: EntityKind::Account.into(), tokens: vec![vec![account as u8; 16]], ..Ref::default() });
     let made = match kind {
         0..4 => fact(FactKind::GrantAdded, seconds, subject, object),
         4..6 => fact(FactKind::GrantRemoved, seconds, subject, object),
@@ -162,7 +163,10 @@ fn s2_23_deleting_a_link_changes_no_state() {
         let who = || ledger.who(account, &["ann@example.com"]);
         let tickets: &[u32] = if is_linked { &[7] } else { &[] };
         ledger.record(vec![
-            Native::new("freshservice", vec![ticket(FactKind::TicketOpened, 10, 7, Some(who()), Some(ledger.who(group, &[])))]),
+            Native::new(
+                "freshservice",
+                vec![ticket(FactKind::TicketOpened, 10, 7, Some(who()), Some(ledger.who(group, &[])))],
+            ),
             Native::new("okta", vec![common::grant(20, who(), ledger.who(group, &[]), tickets)]),
         ]);
         let views = ledger.views();
@@ -178,10 +182,7 @@ fn s2_23_deleting_a_link_changes_no_state() {
 fn a_grant_that_ran_out_is_shown_as_lapsed_from_that_moment_on() {
     let ledger = TestLedger::new();
     let expiry = Grant { expires_at: Some(common::time(50)), ..Grant::default() };
-    let added = Fact {
-        detail: Some(Detail::Grant(expiry)),
-        ..company_fact(10, 0, 1, 1)
-    };
+    let added = Fact { detail: Some(Detail::Grant(expiry)), ..company_fact(10, 0, 1, 1) };
     ledger.record_one(Native::new("okta", vec![added]));
     let views = ledger.views();
     let query = views.query().unwrap();

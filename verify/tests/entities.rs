@@ -70,7 +70,7 @@ proptest! {
     #[test]
     fn a_flipped_bit_is_another_entity_or_none(entity in any_entity(), place in any::<prop::sample::Index>(), bit in 0..8) {
         let mut bytes = entity.as_bytes().to_vec();
-        bytes[place.index(entity.as_bytes().len())] ^= 1 << bit;
+        bytes[place.index(entity.as_bytes().len())] ^= 1u8 << bit;
         if let Ok(other) = EntityId::from_bytes(&bytes) {
             prop_assert_ne!(other.to_string(), entity.to_string());
         }

@@ -151,7 +151,13 @@ fn ticket_lines(ticket: &TicketState, add: &mut impl FnMut(&'static str, &str, &
     for asked in &ticket.items {
         let operation = words(asked.item.operation().as_str_name(), "ACCESS_OPERATION_");
         let target = asked.targets.first().map_or("", String::as_str);
-        add("asked for", target, &asked.item.target_type, format!("{operation} {}", asked.item.target_type), ticket.evidence);
+        add(
+            "asked for",
+            target,
+            &asked.item.target_type,
+            format!("{operation} {}", asked.item.target_type),
+            ticket.evidence,
+        );
     }
     for (id, row) in &ticket.approvals {
         add("approval", &row.approver, id, decision(row.decision()), row.evidence);

@@ -5,9 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use counterfoil_proto::v1::{
-    Delivery, Explanation, ExplainChangeResponse, LinkRule, LinkedTicket, Record, Verdict,
-};
+use counterfoil_proto::v1::{Delivery, ExplainChangeResponse, Explanation, LinkRule, LinkedTicket, Record, Verdict};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::link::{
     Candidate, Change, Judgement, RULE_VERSION, explicit_tickets, judge_explicit, judge_window,

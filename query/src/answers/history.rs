@@ -92,7 +92,8 @@ impl Query<'_> {
             source: format!("{}/{}/{}", source.system, source.instance, source.stream),
             ..HistoryEntry::default()
         };
-        let Some(FactAt { fact, source, evidence: at }) = facts_of(record).find(|fact| fact.evidence.fact == position.2)
+        let Some(FactAt { fact, source, evidence: at }) =
+            facts_of(record).find(|fact| fact.evidence.fact == position.2)
         else {
             let at = Evidence::new(position.1, 0, position.0, recorded_at(record));
             return Ok(HistoryEntry { evidence: Some(evidence(&at)), ..base });

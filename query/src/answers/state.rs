@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use counterfoil_proto::v1::{
-    self, CredentialState, EntityKind, GetStateResponse, GrantState, LinkedState, ListHoldersResponse, OwnerState, Party,
-    RegisterState, TicketState,
+    self, CredentialState, EntityKind, GetStateResponse, GrantState, LinkedState, ListHoldersResponse, OwnerState,
+    Party, RegisterState, TicketState,
 };
 use counterfoil_verify::approval::derive;
 use counterfoil_verify::entity::EntityId;

@@ -55,9 +55,8 @@ impl Query<'_> {
             }
             (Verdict::Rejected, Some(by)) => {
                 let decision = judged.judgement.and_then(|judgement| judgement.decision);
-                let word = decision.map_or("rejected".to_owned(), |derived| {
-                    words(derived.decision.as_str_name(), "DECISION_")
-                });
+                let word = decision
+                    .map_or("rejected".to_owned(), |derived| words(derived.decision.as_str_name(), "DECISION_"));
                 format!("{ticket} was {word} at {}", moment_text(by.occurred_at().0))
             }
             (Verdict::Rejected, None) => format!("{ticket} was rejected or cancelled"),

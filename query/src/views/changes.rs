@@ -20,7 +20,7 @@ use counterfoil_verify::time::OccurredAt;
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::error::Result;
-use crate::views::database::{Batch, Column, View};
+use crate::views::database::{Batch, Column, Row, View};
 use crate::views::keys::{Position, entity_prefix, first_at, key, position_bytes, read_position, read_u64};
 
 /// Adds the rows of a record.
@@ -87,9 +87,8 @@ pub(crate) fn read<'v>(
     known: TreeSize,
 ) -> Result<impl Iterator<Item = Result<Position>> + 'v> {
     let from = position_bytes(&first_at(from));
-    let read = |row: Result<(Box<[u8]>, Box<[u8]>)>| {
-        read_position(&row?.0).ok_or_else(|| view.damaged("a row of the changes cannot be read"))
-    };
+    let read =
+        |row: Result<Row>| read_position(&row?.0).ok_or_else(|| view.damaged("a row of the changes cannot be read"));
     Ok(view
         .forward(Column::Changes, &from, &[])?
         .map(read)
@@ -107,7 +106,7 @@ pub(crate) fn records_of(view: &View<'_>, event_id: &str) -> Result<Vec<RecordIn
 /// The tickets for a beneficiary.
 pub(crate) fn requests_for(view: &View<'_>, beneficiary: &EntityId) -> Result<Vec<EntityId>> {
     let prefix = entity_prefix(beneficiary);
-    let ticket = |row: Result<(Box<[u8]>, Box<[u8]>)>| {
+    let ticket = |row: Result<Row>| {
         EntityId::from_bytes(&row?.0[prefix.len()..]).map_err(|error| view.damaged(error.to_string()))
     };
     view.forward(Column::Requests, &prefix, &prefix)?.map(ticket).collect()

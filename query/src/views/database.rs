@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rocksdb::{
-    AsColumnFamilyRef, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Direction, FlushOptions,
-    IteratorMode, Options, ReadOptions, WriteBatch, WriteOptions,
+    AsColumnFamilyRef, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Direction,
+    FlushOptions, IteratorMode, Options, ReadOptions, WriteBatch, WriteOptions,
 };
 
 use crate::error::{QueryError, Result};
@@ -135,8 +135,7 @@ impl Database {
         if !path.join("CURRENT").exists() {
             return Ok(false);
         }
-        let found =
-            DB::list_cf(&Options::default(), path).map_err(|error| QueryError::storage(path, error))?;
+        let found = DB::list_cf(&Options::default(), path).map_err(|error| QueryError::storage(path, error))?;
         Ok(found.iter().any(|name| Column::ALL.iter().all(|column| column.name() != name)))
     }
 

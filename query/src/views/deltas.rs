@@ -16,7 +16,7 @@ use counterfoil_verify::tree::TreeSize;
 use prost::Message;
 
 use crate::error::Result;
-use crate::views::database::{Column, View};
+use crate::views::database::{Column, Row, View};
 use crate::views::keys::{POSITION_BYTES, Position, key, position_bytes, read_position};
 
 /// A fact without its place, which is in the key.
@@ -69,7 +69,7 @@ pub(crate) fn read<'v>(
     known: TreeSize,
 ) -> Result<impl Iterator<Item = Result<(Position, Delta)>> + 'v> {
     let from = key(prefix, &[&position_bytes(&after), &[0]]);
-    let read = move |row: Result<(Box<[u8]>, Box<[u8]>)>| {
+    let read = move |row: Result<Row>| {
         let (key, value) = row?;
         let malformed = || view.damaged("a delta cannot be read");
         let position = key.len().checked_sub(POSITION_BYTES).and_then(|start| read_position(&key[start..]));

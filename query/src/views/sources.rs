@@ -18,7 +18,7 @@ use counterfoil_verify::time::{Moment, OccurredAt};
 use prost::Message;
 
 use crate::error::Result;
-use crate::views::database::{Batch, Column, View};
+use crate::views::database::{Batch, Column, Row, View};
 use crate::views::keys::read_u64;
 
 /// The most native types that are counted one by one per source; those beyond count together, under no name.
@@ -174,7 +174,7 @@ impl Counters {
 /// The counters of every source.
 pub(crate) fn sources(view: &View<'_>) -> Result<BTreeMap<Name, SourceCounts>> {
     let malformed = || view.damaged("the counters of a source cannot be read");
-    let read = |row: Result<(Box<[u8]>, Box<[u8]>)>| {
+    let read = |row: Result<Row>| {
         let (key, value) = row?;
         let counts = SourceCounts::decode(&*value).map_err(|_| malformed())?;
         Ok((name(&key).ok_or_else(malformed)?, counts))
@@ -185,7 +185,7 @@ pub(crate) fn sources(view: &View<'_>) -> Result<BTreeMap<Name, SourceCounts>> {
 /// The number of objects of each kind in every system.
 pub(crate) fn objects(view: &View<'_>) -> Result<BTreeMap<Name, u64>> {
     let malformed = || view.damaged("a count of objects cannot be read");
-    let read = |row: Result<(Box<[u8]>, Box<[u8]>)>| {
+    let read = |row: Result<Row>| {
         let (key, value) = row?;
         Ok((name(&key).ok_or_else(malformed)?, read_u64(&value).ok_or_else(malformed)?))
     };

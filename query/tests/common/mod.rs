@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use counterfoil_ledger::{Batch, Clock, Ledger, Location, Options, Outcome, PreparedEvent, Reader, Reading, SourceKey, init};
+use counterfoil_ledger::{
+    Batch, Clock, Ledger, Location, Options, Outcome, PreparedEvent, Reader, Reading, SourceKey, init,
+};
 use counterfoil_proto::v1::fact::Detail;
 use counterfoil_proto::v1::record::Body;
 use counterfoil_proto::v1::{
@@ -97,7 +99,8 @@ impl TestLedger {
 
     /// Records events in one batch; gives the first record of each.
     pub fn record(&self, natives: Vec<Native>) -> Vec<u64> {
-        let events = natives.into_iter().map(|native| self.prepare(native, |facts| event(facts, Mapping::Mapped))).collect();
+        let events =
+            natives.into_iter().map(|native| self.prepare(native, |facts| event(facts, Mapping::Mapped))).collect();
         self.append(events)
     }
 
@@ -112,11 +115,8 @@ impl TestLedger {
     }
 
     fn append(&self, events: Vec<PreparedEvent>) -> Vec<u64> {
-        let source = SourceKey {
-            system: "any".to_owned(),
-            instance: "default".to_owned(),
-            connector: "test".to_owned(),
-        };
+        let source =
+            SourceKey { system: "any".to_owned(), instance: "default".to_owned(), connector: "test".to_owned() };
         let receipt = self.ledger.append(Batch { source, events, positions: Vec::new() }).unwrap();
         let index = |outcome: &Outcome| match outcome {
             Outcome::Recorded(index) => index.0,
@@ -140,7 +140,8 @@ impl TestLedger {
             authentication: Authentication::OperatorFile.into(),
             assumed_zone: String::new(),
         };
-        PreparedEvent::new(provenance, vec![body(native.facts)], Some(commitment), Some(beside.encode_to_vec())).unwrap()
+        PreparedEvent::new(provenance, vec![body(native.facts)], Some(commitment), Some(beside.encode_to_vec()))
+            .unwrap()
     }
 
     pub fn views_folder(&self) -> PathBuf {
@@ -277,7 +278,8 @@ pub fn approval(kind: FactKind, seconds: i64, number: u32, approver: Ref) -> Fac
 
 /// That a group was granted in Okta, by whoever, naming these tickets.
 pub fn grant(seconds: i64, subject: Ref, group: Ref, tickets: &[u32]) -> Fact {
-    let correlation = Correlation { tickets: tickets.iter().map(|&number| ticket_ref(number)).collect(), ..Default::default() };
+    let correlation =
+        Correlation { tickets: tickets.iter().map(|&number| ticket_ref(number)).collect(), ..Default::default() };
     let correlation = (!tickets.is_empty()).then_some(correlation);
     of_system("okta", Fact { correlation, ..fact(FactKind::GrantAdded, seconds, Some(subject), Some(group)) })
 }
