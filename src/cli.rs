@@ -3,7 +3,12 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use counterfoil_ingest::connectors;
+use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
+
+use crate::when;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,11 +120,23 @@ pub struct WhoArguments {
 #[derive(Args)]
 pub struct MomentArguments {
     /// As of when, by the sources' clocks; now, if it is left out
-    #[arg(long, value_name = "TIME")]
-    pub at: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    pub at: Option<Moment>,
     /// Counting only what the ledger held by then; all that it holds, if it is left out
-    #[arg(long, value_name = "TIME")]
-    pub known_at: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    pub known_at: Option<Moment>,
+}
+
+impl MomentArguments {
+    /// As of when.
+    pub fn at(&self) -> OccurredAt {
+        OccurredAt(self.at.unwrap_or_else(when::now))
+    }
+
+    /// Counting what was known by when; none counts everything.
+    pub fn known_at(&self) -> Option<RecordedAt> {
+        self.known_at.map(RecordedAt)
+    }
 }
 
 /// Make a ledger: its keys, its first record, its anchor DIR.anchor, and DIR.policy for verifiers
@@ -141,7 +158,8 @@ pub struct InitArguments {
 pub struct ImportArguments {
     #[command(flatten)]
     pub ledger: LedgerArguments,
-    /// The connector: fact, freshservice or okta
+    /// Which connector reads them
+    #[arg(value_parser = PossibleValuesParser::new(connectors::names()))]
     pub connector: String,
     /// Files and folders; - is standard input
     #[arg(required = true, value_name = "FILES")]
@@ -188,14 +206,14 @@ pub struct HistoryArguments {
     #[command(flatten)]
     pub ledger: LedgerArguments,
     /// From this moment on
-    #[arg(long, value_name = "TIME")]
-    pub from: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    pub from: Option<Moment>,
     /// Up to this moment, inclusive
-    #[arg(long, value_name = "TIME")]
-    pub at: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    pub at: Option<Moment>,
     /// Counting only what the ledger held by then
-    #[arg(long, value_name = "TIME")]
-    pub known_at: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    pub known_at: Option<Moment>,
     /// The most entries, the earliest first; 0 is all
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
     pub limit: usize,
@@ -212,11 +230,11 @@ pub struct DiffArguments {
     #[command(flatten)]
     pub ledger: LedgerArguments,
     /// The earlier moment
-    #[arg(long, value_name = "TIME")]
-    pub from: String,
+    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    pub from: Moment,
     /// What the ledger held by then counts for the earlier moment; all, if it is left out
-    #[arg(long, value_name = "TIME")]
-    pub from_known_at: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    pub from_known_at: Option<Moment>,
     #[command(flatten)]
     pub moment: MomentArguments,
     #[command(flatten)]
@@ -254,14 +272,14 @@ pub struct ExplainArguments {
     #[arg(long, conflicts_with = "all")]
     pub unapproved: bool,
     /// With --all or --unapproved: from this moment on
-    #[arg(long, value_name = "TIME")]
-    pub from: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    pub from: Option<Moment>,
     /// With --all or --unapproved: up to this moment, inclusive
-    #[arg(long, value_name = "TIME")]
-    pub at: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    pub at: Option<Moment>,
     /// Counting only what the ledger held by then
-    #[arg(long, value_name = "TIME")]
-    pub known_at: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    pub known_at: Option<Moment>,
     #[command(flatten)]
     pub output: OutputArguments,
 }

@@ -102,7 +102,7 @@ fn tell(query: &Query<'_>, story: &Story, before_late: RecordedAt, late_events: 
 
     heading(3, "And who approved this one?");
     explain(query, &story.unapproved_change_uuid)?;
-    let unapproved = query.explain_all(period(None, None)?, None, ExplainFilter::Unapproved)?.count();
+    let unapproved = query.explain_all(period(None, None), None, ExplainFilter::Unapproved)?.count();
     say(&format!("  {unapproved} changes that gave access have no approval before them"));
 
     heading(4, &format!("A late log: {late_events} events of an earlier month arrive last"));

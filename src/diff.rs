@@ -1,13 +1,14 @@
 //! `counterfoil diff`.
 
 use anyhow::Result;
+use counterfoil_verify::time::{OccurredAt, RecordedAt};
 
 use crate::cli::{DiffArguments, Exit};
-use crate::{open, output, tables, when, who};
+use crate::{open, output, tables, who};
 
 pub fn run(arguments: &DiffArguments) -> Result<Exit> {
-    let before = (when::at(Some(&arguments.from))?, when::known_at(arguments.from_known_at.as_deref())?);
-    let after = (when::at(arguments.moment.at.as_deref())?, when::known_at(arguments.moment.known_at.as_deref())?);
+    let before = (OccurredAt(arguments.from), arguments.from_known_at.map(RecordedAt));
+    let after = (arguments.moment.at(), arguments.moment.known_at());
     let format = arguments.output.output;
     let opened = open::views(&arguments.ledger)?;
     let query = opened.views.query()?;

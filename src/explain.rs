@@ -3,15 +3,16 @@
 use anyhow::{Result, bail};
 use counterfoil_proto::v1::ExplainChangeResponse;
 use counterfoil_query::{ChangeSelector, ExplainFilter, Query};
+use counterfoil_verify::time::RecordedAt;
 use counterfoil_verify::tree::RecordIndex;
 
 use crate::cli::{Exit, ExplainArguments, Format};
 use crate::history::period;
 use crate::output::{self, Rows, table};
-use crate::{open, tables, when};
+use crate::{open, tables};
 
 pub fn run(arguments: &ExplainArguments) -> Result<Exit> {
-    let known = when::known_at(arguments.known_at.as_deref())?;
+    let known = arguments.known_at.map(RecordedAt);
     let format = arguments.output.output;
     let opened = open::views(&arguments.ledger)?;
     let query = opened.views.query()?;
@@ -36,8 +37,8 @@ pub fn run(arguments: &ExplainArguments) -> Result<Exit> {
 }
 
 fn list(query: &Query<'_>, arguments: &ExplainArguments, format: Format) -> Result<Exit> {
-    let known = when::known_at(arguments.known_at.as_deref())?;
-    let period = period(arguments.from.as_deref(), arguments.at.as_deref())?;
+    let known = arguments.known_at.map(RecordedAt);
+    let period = period(arguments.from, arguments.at);
     let filter = if arguments.unapproved { ExplainFilter::Unapproved } else { ExplainFilter::All };
     let explanations = query.explain_all(period, known, filter)?.collect::<Result<Vec<_>, _>>()?;
     let title = vec![format!(

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use counterfoil_query::{HistoryRequest, Period};
-use counterfoil_verify::time::{Moment, OccurredAt};
+use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
 
 use crate::cli::{Exit, HistoryArguments};
 use crate::{open, output, tables, when, who};
@@ -11,12 +11,13 @@ use crate::{open, output, tables, when, who};
 const PAGE_ENTRIES: usize = 1_000;
 
 pub fn run(arguments: &HistoryArguments) -> Result<Exit> {
-    let known = when::known_at(arguments.known_at.as_deref())?;
-    let period = period(arguments.from.as_deref(), arguments.at.as_deref())?;
+    let known = arguments.known_at.map(RecordedAt);
+    let period = period(arguments.from, arguments.at);
+    let at = OccurredAt(arguments.at.unwrap_or_else(when::now));
     let format = arguments.output.output;
     let opened = open::views(&arguments.ledger)?;
     let query = opened.views.query()?;
-    let entity = match who::find(&query, &arguments.who, when::at(arguments.at.as_deref())?, known, format)? {
+    let entity = match who::find(&query, &arguments.who, at, known, format)? {
         Ok(entity) => entity,
         Err(exit) => return Ok(exit),
     };
@@ -36,12 +37,11 @@ pub fn run(arguments: &HistoryArguments) -> Result<Exit> {
 }
 
 /// From one moment on, up to and with another.
-pub fn period(from: Option<&str>, at: Option<&str>) -> Result<Period> {
-    let from = from.map(when::parse).transpose()?.unwrap_or(Moment::MIN);
-    let until = match at.map(when::parse).transpose()? {
+pub fn period(from: Option<Moment>, at: Option<Moment>) -> Period {
+    let until = match at {
         Some(at) if at.nanos == 999_999_999 => Moment { seconds: at.seconds + 1, nanos: 0 },
         Some(at) => Moment { nanos: at.nanos + 1, ..at },
         None => Moment::MAX,
     };
-    Ok(Period { from: OccurredAt(from), until: OccurredAt(until) })
+    Period { from: OccurredAt(from.unwrap_or(Moment::MIN)), until: OccurredAt(until) }
 }

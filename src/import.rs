@@ -1,6 +1,6 @@
 //! `counterfoil import`.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use counterfoil_ingest::connectors;
 use counterfoil_ingest::import::{ImportOptions, Progress, Summary, expand, import};
 use counterfoil_ingest::sources::file::Input;
@@ -15,9 +15,7 @@ use crate::{open, when};
 const THREADS_MAX: usize = 8;
 
 pub fn run(arguments: &ImportArguments) -> Result<Exit> {
-    let Some(connector) = connectors::by_name(&arguments.connector) else {
-        bail!("there is no connector {:?}: expected one of {}", arguments.connector, connectors::names().join(", "));
-    };
+    let connector = connectors::by_name(&arguments.connector).context("the connector is not known")?;
     counterfoil_verify::entity::check_name(&arguments.instance).context("--instance")?;
     counterfoil_verify::entity::check_name(&arguments.ticket_instance).context("--ticket-instance")?;
     let ledger = open::ledger(&open::location(&arguments.ledger), arguments.accept_clock)?;

@@ -3,10 +3,10 @@
 use anyhow::Result;
 
 use crate::cli::{Exit, StateArguments};
-use crate::{open, output, tables, when, who};
+use crate::{open, output, tables, who};
 
 pub fn run(arguments: &StateArguments) -> Result<Exit> {
-    let (at, known) = (when::at(arguments.moment.at.as_deref())?, when::known_at(arguments.moment.known_at.as_deref())?);
+    let (at, known) = (arguments.moment.at(), arguments.moment.known_at());
     let format = arguments.output.output;
     let opened = open::views(&arguments.ledger)?;
     let query = opened.views.query()?;

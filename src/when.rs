@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use counterfoil_ledger::{Clock, SystemClock};
-use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
+use counterfoil_verify::time::Moment;
 use jiff::{Timestamp, Zoned, civil, tz::TimeZone};
 
 /// Reads a time: RFC 3339, or a date with a zone, which stands for its first moment.
@@ -54,16 +54,6 @@ fn parse_zone(text: &str) -> Option<TimeZone> {
 /// The time of the question, if none is given.
 pub fn now() -> Moment {
     SystemClock::new().read().wall
-}
-
-/// As of when.
-pub fn at(text: Option<&str>) -> Result<OccurredAt> {
-    text.map_or_else(|| Ok(now()), parse).map(OccurredAt)
-}
-
-/// Counting what was known by when; none counts everything.
-pub fn known_at(text: Option<&str>) -> Result<Option<RecordedAt>> {
-    text.map(|text| parse(text).map(RecordedAt)).transpose()
 }
 
 fn moment(timestamp: Timestamp) -> Moment {

@@ -18,7 +18,7 @@ use crate::append::{ContentDigest, EventKey};
 use crate::derive;
 use crate::error::{LedgerError, Result};
 use crate::keys::Keys;
-use crate::ledger::{Location, check_identity};
+use crate::ledger::{Location, check_identity, lock};
 use crate::store::{self, Access, BESIDE, DerivedDb, EVENTS, LogDb, NODES, RECORDS, cf};
 
 /// Records that go through the check together.
@@ -54,6 +54,7 @@ pub fn fsck(location: &Location, progress: &mut dyn FnMut(u64, u64)) -> Result<R
     if !location.log().exists() {
         return Err(LedgerError::NotALedger { path: location.data.clone() });
     }
+    let _lock = lock(&location.data)?;
     let keys = Keys::read(&location.keys())?;
     let anchor = Anchor::read(&location.anchor)?;
     let log = LogDb::open(&location.log(), false, Access::ReadOnly)?;

@@ -9,7 +9,7 @@
 //! ```
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
@@ -345,8 +345,18 @@ fn start_over(derived: DerivedDb, path: &Path) -> Result<DerivedDb> {
     DerivedDb::open(path, Access::Owner)
 }
 
-/// Takes the data folder for this process. Whoever finds it taken is told by whom.
+/// Takes the data folder for this process, and says so to whoever finds it taken.
 fn take_lock(data: &Path, holder: &str) -> Result<File> {
+    let mut file = lock(data)?;
+    file.set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| file.write_all(format!("process {} ({holder})\n", std::process::id()).as_bytes()))
+        .map_err(|error| LedgerError::file(data, error))?;
+    Ok(file)
+}
+
+/// Takes the data folder for as long as the file is open. Whoever finds it taken is told by whom.
+pub(crate) fn lock(data: &Path) -> Result<File> {
     let path = data.join("lock");
     let mut file = OpenOptions::new()
         .read(true)
@@ -361,8 +371,5 @@ fn take_lock(data: &Path, holder: &str) -> Result<File> {
         let holder = if known { holder.trim().to_owned() } else { "another process".to_owned() };
         return Err(LedgerError::InUse { holder });
     }
-    file.set_len(0)
-        .and_then(|()| file.write_all(format!("process {} ({holder})\n", std::process::id()).as_bytes()))
-        .map_err(|error| LedgerError::file(&path, error))?;
     Ok(file)
 }

@@ -1,4 +1,5 @@
 //! What lies beside a record opens under the record's commitment, in parts, and in no other form.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod support;
 
@@ -73,8 +74,10 @@ fn what_was_sealed_opens() {
 #[test]
 fn the_commitment_is_the_one_of_the_formula() {
     let (beside, commitment) = sealed();
-    let all: Vec<u8> =
-        (0..).zip(parts(&beside)).flat_map(|(number, part)| *part_commitment(number, &part.content).as_bytes()).collect();
+    let all: Vec<u8> = (0..)
+        .zip(parts(&beside))
+        .flat_map(|(number, part)| *part_commitment(number, &part.content).as_bytes())
+        .collect();
     assert_eq!(commitment, domain_hash("counterfoil/commitments/v1", &[&3u32.to_be_bytes(), &all]));
     // Frozen: records hold it.
     assert_eq!(commitment.to_string(), include_str!("golden/commitment.txt").trim());
@@ -163,9 +166,13 @@ fn what_does_not_open() {
         ("no seed", |beside| beside.seed.clear(), BesideError::Unopenable(0)),
         ("a short seed", |beside| beside.seed.truncate(31), BesideError::Unopenable(0)),
         ("a salt besides the seed", |beside| beside.values[0].salt = vec![1; 32], BesideError::Unopenable(1)),
-        ("a commitment besides the seed", |beside| {
-            beside.values[0] = Sealed { commitment: vec![1; 32], ..Sealed::default() };
-        }, BesideError::Unopenable(1)),
+        (
+            "a commitment besides the seed",
+            |beside| {
+                beside.values[0] = Sealed { commitment: vec![1; 32], ..Sealed::default() };
+            },
+            BesideError::Unopenable(1),
+        ),
     ];
     let of_the_rest: &[Case] = &[
         ("content besides its commitment", |beside| beside.values[0].content = vec![1], BesideError::Unopenable(1)),
@@ -174,10 +181,14 @@ fn what_does_not_open() {
         ("a short salt", |beside| beside.values[1].salt.truncate(31), BesideError::Unopenable(2)),
         ("another salt", |beside| beside.values[1].salt[0] ^= 1, BesideError::Mismatch),
         ("parts in another order", |beside| beside.values.swap(0, 1), BesideError::Mismatch),
-        ("the payload in place of a value", |beside| {
-            let payload = beside.payload.replace(beside.values[1].clone()).unwrap();
-            beside.values[1] = payload;
-        }, BesideError::Mismatch),
+        (
+            "the payload in place of a value",
+            |beside| {
+                let payload = beside.payload.replace(beside.values[1].clone()).unwrap();
+                beside.values[1] = payload;
+            },
+            BesideError::Mismatch,
+        ),
     ];
     for (valid, cases) in [(&beside, of_the_whole), (&redacted, of_the_rest)] {
         for (name, change, error) in cases {

@@ -1,4 +1,5 @@
 //! The bytes of a record: one canonical form, and everything else rejected.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod support;
 
@@ -18,8 +19,8 @@ use counterfoil_verify::record::{
 };
 use counterfoil_verify::time::{Moment, RecordedAt, SECONDS_MAX, SECONDS_MIN};
 use counterfoil_verify::tree::RecordIndex;
-use prost::Message;
 use proptest::prelude::*;
+use prost::Message;
 use support::*;
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -67,10 +68,7 @@ fn every_detail() -> Vec<Detail> {
         Detail::Ticket(Ticket { r#type: 1, ..Ticket::default() }),
         Detail::Approval(Approval { level: 1, ..Approval::default() }),
         Detail::Account(counterfoil_proto::v1::Account { reversible: true, ..Default::default() }),
-        Detail::Credential(counterfoil_proto::v1::Credential {
-            rotation_interval_seconds: 1,
-            ..Default::default()
-        }),
+        Detail::Credential(counterfoil_proto::v1::Credential { rotation_interval_seconds: 1, ..Default::default() }),
         Detail::Entitlement(Entitlement { version: "v2".into(), ..Entitlement::default() }),
         Detail::Ownership(counterfoil_proto::v1::Ownership { purpose_declared: true, ..Default::default() }),
         Detail::Lifecycle(counterfoil_proto::v1::Lifecycle { department: "d/1".into(), ..Default::default() }),
@@ -248,8 +246,10 @@ impl Schema {
     fn read() -> Self {
         let mut messages: BTreeMap<String, BTreeMap<u32, Declared>> = BTreeMap::new();
         let mut current = None;
-        let files =
-            [include_str!("../../proto/counterfoil/v1/record.proto"), include_str!("../../proto/counterfoil/v1/fact.proto")];
+        let files = [
+            include_str!("../../proto/counterfoil/v1/record.proto"),
+            include_str!("../../proto/counterfoil/v1/fact.proto"),
+        ];
         for line in files.iter().flat_map(|file| file.lines()) {
             let words: Vec<&str> = line.split_whitespace().collect();
             match words.as_slice() {
@@ -259,7 +259,9 @@ impl Schema {
                 }
                 ["enum", ..] => current = None,
                 [front @ .., kind, _, "=", number] if !line.trim_start().starts_with("//") => {
-                    let (Some(message), Ok(number)) = (&current, number.trim_end_matches(';').parse()) else { continue };
+                    let (Some(message), Ok(number)) = (&current, number.trim_end_matches(';').parse()) else {
+                        continue;
+                    };
                     let declared = Declared { kind: (*kind).to_owned(), repeated: front == ["repeated"] };
                     messages.entry(message.clone()).or_default().insert(number, declared);
                 }
@@ -351,7 +353,13 @@ fn joined(fields: &[Field]) -> Vec<u8> {
 }
 
 /// Bytes that say what a message says in another way, or say what it must not, each with what was done to it.
-fn mutants(schema: &Schema, message: &str, bytes: &[u8], wrap: &dyn Fn(Vec<u8>) -> Vec<u8>, found: &mut Vec<(String, Vec<u8>)>) {
+fn mutants(
+    schema: &Schema,
+    message: &str,
+    bytes: &[u8],
+    wrap: &dyn Fn(Vec<u8>) -> Vec<u8>,
+    found: &mut Vec<(String, Vec<u8>)>,
+) {
     let declared = &schema.0[message];
     let fields = fields(bytes);
     let mut add = |what: String, bytes: Vec<u8>| found.push((format!("{message}: {what}"), wrap(bytes)));
@@ -363,7 +371,10 @@ fn mutants(schema: &Schema, message: &str, bytes: &[u8], wrap: &dyn Fn(Vec<u8>) 
         let number = field.number;
         let tag = varint(u64::from(number) << 3 | field.wire);
         let length = if field.wire == 2 { varint(field.content.len() as u64) } else { Vec::new() };
-        add(format!("tag {number} long"), with(place, [long(tag.clone()), length.clone(), field.content.clone()].concat()));
+        add(
+            format!("tag {number} long"),
+            with(place, [long(tag.clone()), length.clone(), field.content.clone()].concat()),
+        );
         if field.wire == 2 {
             add(format!("length {number} long"), with(place, [tag, long(length), field.content.clone()].concat()));
         } else {
@@ -383,12 +394,18 @@ fn mutants(schema: &Schema, message: &str, bytes: &[u8], wrap: &dyn Fn(Vec<u8>) 
         let kind = declared[&number].kind.as_str();
         if kind == "string" {
             add(format!("{number} not UTF-8"), with(place, Field { content: vec![0xff], ..field.clone() }.bytes()));
-            add(format!("{number} an address"), with(place, Field { content: b"bob@x.y".to_vec(), ..field.clone() }.bytes()));
+            add(
+                format!("{number} an address"),
+                with(place, Field { content: b"bob@x.y".to_vec(), ..field.clone() }.bytes()),
+            );
         }
         let is_enum = schema.wire(kind) == 0 && kind.starts_with(char::is_uppercase);
         if is_enum && field.wire == 0 {
             for value in [0, 99, u64::MAX, 1 << 31, (1 << 32) + 1] {
-                add(format!("{number} has value {value}"), with(place, Field { content: varint(value), ..field.clone() }.bytes()));
+                add(
+                    format!("{number} has value {value}"),
+                    with(place, Field { content: varint(value), ..field.clone() }.bytes()),
+                );
             }
         }
         if is_enum && field.wire == 2 {
@@ -742,8 +759,11 @@ fn naive_entities(record: &Record) -> BTreeSet<String> {
     let mut add = |reference: &Ref| {
         let kinds = ["", "person", "account", "credential", "entitlement", "ticket", "integration", "snapshot_scope"];
         if !reference.id.is_empty() {
-            let home =
-                if reference.system.is_empty() { home.clone() } else { format!("{}:{}", reference.system, reference.instance) };
+            let home = if reference.system.is_empty() {
+                home.clone()
+            } else {
+                format!("{}:{}", reference.system, reference.instance)
+            };
             found.insert(format!("{}:{home}:{}", kinds[reference.kind as usize], reference.id));
         }
         for token in &reference.tokens {
@@ -880,10 +900,7 @@ fn references_come_with_their_roles() {
         [Role::Actor, Role::Via, Role::Subject, Role::Object, Role::Ticket, Role::InheritedVia]
     );
     assert_eq!(roles(&ticket_fact()), [Role::Subject, Role::Object, Role::Requester, Role::Assignee, Role::Item]);
-    assert_eq!(
-        roles(&approval_fact()),
-        [Role::Actor, Role::Object, Role::Approver, Role::AskedBy, Role::Delegate]
-    );
+    assert_eq!(roles(&approval_fact()), [Role::Actor, Role::Object, Role::Approver, Role::AskedBy, Role::Delegate]);
     for (number, role) in Role::ALL.into_iter().enumerate() {
         assert_eq!(role as usize, number, "a role's number is its place");
     }

@@ -1,4 +1,5 @@
 //! The replay, against a naive one and by hand.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod support;
 
@@ -106,9 +107,9 @@ fn any_detail(kind: FactKind) -> BoxedStrategy<Detail> {
         "LIFECYCLE" => some_time()
             .prop_map(|effective_at| Detail::Lifecycle(Lifecycle { effective_at, department: "d/9".into() }))
             .boxed(),
-        "SNAPSHOT" => (1..=3)
-            .prop_map(|completeness| Detail::Snapshot(Snapshot { completeness, ..Snapshot::default() }))
-            .boxed(),
+        "SNAPSHOT" => {
+            (1..=3).prop_map(|completeness| Detail::Snapshot(Snapshot { completeness, ..Snapshot::default() })).boxed()
+        }
         "TICKET" => {
             let items = vec(option::of(Just(group("g1"))).prop_map(|target| item(target, "okta:group_member")), 0..2);
             (1..=5, 0..=6, person(), person(), items, some_time(), some_time(), 0..=3)
@@ -260,8 +261,7 @@ fn step(world: &mut World, fact: &Fact, evidence: Evidence) {
                     Some(Detail::Lifecycle(detail)) => detail.clone(),
                     _ => Lifecycle::default(),
                 };
-                state.lifecycle =
-                    Some(LifecycleState { kind: fact.kind, effective_at: detail.effective_at, evidence });
+                state.lifecycle = Some(LifecycleState { kind: fact.kind, effective_at: detail.effective_at, evidence });
                 if let (Some(account), false) = (&mut state.account, detail.department.is_empty()) {
                     account.department = detail.department;
                 }
@@ -632,12 +632,7 @@ fn a_modified_grant_keeps_what_it_is_not_told() {
         let detail = (grant_detail != Grant::default()).then_some(Detail::Grant(grant_detail));
         record_of(seconds as u64, vec![Fact { detail, ..grant(kind, seconds) }])
     };
-    let first = Grant {
-        expires_at: Some(time(100)),
-        mode: 2,
-        inherited_via: Some(group("g0")),
-        conditional: false,
-    };
+    let first = Grant { expires_at: Some(time(100)), mode: 2, inherited_via: Some(group("g0")), conditional: false };
     let added = with(FactKind::GrantAdded, 1, first.clone());
     let check = |change: Grant, expected: Grant| {
         let records = [added.clone(), with(FactKind::GrantModified, 2, change.clone())];
@@ -661,9 +656,13 @@ fn a_listing_never_overrides_a_log() {
     let expiring = Some(Detail::Grant(Grant { expires_at: Some(time(99)), ..Grant::default() }));
     let logged_until = record_of(1, vec![Fact { detail: expiring, ..grant(FactKind::GrantAdded, 10) }]);
     let listed = |index, seconds| {
-        record_of(index, vec![seen(seconds, None, Completeness::Complete), seen(seconds, Some(group("g1")), Completeness::Complete)])
+        record_of(
+            index,
+            vec![seen(seconds, None, Completeness::Complete), seen(seconds, Some(group("g1")), Completeness::Complete)],
+        )
     };
-    let of = |records: &[Record]| state(U1, records, 100, 99).grants.get("entitlement:okta:acme:group_member/g1 ").cloned();
+    let of =
+        |records: &[Record]| state(U1, records, 100, 99).grants.get("entitlement:okta:acme:group_member/g1 ").cloned();
     let held = of(&[logged_until, listed(2, 20)]).unwrap();
     assert_eq!((held.evidence.index, held.confidence()), (1, Confidence::Explicit));
     assert_eq!(held.grant.unwrap().expires_at, Some(time(99)), "its expiry is the log's");
@@ -719,13 +718,11 @@ fn the_status_of_an_account() {
 
 #[test]
 fn a_use_is_no_status() {
-    let of = |kind, seconds| Fact {
-        subject: Some(account("u1")),
-        object: Some(credential("c1")),
-        ..fact(kind, seconds)
-    };
+    let of =
+        |kind, seconds| Fact { subject: Some(account("u1")), object: Some(credential("c1")), ..fact(kind, seconds) };
     let used = record_of(4, vec![of(FactKind::CredentialUsed, 10)]);
-    let known_by_its_use = &state(U1, std::slice::from_ref(&used), 100, 99).credentials["credential:okta:acme:api_token/c1"];
+    let known_by_its_use =
+        &state(U1, std::slice::from_ref(&used), 100, 99).credentials["credential:okta:acme:api_token/c1"];
     assert_eq!((known_by_its_use.status(), known_by_its_use.evidence.index), (CredentialStatus::Unspecified, 4));
     let revoked = record_of(5, vec![of(FactKind::CredentialRevoked, 5)]);
     let held = &state(U1, &[used, revoked], 100, 99).credentials["credential:okta:acme:api_token/c1"];
@@ -771,7 +768,8 @@ fn a_closing_fact_closes_a_ticket_that_gives_no_status() {
 fn the_same_moment_applies_in_the_order_of_the_log() {
     let removed_last = [record_of(1, vec![grant(FactKind::GrantAdded, 5), grant(FactKind::GrantRemoved, 5)])];
     assert!(state(U1, &removed_last, 5, 9).grants.is_empty());
-    let added_last = [record_of(2, vec![grant(FactKind::GrantAdded, 5)]), record_of(1, vec![grant(FactKind::GrantRemoved, 5)])];
+    let added_last =
+        [record_of(2, vec![grant(FactKind::GrantAdded, 5)]), record_of(1, vec![grant(FactKind::GrantRemoved, 5)])];
     assert_eq!(state(U1, &added_last, 5, 9).grants.len(), 1);
 }
 

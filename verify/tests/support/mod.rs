@@ -271,10 +271,9 @@ fn any_detail(source: &Source) -> BoxedStrategy<Detail> {
     });
     let approval =
         (optional(any_opaque()), 1..=u32::MAX, 0..=5, any::<u32>(), some_ref(), some_ref(), some_ref(), 0..=7);
-    let approval =
-        approval.prop_map(|(id, level, rule, quorum, approver, asked_by, delegate, source_decision)| {
-            Detail::Approval(Approval { id, level, rule, quorum, approver, asked_by, delegate, source_decision })
-        });
+    let approval = approval.prop_map(|(id, level, rule, quorum, approver, asked_by, delegate, source_decision)| {
+        Detail::Approval(Approval { id, level, rule, quorum, approver, asked_by, delegate, source_decision })
+    });
     let account = (btree_set(any_code(), 0..3), any::<bool>(), optional(any_opaque()), some_ref());
     let account = account.prop_map(|(changed, reversible, department, manager)| {
         Detail::Account(Account { changed: changed.into_iter().collect(), reversible, department, manager })
@@ -288,17 +287,15 @@ fn any_detail(source: &Source) -> BoxedStrategy<Detail> {
         Detail::Entitlement(Entitlement { version, implies_added, implies_removed })
     });
     let ownership = (some_ref(), some_time(), any::<u64>(), any::<bool>());
-    let ownership =
-        ownership.prop_map(|(owner, expires_at, rotation_interval_seconds, purpose_declared)| {
-            Detail::Ownership(Ownership { owner, expires_at, rotation_interval_seconds, purpose_declared })
-        });
-    let lifecycle = (some_time(), optional(any_opaque()));
-    let lifecycle = lifecycle
-        .prop_map(|(effective_at, department)| Detail::Lifecycle(Lifecycle { effective_at, department }));
-    let snapshot = (1..=3, some_time(), any::<u64>(), prop_oneof![any_bytes(0), any_bytes(32)]);
-    let snapshot = snapshot.prop_map(|(completeness, as_of, count, root)| {
-        Detail::Snapshot(Snapshot { completeness, as_of, count, root })
+    let ownership = ownership.prop_map(|(owner, expires_at, rotation_interval_seconds, purpose_declared)| {
+        Detail::Ownership(Ownership { owner, expires_at, rotation_interval_seconds, purpose_declared })
     });
+    let lifecycle = (some_time(), optional(any_opaque()));
+    let lifecycle =
+        lifecycle.prop_map(|(effective_at, department)| Detail::Lifecycle(Lifecycle { effective_at, department }));
+    let snapshot = (1..=3, some_time(), any::<u64>(), prop_oneof![any_bytes(0), any_bytes(32)]);
+    let snapshot = snapshot
+        .prop_map(|(completeness, as_of, count, root)| Detail::Snapshot(Snapshot { completeness, as_of, count, root }));
     let review = (0..=2, some_ref()).prop_map(|(decision, reviewer)| Detail::Review(Review { decision, reviewer }));
     let decision = (1..=2, optional(any_opaque()), optional(any_opaque()));
     let decision = decision.prop_map(|(effect, policy, policy_version)| {
@@ -374,8 +371,7 @@ fn any_source() -> BoxedStrategy<Source> {
 
 /// Any time a record may have, the first and the last one often.
 pub fn any_time() -> BoxedStrategy<Time> {
-    let seconds =
-        prop_oneof![Just(SECONDS_MIN), Just(SECONDS_MAX), Just(0), -10..10i64, SECONDS_MIN..=SECONDS_MAX];
+    let seconds = prop_oneof![Just(SECONDS_MIN), Just(SECONDS_MAX), Just(0), -10..10i64, SECONDS_MIN..=SECONDS_MAX];
     let nanos = prop_oneof![Just(0), Just(999_999_999), 0..1_000_000_000u32];
     (seconds, nanos, 1..=8).prop_map(|(seconds, nanos, precision)| Time { seconds, nanos, precision }).boxed()
 }

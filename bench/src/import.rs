@@ -1,0 +1,88 @@
+//! How fast events become durable, signed and anchored, and until they can be asked for.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use counterfoil_ledger::Location;
+use counterfoil_query::Views;
+
+use crate::figure::Figure;
+use crate::stopwatch::{median, tell, timed};
+use crate::{raw, subject};
+
+const ROUNDS: usize = 5;
+const SEED: u64 = 1;
+
+/// The figures of an import, and the last ledger that it filled.
+pub fn measure(folder: &Path, events: usize) -> Result<(Vec<Figure>, Location)> {
+    let file = folder.join("system-log.jsonl");
+    let size = write_events(&file, events)?;
+    tell(&format!("{events} Okta events of {} bytes each, {ROUNDS} rounds", size / events as u64));
+
+    let mut times = [const { Vec::new() }; 3];
+    let mut keys = [0; 3];
+    for round in 1.. {
+        let location = subject::create(&folder.join("ledger"))?;
+        let (acknowledged, caught_up, keys_of_views) = import(&location, &file, events)?;
+        let rows = raw::read_rows(&location.data.join("log"))?;
+        ensure!(rows.len() > events, "expected a record for each of {events} events, got {}", rows.len());
+        let baseline = folder.join("raw");
+        let (written, ()) = timed(|| raw::write_rows(&baseline, &rows))?;
+        std::fs::remove_dir_all(&baseline)?;
+        for (times, time) in times.iter_mut().zip([acknowledged, caught_up, written]) {
+            times.push(time);
+        }
+        tell(&format!("round {round}: acknowledged {acknowledged:.2?}, views {caught_up:.2?}, raw {written:.2?}"));
+        keys = [
+            raw::keys_written(&location.data.join("log"))?,
+            raw::keys_written(&location.data.join("derived"))?,
+            keys_of_views,
+        ];
+        if round == ROUNDS {
+            let figures = figures(events, times.map(median), keys);
+            return Ok((figures, location));
+        }
+        std::fs::remove_dir_all(&location.data)?;
+        std::fs::remove_file(&location.anchor)?;
+        std::fs::remove_file(location.policy())?;
+    }
+    unreachable!("the last round returns")
+}
+
+/// Imports the file into an empty ledger: until everything is acknowledged, until the views have it all, and how many
+/// rows these wrote.
+fn import(location: &Location, file: &Path, events: usize) -> Result<(Duration, Duration, u64)> {
+    let ledger = subject::open(location)?;
+    let views = Views::open(&location.views(), ledger.reader())?;
+    let (acknowledged, _) = timed(|| subject::import_okta(&ledger, file, events))?;
+    let (projected, _) = timed(|| Ok(views.catch_up(&mut |_, _| ())?))?;
+    Ok((acknowledged, acknowledged + projected, views.keys_written()))
+}
+
+fn figures(events: usize, [acknowledged, caught_up, raw]: [Duration; 3], [log, derived, views]: [u64; 3]) -> Vec<Figure> {
+    let per_second = |time: Duration| events as f64 / time.as_secs_f64();
+    let per_event = |keys: u64| keys as f64 / events as f64;
+    let unit = "events/s";
+    let keys = "keys/event";
+    vec![
+        Figure::at_least(0.15, "durable import, acknowledged", per_second(acknowledged), per_second(raw), unit),
+        Figure::at_least(0.10, "durable import, views caught up", per_second(caught_up), per_second(raw), unit),
+        Figure::plain("keys written to the log, synced", per_event(log), keys),
+        Figure::plain("keys written to derived data", per_event(derived), keys),
+        Figure::plain("keys written to the views", per_event(views), keys),
+    ]
+}
+
+/// Writes events to a file; gives its size.
+fn write_events(path: &Path, events: usize) -> Result<u64> {
+    let mut file = BufWriter::new(File::create(path)?);
+    for event in counterfoil_scenario::okta_events(SEED).take(events) {
+        file.write_all(&event)?;
+        file.write_all(b"\n")?;
+    }
+    file.flush()?;
+    Ok(path.metadata()?.len())
+}

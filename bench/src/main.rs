@@ -1,0 +1,41 @@
+//! What Counterfoil costs, against raw RocksDB doing the least that could be called the same work, in the same run.
+//!
+//! `counterfoil-bench [EVENTS]` prints a table on stdout and writes the same to `target/bench.json`. It exits with 1 if a
+//! bar is missed. Ours and the baseline take turns, and medians are compared, since machines are noisy.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+mod check;
+mod figure;
+mod import;
+mod raw;
+mod state;
+mod stopwatch;
+mod subject;
+
+use figure::Figure;
+
+/// Native Okta events that are imported; about 530 bytes each.
+const EVENTS: usize = 200_000;
+
+fn main() -> Result<ExitCode> {
+    let events = match std::env::args().nth(1) {
+        Some(count) => count.parse().with_context(|| format!("expected how many events to import, got {count:?}"))?,
+        None => EVENTS,
+    };
+    // Beside the figures, and not where temporary files are: that may be memory, where a synced write costs nothing.
+    std::fs::create_dir_all("target")?;
+    let folder = tempfile::tempdir_in("target")?;
+
+    let (mut figures, imported) = import::measure(folder.path(), events)?;
+    figures.push(check::measure(&imported)?);
+    figures.extend(state::measure(folder.path())?);
+    figure::print(&figures);
+    let path = Path::new("target/bench.json");
+    let json = serde_json::to_string_pretty(&figures)? + "\n";
+    std::fs::write(path, json).with_context(|| format!("write {}", path.display()))?;
+    Ok(if figures.iter().all(Figure::is_ok) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

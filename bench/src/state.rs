@@ -1,0 +1,81 @@
+//! What a long history costs whoever asks for a moment of it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use counterfoil_query::{Query, Views};
+use counterfoil_scenario::okta_history;
+use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::time::{Moment, OccurredAt};
+
+use crate::figure::Figure;
+use crate::stopwatch::{median, tell, timed_briefly};
+use crate::subject;
+
+const LONG_EVENTS: usize = 20_000;
+const SHORT_EVENTS: usize = 100;
+/// Seconds from one event of a history to the next.
+const EVENT_GAP: i64 = 600;
+/// 2026-01-01T00:00:00Z, when the histories start.
+const START: i64 = 1_767_225_600;
+/// Questions to each of the two.
+const QUESTIONS: usize = 4_000;
+
+/// State at past moments of an identity with a long history against one with a short one that holds as many groups.
+pub fn measure(folder: &Path) -> Result<Vec<Figure>> {
+    let location = subject::create(&folder.join("histories"))?;
+    let ledger = subject::open(&location)?;
+    for (seed, name, events) in [(1, "long", LONG_EVENTS), (2, "short", SHORT_EVENTS)] {
+        let file = folder.join(format!("{name}.jsonl"));
+        std::fs::write(&file, okta_history(seed, &format!("{name}@example.com"), events))?;
+        subject::import_okta(&ledger, &file, events)?;
+    }
+    let views = Views::open(&location.views(), ledger.reader())?;
+    views.catch_up(&mut |_, _| ())?;
+    let query = views.query()?;
+    let (long, short) = (find(&query, "long@example.com")?, find(&query, "short@example.com")?);
+
+    // Moments between two events, spread over either history, sorted into pairs that hold equally many groups.
+    let long_moments = moments(&query, &long, LONG_EVENTS)?;
+    let short_moments = moments(&query, &short, SHORT_EVENTS)?;
+    let pairs: Vec<(OccurredAt, OccurredAt)> = short_moments
+        .iter()
+        .flat_map(|(held, short)| {
+            long_moments.iter().filter(move |(other, _)| other == held).map(|(_, long)| (*long, *short))
+        })
+        .collect();
+    ensure!(!pairs.is_empty(), "expected moments at which both hold equally many groups");
+    tell(&format!("state at {} pairs of moments", pairs.len()));
+
+    let (mut ours, mut baseline) = (Vec::new(), Vec::new());
+    let ask = |entity, at| timed_briefly(|| Ok(query.state(entity, at, None)?));
+    for question in 0..QUESTIONS {
+        // A stride that is prime to nearly everything: neighbours in the list are neighbours in time.
+        let (long_at, short_at) = pairs[question * 7_919 % pairs.len()];
+        ours.push(ask(&long, long_at)?);
+        baseline.push(ask(&short, short_at)?);
+    }
+    let microseconds = |times: Vec<Duration>| median(times).as_secs_f64() * 1e6;
+    let name = format!("state at a past time, {LONG_EVENTS} events against {SHORT_EVENTS}");
+    Ok(vec![Figure::at_most(1.5, &name, microseconds(ours), microseconds(baseline), "µs")])
+}
+
+fn find(query: &Query<'_>, login: &str) -> Result<EntityId> {
+    let accounts = query.resolve(login, OccurredAt(Moment { seconds: i64::from(i32::MAX), nanos: 0 }), None)?;
+    ensure!(accounts.matches.len() == 1, "expected one account called {login}, got {:?}", accounts.matches);
+    Ok(accounts.matches[0].id.parse()?)
+}
+
+/// Up to 400 moments in the later half of a history, with how many groups are held at each.
+fn moments(query: &Query<'_>, entity: &EntityId, events: usize) -> Result<Vec<(usize, OccurredAt)>> {
+    let step = (events / 2 / 400).max(1);
+    (events / 2..events)
+        .step_by(step)
+        .map(|event| {
+            let at = OccurredAt(Moment { seconds: START + event as i64 * EVENT_GAP + EVENT_GAP / 2, nanos: 0 });
+            let state = query.state(entity, at, None)?.state.unwrap_or_default();
+            Ok((state.grants.len(), at))
+        })
+        .collect()
+}

@@ -1,0 +1,33 @@
+//! Time as benchmarks need it: the one place that reads the machine's clock.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+/// How long something took, and what it gave. Whatever earlier work left to be written to the disk is written before.
+#[allow(clippy::disallowed_methods, reason = "measuring time is what this file is for")]
+pub fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(Duration, T)> {
+    rustix::fs::sync();
+    let start = Instant::now();
+    let done = work()?;
+    Ok((start.elapsed(), done))
+}
+
+/// How long something short took.
+#[allow(clippy::disallowed_methods, reason = "measuring time is what this file is for")]
+pub fn timed_briefly<T>(work: impl FnOnce() -> Result<T>) -> Result<Duration> {
+    let start = Instant::now();
+    std::hint::black_box(work()?);
+    Ok(start.elapsed())
+}
+
+/// The middle one; of an even number, the upper of the two.
+pub fn median(mut durations: Vec<Duration>) -> Duration {
+    durations.sort_unstable();
+    durations.get(durations.len() / 2).copied().unwrap_or_default()
+}
+
+/// Shows how far a benchmark is, to whoever waits.
+pub fn tell(what: &str) {
+    eprintln!("{what}");
+}

@@ -1,0 +1,46 @@
+//! The ledger that is measured: made, filled and reopened as the program does it.
+
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use counterfoil_ingest::connectors;
+use counterfoil_ingest::import::{ImportOptions, Summary, import};
+use counterfoil_ingest::sources::file::Input;
+use counterfoil_ledger::{Clock, Ledger, Location, Options, SystemClock, init};
+
+/// As in the program: no more threads than the owner can keep up with.
+const THREADS_MAX: usize = 8;
+
+/// Makes an empty ledger in a folder that must not exist.
+pub fn create(data: &Path) -> Result<Location> {
+    let location = Location::new(data, None);
+    let mut entropy = |bytes: &mut [u8]| getrandom::fill(bytes).expect("the operating system has randomness");
+    init(&location, "example.com/bench", &SystemClock::new(), &mut entropy)?;
+    Ok(location)
+}
+
+/// Opens a ledger as its owner.
+pub fn open(location: &Location) -> Result<Ledger> {
+    let options = Options { clock: Box::new(SystemClock::new()), accept_clock: false, holder: "bench".to_owned() };
+    Ok(Ledger::open(location, options)?)
+}
+
+/// Imports a file of Okta events that are all new, and returns once each is acknowledged.
+pub fn import_okta(ledger: &Ledger, file: &Path, events: usize) -> Result<Summary> {
+    let connector = connectors::by_name("okta").expect("there is a connector for Okta");
+    let mut seed_secret = [0; 32];
+    getrandom::fill(&mut seed_secret).expect("the operating system has randomness");
+    let options = ImportOptions {
+        instance: "default".to_owned(),
+        ticket_instance: "default".to_owned(),
+        backfill: true,
+        assume_utc: false,
+        received_at: SystemClock::new().read().wall,
+        seed_secret,
+        threads: std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX),
+    };
+    let summary = import(ledger, connector.as_ref(), &Input::new(file), &options, &mut |_| ())?;
+    let expected = Summary { events: events as u64, facts: summary.facts, ..Summary::default() };
+    ensure!(summary == expected, "expected every event to be new and mapped, got {summary:?}");
+    Ok(summary)
+}

@@ -1,0 +1,341 @@
+//! Which approval covers a change: verdicts, scope and windows.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod support;
+
+use std::collections::BTreeSet;
+
+use counterfoil_proto::v1::{
+    AccessItem, AccessOperation, Correlation, Decision, Delivery, EntityKind, Fact, FactKind, Ref, Ticket,
+    TicketStatus, Time, Verdict,
+};
+use counterfoil_verify::link::{
+    CLOCK_TOLERANCE_SECONDS, Candidate, Change, Judgement, WINDOW_SECONDS, explicit_tickets, final_decision,
+    judge_explicit, judge_window,
+};
+use counterfoil_verify::replay::{FactAt, facts_of};
+use counterfoil_verify::state::{ApprovalState, Evidence, ItemState, TicketState};
+use support::*;
+
+const U1: &str = "account:okta:acme:u1";
+const G1: &str = "entitlement:okta:acme:group_member/g1";
+/// When the ticket was opened, when it was approved, and when the change happened, unless a case says otherwise.
+const OPENED: i64 = 1_000;
+const APPROVED: i64 = 2_000;
+const CHANGED: i64 = 3_000;
+/// The place of the change in the log.
+const CHANGE_INDEX: u64 = 50;
+
+fn evidence(index: u64, seconds: i64) -> Evidence {
+    Evidence { index, occurred_seconds: seconds, ..Evidence::default() }
+}
+
+fn row(decision: Decision, index: u64, seconds: i64) -> ApprovalState {
+    let evidence = evidence(index, seconds);
+    ApprovalState { level: 1, rule: 1, decision: decision.into(), evidence, ..ApprovalState::default() }
+}
+
+/// A ticket for u1 that asks for g1, approved in time.
+fn approved() -> TicketState {
+    let mut ticket = TicketState {
+        version: Ticket { r#type: 5, status: 1, ..Ticket::default() },
+        beneficiary: vec![U1.into()],
+        items: vec![ItemState { item: item(Some(group("g1")), "okta:group_member"), targets: vec![G1.into()] }],
+        opened: Some(evidence(10, OPENED)),
+        evidence: evidence(10, OPENED),
+        ..TicketState::default()
+    };
+    ticket.approvals.insert("r1".into(), row(Decision::Approved, 20, APPROVED));
+    ticket
+}
+
+fn grant_of(group: Ref) -> Fact {
+    Fact { subject: Some(account("u1")), object: Some(group), ..fact(FactKind::GrantAdded, CHANGED) }
+}
+
+/// Who the change is about, in one case.
+fn judge<T>(
+    fact: Fact,
+    ticket: &TicketState,
+    deliveries: (Delivery, Delivery),
+    judge: impl Fn(&Change<'_>, &Candidate<'_>) -> T,
+) -> T {
+    let record = record_of(CHANGE_INDEX, vec![fact]);
+    let fact: FactAt<'_> = facts_of(&record).next().unwrap();
+    let beneficiary = BTreeSet::from([U1.to_owned(), "identifier:ff".to_owned()]);
+    let change = Change { fact, delivery: deliveries.0, beneficiary: &beneficiary };
+    judge(&change, &Candidate { state: ticket, delivery: deliveries.1 })
+}
+
+const LIVE: (Delivery, Delivery) = (Delivery::Live, Delivery::Live);
+const BACKFILL: (Delivery, Delivery) = (Delivery::Backfill, Delivery::Backfill);
+
+fn explicit(ticket: &TicketState) -> Judgement {
+    judge(grant_of(group("g1")), ticket, LIVE, judge_explicit)
+}
+
+/// A change to a ticket, and the verdict that it gives.
+type Case = (&'static str, fn(&mut TicketState), Verdict);
+
+#[test]
+fn verdicts_on_a_change_that_names_its_ticket() {
+    let cases: &[Case] = &[
+        ("approved", |_| {}, Verdict::Approved),
+        ("at the same moment", |t| set(t, row(Decision::Approved, 20, CHANGED)), Verdict::Approved),
+        ("60 s later: clocks differ", |t| set(t, row(Decision::Approved, 20, CHANGED + 60)), Verdict::Approved),
+        ("61 s later", |t| set(t, row(Decision::Approved, 20, CHANGED + 61)), Verdict::ApprovedLate),
+        (
+            "60 s and a nanosecond later",
+            |t| {
+                let mut late = row(Decision::Approved, 20, CHANGED + 60);
+                late.evidence.occurred_nanos = 1;
+                set(t, late);
+            },
+            Verdict::ApprovedLate,
+        ),
+        ("late and recorded late", |t| set(t, row(Decision::Approved, 60, CHANGED + 61)), Verdict::ApprovedLate),
+        ("recorded later", |t| set(t, row(Decision::Approved, 51, APPROVED)), Verdict::ApprovedRecordedLate),
+        ("in one record", |t| set(t, row(Decision::Approved, CHANGE_INDEX, APPROVED)), Verdict::Approved),
+        ("rejected", |t| set(t, row(Decision::Rejected, 20, APPROVED)), Verdict::Rejected),
+        ("cancelled", |t| set(t, row(Decision::Cancelled, 20, APPROVED)), Verdict::Rejected),
+        ("expired", |t| set(t, row(Decision::Expired, 20, APPROVED)), Verdict::Rejected),
+        ("pending", |t| set(t, row(Decision::Requested, 20, APPROVED)), Verdict::Pending),
+        (
+            "pending in a cancelled ticket",
+            |t| {
+                set(t, row(Decision::Requested, 20, APPROVED));
+                t.version.set_status(TicketStatus::Cancelled);
+            },
+            Verdict::Rejected,
+        ),
+        ("nothing asked, nothing decided", |t| t.approvals.clear(), Verdict::Pending),
+        ("the source's own value", |t| source_says(t, Decision::Approved, 20, APPROVED), Verdict::Approved),
+        (
+            "the source's own value, late",
+            |t| source_says(t, Decision::Approved, 20, CHANGED + 61),
+            Verdict::ApprovedLate,
+        ),
+        ("the source rejects", |t| source_says(t, Decision::Rejected, 20, APPROVED), Verdict::Rejected),
+        ("the source still asks", |t| source_says(t, Decision::Requested, 20, APPROVED), Verdict::Pending),
+        (
+            "rows count, not the source's value",
+            |t| {
+                source_says(t, Decision::Approved, 20, APPROVED);
+                set(t, row(Decision::Rejected, 20, APPROVED));
+            },
+            Verdict::Rejected,
+        ),
+        ("for somebody else", |t| t.beneficiary = vec!["account:okta:acme:u2".into()], Verdict::OtherBeneficiary),
+        ("for nobody", |t| t.beneficiary.clear(), Verdict::OtherBeneficiary),
+        ("for one of their identifiers", |t| t.beneficiary = vec!["identifier:ff".into()], Verdict::Approved),
+        ("for something else", |t| t.items[0].targets = vec![G1.replace("g1", "g2")], Verdict::OutOfScope),
+        ("for the opposite", |t| t.items[0].item.set_operation(AccessOperation::Remove), Verdict::OutOfScope),
+        ("without items", |t| t.items.clear(), Verdict::Approved),
+        ("for any group", |t| t.items[0].targets.clear(), Verdict::Approved),
+        (
+            "for any role",
+            |t| {
+                t.items[0].targets.clear();
+                t.items[0].item.target_type = "okta:role".into();
+            },
+            Verdict::OutOfScope,
+        ),
+        (
+            "for any group of another system",
+            |t| {
+                t.items[0].targets.clear();
+                t.items[0].item.target_type = "github:group_member".into();
+            },
+            Verdict::OutOfScope,
+        ),
+        (
+            "somebody else's weighs more than scope",
+            |t| {
+                t.items[0].targets = vec!["x".into()];
+                t.beneficiary.clear();
+            },
+            Verdict::OtherBeneficiary,
+        ),
+    ];
+    for (name, change, expected) in cases {
+        let mut ticket = approved();
+        change(&mut ticket);
+        let judgement = explicit(&ticket);
+        assert_eq!(judgement.verdict, *expected, "{name}");
+        assert!(!judgement.order_on_sources_word, "{name}");
+    }
+}
+
+fn set(ticket: &mut TicketState, row: ApprovalState) {
+    ticket.approvals.insert("r1".into(), row);
+}
+
+fn source_says(ticket: &mut TicketState, decision: Decision, index: u64, seconds: i64) {
+    ticket.approvals.clear();
+    ticket.version.set_source_decision(decision);
+    ticket.source_decided = Some(evidence(index, seconds));
+}
+
+#[test]
+fn the_order_within_a_backfill_rests_on_the_sources_word() {
+    let mut recorded_later = approved();
+    set(&mut recorded_later, row(Decision::Approved, 51, APPROVED));
+    let mut late = approved();
+    set(&mut late, row(Decision::Approved, 51, CHANGED + 61));
+    let mut pending = approved();
+    set(&mut pending, row(Decision::Requested, 51, APPROVED));
+    let mixed = (Delivery::Live, Delivery::Backfill);
+    for (ticket, deliveries, verdict, word) in [
+        (&recorded_later, BACKFILL, Verdict::Approved, true),
+        (&recorded_later, mixed, Verdict::ApprovedRecordedLate, false),
+        (&recorded_later, (Delivery::Backfill, Delivery::Live), Verdict::ApprovedRecordedLate, false),
+        (&approved(), BACKFILL, Verdict::Approved, true),
+        (&approved(), mixed, Verdict::Approved, false),
+        (&late, BACKFILL, Verdict::ApprovedLate, true),
+        (&pending, BACKFILL, Verdict::Pending, false),
+    ] {
+        let judgement = judge(grant_of(group("g1")), ticket, deliveries, judge_explicit);
+        assert_eq!((judgement.verdict, judgement.order_on_sources_word), (verdict, word), "{deliveries:?}");
+    }
+}
+
+#[test]
+fn what_an_item_covers() {
+    let name = known_as(EntityKind::Entitlement, 5);
+    let named_text = format!("identifier:{}", "05".repeat(16));
+    let both = Ref { tokens: vec![vec![5; 16]], ..group("g1") };
+    let elsewhere = Ref { system: "github".into(), instance: "acme".into(), ..group("g1") };
+    let of = |kind, object: Option<Ref>| Fact { subject: Some(account("u1")), object, ..fact(kind, CHANGED) };
+    use FactKind as K;
+    let add = AccessOperation::Add;
+    let remove = AccessOperation::Remove;
+    // The change; what the ticket's item asks for; its target, if any; whether it covers the change.
+    for (fact, operation, target_type, target, covered) in [
+        (of(K::GrantAdded, Some(group("g1"))), add, "okta:group_member", Some(G1), true),
+        (of(K::GrantModified, Some(group("g1"))), add, "okta:group_member", Some(G1), true),
+        (of(K::GrantRemoved, Some(group("g1"))), remove, "okta:group_member", Some(G1), true),
+        (of(K::GrantRemoved, Some(group("g1"))), add, "okta:group_member", Some(G1), false),
+        (of(K::GrantExpired, Some(group("g1"))), remove, "okta:group_member", Some(G1), true),
+        // A ticket may know a name alone, the change both.
+        (of(K::GrantAdded, Some(both.clone())), add, "okta:group_member", Some(named_text.as_str()), true),
+        (of(K::GrantAdded, Some(name.clone())), add, "okta:group_member", Some(named_text.as_str()), true),
+        (of(K::GrantAdded, Some(name)), add, "okta:group_member", Some(G1), false),
+        (of(K::GrantAdded, Some(elsewhere.clone())), add, "okta:group_member", Some(G1), false),
+        (of(K::GrantAdded, Some(elsewhere.clone())), add, "github:group_member", None, true),
+        (of(K::GrantAdded, Some(elsewhere)), add, "okta:group_member", None, false),
+        // Accounts have no object: any account of the system is meant.
+        (of(K::AccountCreated, None), add, "okta:account", None, true),
+        (of(K::AccountEnabled, None), add, "okta:account", None, true),
+        (of(K::AccountDisabled, None), remove, "okta:account", None, true),
+        (of(K::AccountDeleted, None), add, "okta:account", None, false),
+        (of(K::AccountCreated, None), add, "github:account", None, false),
+        (of(K::CredentialCreated, Some(credential("c1"))), add, "okta:api_token", None, true),
+        (of(K::CredentialRevoked, Some(credential("c1"))), remove, "okta:api_token", None, true),
+        (of(K::CredentialExpired, Some(credential("c1"))), remove, "okta:api_token", None, true),
+        (of(K::CredentialExpired, Some(credential("c1"))), add, "okta:api_token", None, false),
+    ] {
+        let mut ticket = approved();
+        let item = AccessItem { operation: operation.into(), target_type: target_type.into(), ..AccessItem::default() };
+        let other = ItemState { item: item.clone(), targets: vec!["ticket:x:y:z".into()] };
+        ticket.items = vec![other, ItemState { item, targets: target.map(str::to_owned).into_iter().collect() }];
+        let judgement = judge(fact.clone(), &ticket, LIVE, judge_explicit);
+        let expected = if covered { Verdict::Approved } else { Verdict::OutOfScope };
+        assert_eq!(judgement.verdict, expected, "{:?} {operation:?} {target_type} {target:?}", fact.kind());
+        assert_eq!(judge(fact, &ticket, LIVE, judge_window).is_some(), covered);
+    }
+}
+
+#[test]
+fn a_match_without_a_name_needs_beneficiary_item_and_window() {
+    let found = |ticket: &TicketState| judge(grant_of(group("g1")), ticket, LIVE, judge_window);
+    assert_eq!(found(&approved()).unwrap().verdict, Verdict::Approved);
+    let mut other = approved();
+    other.beneficiary = vec!["account:okta:acme:u2".into()];
+    assert_eq!(found(&other), None, "another beneficiary");
+    let mut no_items = approved();
+    no_items.items.clear();
+    assert_eq!(found(&no_items), None, "without items nothing says that it is meant");
+    let mut rejected = approved();
+    set(&mut rejected, row(Decision::Rejected, 20, APPROVED));
+    assert_eq!(found(&rejected).unwrap().verdict, Verdict::Rejected, "a rejection is reported, not hidden");
+}
+
+#[test]
+fn the_edges_of_the_window() {
+    let tolerance = CLOCK_TOLERANCE_SECONDS;
+    let some = |seconds: i64| Some(time(seconds));
+    type Limits = (Option<Time>, Option<Time>);
+    // The ticket's own window, its item's, and the first and the last second that they cover.
+    let cases: [(&str, Limits, Limits, i64, i64); 8] = [
+        ("none: opening to 14 days after the decision", (None, None), (None, None), OPENED, APPROVED + WINDOW_SECONDS),
+        ("the ticket's", (some(2_500), some(4_000)), (None, None), 2_500, 4_000),
+        ("the item's", (None, None), (some(2_500), some(4_000)), 2_500, 4_000),
+        (
+            "an item that starts before it was asked for",
+            (None, None),
+            (some(500), None),
+            500,
+            APPROVED + WINDOW_SECONDS,
+        ),
+        ("the item ends earlier", (some(2_500), some(9_000)), (None, some(4_000)), 2_500, 4_000),
+        ("the item starts earlier", (some(2_500), some(9_000)), (some(100), some(99_000)), 2_500, 9_000),
+        ("the item starts later", (some(2_500), None), (some(2_600), None), 2_600, APPROVED + WINDOW_SECONDS),
+        (
+            "an item with no end but the default",
+            (None, None),
+            (None, some(i64::from(u32::MAX))),
+            OPENED,
+            APPROVED + WINDOW_SECONDS,
+        ),
+    ];
+    for (name, (start, end), (from, until), first, last) in cases {
+        let mut ticket = approved();
+        (ticket.version.window_start, ticket.version.window_end) = (start, end);
+        (ticket.items[0].item.from, ticket.items[0].item.until) = (from, until);
+        for (seconds, covered) in [
+            (first - tolerance - 1, false),
+            (first - tolerance, true),
+            (first, true),
+            (last, true),
+            (last + tolerance, true),
+            (last + tolerance + 1, false),
+        ] {
+            let fact = Fact { occurred_at: some(seconds), ..grant_of(group("g1")) };
+            assert_eq!(judge(fact, &ticket, LIVE, judge_window).is_some(), covered, "{name}: at {seconds}");
+        }
+    }
+    let mut undecided = approved();
+    undecided.approvals.clear();
+    for (seconds, covered) in [(OPENED + WINDOW_SECONDS + 60, true), (OPENED + WINDOW_SECONDS + 61, false)] {
+        let fact = Fact { occurred_at: some(seconds), ..grant_of(group("g1")) };
+        let found = judge(fact, &undecided, LIVE, judge_window);
+        assert_eq!(found.map(|judgement| judgement.verdict), covered.then_some(Verdict::Pending), "undecided");
+    }
+}
+
+#[test]
+fn the_tickets_that_a_change_names() {
+    let elsewhere = Ref { system: "freshservice".into(), instance: "acme".into(), ..ticket("7") };
+    let tickets = vec![ticket("1042"), elsewhere, known_as(EntityKind::Ticket, 1)];
+    let fact = Fact { correlation: Some(Correlation { tickets, ..Correlation::default() }), ..grant_of(group("g1")) };
+    let record = record_of(1, vec![fact, grant_of(group("g1"))]);
+    let named: Vec<Vec<String>> =
+        facts_of(&record).map(|fact| explicit_tickets(&fact).iter().map(ToString::to_string).collect()).collect();
+    let token = format!("identifier:{}", "01".repeat(16));
+    assert_eq!(named[0], ["ticket:okta:acme:ticket/1042", "ticket:freshservice:acme:ticket/7", &token]);
+    assert_eq!(named[1], [""; 0]);
+}
+
+#[test]
+fn rows_before_the_sources_own_value() {
+    let mut ticket = approved();
+    source_says(&mut ticket, Decision::Rejected, 30, 2_500);
+    let decided = final_decision(&ticket).unwrap();
+    assert_eq!((decided.decision, decided.completed_by), (Decision::Rejected, Some(evidence(30, 2_500))));
+    set(&mut ticket, row(Decision::Approved, 20, APPROVED));
+    let decided = final_decision(&ticket).unwrap();
+    assert_eq!((decided.decision, decided.completed_by), (Decision::Approved, Some(evidence(20, APPROVED))));
+    ticket.approvals.clear();
+    ticket.version.source_decision = 0;
+    assert_eq!(final_decision(&ticket), None);
+}
