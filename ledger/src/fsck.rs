@@ -3,7 +3,7 @@
 //! Owns the complete check of a ledger: canonical form and rules of each record, the chain, the tree against anchor and
 //! stored edge, every commitment, and the derived data against what the records give. It changes nothing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use counterfoil_proto::v1::Record;
 use counterfoil_verify::beside;
@@ -126,18 +126,31 @@ impl Check {
         if self.size < anchored.0 {
             self.fail(None, LedgerError::Behind { size: self.size, anchored: anchored.0 });
         }
-        // One thread reads and decodes, this one chains: two cores are busy.
+        // One thread reads, one for each core checks rows by themselves, and this one chains them.
         std::thread::scope(|scope| -> Result<()> {
-            let (rows, checked) = bounded::<Result<Vec<Checked>>>(4);
+            let threads = std::thread::available_parallelism().map_or(1, usize::from);
+            let (read, to_check) = bounded(2 * threads);
+            let (checked, to_chain) = bounded(2 * threads);
             scope.spawn(move || {
-                for chunk in Rows::new(log) {
-                    let chunk = chunk.map(|rows| rows.iter().map(check_row).collect());
-                    if rows.send(chunk).is_err() {
+                for chunk in (0..).zip(Rows::new(log)) {
+                    if read.send(chunk).is_err() {
                         break;
                     }
                 }
             });
-            self.chain(&checked, anchored, covered, progress)
+            for _ in 0..threads {
+                let (to_check, checked) = (to_check.clone(), checked.clone());
+                scope.spawn(move || {
+                    for (number, chunk) in to_check {
+                        let chunk: Result<Vec<Row>> = chunk;
+                        if checked.send((number, chunk.map(|rows| rows.iter().map(check_row).collect()))).is_err() {
+                            break;
+                        }
+                    }
+                });
+            }
+            drop((to_check, checked));
+            self.chain(InOrder::new(to_chain), anchored, covered, progress)
         })?;
         if self.problem.is_some() {
             return Ok(());
@@ -152,7 +165,7 @@ impl Check {
 
     fn chain(
         &mut self,
-        checked: &Receiver<Result<Vec<Checked>>>,
+        checked: InOrder<Result<Vec<Checked>>>,
         anchored: (TreeSize, Hash),
         covered: TreeSize,
         progress: &mut dyn FnMut(u64, u64),
@@ -246,6 +259,34 @@ fn check_record(row: &Row) -> std::result::Result<Record, Problem> {
         (None, false) => return Err(problem("what it commits to does not lie beside it".to_owned())),
     }
     Ok(record)
+}
+
+/// Numbered parts in the order of their numbers, whatever order they come in.
+struct InOrder<T> {
+    parts: Receiver<(u64, T)>,
+    early: BTreeMap<u64, T>,
+    next: u64,
+}
+
+impl<T> InOrder<T> {
+    fn new(parts: Receiver<(u64, T)>) -> Self {
+        Self { parts, early: BTreeMap::new(), next: 0 }
+    }
+}
+
+impl<T> Iterator for InOrder<T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        loop {
+            if let Some(part) = self.early.remove(&self.next) {
+                self.next += 1;
+                return Some(part);
+            }
+            let (number, part) = self.parts.recv().ok()?;
+            self.early.insert(number, part);
+        }
+    }
 }
 
 /// All rows of a log in order, records and what lies beside them side by side, in chunks.

@@ -22,4 +22,4 @@ pub use error::{LedgerError, Result};
 pub use fsck::{Problem, Report, fsck};
 pub use keys::Keys;
 pub use ledger::{Ledger, Location, Options, PendingReceipt, init};
-pub use read::{Head, Reader};
+pub use read::{Entry, Head, Reader};

@@ -16,7 +16,7 @@ use counterfoil_verify::tree::{RecordIndex, TreeSize, consistency_proof, inclusi
 
 use crate::append::{ChannelPosition, SourceKey};
 use crate::error::{LedgerError, Result};
-use crate::store::{self, DerivedDb, LogDb, RECORDS, StoredNodes, VALUE_FORMAT, cf};
+use crate::store::{self, BESIDE, DerivedDb, LogDb, RECORDS, StoredNodes, VALUE_FORMAT, cf};
 
 /// A handle for reading. Cloning it is cheap.
 #[derive(Clone)]
@@ -36,6 +36,15 @@ pub(crate) struct Published {
     pub(crate) size: TreeSize,
     pub(crate) root: Hash,
     pub(crate) note: Arc<[u8]>,
+}
+
+/// A record with what lies beside it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The record.
+    pub record: Record,
+    /// What lies beside it; none where nothing does.
+    pub beside: Option<Beside>,
 }
 
 /// The tree that answers rest on.
@@ -100,7 +109,29 @@ impl Reader {
         })
     }
 
+    /// The records of a range with what lies beside each, up to the head, in order; everything is checked as by
+    /// [`Reader::record`] and [`Reader::beside`], in one pass over both.
+    pub fn entries(&self, range: Range<u64>) -> impl Iterator<Item = Result<Entry>> + '_ {
+        let mut beside = self.rows_of(BESIDE, range.clone()).peekable();
+        self.records(range).map(move |record| {
+            let record = record?;
+            let index = RecordIndex(record.index);
+            let is_own = |row: &Result<(RecordIndex, Box<[u8]>)>| row.as_ref().map_or(true, |(found, _)| *found == index);
+            let bytes = beside.next_if(is_own).transpose()?.map(|(_, bytes)| bytes);
+            let beside = open_beside(&record, bytes.as_deref())?;
+            Ok(Entry { record, beside })
+        })
+    }
+
     fn rows(&self, range: Range<u64>) -> impl Iterator<Item = Result<(RecordIndex, Box<[u8]>)>> + '_ {
+        self.rows_of(RECORDS, range)
+    }
+
+    fn rows_of(
+        &self,
+        family: &str,
+        range: Range<u64>,
+    ) -> impl Iterator<Item = Result<(RecordIndex, Box<[u8]>)>> + '_ {
         let end = range.end.min(self.head().size.0);
         let mut options = rocksdb::ReadOptions::default();
         options.set_iterate_upper_bound(end.to_be_bytes());
@@ -108,7 +139,7 @@ impl Reader {
         let start = range.start.min(end).to_be_bytes();
         let mode = rocksdb::IteratorMode::From(&start, rocksdb::Direction::Forward);
         let log = &self.0.log.0;
-        log.iterator_cf_opt(cf(log, RECORDS), options, mode).map(|row| {
+        log.iterator_cf_opt(cf(log, family), options, mode).map(|row| {
             let (key, value) = row?;
             Ok((RecordIndex(store::number(&key, "a record's key")?), value))
         })
@@ -120,15 +151,7 @@ impl Reader {
     /// [`LedgerError::Falsified`] if it does not match.
     pub fn beside(&self, index: RecordIndex) -> Result<Option<Beside>> {
         let record = self.record(index)?;
-        if record.commitment.is_empty() {
-            return Ok(None);
-        }
-        let falsified = |problem: &dyn ToString| {
-            LedgerError::falsified(format!("what lies beside record {index}"), problem.to_string())
-        };
-        let bytes = self.0.log.beside(index.0)?.ok_or_else(|| falsified(&"it is missing"))?;
-        let commitment = Hash::from_slice(&record.commitment).map_err(|error| falsified(&error))?;
-        beside::open(&bytes, &commitment).map(Some).map_err(|error| falsified(&error))
+        open_beside(&record, self.0.log.beside(index.0)?.as_deref())
     }
 
     /// How many records were recorded at `known_at` or before.
@@ -220,6 +243,19 @@ impl Reader {
         }
         Ok(())
     }
+}
+
+/// What lies beside a record, if its bytes match the record's commitment.
+fn open_beside(record: &Record, bytes: Option<&[u8]>) -> Result<Option<Beside>> {
+    let falsified = |problem: &dyn ToString| {
+        LedgerError::falsified(format!("what lies beside record {}", record.index), problem.to_string())
+    };
+    if record.commitment.is_empty() {
+        return Ok(None);
+    }
+    let bytes = bytes.ok_or_else(|| falsified(&"it is missing"))?;
+    let commitment = Hash::from_slice(&record.commitment).map_err(|error| falsified(&error))?;
+    beside::open(bytes, &commitment).map(Some).map_err(|error| falsified(&error))
 }
 
 pub(crate) fn count_key(source: &SourceKey) -> Vec<u8> {

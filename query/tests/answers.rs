@@ -231,15 +231,20 @@ fn views_that_grew_record_by_record_answer_as_those_built_at_once() {
 
 #[test]
 fn views_of_another_log_are_built_anew() {
-    let (one, other) = (company(), TestLedger::new());
-    let folder = one.views_folder();
-    drop(one.views());
-    let views = Views::open(&folder, other.reader()).unwrap();
-    assert!(matches!(views.query(), Err(QueryError::Behind { .. })));
-    views.catch_up(&mut |_, _| ()).unwrap();
-    let query = views.query().unwrap();
-    assert_eq!(query.basis().tree_size, 1);
-    assert_eq!(found(&query, "ann ode", 99), [""; 0]);
+    // One that is shorter than the views, and one that is longer and has other records.
+    for more_records in [0, 20] {
+        let (one, other) = (company(), TestLedger::new());
+        drop(one.views());
+        for _ in 0..more_records {
+            other.record_body("okta", unmapped("zebra.sighted"));
+        }
+        let views = Views::open(&one.views_folder(), other.reader()).unwrap();
+        assert!(matches!(views.query(), Err(QueryError::Behind { .. })));
+        views.catch_up(&mut |_, _| ()).unwrap();
+        let query = views.query().unwrap();
+        assert_eq!(query.basis().tree_size, 1 + more_records);
+        assert_eq!(found(&query, "ann ode", 99), [""; 0]);
+    }
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn arrivals() -> impl Strategy<Value = Arrival> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
     fn the_view_is_the_replay_at_any_t_and_k(

@@ -46,9 +46,10 @@ pub fn seal(seed: [u8; SALT_BYTES], payload: Vec<u8>, values: &[Values]) -> Besi
 
 /// The commitment to all of it, from the contents that are there and the commitments of those that are gone.
 pub fn commitment(beside: &Beside) -> Result<Hash, BesideError> {
+    let salts = Salts::of(beside);
     let mut parts = Vec::with_capacity(32 * (1 + beside.values.len()));
     for (number, sealed) in beside.payload.iter().chain(&beside.values).enumerate() {
-        parts.extend_from_slice(part_commitment(beside, number, sealed)?.as_bytes());
+        parts.extend_from_slice(part_commitment(&salts, number, sealed)?.as_bytes());
     }
     let count = u32::try_from(parts.len() / 32).map_err(|_| BesideError::NotCanonical)?;
     Ok(domain_hash("counterfoil/commitments/v1", &[&count.to_be_bytes(), &parts]))
@@ -75,20 +76,43 @@ pub fn values(beside: &Beside) -> impl Iterator<Item = (EntityId, Values)> {
     })
 }
 
-fn part_commitment(beside: &Beside, number: usize, sealed: &Sealed) -> Result<Hash, BesideError> {
+/// Where the salts of the parts come from.
+enum Salts {
+    /// All derive from the seed.
+    Seed(Box<Hmac<Sha256>>),
+    /// Each part that survives has its own.
+    Own,
+    /// The seed has another length.
+    Broken,
+}
+
+impl Salts {
+    fn of(beside: &Beside) -> Self {
+        match beside.seed.len() {
+            0 => Self::Own,
+            SALT_BYTES => {
+                let mut mac = Hmac::<Sha256>::new_from_slice(&beside.seed).expect("HMAC takes a key of any length");
+                mac.update(b"counterfoil/salt/v1\0");
+                Self::Seed(Box::new(mac))
+            }
+            _ => Self::Broken,
+        }
+    }
+}
+
+fn part_commitment(salts: &Salts, number: usize, sealed: &Sealed) -> Result<Hash, BesideError> {
     let count = u32::try_from(number).map_err(|_| BesideError::NotCanonical)?.to_be_bytes();
-    let salt = match (beside.seed.len(), sealed.salt.len(), sealed.commitment.len()) {
-        (SALT_BYTES, 0, 0) => {
-            let mut mac = Hmac::<Sha256>::new_from_slice(&beside.seed).expect("HMAC takes a key of any length");
-            mac.update(b"counterfoil/salt/v1\0");
+    let commit = |salt: &[u8]| domain_hash("counterfoil/commitment/v1", &[salt, &count, &sealed.content]);
+    match (salts, sealed.salt.len(), sealed.commitment.len()) {
+        (Salts::Seed(mac), 0, 0) => {
+            let mut mac = mac.as_ref().clone();
             mac.update(&count);
-            mac.finalize().into_bytes().to_vec()
+            Ok(commit(&mac.finalize().into_bytes()))
         }
-        (0, SALT_BYTES, 0) => sealed.salt.clone(),
-        (0, 0, 32) if sealed.content.is_empty() => {
-            return Hash::from_slice(&sealed.commitment).map_err(|_| BesideError::Unopenable(number));
+        (Salts::Own, SALT_BYTES, 0) => Ok(commit(&sealed.salt)),
+        (Salts::Own, 0, 32) if sealed.content.is_empty() => {
+            Hash::from_slice(&sealed.commitment).map_err(|_| BesideError::Unopenable(number))
         }
-        _ => return Err(BesideError::Unopenable(number)),
-    };
-    Ok(domain_hash("counterfoil/commitment/v1", &[&salt, &count, &sealed.content]))
+        _ => Err(BesideError::Unopenable(number)),
+    }
 }

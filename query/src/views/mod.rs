@@ -5,6 +5,7 @@
 //! but its own folder.
 
 use std::path::Path;
+use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, PoisonError};
 
 use counterfoil_ledger::Reader;
@@ -13,7 +14,7 @@ use counterfoil_verify::tree::TreeSize;
 use crate::answers::Query;
 use crate::error::{QueryError, Result};
 use database::{Batch, Database};
-use projector::Projector;
+use projector::{BATCH_RECORDS, Projector};
 
 pub(crate) mod changes;
 pub(crate) mod database;
@@ -25,6 +26,9 @@ pub(crate) mod names;
 mod projector;
 pub(crate) mod sources;
 pub(crate) mod timelines;
+
+/// Batches that are read while one is projected.
+const READ_AHEAD_BATCHES: usize = 2;
 
 /// The views of one log. One process holds them at a time; any number of threads may ask.
 pub struct Views {
@@ -65,10 +69,30 @@ impl Views {
             Some(projector) => projector,
             None => Projector::load(&self.database)?,
         };
-        while projector.size() < head.size {
-            projector.advance(&self.database, &self.reader, &head)?;
-            progress(projector.size().0, head.size.0);
-        }
+        let start = projector.size().0;
+        std::thread::scope(|scope| -> Result<()> {
+            // One thread reads, decodes and checks; this one projects: two cores are busy.
+            let (sender, batches) = sync_channel(READ_AHEAD_BATCHES);
+            let (reader, end) = (&self.reader, head.size.0);
+            scope.spawn(move || {
+                let mut entries = reader.entries(start..end);
+                let mut next = || entries.by_ref().take(BATCH_RECORDS).collect::<std::result::Result<Vec<_>, _>>();
+                // After an error nothing more is read; the receiver may have gone after one of its own.
+                let mut goes_on = true;
+                while goes_on {
+                    let batch = next();
+                    goes_on = batch.as_ref().is_ok_and(|batch| !batch.is_empty());
+                    goes_on = sender.send(batch).is_ok() && goes_on;
+                }
+            });
+            while projector.size() < head.size
+                && let Ok(batch) = batches.recv()
+            {
+                projector.advance(&self.database, &self.reader, &batch?, &head)?;
+                progress(projector.size().0, head.size.0);
+            }
+            Ok(())
+        })?;
         let size = projector.size();
         *held = Some(projector);
         Ok(size)

@@ -66,7 +66,7 @@ impl Gathered {
     pub(crate) fn add_values(&mut self, record: &Record, position: Position, beside: Option<&Beside>) {
         let stamp = stamp(&position);
         for (entity, values) in beside.into_iter().flat_map(beside::values) {
-            for value in values.values {
+            for value in values.values.into_iter().filter(|value| SEARCHABLE.contains(&value.name.as_str())) {
                 self.values.entry((entity.clone(), value.name)).or_default().push((stamp, value.value));
             }
         }

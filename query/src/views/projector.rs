@@ -4,7 +4,7 @@
 //! the process dies, the database is as of an earlier cursor, and the records after it are read again. It never skips a
 //! record and never writes anything that the records and what lies beside them do not determine.
 
-use counterfoil_ledger::{Head, LedgerError, Reader};
+use counterfoil_ledger::{Entry, Head, LedgerError, Reader};
 use counterfoil_proto::v1::{Delivery, Record};
 use counterfoil_verify::record;
 use counterfoil_verify::replay::{bearers, facts_of};
@@ -20,7 +20,7 @@ use crate::views::sources::Counters;
 use crate::views::{changes, histories, names, timelines};
 
 /// The most records of one batch: entities that many of them name are then written once.
-const BATCH_RECORDS: u64 = 2_000;
+pub(crate) const BATCH_RECORDS: usize = 2_000;
 /// How many records may be lost by a crash, and are then projected again.
 const FLUSH_RECORDS: u64 = 100_000;
 
@@ -49,20 +49,16 @@ impl Projector {
         self.size
     }
 
-    /// Projects the next batch of records up to `head`.
-    pub(crate) fn advance(&mut self, database: &Database, reader: &Reader, head: &Head) -> Result<()> {
+    /// Projects the next records, in order, on the way to `head`.
+    pub(crate) fn advance(&mut self, database: &Database, reader: &Reader, entries: &[Entry], head: &Head) -> Result<()> {
         let view = database.view();
         let start = self.size.0;
-        let end = head.size.0.min(start + BATCH_RECORDS);
         let mut rows = Rows::default();
-        let mut last = None;
-        for record in reader.records(start..end) {
-            let record = record?;
-            self.counters.add(&record);
-            rows.add(&record, reader)?;
-            last = Some(record.index);
+        for entry in entries {
+            self.counters.add(&entry.record);
+            rows.add(entry);
         }
-        let Some(last) = last else {
+        let Some(last) = entries.last().map(|entry| entry.record.index) else {
             let missing = LedgerError::NoSuchRecord { index: RecordIndex(start), size: head.size };
             return Err(missing.into());
         };
@@ -95,7 +91,8 @@ struct Rows {
 }
 
 impl Rows {
-    fn add(&mut self, record: &Record, reader: &Reader) -> Result<()> {
+    fn add(&mut self, entry: &Entry) {
+        let record = &entry.record;
         let delivery = record.provenance.as_ref().map_or(Delivery::Unspecified, |provenance| provenance.delivery());
         for fact in facts_of(record) {
             let position = fact.evidence.order();
@@ -107,13 +104,8 @@ impl Rows {
             histories::project(position, &mentions, &mut self.batch);
             self.gathered.add_mentions(position, &mentions);
         }
-        let beside = match record.commitment.is_empty() {
-            true => None,
-            false => reader.beside(RecordIndex(record.index))?,
-        };
-        self.gathered.add_values(record, position_of(record), beside.as_ref());
+        self.gathered.add_values(record, position_of(record), entry.beside.as_ref());
         changes::project(record, &mut self.batch);
-        Ok(())
     }
 }
 
