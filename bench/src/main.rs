@@ -18,6 +18,10 @@ mod subject;
 
 use figure::Figure;
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Native Okta events that are imported; about 530 bytes each.
 const EVENTS: usize = 200_000;
 

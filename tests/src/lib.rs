@@ -1,1 +1,9 @@
+//! What the tests of the whole program share: the program itself, ledgers that go away again, and native events written
+//! by hand.
+//!
+//! Owns no expectation: a test says what is right.
 
+pub mod files;
+pub mod inside;
+pub mod okta;
+pub mod program;

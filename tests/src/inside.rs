@@ -1,0 +1,117 @@
+//! A ledger within the test's own process, for tests that ask too much for a process each. Its clock is the test's.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use counterfoil_ingest::connectors;
+use counterfoil_ingest::import::{ImportOptions, Summary, import};
+use counterfoil_ingest::sources::file::Input;
+use counterfoil_ledger::{Clock, Ledger, Location, Options, Reading, init};
+use counterfoil_query::Views;
+use counterfoil_verify::time::{Moment, RecordedAt};
+use tempfile::TempDir;
+
+/// 2027-01-01T00:00:00Z: after everything that the made-up companies do.
+pub const START_SECONDS: i64 = 1_798_761_600;
+
+/// A ledger, its clock, and the views that are opened from it.
+pub struct InsideLedger {
+    // The ledger closes before its folder goes.
+    pub ledger: Ledger,
+    clock: TestClock,
+    imports: AtomicI64,
+    pub folder: TempDir,
+}
+
+#[derive(Clone)]
+struct TestClock(Arc<AtomicI64>);
+
+impl Clock for TestClock {
+    fn read(&self) -> Reading {
+        let seconds = self.0.load(Ordering::SeqCst);
+        let wall = Moment { seconds: START_SECONDS + seconds, nanos: 0 };
+        Reading { wall, since_boot: seconds, boot_id: "test".to_owned() }
+    }
+}
+
+impl InsideLedger {
+    /// Makes a ledger. Its keys are the same every time.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let location = Location::new(&folder.path().join("ledger"), None);
+        let clock = TestClock(Arc::default());
+        let mut byte = 0_u8;
+        let mut entropy = |bytes: &mut [u8]| {
+            for place in bytes {
+                byte = byte.wrapping_mul(5).wrapping_add(7);
+                *place = byte;
+            }
+        };
+        init(&location, "tests.example/inside", &clock, &mut entropy).expect("a new ledger");
+        let options =
+            Options { clock: Box::new(clock.clone()), accept_clock: false, holder: "a test".to_owned() };
+        let ledger = Ledger::open(&location, options).expect("a ledger that was just made");
+        Self { ledger, clock, imports: AtomicI64::new(0), folder }
+    }
+
+    /// The time of the ledger's clock.
+    pub fn now(&self) -> RecordedAt {
+        RecordedAt(self.clock.read().wall)
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, seconds: i64) {
+        self.clock.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    /// Imports a file.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub fn import(&self, connector: &str, file: &Path, backfill: bool) -> Summary {
+        let connector = connectors::by_name(connector).expect("a connector");
+        let number = self.imports.fetch_add(1, Ordering::SeqCst);
+        let mut seed_secret = [7; 32];
+        seed_secret[..8].copy_from_slice(&number.to_be_bytes());
+        let options = ImportOptions {
+            instance: "default".to_owned(),
+            ticket_instance: "default".to_owned(),
+            backfill,
+            assume_utc: false,
+            received_at: self.clock.read().wall,
+            seed_secret,
+            threads: 1,
+        };
+        let input = Input::Path(file.to_owned());
+        import(&self.ledger, connector.as_ref(), &input, &options, &mut |_| ()).expect("an import")
+    }
+
+    /// The views, brought up to date.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub fn views(&self) -> Views {
+        let views = Views::open(&self.folder.path().join("views"), self.ledger.reader()).expect("views");
+        views.catch_up(&mut |_, _| ()).expect("records that can be projected");
+        views
+    }
+}
+
+impl Default for InsideLedger {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The moment that a time stands for.
+pub fn moment(time: jiff::Timestamp) -> Moment {
+    let nanos = time.as_nanosecond();
+    Moment {
+        seconds: i64::try_from(nanos.div_euclid(1_000_000_000)).expect("a time of these centuries"),
+        nanos: u32::try_from(nanos.rem_euclid(1_000_000_000)).expect("less than a second"),
+    }
+}

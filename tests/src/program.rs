@@ -1,0 +1,177 @@
+//! The program as a process, and a ledger that is only reached through it.
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::de::DeserializeOwned;
+use tempfile::TempDir;
+
+/// The origin of every ledger that the tests make.
+pub const ORIGIN: &str = "tests.example/audit";
+
+/// How a run of the program ended.
+#[derive(Debug)]
+pub struct Run {
+    /// The exit code; -1 where a signal ended it.
+    pub code: i32,
+    pub stdout: Vec<u8>,
+    pub stderr: String,
+}
+
+/// A ledger in a folder of its own.
+pub struct LedgerFolder {
+    pub folder: TempDir,
+}
+
+/// The program `counterfoil`: what `COUNTERFOIL_BIN` names, or else the one that was built with these tests.
+///
+/// # Panics
+/// If there is none.
+pub fn program() -> PathBuf {
+    if let Some(named) = std::env::var_os("COUNTERFOIL_BIN") {
+        return PathBuf::from(named);
+    }
+    let test = std::env::current_exe().expect("a test knows where it is");
+    // The test is TARGET/release/deps/NAME-HASH.
+    let built = test.ancestors().nth(2).expect("a test is in a target folder").join("counterfoil");
+    assert!(
+        built.is_file(),
+        "these tests run the program {}, and it is not there: build it with `cargo build --release`, \
+         or name another one in COUNTERFOIL_BIN",
+        built.display()
+    );
+    built
+}
+
+/// The program, ready for arguments, without anything of this process's environment that it would obey.
+pub fn command() -> Command {
+    let mut command = Command::new(program());
+    for name in ["COUNTERFOIL_DATA", "COUNTERFOIL_ANCHOR", "COLUMNS", "CLICOLOR_FORCE"] {
+        command.env_remove(name);
+    }
+    command.env("NO_COLOR", "1").stdin(Stdio::null());
+    command
+}
+
+/// Runs the program.
+pub fn run<S: AsRef<OsStr>>(arguments: &[S]) -> Run {
+    finish(command().args(arguments))
+}
+
+/// Runs the program with these bytes as its standard input.
+pub fn run_with_input<S: AsRef<OsStr>>(arguments: &[S], input: &[u8]) -> Run {
+    let mut command = command();
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    let mut pipe = child.stdin.take().expect("it was asked for");
+    std::thread::scope(|scope| {
+        // A program that ends early closes the pipe; what it says then is the test's business.
+        scope.spawn(move || pipe.write_all(input));
+        Run::of(child.wait_with_output().expect("the program ends"))
+    })
+}
+
+fn finish(command: &mut Command) -> Run {
+    Run::of(command.output().expect("the program starts"))
+}
+
+impl Run {
+    fn of(output: std::process::Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: output.stdout,
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// What it printed.
+    ///
+    /// # Panics
+    /// If that is no text.
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.stdout).expect("the program prints text")
+    }
+
+    /// The same, if the program ended with this code.
+    ///
+    /// # Panics
+    /// If it ended with another one.
+    #[track_caller]
+    pub fn ended(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stderr: {}\nstdout: {}", self.stderr, String::from_utf8_lossy(&self.stdout));
+        self
+    }
+
+    /// The one JSON message that it printed.
+    ///
+    /// # Panics
+    /// If it failed, or printed anything else.
+    #[track_caller]
+    pub fn json<T: DeserializeOwned>(self) -> T {
+        let run = self.ended(0);
+        serde_json::from_slice(&run.stdout).unwrap_or_else(|error| panic!("{error}: {}", run.text()))
+    }
+}
+
+impl LedgerFolder {
+    /// Makes a ledger.
+    ///
+    /// # Panics
+    /// If the program does not.
+    pub fn init() -> Self {
+        let made = Self::empty();
+        made.run(&["init", "--origin", ORIGIN]).ended(0);
+        made
+    }
+
+    /// A folder without a ledger in it.
+    ///
+    /// # Panics
+    /// If the disk is full.
+    pub fn empty() -> Self {
+        Self { folder: tempfile::tempdir().expect("a temporary folder") }
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("ledger")
+    }
+
+    /// A file or folder beside the data folder.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file beside the data folder.
+    ///
+    /// # Panics
+    /// If the disk is full.
+    pub fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.beside(name);
+        std::fs::write(&path, bytes).expect("a temporary folder takes files");
+        path
+    }
+
+    /// Runs the program on this ledger: a verb, and its arguments.
+    pub fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Run {
+        finish(command().args(arguments).arg("--data").arg(self.data()))
+    }
+
+    /// Runs the program on this ledger, with this standard input.
+    pub fn run_with_input(&self, arguments: &[&str], input: &[u8]) -> Run {
+        let data = self.data();
+        let all: Vec<&OsStr> =
+            arguments.iter().map(OsStr::new).chain([OsStr::new("--data"), data.as_os_str()]).collect();
+        run_with_input(&all, input)
+    }
+
+    /// Imports one file through a connector, with further arguments.
+    pub fn import(&self, connector: &str, file: &Path, further: &[&str]) -> Run {
+        let verb = ["import", connector].into_iter().map(OsStr::new);
+        let arguments: Vec<&OsStr> =
+            verb.chain([file.as_os_str()]).chain(further.iter().map(OsStr::new)).collect();
+        self.run(&arguments)
+    }
+}

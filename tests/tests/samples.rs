@@ -1,0 +1,196 @@
+//! Real files of Freshservice and Okta, as other projects published them: every one imports, and no event is lost.
+//!
+//! The counter of native events here knows only how an envelope looks, and nothing of connectors. The golden files are
+//! rewritten with `UPDATE_GOLDEN=1`.
+#![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use counterfoil_proto::v1::{
+    FsckReport, ImportResponse, ImportSummary, ListDeadLettersResponse, ListSourcesResponse, SourceSummary,
+};
+use counterfoil_tests::files::all_files;
+use counterfoil_tests::program::LedgerFolder;
+use serde_json::Value;
+
+#[test]
+fn freshservice_samples() {
+    check("freshservice");
+}
+
+#[test]
+fn okta_samples() {
+    check("okta");
+}
+
+/// The samples of a system; none, said aloud, where they are not there.
+fn samples(system: &str) -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/samples").join(system);
+    if folder.is_dir() {
+        return Some(folder.canonicalize().unwrap());
+    }
+    assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{} is not there, and CI leaves nothing out", folder.display());
+    eprintln!("SKIPPED: the samples of {system}: {} is not there", folder.display());
+    None
+}
+
+fn check(system: &str) {
+    let Some(folder) = samples(system) else { return };
+    let is_native = |path: &PathBuf| !path.extension().is_some_and(|extension| extension == "md" || extension == "tsv");
+    let files: Vec<PathBuf> = all_files(&folder).into_iter().filter(is_native).collect();
+    assert!(files.len() > 15, "{files:?}");
+    let ledger = LedgerFolder::init();
+    let first = import(&ledger, system, &files);
+    for (file, summary) in files.iter().zip(&first.inputs) {
+        assert_eq!(acknowledged(summary), native_events(file), "{}: {summary:?}", file.display());
+    }
+
+    let again = import(&ledger, system, &files);
+    for summary in &again.inputs {
+        let known = ImportSummary { input: summary.input.clone(), duplicates: acknowledged(summary), ..Default::default() };
+        assert_eq!(summary, &known, "a second import adds nothing");
+    }
+    assert_eq!(again.basis, first.basis);
+    let fsck: FsckReport = ledger.run(&["fsck", "--output", "json"]).json();
+    assert!(fsck.sound, "{fsck:?}");
+
+    let mut summary = String::new();
+    let mut by_folder: BTreeMap<&Path, Vec<(&PathBuf, &ImportSummary)>> = BTreeMap::new();
+    for (file, counts) in files.iter().zip(&first.inputs) {
+        let relative = file.strip_prefix(&folder).unwrap();
+        by_folder.entry(relative.parent().unwrap()).or_default().push((file, counts));
+    }
+    for (name, files) in by_folder {
+        writeln!(summary, "{}/", Path::new(system).join(name).display()).unwrap();
+        for (file, counts) in files {
+            writeln!(summary, "  {}: {}", file.file_name().unwrap().display(), show(counts)).unwrap();
+        }
+    }
+    writeln!(summary, "total: {}", show(first.total.as_ref().unwrap())).unwrap();
+    let sources: ListSourcesResponse = ledger.run(&["sources", "--output", "json"]).json();
+    sources.sources.iter().for_each(|source| summary.push_str(&show_source(source)));
+    let dead: ListDeadLettersResponse = ledger.run(&["deadletter", "list", "--output", "json"]).json();
+    assert_eq!(dead.dead_letters.len() as u64, first.total.as_ref().unwrap().rejected);
+    for letter in dead.dead_letters {
+        writeln!(summary, "rejected: {}: {}", letter.reason, letter.error).unwrap();
+    }
+    check_golden(&format!("samples-{system}.txt"), &summary);
+}
+
+/// The same files without `--assume-zone`: an event without a zone is rejected and kept, and nothing is lost either.
+#[test]
+fn without_a_zone_events_are_rejected_and_not_lost() {
+    let Some(folder) = samples("okta") else { return };
+    let file = folder.join("panther-analysis.jsonl");
+    let ledger = LedgerFolder::init();
+    let response: ImportResponse = ledger.import("okta", &file, &["--output", "json"]).json();
+    let summary = &response.inputs[0];
+    assert_eq!(acknowledged(summary), native_events(&file));
+    let text = fs::read_to_string(&file).unwrap();
+    let zone_less = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).filter(|event| {
+        event["published"].as_str().is_some_and(|time| time.contains(' ') || !time.ends_with('Z'))
+    });
+    assert_eq!(summary.rejected, zone_less.count() as u64);
+    let dead: ListDeadLettersResponse = ledger.run(&["deadletter", "list", "--output", "json"]).json();
+    for letter in &dead.dead_letters {
+        assert_eq!(letter.reason, "TIME_WITHOUT_ZONE", "{letter:?}");
+        assert!(letter.error.contains("--assume-zone UTC"), "{letter:?}");
+    }
+    let fixed: ImportResponse =
+        ledger.import("okta", &file, &["--assume-zone", "UTC", "--output", "json"]).json();
+    assert_eq!(fixed.inputs[0].events, summary.rejected, "what was rejected goes in, and nothing else");
+}
+
+/// Whatever else lies in the folders is no event, and does no harm.
+#[test]
+fn what_is_no_event_at_all_is_kept_as_rejected() {
+    for system in ["freshservice", "okta"] {
+        let Some(folder) = samples(system) else { return };
+        let files: Vec<PathBuf> = all_files(&folder)
+            .into_iter()
+            .filter(|path| path.extension().is_some_and(|extension| extension == "md" || extension == "tsv"))
+            .collect();
+        let ledger = LedgerFolder::init();
+        let response = import(&ledger, system, &files);
+        for summary in &response.inputs {
+            assert_eq!(summary.events, 0, "{summary:?}");
+            assert!(summary.rejected > 0, "{summary:?}");
+        }
+        ledger.run(&["fsck"]).ended(0);
+    }
+}
+
+fn import(ledger: &LedgerFolder, system: &str, files: &[PathBuf]) -> ImportResponse {
+    let mut arguments: Vec<String> =
+        ["import", system, "--assume-zone", "UTC", "--backfill", "--output", "json"].map(str::to_owned).to_vec();
+    arguments.extend(files.iter().map(|file| file.to_str().unwrap().to_owned()));
+    let run = ledger.run(&arguments).ended(0);
+    assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
+    let response: ImportResponse = run.json();
+    assert_eq!(response.inputs.len(), files.len());
+    response
+}
+
+fn acknowledged(summary: &ImportSummary) -> u64 {
+    summary.events + summary.duplicates + summary.conflicts + summary.rejected
+}
+
+/// How many native events a file holds: its lines, the elements of its array, or those in an envelope.
+fn native_events(file: &Path) -> u64 {
+    let text = fs::read_to_string(file).unwrap();
+    if file.extension().is_some_and(|extension| extension == "jsonl") {
+        return text.lines().filter(|line| !line.trim().is_empty()).count() as u64;
+    }
+    match serde_json::from_str::<Value>(&text).unwrap() {
+        Value::Array(items) => items.len() as u64,
+        Value::Object(members) => match members.values().collect::<Vec<_>>()[..] {
+            // {"tickets": […]}: a page of a listing.
+            [Value::Array(items)] => items.len() as u64,
+            _ => 1,
+        },
+        other => panic!("{}: {other}", file.display()),
+    }
+}
+
+fn show(summary: &ImportSummary) -> String {
+    let counts = [
+        ("events", summary.events),
+        ("facts", summary.facts),
+        ("unmapped", summary.unmapped),
+        ("incomplete", summary.incomplete),
+        ("duplicates", summary.duplicates),
+        ("conflicts", summary.conflicts),
+        ("rejected", summary.rejected),
+    ];
+    let shown: Vec<String> = counts
+        .iter()
+        .enumerate()
+        .filter(|(place, (_, count))| *place < 2 || *count > 0)
+        .map(|(_, (name, count))| format!("{count} {name}"))
+        .collect();
+    shown.join(", ")
+}
+
+fn show_source(source: &SourceSummary) -> String {
+    let mut text = format!("source {}/{} by {}\n", source.system, source.instance, source.connector);
+    for object in &source.objects {
+        writeln!(text, "  {} {}", object.count, object.kind).unwrap();
+    }
+    for unmapped in &source.unmapped_types {
+        writeln!(text, "  unmapped: {:?}, {} times", unmapped.native_type, unmapped.count).unwrap();
+    }
+    text
+}
+
+fn check_golden(name: &str, found: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, found).unwrap();
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(found, expected, "{} differs; UPDATE_GOLDEN=1 accepts it", path.display());
+}
