@@ -23,8 +23,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     config.extern_path(".google.protobuf", "::pbjson_types");
     config.compile_fds(descriptors)?;
 
-    pbjson_build::Builder::new()
-        .register_descriptors(&encoded)?
-        .build(&[".counterfoil.v1"])?;
+    pbjson_build::Builder::new().register_descriptors(&encoded)?.build(&[".counterfoil.v1"])?;
     Ok(())
 }

@@ -185,7 +185,9 @@ pub struct ImportArguments {
 
 /// What an identity could do, or what a ticket came to, at any past moment
 #[derive(Args)]
-#[command(after_help = "Example:\n  counterfoil state ann.ode@example.com --data ledger --system okta --at 2026-03-01Z")]
+#[command(
+    after_help = "Example:\n  counterfoil state ann.ode@example.com --data ledger --system okta --at 2026-03-01Z"
+)]
 pub struct StateArguments {
     #[command(flatten)]
     pub who: WhoArguments,
@@ -223,7 +225,9 @@ pub struct HistoryArguments {
 
 /// What differs between two moments of an entity
 #[derive(Args)]
-#[command(after_help = "Example:\n  counterfoil diff ann.ode@example.com --data ledger --system okta --from 2026-01-01Z --at 2026-07-01Z")]
+#[command(
+    after_help = "Example:\n  counterfoil diff ann.ode@example.com --data ledger --system okta --from 2026-01-01Z --at 2026-07-01Z"
+)]
 pub struct DiffArguments {
     #[command(flatten)]
     pub who: WhoArguments,
@@ -298,7 +302,9 @@ pub struct RecordArguments {
 
 /// That a record is in the log (c2sp.org/tlog-proof), or that the log goes on from an earlier size
 #[derive(Args)]
-#[command(after_help = "Examples:\n  counterfoil proof 1042 --data ledger > 1042.tlog-proof\n  counterfoil proof --since 1000 --data ledger")]
+#[command(
+    after_help = "Examples:\n  counterfoil proof 1042 --data ledger > 1042.tlog-proof\n  counterfoil proof --since 1000 --data ledger"
+)]
 pub struct ProofArguments {
     /// The record's index
     #[arg(required_unless_present = "since", conflicts_with = "since")]
@@ -322,7 +328,9 @@ pub struct CheckpointArguments {
 
 /// Read every byte again, and believe none of it
 #[derive(Args)]
-#[command(after_help = "Example:\n  counterfoil fsck --data ledger\n\nExit code 0: sound; 1: falsified; 2: unreadable.")]
+#[command(
+    after_help = "Example:\n  counterfoil fsck --data ledger\n\nExit code 0: sound; 1: falsified; 2: unreadable."
+)]
 pub struct FsckArguments {
     #[command(flatten)]
     pub ledger: LedgerArguments,
@@ -342,7 +350,9 @@ pub struct SourcesArguments {
 
 /// What could not be read
 #[derive(Args)]
-#[command(after_help = "Examples:\n  counterfoil deadletter list --data ledger\n  counterfoil deadletter show 17 --data ledger")]
+#[command(
+    after_help = "Examples:\n  counterfoil deadletter list --data ledger\n  counterfoil deadletter show 17 --data ledger"
+)]
 pub struct DeadletterArguments {
     #[command(subcommand)]
     pub verb: DeadletterVerb,

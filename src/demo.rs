@@ -30,12 +30,8 @@ pub fn run(arguments: &DemoArguments) -> Result<Exit> {
     if folder.exists() {
         bail!("{} exists: name another --data, or remove it", folder.display());
     }
-    let options = Options {
-        seed: arguments.seed,
-        people: arguments.people,
-        months: arguments.months,
-        ..Options::default()
-    };
+    let options =
+        Options { seed: arguments.seed, people: arguments.people, months: arguments.months, ..Options::default() };
     let company = generate(&options);
     company.write_to(&folder).with_context(|| format!("write {}", folder.display()))?;
     let counts = &company.truth.counts;
@@ -79,12 +75,12 @@ fn import_files(ledger: &Ledger, folder: &Path, company: &Company, delivery: Del
 }
 
 fn import_file(ledger: &Ledger, folder: &Path, file: &File) -> Result<Summary> {
-    let connector = connectors::by_name(file.connector).context("the scenario names a connector that does not exist")?;
+    let connector =
+        connectors::by_name(file.connector).context("the scenario names a connector that does not exist")?;
     // What came on time is a first import of old logs; what is late now, is late.
     let options = import_verb::options("default", "default", file.delivery == Delivery::OnTime, false)?;
     let input = Input::Path(folder.join(&file.name));
-    import(ledger, connector.as_ref(), &input, &options, &mut |_| ())
-        .with_context(|| format!("import {}", file.name))
+    import(ledger, connector.as_ref(), &input, &options, &mut |_| ()).with_context(|| format!("import {}", file.name))
 }
 
 fn tell(query: &Query<'_>, story: &Story, before_late: RecordedAt, late_events: u64) -> Result<()> {
@@ -115,11 +111,7 @@ fn tell(query: &Query<'_>, story: &Story, before_late: RecordedAt, late_events: 
             grant.counterpart.as_ref().is_some_and(|entitlement| &entitlement.name == name) && !grant.lapsed
         });
         let verb = if held { "held" } else { "did not hold" };
-        say(&format!(
-            "  {what}: on {}, {} {verb} {name}",
-            day(&story.late_at.to_string()),
-            story.late_identity_name
-        ));
+        say(&format!("  {what}: on {}, {} {verb} {name}", day(&story.late_at.to_string()), story.late_identity_name));
     }
     Ok(())
 }

@@ -44,7 +44,11 @@ fn list(query: &Query<'_>, arguments: &ExplainArguments, format: Format) -> Resu
     let title = vec![format!(
         "{} {}",
         explanations.len(),
-        if arguments.unapproved { "changes that gave access without an approval before them" } else { "changes that gave access" }
+        if arguments.unapproved {
+            "changes that gave access without an approval before them"
+        } else {
+            "changes that gave access"
+        }
     )];
     let rows = tables::explanations(&explanations, title);
     let response = ExplainChangeResponse { basis: Some(query.basis()), moment: None, explanations };

@@ -50,7 +50,8 @@ fn import_one(
     input: &Input,
     arguments: &ImportArguments,
 ) -> Result<Summary> {
-    let options = options(&arguments.instance, &arguments.ticket_instance, arguments.backfill, arguments.assume_zone.is_some())?;
+    let options =
+        options(&arguments.instance, &arguments.ticket_instance, arguments.backfill, arguments.assume_zone.is_some())?;
     let bar = open::bar("Importing", "bytes");
     let summary = import(ledger, connector, input, &options, &mut |progress: Progress| {
         bar.set_length(progress.total_bytes.unwrap_or(progress.read_bytes));
@@ -64,7 +65,8 @@ fn import_one(
 /// The options of one import, with fresh randomness.
 pub fn options(instance: &str, ticket_instance: &str, backfill: bool, assume_utc: bool) -> Result<ImportOptions> {
     let mut seed_secret = [0; 32];
-    getrandom::fill(&mut seed_secret).map_err(|error| anyhow::anyhow!("the operating system gave no randomness: {error}"))?;
+    getrandom::fill(&mut seed_secret)
+        .map_err(|error| anyhow::anyhow!("the operating system gave no randomness: {error}"))?;
     Ok(ImportOptions {
         instance: instance.to_owned(),
         ticket_instance: ticket_instance.to_owned(),
@@ -109,7 +111,17 @@ fn rows(response: &ImportResponse) -> Rows {
     let several = response.inputs.len() > 1;
     Rows {
         title: Vec::new(),
-        columns: vec!["input", "events", "facts", "unmapped", "incomplete", "duplicates", "conflicts", "rejected", "resumed"],
+        columns: vec![
+            "input",
+            "events",
+            "facts",
+            "unmapped",
+            "incomplete",
+            "duplicates",
+            "conflicts",
+            "rejected",
+            "resumed",
+        ],
         rows: response.inputs.iter().chain(response.total.iter().filter(|_| several)).map(row).collect(),
     }
 }

@@ -10,8 +10,14 @@ pub fn run(arguments: &InitArguments) -> Result<Exit> {
     let location = open::location(&arguments.ledger);
     create(&location, &arguments.origin)?;
     anstream::eprintln!("Ledger {} in {}", arguments.origin, location.data.display());
-    anstream::eprintln!("Anchor {}: keep it on another volume; a restored old copy is recognised by it", location.anchor.display());
-    anstream::eprintln!("Policy {}: hand it to verifiers, in confidence: it holds the key of identifiers", location.policy().display());
+    anstream::eprintln!(
+        "Anchor {}: keep it on another volume; a restored old copy is recognised by it",
+        location.anchor.display()
+    );
+    anstream::eprintln!(
+        "Policy {}: hand it to verifiers, in confidence: it holds the key of identifiers",
+        location.policy().display()
+    );
     Ok(Exit::Done)
 }
 

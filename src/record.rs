@@ -56,7 +56,8 @@ fn rows(response: &GetRecordResponse) -> Rows {
     }
     match &record.body {
         Some(Body::Event(event)) => {
-            let part = if event.parts > 1 { format!(", part {} of {}", event.part + 1, event.parts) } else { String::new() };
+            let part =
+                if event.parts > 1 { format!(", part {} of {}", event.part + 1, event.parts) } else { String::new() };
             push("event type", format!("{} ({}){part}", event.native_type, event.mapping().as_str_name()));
             for (number, fact) in event.facts.iter().enumerate() {
                 let at = fact.occurred_at.as_ref().map(|time| when::show(time.seconds, time.nanos as i32));

@@ -41,9 +41,7 @@ pub fn times(moment: &Moment) -> String {
 
 fn rested(evidence: &Option<Evidence>) -> (String, String) {
     match evidence {
-        Some(evidence) => {
-            (show_timestamp(&evidence.occurred_at), format!("{}.{}", evidence.record, evidence.fact))
-        }
+        Some(evidence) => (show_timestamp(&evidence.occurred_at), format!("{}.{}", evidence.record, evidence.fact)),
         None => Default::default(),
     }
 }
@@ -136,7 +134,13 @@ pub fn state(response: &GetStateResponse) -> Rows {
         push("lifecycle", kind(lifecycle.kind()), format!("from {from} on"), &lifecycle.evidence);
     }
     if let Some(register) = &state.register {
-        let how = if register.retired { "retired" } else if register.registered { "registered" } else { "not registered" };
+        let how = if register.retired {
+            "retired"
+        } else if register.registered {
+            "registered"
+        } else {
+            "not registered"
+        };
         push("register", String::new(), how.to_owned(), &register.evidence);
     }
     if let Some(ticket) = &state.ticket {
@@ -261,11 +265,7 @@ pub fn holders(response: &ListHoldersResponse) -> Rows {
     if response.holders.is_empty() {
         title.push("Nobody held it.".to_owned());
     }
-    Rows {
-        title,
-        columns: vec!["holder", "how", "since", "record"],
-        rows: response.holders.iter().map(row).collect(),
-    }
+    Rows { title, columns: vec!["holder", "how", "since", "record"], rows: response.holders.iter().map(row).collect() }
 }
 
 /// Several explanations as a table, one a row.
@@ -360,15 +360,28 @@ pub fn sources(response: &ListSourcesResponse) -> Rows {
             .iter()
             .map(move |unmapped| {
                 let native = if unmapped.native_type.is_empty() { "(no type)" } else { &unmapped.native_type };
-                format!("unmapped in {name}: {native}, {} times, first in record {}", unmapped.count, unmapped.example_record)
+                format!(
+                    "unmapped in {name}: {native}, {} times, first in record {}",
+                    unmapped.count, unmapped.example_record
+                )
             })
             .collect::<Vec<_>>()
     };
     Rows {
         title: response.sources.iter().flat_map(unmapped).collect(),
         columns: vec![
-            "source", "connector", "events", "facts", "unmapped", "incomplete", "duplicates", "conflicts", "rejected",
-            "first", "last", "objects",
+            "source",
+            "connector",
+            "events",
+            "facts",
+            "unmapped",
+            "incomplete",
+            "duplicates",
+            "conflicts",
+            "rejected",
+            "first",
+            "last",
+            "objects",
         ],
         rows: response.sources.iter().map(row).collect(),
     }

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use counterfoil_ledger::{Clock, SystemClock};
 use counterfoil_verify::time::Moment;
-use jiff::{Timestamp, Zoned, civil, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, Zoned, civil, tz::TimeZone};
 
 /// Reads a time: RFC 3339, or a date with a zone, which stands for its first moment.
 pub fn parse(text: &str) -> Result<Moment> {
@@ -16,6 +16,9 @@ pub fn parse(text: &str) -> Result<Moment> {
     }
     if let Ok(zoned) = text.parse::<Zoned>() {
         return Ok(moment(zoned.timestamp()));
+    }
+    if let Some(moment) = parse_utc(text) {
+        return Ok(moment);
     }
     // Ten characters are the date; the rest is its zone.
     if let Some((date, zone)) = text.split_at_checked(10)
@@ -32,7 +35,22 @@ pub fn parse(text: &str) -> Result<Moment> {
              {written}+01:00 for an offset, or {written}[Europe/Berlin] for a place"
         );
     }
-    bail!("{text:?} is no time: expected RFC 3339, such as 2026-03-01T09:30:00Z, or a date with a zone, such as 2026-03-01Z")
+    bail!(
+        "{text:?} is no time: expected RFC 3339, such as 2026-03-01T09:30:00Z, or a date with a zone, such as 2026-03-01Z"
+    )
+}
+
+/// The epoch on the calendar. jiff's time stamps end some hours before the year 9999 does, and its calendar does not.
+const EPOCH: civil::DateTime = civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+
+/// Reads a time, or a date, in UTC.
+fn parse_utc(text: &str) -> Option<Moment> {
+    let since = text.strip_suffix(['Z', 'z'])?.parse::<civil::DateTime>().ok()?.duration_since(EPOCH);
+    let nanos = i64::from(since.subsec_nanos());
+    Some(Moment {
+        seconds: since.as_secs() + nanos.div_euclid(1_000_000_000),
+        nanos: u32::try_from(nanos.rem_euclid(1_000_000_000)).ok()?,
+    })
 }
 
 fn parse_zone(text: &str) -> Option<TimeZone> {
@@ -68,7 +86,8 @@ fn moment(timestamp: Timestamp) -> Moment {
 
 /// RFC 3339, in UTC.
 pub fn show(seconds: i64, nanos: i32) -> String {
-    Timestamp::new(seconds, nanos).map_or_else(|_| format!("{seconds} s after 1970"), |timestamp| timestamp.to_string())
+    let time = EPOCH.checked_add(SignedDuration::new(seconds, nanos));
+    time.map_or_else(|_| format!("{seconds} s after 1970"), |time| format!("{time}Z"))
 }
 
 /// RFC 3339 of an answer's time; nothing where there is none.

@@ -62,7 +62,11 @@ fn import(location: &Location, file: &Path, events: usize) -> Result<(Duration, 
     Ok((acknowledged, acknowledged + projected, views.keys_written()))
 }
 
-fn figures(events: usize, [acknowledged, caught_up, raw]: [Duration; 3], [log, derived, views]: [u64; 3]) -> Vec<Figure> {
+fn figures(
+    events: usize,
+    [acknowledged, caught_up, raw]: [Duration; 3],
+    [log, derived, views]: [u64; 3],
+) -> Vec<Figure> {
     let per_second = |time: Duration| events as f64 / time.as_secs_f64();
     let per_event = |keys: u64| keys as f64 / events as f64;
     let unit = "events/s";

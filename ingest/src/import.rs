@@ -195,7 +195,8 @@ fn read(
     failures: &Sender<(u64, io::Result<PreparedChunk>)>,
     stop: &AtomicBool,
 ) {
-    let mut chunk = Chunk { number: 0, documents: Vec::new(), position: ChannelPosition { next: start, complete: false } };
+    let mut chunk =
+        Chunk { number: 0, documents: Vec::new(), position: ChannelPosition { next: start, complete: false } };
     let mut bytes = 0;
     for document in documents {
         if stop.load(Ordering::Relaxed) {
@@ -231,11 +232,7 @@ fn read(
     let _ = chunks.send(chunk);
 }
 
-fn prepare(
-    chunks: &Receiver<Chunk>,
-    prepared: &Sender<(u64, io::Result<PreparedChunk>)>,
-    delivered: &Delivered<'_>,
-) {
+fn prepare(chunks: &Receiver<Chunk>, prepared: &Sender<(u64, io::Result<PreparedChunk>)>, delivered: &Delivered<'_>) {
     for chunk in chunks {
         let events = chunk.documents.iter().flat_map(|document| delivered.prepare(document)).collect();
         let done = PreparedChunk { events, position: chunk.position };

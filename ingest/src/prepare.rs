@@ -127,9 +127,8 @@ impl Delivered<'_> {
         if raw.len() > EVENT_BYTES_MAX {
             return Err(too_large(raw.len() as u64));
         }
-        let redacted = secrets::may_hold_secrets(raw)
-            .then(|| secrets::redact_json(event, self.context.digest_key))
-            .flatten();
+        let redacted =
+            secrets::may_hold_secrets(raw).then(|| secrets::redact_json(event, self.context.digest_key)).flatten();
         let payload = match &redacted {
             Some(redacted) => redacted.to_text().into_bytes(),
             None => raw.as_bytes().to_vec(),
@@ -180,21 +179,14 @@ impl Delivered<'_> {
             reason: reject.reason.into(),
             size: document.oversized.unwrap_or(raw.len() as u64),
         });
-        let provenance =
-            self.provenance(document, source, format!("rejected/{}", json::hex(&content)), content);
+        let provenance = self.provenance(document, source, format!("rejected/{}", json::hex(&content)), content);
         let event = self
             .seal(document, part, provenance, vec![body], payload.into_owned(), &[values])
             .expect("a rejected event holds nothing that came from outside but its commitment");
         Prepared { event, facts: 0, mapping: None }
     }
 
-    fn provenance(
-        &self,
-        document: &Document,
-        source: Source,
-        event_id: String,
-        content: ContentDigest,
-    ) -> Provenance {
+    fn provenance(&self, document: &Document, source: Source, event_id: String, content: ContentDigest) -> Provenance {
         Provenance {
             source: Some(source),
             position: Some(Position { channel: self.channel.to_owned(), sequence: document.sequence }),
@@ -249,7 +241,8 @@ fn bodies(reading: Reading) -> Result<Vec<Body>, Reject> {
     }
     let count = u32::try_from(parts.len()).unwrap_or(u32::MAX);
     if count > PARTS_MAX {
-        let message = format!("expected facts for at most {PARTS_MAX} records, got {count}: deliver the event in parts");
+        let message =
+            format!("expected facts for at most {PARTS_MAX} records, got {count}: deliver the event in parts");
         return Err(Reject::new(RejectReason::TooManyFacts, message));
     }
     let native_type = reading.native_type;

@@ -57,17 +57,24 @@ impl Clock for SystemClock {
 }
 
 /// The time for the next batch: the wall clock's, but never before the batch before it. Fails if the wall clock jumped
-/// since `last`, the reading at the last append, where the two can be compared.
-pub(crate) fn next_time(now: &Reading, last: Option<&Reading>, floor: RecordedAt) -> Result<RecordedAt> {
-    if let Some(last) = last.filter(|last| last.boot_id == now.boot_id && !now.boot_id.is_empty()) {
-        let jump = (now.wall.seconds - last.wall.seconds) - (now.since_boot - last.since_boot);
-        if jump.abs() > JUMP_SECONDS_MAX {
-            return Err(LedgerError::ClockJumped { seconds: jump });
+/// since `last`, the reading at the last append: against the boot clock where both are of one boot, and else where it went
+/// back. Without a reading the last record is the measure, unless an operator has said that the clock is right.
+pub(crate) fn next_time(
+    now: &Reading,
+    last: Option<&Reading>,
+    floor: RecordedAt,
+    is_accepted: bool,
+) -> Result<RecordedAt> {
+    let jump = match last {
+        Some(last) if last.boot_id == now.boot_id && !now.boot_id.is_empty() => {
+            (now.wall.seconds - last.wall.seconds) - (now.since_boot - last.since_boot)
         }
-    }
-    let behind = floor.0.seconds - now.wall.seconds;
-    if behind > JUMP_SECONDS_MAX {
-        return Err(LedgerError::ClockJumped { seconds: -behind });
+        Some(last) => (now.wall.seconds - last.wall.seconds).min(0),
+        None if is_accepted => 0,
+        None => (now.wall.seconds - floor.0.seconds).min(0),
+    };
+    if jump.abs() > JUMP_SECONDS_MAX {
+        return Err(LedgerError::ClockJumped { seconds: jump });
     }
     Ok(RecordedAt(now.wall).max(floor))
 }

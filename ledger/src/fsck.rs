@@ -69,7 +69,12 @@ pub fn fsck(location: &Location, progress: &mut dyn FnMut(u64, u64)) -> Result<R
         Err(LedgerError::Falsified { place, problem }) => check.fail(None, format!("{place}: {problem}")),
         Err(error) => return Err(error),
     }
-    Ok(Report { records: check.frontier.size().0, bytes: check.bytes, root: check.frontier.root(), problem: check.problem })
+    Ok(Report {
+        records: check.frontier.size().0,
+        bytes: check.bytes,
+        root: check.frontier.root(),
+        problem: check.problem,
+    })
 }
 
 struct Check {
@@ -289,6 +294,8 @@ impl<T> Iterator for InOrder<T> {
     }
 }
 
+type KeyValue = (Box<[u8]>, Box<[u8]>);
+
 /// All rows of a log in order, records and what lies beside them side by side, in chunks.
 struct Rows<'a> {
     records: rocksdb::DBIterator<'a>,
@@ -320,7 +327,7 @@ impl<'a> Rows<'a> {
             return Err(LedgerError::falsified(format!("record {}", self.next), "it is missing"));
         }
         self.next += 1;
-        let is_own = |row: &std::result::Result<(Box<[u8]>, Box<[u8]>), rocksdb::Error>| {
+        let is_own = |row: &std::result::Result<KeyValue, rocksdb::Error>| {
             row.as_ref().map_or(true, |(beside, _)| *beside == key)
         };
         let beside = self.beside.next_if(is_own).transpose()?.map(|(_, value)| value);

@@ -144,8 +144,7 @@ fn policy(key: &VerifierKey, keys: &Keys) -> String {
 }
 
 fn parse_origin(origin: &str) -> Result<Origin> {
-    Origin::new(origin)
-        .map_err(|error| LedgerError::Origin { origin: origin.to_owned(), problem: error.to_string() })
+    Origin::new(origin).map_err(|error| LedgerError::Origin { origin: origin.to_owned(), problem: error.to_string() })
 }
 
 impl Ledger {
@@ -210,6 +209,7 @@ impl Ledger {
             last_leaf: record::hash(&last),
             last_time: record::recorded_at(&last_record),
             last_reading,
+            is_clock_accepted: options.accept_clock,
             unflushed: 0,
         };
         if size > anchored.size {

@@ -47,7 +47,9 @@ pub(crate) struct Owner {
     pub(crate) frontier: Frontier,
     pub(crate) last_leaf: LeafHash,
     pub(crate) last_time: RecordedAt,
+    /// At the last append; none before the first one, and where an operator has confirmed the clock since.
     pub(crate) last_reading: Option<Reading>,
+    pub(crate) is_clock_accepted: bool,
     pub(crate) unflushed: u64,
 }
 
@@ -103,10 +105,12 @@ impl Owner {
 
     fn commit(&mut self, group: &[Pending]) -> Result<(Vec<Receipt>, WriteBatch)> {
         let reading = self.clock.read();
-        let now = clock::next_time(&reading, self.last_reading.as_ref(), self.last_time)?;
+        let now = clock::next_time(&reading, self.last_reading.as_ref(), self.last_time, self.is_clock_accepted)?;
         let frontier_before = self.frontier.clone();
         let mut commit = self.number(group, now)?;
-        if commit.records.is_empty() && group.iter().all(|(batch, _)| batch.events.is_empty() && batch.positions.is_empty()) {
+        if commit.records.is_empty()
+            && group.iter().all(|(batch, _)| batch.events.is_empty() && batch.positions.is_empty())
+        {
             return Ok((self.receipts(commit.outcomes), commit.derived));
         }
         commit.log.put(EDGE, store::edge_value(&self.frontier));
@@ -139,7 +143,8 @@ impl Owner {
     pub(crate) fn sign_and_publish(&mut self) -> Result<()> {
         let checkpoint =
             Checkpoint { origin: self.origin.clone(), size: self.frontier.size(), root: self.frontier.root() };
-        let note = checkpoint.sign(&self.key).map_err(|error| LedgerError::falsified("the checkpoint", error))?.format();
+        let note =
+            checkpoint.sign(&self.key).map_err(|error| LedgerError::falsified("the checkpoint", error))?.format();
         self.anchor.swap(note.clone())?;
         self.reader.publish(Published { size: checkpoint.size, root: checkpoint.root, note: Arc::from(note) });
         Ok(())

@@ -68,12 +68,7 @@ impl Reader {
     /// The newest head.
     pub fn head(&self) -> Head {
         let published = self.0.published.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        Head {
-            origin: self.0.origin.clone(),
-            size: published.size,
-            root: published.root,
-            checkpoint: published.note,
-        }
+        Head { origin: self.0.origin.clone(), size: published.size, root: published.root, checkpoint: published.note }
     }
 
     /// The bytes of a record, as hashed.
@@ -116,7 +111,8 @@ impl Reader {
         self.records(range).map(move |record| {
             let record = record?;
             let index = RecordIndex(record.index);
-            let is_own = |row: &Result<(RecordIndex, Box<[u8]>)>| row.as_ref().map_or(true, |(found, _)| *found == index);
+            let is_own =
+                |row: &Result<(RecordIndex, Box<[u8]>)>| row.as_ref().map_or(true, |(found, _)| *found == index);
             let bytes = beside.next_if(is_own).transpose()?.map(|(_, bytes)| bytes);
             let beside = open_beside(&record, bytes.as_deref())?;
             Ok(Entry { record, beside })
@@ -127,11 +123,7 @@ impl Reader {
         self.rows_of(RECORDS, range)
     }
 
-    fn rows_of(
-        &self,
-        family: &str,
-        range: Range<u64>,
-    ) -> impl Iterator<Item = Result<(RecordIndex, Box<[u8]>)>> + '_ {
+    fn rows_of(&self, family: &str, range: Range<u64>) -> impl Iterator<Item = Result<(RecordIndex, Box<[u8]>)>> + '_ {
         let end = range.end.min(self.head().size.0);
         let mut options = rocksdb::ReadOptions::default();
         options.set_iterate_upper_bound(end.to_be_bytes());

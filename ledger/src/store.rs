@@ -217,8 +217,6 @@ pub(crate) fn prev_of(record: &[u8]) -> Option<LeafHash> {
     Hash::from_slice(rest.get(..32)?).ok().map(LeafHash)
 }
 
-
-
 fn base_options(create: bool) -> Options {
     let mut options = Options::default();
     options.create_if_missing(create);

@@ -52,8 +52,7 @@ impl InsideLedger {
             }
         };
         init(&location, "tests.example/inside", &clock, &mut entropy).expect("a new ledger");
-        let options =
-            Options { clock: Box::new(clock.clone()), accept_clock: false, holder: "a test".to_owned() };
+        let options = Options { clock: Box::new(clock.clone()), accept_clock: false, holder: "a test".to_owned() };
         let ledger = Ledger::open(&location, options).expect("a ledger that was just made");
         Self { ledger, clock, imports: AtomicI64::new(0), folder }
     }

@@ -170,8 +170,7 @@ impl LedgerFolder {
     /// Imports one file through a connector, with further arguments.
     pub fn import(&self, connector: &str, file: &Path, further: &[&str]) -> Run {
         let verb = ["import", connector].into_iter().map(OsStr::new);
-        let arguments: Vec<&OsStr> =
-            verb.chain([file.as_os_str()]).chain(further.iter().map(OsStr::new)).collect();
+        let arguments: Vec<&OsStr> = verb.chain([file.as_os_str()]).chain(further.iter().map(OsStr::new)).collect();
         self.run(&arguments)
     }
 }

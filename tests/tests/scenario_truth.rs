@@ -11,8 +11,8 @@ use counterfoil_proto::v1::{
     TicketState,
 };
 use counterfoil_query::{ChangeSelector, ExplainFilter, Period, Query};
-use counterfoil_scenario::{Change, Company, Delivery, File, Options, Rule, Truth, Verdict, generate};
 use counterfoil_scenario::{AccountStatus as TrueStatus, State as TrueState};
+use counterfoil_scenario::{Change, Company, Delivery, File, Options, Rule, Truth, Verdict, generate};
 use counterfoil_tests::inside::{InsideLedger, moment};
 use counterfoil_tests::program::LedgerFolder;
 use counterfoil_verify::entity::EntityId;
@@ -370,11 +370,7 @@ impl Answers {
             let change = ChangeSelector::Event(one.event_id.clone());
             query.explain(&change, known).unwrap().explanations
         });
-        Self {
-            states: truth.states.iter().map(state).collect(),
-            one_by_one: one_by_one.collect(),
-            explanations,
-        }
+        Self { states: truth.states.iter().map(state).collect(), one_by_one: one_by_one.collect(), explanations }
     }
 
     #[track_caller]

@@ -39,6 +39,19 @@ pub(crate) struct Delta {
     pub(crate) fact: Fact,
 }
 
+/// A delta with its bytes: it goes into the timeline of each entity whose state it changes.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    pub(crate) delta: Delta,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl From<Delta> for Encoded {
+    fn from(delta: Delta) -> Self {
+        Self { bytes: delta.encode_to_vec(), delta }
+    }
+}
+
 impl Delta {
     /// The row for a fact.
     pub(crate) fn new(fact: &FactAt<'_>, delivery: Delivery) -> Self {

@@ -8,13 +8,13 @@ use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, PoisonError};
 
-use counterfoil_ledger::Reader;
+use counterfoil_ledger::{Entry, LedgerError, Reader};
 use counterfoil_verify::tree::TreeSize;
 
 use crate::answers::Query;
 use crate::error::{QueryError, Result};
 use database::{Batch, Database};
-use projector::{BATCH_RECORDS, Projector};
+use projector::{BATCH_RECORDS, Projector, Rows};
 
 pub(crate) mod changes;
 pub(crate) mod database;
@@ -71,9 +71,17 @@ impl Views {
         };
         let start = projector.size().0;
         std::thread::scope(|scope| -> Result<()> {
-            // One thread reads, decodes and checks; this one projects: two cores are busy.
-            let (sender, batches) = sync_channel(READ_AHEAD_BATCHES);
+            // One thread reads, decodes and checks, one makes what rows need no database, and this one the rest.
+            let (sender, read) = sync_channel::<std::result::Result<Vec<Entry>, LedgerError>>(READ_AHEAD_BATCHES);
+            let (made, batches) = sync_channel(READ_AHEAD_BATCHES);
             let (reader, end) = (&self.reader, head.size.0);
+            scope.spawn(move || {
+                for entries in read {
+                    if made.send(entries.map(Rows::of)).is_err() {
+                        return;
+                    }
+                }
+            });
             scope.spawn(move || {
                 let mut entries = reader.entries(start..end);
                 let mut next = || entries.by_ref().take(BATCH_RECORDS).collect::<std::result::Result<Vec<_>, _>>();
@@ -88,7 +96,7 @@ impl Views {
             while projector.size() < head.size
                 && let Ok(batch) = batches.recv()
             {
-                projector.advance(&self.database, &self.reader, &batch?, &head)?;
+                projector.advance(&self.database, &self.reader, batch?, &head)?;
                 progress(projector.size().0, head.size.0);
             }
             Ok(())

@@ -4,6 +4,8 @@
 //! the process dies, the database is as of an earlier cursor, and the records after it are read again. It never skips a
 //! record and never writes anything that the records and what lies beside them do not determine.
 
+use std::sync::Arc;
+
 use counterfoil_ledger::{Entry, Head, LedgerError, Reader};
 use counterfoil_proto::v1::{Delivery, Record};
 use counterfoil_verify::record;
@@ -13,7 +15,7 @@ use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::error::Result;
 use crate::views::database::{Batch, Database};
-use crate::views::deltas::Delta;
+use crate::views::deltas::{Delta, Encoded};
 use crate::views::keys::Position;
 use crate::views::meta::{self, Cursor};
 use crate::views::sources::Counters;
@@ -50,20 +52,16 @@ impl Projector {
     }
 
     /// Projects the next records, in order, on the way to `head`.
-    pub(crate) fn advance(&mut self, database: &Database, reader: &Reader, entries: &[Entry], head: &Head) -> Result<()> {
+    pub(crate) fn advance(&mut self, database: &Database, reader: &Reader, rows: Rows, head: &Head) -> Result<()> {
         let view = database.view();
         let start = self.size.0;
-        let mut rows = Rows::default();
-        for entry in entries {
-            self.counters.add(&entry.record);
-            rows.add(entry);
-        }
+        let Rows { entries, mut batch, arrived, gathered } = rows;
+        entries.iter().for_each(|entry| self.counters.add(&entry.record));
         let Some(last) = entries.last().map(|entry| entry.record.index) else {
             let missing = LedgerError::NoSuchRecord { index: RecordIndex(start), size: head.size };
             return Err(missing.into());
         };
         let size = TreeSize(last + 1);
-        let Rows { mut batch, arrived, gathered } = rows;
         timelines::project(&view, &arrived, size, &mut batch)?;
         for entity in names::project(&view, gathered, &mut self.memory, &mut batch)? {
             self.counters.add_object(&entity);
@@ -82,22 +80,34 @@ impl Projector {
     }
 }
 
-/// The rows of one batch, as far as they need nothing that is in the database.
+/// The rows of one batch of records, as far as they need nothing that is in the database.
 #[derive(Default)]
-struct Rows {
+pub(crate) struct Rows {
+    entries: Vec<Entry>,
     batch: Batch,
     arrived: timelines::Arrived,
     gathered: names::Gathered,
 }
 
 impl Rows {
+    /// The rows of the next records, in order.
+    pub(crate) fn of(entries: Vec<Entry>) -> Self {
+        let mut rows = Self::default();
+        entries.iter().for_each(|entry| rows.add(entry));
+        Self { entries, ..rows }
+    }
+
     fn add(&mut self, entry: &Entry) {
         let record = &entry.record;
         let delivery = record.provenance.as_ref().map_or(Delivery::Unspecified, |provenance| provenance.delivery());
         for fact in facts_of(record) {
             let position = fact.evidence.order();
-            for bearer in bearers(fact.fact, fact.source) {
-                self.arrived.entry(bearer).or_default().insert(position, Delta::new(&fact, delivery));
+            let bearers = bearers(fact.fact, fact.source);
+            if !bearers.is_empty() {
+                let delta = Arc::new(Encoded::from(Delta::new(&fact, delivery)));
+                for bearer in bearers {
+                    self.arrived.entry(bearer).or_default().insert(position, delta.clone());
+                }
             }
         }
         for (position, mentions) in histories::mentions(record) {
