@@ -173,7 +173,10 @@ fn how_granted(grant: &GrantState) -> String {
     how.join(", ")
 }
 
-fn push_ticket(ticket: &TicketState, push: &mut dyn FnMut(&str, String, String, &Option<Evidence>)) {
+/// Takes a line of a state: what, which, how, and the fact that it rests on.
+type Push<'a> = dyn FnMut(&str, String, String, &Option<Evidence>) + 'a;
+
+fn push_ticket(ticket: &TicketState, push: &mut Push<'_>) {
     let status = word(ticket.status().as_str_name(), "TICKET_STATUS_");
     let kind = word(ticket.r#type().as_str_name(), "TICKET_TYPE_");
     push("ticket", kind, status, &ticket.evidence);

@@ -23,7 +23,6 @@ pub fn measure(folder: &Path, events: usize) -> Result<(Vec<Figure>, Location)> 
     tell(&format!("{events} Okta events of {} bytes each, {ROUNDS} rounds", size / events as u64));
 
     let mut times = [const { Vec::new() }; 3];
-    let mut keys = [0; 3];
     for round in 1.. {
         let location = subject::create(&folder.join("ledger"))?;
         let (acknowledged, caught_up, keys_of_views) = import(&location, &file, events)?;
@@ -36,7 +35,7 @@ pub fn measure(folder: &Path, events: usize) -> Result<(Vec<Figure>, Location)> 
             times.push(time);
         }
         tell(&format!("round {round}: acknowledged {acknowledged:.2?}, views {caught_up:.2?}, raw {written:.2?}"));
-        keys = [
+        let keys = [
             raw::keys_written(&location.data.join("log"))?,
             raw::keys_written(&location.data.join("derived"))?,
             keys_of_views,
