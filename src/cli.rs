@@ -226,7 +226,7 @@ pub struct HistoryArguments {
 /// What differs between two moments of an entity
 #[derive(Args)]
 #[command(
-    after_help = "Example:\n  counterfoil diff ann.ode@example.com --data ledger --system okta --from 2026-01-01Z --at 2026-07-01Z"
+    after_help = "Example:\n  counterfoil diff ann.ode@example.com --data ledger --from 2026-01-01Z --at 2026-07-01Z"
 )]
 pub struct DiffArguments {
     #[command(flatten)]
@@ -361,6 +361,7 @@ pub struct DeadletterArguments {
 #[derive(Subcommand)]
 pub enum DeadletterVerb {
     /// List them, with the reason of each
+    #[command(after_help = "Example:\n  counterfoil deadletter list --data ledger --output csv")]
     List {
         #[command(flatten)]
         ledger: LedgerArguments,
@@ -368,6 +369,7 @@ pub enum DeadletterVerb {
         output: OutputArguments,
     },
     /// Show one: its bytes as they came, less their secrets
+    #[command(after_help = "Example:\n  counterfoil deadletter show 17 --data ledger")]
     Show {
         /// The record's index
         index: u64,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use counterfoil_verify::record::RecordError;
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 /// Why a ledger could not be opened, read or written.
@@ -73,6 +74,14 @@ pub enum LedgerError {
         /// What is wrong there.
         problem: String,
     },
+    /// A newer version has written it.
+    #[error("record {index} has format {format}, which this version cannot read: use the version that wrote it, or a newer one")]
+    Newer {
+        /// The first record of that format.
+        index: RecordIndex,
+        /// Its format.
+        format: u32,
+    },
     /// The storage engine failed.
     #[error("the storage failed: {0}. Check the disk, then run `counterfoil fsck`")]
     Storage(#[from] rocksdb::Error),
@@ -126,6 +135,14 @@ impl LedgerError {
     /// A file error with its path.
     pub(crate) fn file(path: &std::path::Path, source: std::io::Error) -> Self {
         Self::File { path: path.to_owned(), source }
+    }
+
+    /// What it means that a record cannot be decoded.
+    pub(crate) fn record(index: RecordIndex, error: RecordError) -> Self {
+        match error {
+            RecordError::Unreadable(format) => Self::Newer { index, format },
+            error => Self::falsified(format!("record {index}"), error),
+        }
     }
 
     /// Something stored that is not what was written.

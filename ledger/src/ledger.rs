@@ -186,7 +186,7 @@ impl Ledger {
         }
 
         let last = log.record(size.0 - 1)?.ok_or_else(|| LedgerError::falsified("the last record", "it is missing"))?;
-        let last_record = record::decode(&last).map_err(|error| LedgerError::falsified("the last record", error))?;
+        let last_record = decode(size.0 - 1, &last)?;
         let last_reading = log.0.get(CLOCK)?.as_deref().and_then(read_clock_value).filter(|_| !options.accept_clock);
         let reader = Reader::new(Shared {
             log,
@@ -279,7 +279,7 @@ pub(crate) fn check_identity(
     location: &Location,
 ) -> Result<(Origin, Checkpoint)> {
     let first = log.record(0)?.ok_or_else(|| LedgerError::falsified("record 0", "it is missing"))?;
-    let first = record::decode(&first).map_err(|error| LedgerError::falsified("record 0", error))?;
+    let first = decode(0, &first)?;
     let Some(Body::Origin(body)) = &first.body else {
         return Err(LedgerError::falsified("record 0", "it states no origin"));
     };
@@ -336,7 +336,7 @@ fn read_row(log: &LogDb, index: u64) -> Result<Vec<u8>> {
 }
 
 fn decode(index: u64, bytes: &[u8]) -> Result<counterfoil_proto::v1::Record> {
-    record::decode(bytes).map_err(|error| LedgerError::falsified(format!("record {index}"), error))
+    record::decode(bytes).map_err(|error| LedgerError::record(RecordIndex(index), error))
 }
 
 fn start_over(derived: DerivedDb, path: &Path) -> Result<DerivedDb> {

@@ -255,7 +255,7 @@ pub(crate) fn count_key(source: &SourceKey) -> Vec<u8> {
 }
 
 fn decode(index: RecordIndex, bytes: &[u8]) -> Result<Record> {
-    record::decode(bytes).map_err(|error| LedgerError::falsified(format!("record {index}"), error))
+    record::decode(bytes).map_err(|error| LedgerError::record(index, error))
 }
 
 fn missing(index: RecordIndex) -> LedgerError {

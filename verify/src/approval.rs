@@ -49,21 +49,21 @@ pub fn derive(ticket: &TicketState) -> Option<Derived> {
     whole
 }
 
-/// Derives the decision of one level under its rule. Rows that were cancelled, expired or made moot by a peer's answer
-/// do not vote; a level in which all of them are has that fate.
+/// Derives the decision of one level under its rule. Rows that were cancelled, or made moot by a peer's answer, do not
+/// vote; a row that expired was asked and never approved. A level in which nobody votes is cancelled.
 fn derive_level(rows: &[&ApprovalState]) -> Derived {
-    let with = |decision: Decision| {
-        let mut found: Vec<Evidence> =
-            rows.iter().filter(|row| row.decision() == decision).map(|row| row.evidence).collect();
-        found.sort_by_key(Evidence::order);
+    let with = |decisions: &[Decision]| {
+        let mut found: Vec<&ApprovalState> =
+            rows.iter().copied().filter(|row| decisions.contains(&row.decision())).collect();
+        found.sort_by_key(|row| row.evidence.order());
         found
     };
-    let (approved, rejected, pending) = (with(Decision::Approved), with(Decision::Rejected), with(Decision::Requested));
-    let voters = approved.len() + rejected.len() + pending.len();
+    let approved = with(&[Decision::Approved]);
+    let lost = with(&[Decision::Rejected, Decision::Expired]);
+    let voters = approved.len() + lost.len() + with(&[Decision::Requested]).len();
     if voters == 0 {
         let moot = rows.iter().map(|row| row.evidence).max_by_key(Evidence::order);
-        let decision = if with(Decision::Expired).is_empty() { Decision::Cancelled } else { Decision::Expired };
-        return Derived { decision, completed_by: moot };
+        return Derived { decision: Decision::Cancelled, completed_by: moot };
     }
     let rule = rows.iter().map(|row| row.rule()).max().unwrap_or_default();
     let quorum = rows.iter().map(|row| row.quorum as usize).max().unwrap_or_default();
@@ -74,21 +74,22 @@ fn derive_level(rows: &[&ApprovalState]) -> Derived {
         ApprovalRule::Quorum => quorum.max(1),
         ApprovalRule::Any | ApprovalRule::First => 1,
     };
-    if rule == ApprovalRule::First {
-        let first =
-            approved.first().into_iter().chain(rejected.first()).min_by_key(|evidence| evidence.order()).copied();
-        return match first {
-            Some(first) if approved.first() == Some(&first) => decided(Decision::Approved, first),
-            Some(first) => decided(Decision::Rejected, first),
-            None => Derived { decision: Decision::Requested, completed_by: None },
-        };
+    if rule == ApprovalRule::First
+        && let Some(first) = with(&[Decision::Approved, Decision::Rejected]).first()
+    {
+        return decided(first.decision(), first.evidence);
     }
-    if let Some(&last_needed) = approved.get(needed - 1) {
-        return decided(Decision::Approved, last_needed);
+    if let Some(last_needed) = approved.get(needed - 1) {
+        return decided(Decision::Approved, last_needed.evidence);
     }
-    // Rejected as soon as the approvals that are needed can no longer be reached.
-    match rejected.get(voters.saturating_sub(needed)) {
-        Some(&last_needed) => decided(Decision::Rejected, last_needed),
+    // Lost as soon as the approvals that are needed can no longer be reached.
+    match lost.get(voters.saturating_sub(needed)) {
+        Some(last_needed) => {
+            let is_rejected = lost.iter().any(|row| {
+                row.decision() == Decision::Rejected && row.evidence.order() <= last_needed.evidence.order()
+            });
+            decided(if is_rejected { Decision::Rejected } else { Decision::Expired }, last_needed.evidence)
+        }
         None => Derived { decision: Decision::Requested, completed_by: None },
     }
 }

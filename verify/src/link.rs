@@ -86,7 +86,12 @@ fn judge_decision(change: &Change<'_>, candidate: &Candidate<'_>) -> Judgement {
         Some(Derived { decision: Decision::Approved, completed_by: Some(by) }) => {
             let change = change.fact.evidence;
             let tolerated = change.occurred_at().0.plus_seconds(CLOCK_TOLERANCE_SECONDS);
-            if by.occurred_at().0 > tolerated {
+            let cancelled = candidate.state.cancelled.as_ref();
+            if cancelled.is_some_and(|cancelled| {
+                cancelled.occurred_at().0.plus_seconds(CLOCK_TOLERANCE_SECONDS) < change.occurred_at().0
+            }) {
+                Verdict::Rejected
+            } else if by.occurred_at().0 > tolerated {
                 Verdict::ApprovedLate
             } else if by.index > change.index && !backfill {
                 Verdict::ApprovedRecordedLate

@@ -319,6 +319,10 @@ fn apply_ticket(state: &mut State, fact: &FactAt<'_>) {
         FactKind::TicketCancelled => version.set_status(TicketStatus::Cancelled),
         _ => {}
     }
+    ticket.cancelled = match version.status() {
+        TicketStatus::Cancelled => ticket.cancelled.or(Some(fact.evidence)),
+        _ => None,
+    };
     version.window_start = newer.window_start.or(version.window_start);
     version.window_end = newer.window_end.or(version.window_end);
     if newer.source_decision != 0 {

@@ -201,6 +201,9 @@ pub struct TicketState {
     /// The newest version's evidence; of a ticket known by its approvals alone, that of the last approval.
     #[prost(message, required, tag = "9")]
     pub evidence: Evidence,
+    /// Since when it is cancelled, where it is.
+    #[prost(message, optional, tag = "10")]
+    pub cancelled: Option<Evidence>,
 }
 
 /// One access that a ticket asks for.

@@ -100,7 +100,9 @@ fn rows_and_what_they_come_to() {
         ("1 any cancelled@5", "cancelled@5"),
         ("1 any cancelled@5, 1 any cancelled@7", "cancelled@7"),
         ("1 any expired@5", "expired@5"),
-        ("1 any expired@5, 1 any cancelled@7", "expired@7"),
+        ("1 any expired@5, 1 any cancelled@7", "expired@5"),
+        ("1 all approved@5, 1 all expired@7", "expired@7"),
+        ("1 majority approved@5, 1 majority expired@7, 1 majority rejected@8", "rejected@8"),
         ("1 any peer_responded@5", "cancelled@5"),
         ("1 any expired@5, 1 any requested@1", "requested"),
         // Levels: all must approve; the last decision that was needed completes it.
@@ -126,10 +128,9 @@ fn rows_and_what_they_come_to() {
 /// Approvals must reach the rule's number, counted here in the plainest way.
 fn naive(rule: &str, quorum: usize, rows: &[(i64, &str)]) -> String {
     let count = |wanted: &str| rows.iter().filter(|(_, decision)| *decision == wanted).count();
-    let (yes, no, open) = (count("approved"), count("rejected"), count("requested"));
-    let voters = yes + no + open;
+    let voters = count("approved") + count("rejected") + count("expired") + count("requested");
     if voters == 0 {
-        return if count("expired") > 0 { "expired".into() } else { "cancelled".into() };
+        return "cancelled".into();
     }
     let needed = match rule {
         "any" => 1,
@@ -139,20 +140,21 @@ fn naive(rule: &str, quorum: usize, rows: &[(i64, &str)]) -> String {
     };
     // Try every prefix of the answers in time: the first that settles it.
     let mut answers: Vec<_> =
-        rows.iter().filter(|(_, decision)| matches!(*decision, "approved" | "rejected")).collect();
+        rows.iter().filter(|(_, decision)| matches!(*decision, "approved" | "rejected" | "expired")).collect();
     answers.sort();
-    let (mut yes, mut no) = (0, 0);
+    let (mut yes, mut no, mut rejected) = (0, 0, false);
     for (seconds, decision) in answers {
         if *decision == "approved" {
             yes += 1;
         } else {
             no += 1;
+            rejected |= *decision == "rejected";
         }
         if yes >= needed {
             return format!("approved@{seconds}");
         }
         if no > 0 && voters - no < needed {
-            return format!("rejected@{seconds}");
+            return format!("{}@{seconds}", if rejected { "rejected" } else { "expired" });
         }
     }
     "requested".into()
