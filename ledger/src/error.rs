@@ -75,7 +75,9 @@ pub enum LedgerError {
         problem: String,
     },
     /// A newer version has written it.
-    #[error("record {index} has format {format}, which this version cannot read: use the version that wrote it, or a newer one")]
+    #[error(
+        "record {index} has format {format}, which this version cannot read: use the version that wrote it, or a newer one"
+    )]
     Newer {
         /// The first record of that format.
         index: RecordIndex,

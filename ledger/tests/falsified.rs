@@ -37,9 +37,8 @@ struct Hand {
 
 impl Hand {
     fn on(home: &Home) -> Self {
-        let open = |name: &str, families: [&str; 3]| {
-            DB::open_cf(&Options::default(), home.part(name), families).unwrap()
-        };
+        let open =
+            |name: &str, families: [&str; 3]| DB::open_cf(&Options::default(), home.part(name), families).unwrap();
         Self {
             log: open("log", ["default", "records", "beside"]),
             derived: open("derived", ["default", "nodes", "events"]),
@@ -263,7 +262,12 @@ fn what_is_stored_of_the_tree_is_checked() {
     };
     check(&home, node, None, "a stored node of the tree is not that");
     check(&home, |hand| hand.put_derived("nodes", &[8; 9], &[0; 32]), None, "a stored node of the tree is not that");
-    check(&home, |hand| hand.delete_derived("nodes", &hand.first("nodes").0), None, "a stored node of the tree is missing");
+    check(
+        &home,
+        |hand| hand.delete_derived("nodes", &hand.first("nodes").0),
+        None,
+        "a stored node of the tree is missing",
+    );
     // Beside what the anchor holds, the start refuses what would sign a wrong head.
     for falsify in [&edge(|edge| *edge.last_mut().unwrap() ^= 1) as &dyn Fn(&Hand), &node] {
         let copy = home.copy();
@@ -284,7 +288,12 @@ fn the_known_events_are_checked() {
     let other = [&value[..23], &[value[23] ^ 1]].concat();
     check(&home, |hand| hand.put_derived("events", &key, &other), Some(index), "another entry");
     check(&home, |hand| hand.put_derived("events", &key, &value[..20]), None, "an entry is not 24 bytes");
-    check(&home, |hand| hand.derived.put("cursor", 9_999_u64.to_be_bytes()).unwrap(), None, "more records than there are");
+    check(
+        &home,
+        |hand| hand.derived.put("cursor", 9_999_u64.to_be_bytes()).unwrap(),
+        None,
+        "more records than there are",
+    );
 }
 
 /// Whoever forges a ledger with its own key: chain, tree and anchor are right, and one event is there twice.
@@ -295,8 +304,11 @@ fn an_event_that_is_recorded_twice_is_found() {
     fs::remove_dir_all(home.part("derived")).unwrap();
     home.open();
     let hand = Hand::on(&home);
-    let entries: Vec<_> =
-        hand.derived.iterator_cf(Hand::family(&hand.derived, "events"), IteratorMode::Start).map(Result::unwrap).collect();
+    let entries: Vec<_> = hand
+        .derived
+        .iterator_cf(Hand::family(&hand.derived, "events"), IteratorMode::Start)
+        .map(Result::unwrap)
+        .collect();
     let forgotten = entries.iter().find(|(_, value)| value[..8] == 4_u64.to_be_bytes()).unwrap();
     hand.delete_derived("events", &forgotten.0);
     drop(hand);

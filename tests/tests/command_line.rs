@@ -31,14 +31,26 @@ use serde_json::{Value, json};
 use signed_note::{Note, StandardVerifier, VerifierList};
 
 const VERBS: [&str; 15] = [
-    "init", "import", "state", "history", "diff", "holders", "explain", "record", "proof", "checkpoint", "fsck",
-    "sources", "deadletter", "demo", "completions",
+    "init",
+    "import",
+    "state",
+    "history",
+    "diff",
+    "holders",
+    "explain",
+    "record",
+    "proof",
+    "checkpoint",
+    "fsck",
+    "sources",
+    "deadletter",
+    "demo",
+    "completions",
 ];
 
 /// A ledger of a small made-up company, with one line that cannot be read.
 fn company_ledger() -> (LedgerFolder, Company) {
-    let company =
-        generate(&counterfoil_scenario::Options { seed: 5, people: 12, months: 1, ..Default::default() });
+    let company = generate(&counterfoil_scenario::Options { seed: 5, people: 12, months: 1, ..Default::default() });
     let ledger = LedgerFolder::init();
     let folder = ledger.beside("company");
     company.write_to(&folder).unwrap();
@@ -173,7 +185,11 @@ fn a_time_without_a_zone_is_refused_with_the_fix_spelled_out() {
     }
     for written in ["yesterday", "2026-13-01Z", "2026-03-01T09:30:00Q", "03/01/2026", ""] {
         let refused = ledger.run(&["state", "x", "--at", written]).ended(2);
-        assert!(refused.stderr.contains("is no time") && refused.stderr.contains("2026-03-01T09:30:00Z"), "{}", refused.stderr);
+        assert!(
+            refused.stderr.contains("is no time") && refused.stderr.contains("2026-03-01T09:30:00Z"),
+            "{}",
+            refused.stderr
+        );
     }
 }
 
@@ -577,7 +593,12 @@ fn access_whose_time_ran_out_lapses_by_the_clock_of_the_question() {
     });
     let file = ledger.file("facts.json", serde_json::to_vec_pretty(&granted).unwrap());
     ledger.import("fact", &file, &[]).ended(0);
-    for (at, lapsed) in [("2026-03-01T09:30:00Z", false), ("2026-03-31T23:59:59.999Z", false), ("2026-04-01Z", true), ("2026-05-01Z", true)] {
+    for (at, lapsed) in [
+        ("2026-03-01T09:30:00Z", false),
+        ("2026-03-31T23:59:59.999Z", false),
+        ("2026-04-01Z", true),
+        ("2026-05-01Z", true),
+    ] {
         let answer: GetStateResponse = ledger.run(&["state", "deployer-seven", "--at", at, "--output", "json"]).json();
         let state = answer.state.unwrap();
         assert_eq!(state.grants.len(), 1, "{at}: it is not hidden: {state:?}");
@@ -634,7 +655,10 @@ fn what_was_known_by_a_time_counts_only_what_was_recorded_by_then() {
 fn types_that_nobody_knows_are_counted_with_an_example() {
     let ledger = LedgerFolder::init();
     let unknown = |number| counterfoil_tests::okta::event(number, "brand.new.type", "2026-03-01T09:00:00Z", &[]);
-    let summary = import(&ledger, &ledger.file("a.jsonl", lines(&[joined(1, "2026-03-01T09:00:00Z", 1, 1), unknown(2), unknown(3)])));
+    let summary = import(
+        &ledger,
+        &ledger.file("a.jsonl", lines(&[joined(1, "2026-03-01T09:00:00Z", 1, 1), unknown(2), unknown(3)])),
+    );
     assert_eq!((summary.events, summary.unmapped), (3, 2), "{summary:?}");
     let answer: ListSourcesResponse = check_answer(&ledger, &["sources"]);
     let [unmapped] = &answer.sources[0].unmapped_types[..] else { panic!("{answer:?}") };
@@ -649,7 +673,9 @@ fn types_that_nobody_knows_are_counted_with_an_example() {
 fn the_demo_tells_its_story_and_its_commands_work_as_printed() {
     let ledger = LedgerFolder::empty();
     let demo = ledger.run(&["demo", "--people", "12", "--months", "1", "--seed", "3"]).ended(0);
-    for words in ["\n1. ", "\n2. ", "\n3. ", "\n4. ", "\n5. ", "APPROVED", "NONE RECORDED", "sound, ", "Try on the same ledger:"] {
+    for words in
+        ["\n1. ", "\n2. ", "\n3. ", "\n4. ", "\n5. ", "APPROVED", "NONE RECORDED", "sound, ", "Try on the same ledger:"]
+    {
         assert!(demo.text().contains(words), "{words:?} is missing in {}", demo.text());
     }
     assert!(demo.text().contains("FALSIFIED") || demo.text().contains("UNREADABLE"), "{}", demo.text());

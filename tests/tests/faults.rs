@@ -203,14 +203,10 @@ fn flip_and_ask(ledger: &LedgerFolder, seed: u64, expected: &Asked) -> (Fsck, bo
         Err(_) => Fsck::Unreadable,
     };
     let asked = ask(&location);
-    for (part, expected) in [(&asked.records, &expected.records), (&asked.answers, &expected.answers)] {
-        assert!(part.is_err() || part == expected, "{place}: another answer than before; fsck: {found:?}");
-    }
-    if found != Fsck::Sound {
-        let after = fsck(&location, &mut |_, _| ());
-        let is_mended = after.is_ok_and(|report| report.problem.is_none());
-        assert!(!is_mended || asked.records.is_ok(), "{place}: what fsck finds does not go away by asking");
-    }
+    let records_hold = asked.records.is_err() || asked.records == expected.records;
+    assert!(records_hold, "{place}: other records than before; fsck: {found:?}");
+    let answers_hold = asked.answers.is_err() || asked.answers == expected.answers;
+    assert!(answers_hold, "{place}: another answer than before; fsck: {found:?}");
     (found, asked.records.is_err(), asked.answers.is_err())
 }
 
@@ -227,12 +223,12 @@ fn flip(ledger: &LedgerFolder, seed: u64) -> (PathBuf, u64) {
         (file, bit)
     } else {
         let mut bit = random.next_u64() % files.iter().map(|file| 8 * size(file)).sum::<u64>();
-        let is_past = |file: &&PathBuf| {
-            let is_past = bit >= 8 * size(file);
-            bit -= if is_past { 8 * size(file) } else { 0 };
-            is_past
+        let holds = |file: &&PathBuf| {
+            let is_here = bit < 8 * size(file);
+            bit -= if is_here { 0 } else { 8 * size(file) };
+            is_here
         };
-        let file = files.iter().find(|file| !is_past(&file)).unwrap().clone();
+        let file = files.iter().find(holds).unwrap().clone();
         (file, bit)
     };
     let mut bytes = fs::read(&file).unwrap();
@@ -269,7 +265,10 @@ fn export(ledger: &Ledger) -> Result<Vec<Vec<u8>>, String> {
         bytes.extend_from_slice(format!("{:?}", reader.beside(RecordIndex(index))?).as_bytes());
         Ok(bytes)
     };
-    (0..reader.head().size.0).map(one).collect::<Result<_, counterfoil_ledger::LedgerError>>().map_err(|e| e.to_string())
+    (0..reader.head().size.0)
+        .map(one)
+        .collect::<Result<_, counterfoil_ledger::LedgerError>>()
+        .map_err(|e| e.to_string())
 }
 
 /// Every explanation, the sources, and the state of everybody whom these name.

@@ -268,17 +268,24 @@ fn check_policy_decision(decision: &PolicyDecision) -> Checked {
 }
 
 fn check_time(value: &Option<Time>, name: &str) -> Checked {
-    ensure(value.is_some(), &format!("{name} is missing"))?;
-    check_optional_time(value, name)
+    match value {
+        Some(_) => check_optional_time(value, name),
+        None => fail(format!("{name} is missing")),
+    }
 }
 
 fn check_optional_time(value: &Option<Time>, name: &str) -> Checked {
-    let valid = value.as_ref().is_none_or(time::is_valid);
-    ensure(valid, &format!("{name} is not in year 1 to 9999, or has no precision"))
+    match value {
+        Some(time) if !time::is_valid(time) => fail(format!("{name} is not in year 1 to 9999, or has no precision")),
+        _ => Ok(()),
+    }
 }
 
 fn check_opaque(value: &str, name: &str) -> Checked {
-    ensure(is_opaque(value), &format!("{name} is not an opaque id of 1 to 255 visible ASCII characters without '@'"))
+    if is_opaque(value) {
+        return Ok(());
+    }
+    fail(format!("{name} is not an opaque id of 1 to 255 visible ASCII characters without '@'"))
 }
 
 fn check_optional_opaque(value: &str, name: &str) -> Checked {
@@ -286,8 +293,10 @@ fn check_optional_opaque(value: &str, name: &str) -> Checked {
 }
 
 fn check_optional_code(value: &str, name: &str) -> Checked {
-    let valid = value.is_empty() || is_code(value);
-    ensure(valid, &format!("{name} is not a code of 1 to 128 letters, digits and . _ - / :"))
+    if value.is_empty() || is_code(value) {
+        return Ok(());
+    }
+    fail(format!("{name} is not a code of 1 to 128 letters, digits and . _ - / :"))
 }
 
 fn check_enum<E: TryFrom<i32>>(value: i32, name: &str) -> Checked {

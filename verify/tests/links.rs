@@ -99,6 +99,8 @@ fn verdicts_on_a_change_that_names_its_ticket() {
         ("rejected", |t| set(t, row(Decision::Rejected, 20, APPROVED)), Verdict::Rejected),
         ("cancelled", |t| set(t, row(Decision::Cancelled, 20, APPROVED)), Verdict::Rejected),
         ("expired", |t| set(t, row(Decision::Expired, 20, APPROVED)), Verdict::Rejected),
+        ("cancelled before the change", |t| t.cancelled = Some(evidence(30, CHANGED - 61)), Verdict::Rejected),
+        ("cancelled, but clocks differ", |t| t.cancelled = Some(evidence(30, CHANGED - 60)), Verdict::Approved),
         ("pending", |t| set(t, row(Decision::Requested, 20, APPROVED)), Verdict::Pending),
         (
             "pending in a cancelled ticket",
