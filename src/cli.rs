@@ -186,7 +186,7 @@ pub struct ImportArguments {
 /// What an identity could do, or what a ticket came to, at any past moment
 #[derive(Args)]
 #[command(
-    after_help = "Example:\n  counterfoil state ann.ode@example.com --data ledger --system okta --at 2026-03-01Z"
+    after_help = "Example:\n  counterfoil state yuki.moreau@tallyhall.example --data ledger --system okta --at 2026-03-01Z"
 )]
 pub struct StateArguments {
     #[command(flatten)]
@@ -226,7 +226,7 @@ pub struct HistoryArguments {
 /// What differs between two moments of an entity
 #[derive(Args)]
 #[command(
-    after_help = "Example:\n  counterfoil diff ann.ode@example.com --data ledger --from 2026-01-01Z --at 2026-07-01Z"
+    after_help = "Example:\n  counterfoil diff yuki.moreau@tallyhall.example --data ledger --system okta --from 2026-01-01Z --at 2026-07-01Z"
 )]
 pub struct DiffArguments {
     #[command(flatten)]
@@ -247,7 +247,7 @@ pub struct DiffArguments {
 
 /// Who held an entitlement at any past moment
 #[derive(Args)]
-#[command(after_help = "Example:\n  counterfoil holders 'Payroll Admins' --data ledger --at 2026-03-01Z")]
+#[command(after_help = "Example:\n  counterfoil holders 'Production Database Readers' --data ledger --at 2026-03-01Z")]
 pub struct HoldersArguments {
     #[command(flatten)]
     pub who: WhoArguments,
@@ -276,10 +276,10 @@ pub struct ExplainArguments {
     #[arg(long, conflicts_with = "all")]
     pub unapproved: bool,
     /// With --all or --unapproved: from this moment on
-    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    #[arg(long, value_name = "TIME", value_parser = when::parse, conflicts_with = "change")]
     pub from: Option<Moment>,
     /// With --all or --unapproved: up to this moment, inclusive
-    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    #[arg(long, value_name = "TIME", value_parser = when::parse, conflicts_with = "change")]
     pub at: Option<Moment>,
     /// Counting only what the ledger held by then
     #[arg(long, value_name = "TIME", value_parser = when::parse)]
@@ -294,6 +294,9 @@ pub struct ExplainArguments {
 pub struct RecordArguments {
     /// The record's index
     pub index: u64,
+    /// Only the record's bytes, as hashed: SHA-256 of a zero byte and these is its leaf hash
+    #[arg(long)]
+    pub raw: bool,
     #[command(flatten)]
     pub ledger: LedgerArguments,
     #[command(flatten)]

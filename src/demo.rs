@@ -98,8 +98,9 @@ fn tell(query: &Query<'_>, story: &Story, before_late: RecordedAt, late_events: 
 
     heading(3, "And who approved this one?");
     explain(query, &story.unapproved_change_uuid)?;
-    let unapproved = query.explain_all(period(None, None), None, ExplainFilter::Unapproved)?.count();
-    say(&format!("  {unapproved} changes that gave access have no approval before them"));
+    let unapproved =
+        query.explain_all(period(None, None), None, ExplainFilter::Unapproved)?.collect::<Result<Vec<_>, _>>()?;
+    say(&format!("  {} changes that gave access are not covered: {}", unapproved.len(), tables::verdicts(&unapproved)));
 
     heading(4, &format!("A late log: {late_events} events of an earlier month arrive last"));
     let late = account(query, &story.late_identity_login, now)?;

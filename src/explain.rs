@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use counterfoil_proto::v1::ExplainChangeResponse;
 use counterfoil_query::{ChangeSelector, ExplainFilter, Query};
-use counterfoil_verify::time::RecordedAt;
+use counterfoil_verify::time::{OccurredAt, RecordedAt};
 use counterfoil_verify::tree::RecordIndex;
 
 use crate::cli::{Exit, ExplainArguments, Format};
@@ -41,17 +41,12 @@ fn list(query: &Query<'_>, arguments: &ExplainArguments, format: Format) -> Resu
     let period = period(arguments.from, arguments.at);
     let filter = if arguments.unapproved { ExplainFilter::Unapproved } else { ExplainFilter::All };
     let explanations = query.explain_all(period, known, filter)?.collect::<Result<Vec<_>, _>>()?;
-    let title = vec![format!(
-        "{} {}",
-        explanations.len(),
-        if arguments.unapproved {
-            "changes that gave access without an approval before them"
-        } else {
-            "changes that gave access"
-        }
-    )];
+    let what = if arguments.unapproved { "changes that gave access are not covered" } else { "changes gave access" };
+    let moment = query.moment_of(arguments.at.map(OccurredAt), known)?;
+    let title =
+        vec![format!("{} {what}: {}", explanations.len(), tables::verdicts(&explanations)), tables::times(&moment)];
     let rows = tables::explanations(&explanations, title);
-    let response = ExplainChangeResponse { basis: Some(query.basis()), moment: None, explanations };
+    let response = ExplainChangeResponse { basis: Some(query.basis()), moment: Some(moment), explanations };
     output::print(format, &response, &response.explanations, &rows, response.basis.as_ref())?;
     Ok(Exit::Done)
 }

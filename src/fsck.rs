@@ -22,7 +22,10 @@ pub fn run(arguments: &FsckArguments) -> Result<Exit> {
             FsckReport { problem: error.to_string(), ..FsckReport::default() }
         }
         Err(error) => {
-            anstream::eprintln!("counterfoil: unreadable: {}", output::safe(&error.to_string()));
+            anstream::eprintln!(
+                "counterfoil: unreadable: {}",
+                output::safe(&format!("{:#}", anyhow::Error::from(error)))
+            );
             return Ok(Exit::Unreadable);
         }
     };
@@ -52,10 +55,5 @@ fn rows(report: &FsckReport) -> Rows {
     } else {
         format!("Falsified from record {} on: {}", report.problem_record, report.problem)
     };
-    Rows {
-        title: vec![title.clone()],
-        columns: vec!["result"],
-        // The title says it all to people; programs that read CSV get it as a row.
-        rows: Vec::new(),
-    }
+    Rows { title: vec![title], ..Rows::default() }
 }

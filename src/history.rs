@@ -1,6 +1,6 @@
 //! `counterfoil history`.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use counterfoil_query::{HistoryRequest, Period};
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
 
@@ -12,6 +12,9 @@ const PAGE_ENTRIES: usize = 1_000;
 
 pub fn run(arguments: &HistoryArguments) -> Result<Exit> {
     let known = arguments.known_at.map(RecordedAt);
+    if arguments.from > arguments.at && arguments.at.is_some() {
+        bail!("--from is after --at: nothing can lie between them");
+    }
     let period = period(arguments.from, arguments.at);
     let at = OccurredAt(arguments.at.unwrap_or_else(when::now));
     let format = arguments.output.output;

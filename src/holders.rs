@@ -1,6 +1,7 @@
 //! `counterfoil holders`.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
+use counterfoil_proto::v1::EntityKind;
 
 use crate::cli::{Exit, HoldersArguments};
 use crate::{open, output, tables, who};
@@ -14,6 +15,9 @@ pub fn run(arguments: &HoldersArguments) -> Result<Exit> {
         Ok(entity) => entity,
         Err(exit) => return Ok(exit),
     };
+    if !matches!(entity.kind(), EntityKind::Entitlement | EntityKind::Identifier) {
+        bail!("{entity} is no entitlement, and nobody holds it: for what an account holds, ask `counterfoil state`");
+    }
     let response = query.holders(&entity, at, known)?;
     output::print(format, &response, &response.holders, &tables::holders(&response), response.basis.as_ref())?;
     Ok(Exit::Done)

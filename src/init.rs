@@ -1,12 +1,15 @@
 //! `counterfoil init`.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use counterfoil_ledger::{SystemClock, init};
 
 use crate::cli::{Exit, InitArguments};
 use crate::open;
 
 pub fn run(arguments: &InitArguments) -> Result<Exit> {
+    if arguments.origin.contains("://") {
+        bail!("the origin is a URL without its scheme: write {:?} without what stands before //", arguments.origin);
+    }
     let location = open::location(&arguments.ledger);
     create(&location, &arguments.origin)?;
     anstream::eprintln!("Ledger {} in {}", arguments.origin, location.data.display());

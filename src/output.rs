@@ -3,12 +3,14 @@
 //! Names come from outside and may be hostile: nothing printed for people holds a control character, and no cell of a CSV
 //! file is a formula.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::Result;
 use comfy_table::{ContentArrangement, Table, TableComponent, presets};
 use counterfoil_proto::v1::Basis;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::cli::Format;
 
@@ -51,18 +53,52 @@ pub fn print<R: Serialize, I: Serialize>(
             talk_basis(basis);
         }
         Format::Csv => {
-            let mut writer = csv::Writer::from_writer(&mut out);
-            writer.write_record(&rows.columns)?;
-            for row in &rows.rows {
-                writer.write_record(row.iter().map(|cell| csv_cell(cell)))?;
-            }
-            writer.flush()?;
-            drop(writer);
+            write_csv(&mut out, items)?;
             talk_basis(basis);
         }
     }
     out.flush()?;
     Ok(())
+}
+
+/// A row for each item, a column for each field that any of them has, named as in the JSON form: `change.occurredAt`.
+fn write_csv<I: Serialize>(out: &mut impl Write, items: &[I]) -> Result<()> {
+    let mut columns: Vec<String> = Vec::new();
+    let mut rows: Vec<BTreeMap<String, String>> = Vec::new();
+    for item in items {
+        let mut cells = Vec::new();
+        flatten(String::new(), &serde_json::to_value(item)?, &mut cells);
+        for (column, _) in &cells {
+            if !columns.contains(column) {
+                columns.push(column.clone());
+            }
+        }
+        rows.push(cells.into_iter().collect());
+    }
+    let mut writer = csv::Writer::from_writer(out);
+    if !columns.is_empty() {
+        writer.write_record(&columns)?;
+    }
+    for row in rows {
+        writer
+            .write_record(columns.iter().map(|column| row.get(column).map_or(String::new(), |cell| csv_cell(cell))))?;
+    }
+    writer.flush()?;
+    Ok(())
+}
+
+/// The fields of an object, those of objects in it behind a dot. A list stays JSON.
+fn flatten(name: String, value: &Value, cells: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(fields) => {
+            for (field, value) in fields {
+                let name = if name.is_empty() { field.clone() } else { format!("{name}.{field}") };
+                flatten(name, value, cells);
+            }
+        }
+        Value::String(text) => cells.push((name, text.clone())),
+        other => cells.push((name, other.to_string())),
+    }
 }
 
 /// The rows as a table, with its title.
@@ -80,7 +116,9 @@ pub fn table(rows: &Rows) -> String {
     if io::stdout().is_terminal() {
         table.set_content_arrangement(ContentArrangement::Dynamic);
     }
-    table.set_header(&rows.columns);
+    if rows.columns.iter().any(|column| !column.is_empty()) {
+        table.set_header(&rows.columns);
+    }
     for row in &rows.rows {
         table.add_row(row.iter().map(|cell| safe(cell)));
     }

@@ -1,6 +1,6 @@
 //! `counterfoil proof`.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use counterfoil_proto::v1::{Basis, GetConsistencyProofResponse, GetInclusionProofResponse};
 use counterfoil_verify::hash::Hash;
@@ -24,6 +24,9 @@ pub fn run(arguments: &ProofArguments) -> Result<Exit> {
     });
     let format = arguments.output.output;
     if let Some(old_size) = arguments.since {
+        if old_size > head.size.0 {
+            bail!("the ledger holds {} records: expected an earlier size, got {old_size}", head.size);
+        }
         let path = reader.consistency_proof(TreeSize(old_size), head.size)?;
         let response = GetConsistencyProofResponse { basis, old_size, path: bytes_of(&path) };
         let rows = Rows { title: Vec::new(), columns: vec!["hash"], rows: lines(&path) };

@@ -1,5 +1,7 @@
 //! `counterfoil record`.
 
+use std::io::Write;
+
 use anyhow::Result;
 use counterfoil_proto::v1::{Basis, EntityValues, GetRecordResponse, record::Body};
 use counterfoil_verify::tree::RecordIndex;
@@ -14,6 +16,10 @@ pub fn run(arguments: &RecordArguments) -> Result<Exit> {
     let (reader, index) = (ledger.reader(), RecordIndex(arguments.index));
     let head = reader.head();
     let bytes = reader.record_bytes(index)?;
+    if arguments.raw {
+        std::io::stdout().write_all(&bytes)?;
+        return Ok(Exit::Done);
+    }
     let mut response = GetRecordResponse {
         basis: Some(Basis {
             origin: head.origin.as_str().to_owned(),
@@ -22,13 +28,15 @@ pub fn run(arguments: &RecordArguments) -> Result<Exit> {
         }),
         leaf_hash: record::hash(&bytes).0.as_bytes().to_vec(),
         record: Some(reader.record(index)?),
+        record_bytes: bytes,
         ..GetRecordResponse::default()
     };
     if let Some(beside) = reader.beside(index)? {
         response.values = beside::values(&beside)
             .map(|(entity, values)| EntityValues { entity: entity.to_string(), values: values.values })
             .collect();
-        response.payload = beside.payload.map(|sealed| sealed.content).unwrap_or_default();
+        response.payload = beside.payload.as_ref().map(|sealed| sealed.content.clone()).unwrap_or_default();
+        response.beside = Some(beside);
     }
     output::print(arguments.output.output, &response, &[&response], &rows(&response), response.basis.as_ref())?;
     Ok(Exit::Done)
@@ -48,8 +56,8 @@ fn rows(response: &GetRecordResponse) -> Rows {
         push("source", format!("{}/{}/{}", source.system, source.instance, source.stream));
         push("event", provenance.event_id.clone());
         push("connector", format!("{} v{}", provenance.connector, provenance.connector_version));
-        let words = format!("{}, {}", provenance.delivery().as_str_name(), provenance.authentication().as_str_name());
-        push("delivery", words);
+        push("delivery", tables::word(provenance.delivery().as_str_name(), "DELIVERY_"));
+        push("vouched for by", tables::word(provenance.authentication().as_str_name(), "AUTHENTICATION_"));
         if !provenance.assumed_zone.is_empty() {
             push("assumed zone", provenance.assumed_zone.clone());
         }
@@ -58,16 +66,19 @@ fn rows(response: &GetRecordResponse) -> Rows {
         Some(Body::Event(event)) => {
             let part =
                 if event.parts > 1 { format!(", part {} of {}", event.part + 1, event.parts) } else { String::new() };
-            push("event type", format!("{} ({}){part}", event.native_type, event.mapping().as_str_name()));
+            let mapping = tables::word(event.mapping().as_str_name(), "MAPPING_");
+            push("event type", format!("{} ({mapping}){part}", event.native_type));
             for (number, fact) in event.facts.iter().enumerate() {
                 let at = fact.occurred_at.as_ref().map(|time| when::show(time.seconds, time.nanos as i32));
-                let outcome = fact.outcome().as_str_name();
+                let outcome = tables::word(fact.outcome().as_str_name(), "OUTCOME_");
                 push("fact", format!("{number}: {} {outcome} {}", tables::kind(fact.kind()), at.unwrap_or_default()));
             }
         }
         Some(Body::Origin(origin)) => push("origin", origin.origin.clone()),
         Some(Body::EventConflict(conflict)) => push("conflict", format!("with record {}", conflict.first_index)),
-        Some(Body::SourceRejected(rejected)) => push("rejected", rejected.reason().as_str_name().to_owned()),
+        Some(Body::SourceRejected(rejected)) => {
+            push("rejected", tables::word(rejected.reason().as_str_name(), "REJECT_REASON_"))
+        }
         Some(Body::SourceGap(gap)) => push("gap", format!("{} to {}", gap.from, gap.to)),
         None => {}
     }

@@ -2,31 +2,42 @@
 
 use counterfoil_proto::v1::{
     AccountStatus, Confidence, CredentialStatus, Decision, DiffStateResponse, DifferenceKind, Evidence, Explanation,
-    FactKind, GetHistoryResponse, GetStateResponse, GrantMode, GrantState, LinkRule, ListDeadLettersResponse,
-    ListHoldersResponse, ListMatchesResponse, ListSourcesResponse, Moment, Outcome, Party, TicketState, Verdict,
+    FactKind, GetHistoryResponse, GetStateResponse, GrantMode, GrantState, IdentityType, LinkRule,
+    ListDeadLettersResponse, ListHoldersResponse, ListMatchesResponse, ListSourcesResponse, Moment, Outcome, Party,
+    TicketState, Verdict,
 };
 
 use crate::output::Rows;
 use crate::when::{show, show_timestamp};
 
-/// What people call a party: its name, its login or e-mail, or else its id.
+/// What people call a party: its name, its login or e-mail, or else its id. Of a ticket, an entitlement and a credential
+/// the id stands behind the name, since several may have one name.
 pub fn called(party: &Option<Party>) -> String {
     let Some(party) = party else { return String::new() };
     let short = || party.id.rsplit(':').next().unwrap_or_default().to_owned();
-    match (party.name.as_str(), [&party.login, &party.email].into_iter().find(|name| !name.is_empty())) {
-        ("", None) => short(),
-        ("", Some(login)) => login.clone(),
-        (name, _) if party.id.starts_with("entitlement:") || party.id.starts_with("ticket:") => {
+    match [&party.name, &party.login, &party.email].into_iter().find(|name| !name.is_empty()) {
+        None => short(),
+        Some(name) if ["entitlement:", "ticket:", "credential:"].iter().any(|kind| party.id.starts_with(kind)) => {
             format!("{name} ({})", short())
         }
-        (name, Some(login)) if login != name => format!("{name} <{login}>"),
-        (name, _) => name.to_owned(),
+        Some(name) => name.clone(),
+    }
+}
+
+/// A party's name with its login: for lines that have the room.
+pub fn called_in_full(party: &Option<Party>) -> String {
+    let name = called(party);
+    match party {
+        Some(party) if !party.login.is_empty() && party.login != name && party.id.starts_with("account:") => {
+            format!("{name} <{}>", party.login)
+        }
+        _ => name,
     }
 }
 
 fn title(party: &Option<Party>, moment: &Option<Moment>) -> Vec<String> {
     let id = party.as_ref().map(|party| party.id.as_str()).unwrap_or_default();
-    let name = called(party);
+    let name = called_in_full(party);
     let mut lines = vec![if name == id { name } else { format!("{name}   {id}") }];
     lines.extend(moment.as_ref().map(times));
     lines
@@ -41,13 +52,23 @@ pub fn times(moment: &Moment) -> String {
 
 fn rested(evidence: &Option<Evidence>) -> (String, String) {
     match evidence {
-        Some(evidence) => (show_timestamp(&evidence.occurred_at), format!("{}.{}", evidence.record, evidence.fact)),
+        Some(evidence) => {
+            (to_the_second(&show_timestamp(&evidence.occurred_at)), format!("{}.{}", evidence.record, evidence.fact))
+        }
         None => Default::default(),
     }
 }
 
+/// A time without its fraction of a second, which only programs need.
+fn to_the_second(time: &str) -> String {
+    match time.split_once('.') {
+        Some((seconds, _)) => format!("{seconds}Z"),
+        None => time.to_owned(),
+    }
+}
+
 /// An enum's name without its prefix, in lower case.
-fn word(name: &str, prefix: &str) -> String {
+pub fn word(name: &str, prefix: &str) -> String {
     match name.strip_prefix(prefix) {
         Some("UNSPECIFIED") | None => String::new(),
         Some(rest) => rest.to_lowercase().replace('_', " "),
@@ -74,7 +95,11 @@ fn decision(decision: Decision) -> String {
 pub fn matches(response: &ListMatchesResponse) -> Rows {
     Rows {
         columns: vec!["id", "called"],
-        rows: response.matches.iter().map(|party| vec![party.id.clone(), called(&Some(party.clone()))]).collect(),
+        rows: response
+            .matches
+            .iter()
+            .map(|party| vec![party.id.clone(), called_in_full(&Some(party.clone()))])
+            .collect(),
         ..Rows::default()
     }
 }
@@ -94,6 +119,10 @@ pub fn state(response: &GetStateResponse) -> Rows {
         let (since, record) = rested(evidence);
         rows.rows.push(vec![what.to_owned(), which, how, since, record]);
     };
+    let identity_type = state.entity.as_ref().map(|entity| entity.identity_type()).unwrap_or_default();
+    if identity_type != IdentityType::Unspecified {
+        push("is a", word(identity_type.as_str_name(), "IDENTITY_TYPE_"), String::new(), &None);
+    }
     if let Some(account) = &state.account {
         let mut how = word(account.status().as_str_name(), "ACCOUNT_STATUS_");
         if account.status() == AccountStatus::Seen {
@@ -105,7 +134,9 @@ pub fn state(response: &GetStateResponse) -> Rows {
         if account.reversible {
             how.push_str(", suspended");
         }
-        push("account", account.department.clone(), how, &account.evidence);
+        let department = &account.department;
+        let which = if department.is_empty() { String::new() } else { format!("department {department}") };
+        push("account", which, how, &account.evidence);
     }
     for grant in &state.grants {
         push("holds", called(&grant.counterpart), how_granted(grant), &grant.evidence);
@@ -151,6 +182,9 @@ pub fn state(response: &GetStateResponse) -> Rows {
 
 fn how_granted(grant: &GrantState) -> String {
     let mut how = Vec::new();
+    if !grant.scope.is_empty() {
+        how.push(format!("in scope {}", grant.scope));
+    }
     if grant.lapsed {
         how.push(format!("lapsed on {}", show_timestamp(&grant.expires_at)));
     } else if grant.expires_at.is_some() {
@@ -213,10 +247,11 @@ pub fn history(response: &GetHistoryResponse) -> Rows {
         let recorded_at = entry.evidence.as_ref().map(|evidence| show_timestamp(&evidence.recorded_at));
         vec![
             occurred_at,
-            recorded_at.unwrap_or_default(),
+            to_the_second(&recorded_at.unwrap_or_default()),
             kind(entry.kind()),
             outcome(entry.outcome()),
             called(&entry.actor),
+            called(&entry.via),
             called(&entry.subject),
             called(&entry.object),
             record,
@@ -224,7 +259,7 @@ pub fn history(response: &GetHistoryResponse) -> Rows {
     };
     Rows {
         title: title(&response.entity, &response.moment),
-        columns: vec!["occurred", "recorded", "fact", "outcome", "by", "for", "what", "record"],
+        columns: vec!["occurred", "recorded", "fact", "outcome", "by", "with", "for", "what", "record"],
         rows: response.entries.iter().map(row).collect(),
     }
 }
@@ -283,15 +318,38 @@ pub fn explanations(explanations: &[Explanation], title: Vec<String>) -> Rows {
             called(&explanation.object),
             called(&explanation.executor),
             explanation.tickets.iter().map(|ticket| called(&ticket.ticket)).collect::<Vec<_>>().join(", "),
-            explanation.event_id.clone(),
+            approvers(explanation),
             record,
         ]
     };
     Rows {
         title,
-        columns: vec!["occurred", "verdict", "change", "for", "what", "by", "ticket", "event", "record"],
+        columns: vec!["occurred", "verdict", "change", "for", "what", "by", "ticket", "approvers", "record"],
         rows: explanations.iter().map(row).collect(),
     }
+}
+
+fn approvers(explanation: &Explanation) -> String {
+    let states = explanation.tickets.iter().filter_map(|ticket| ticket.state.as_ref());
+    let names: Vec<String> = states
+        .flat_map(|state| &state.approvals)
+        .map(|approval| format!("{} {}", called(&approval.approver), decision(approval.decision())))
+        .collect();
+    names.join(", ")
+}
+
+/// How many explanations have each verdict, the most frequent first.
+pub fn verdicts(explanations: &[Explanation]) -> String {
+    let mut counts: Vec<(usize, String)> = Vec::new();
+    for explanation in explanations {
+        let name = verdict(explanation.verdict());
+        match counts.iter_mut().find(|(_, known)| *known == name) {
+            Some((count, _)) => *count += 1,
+            None => counts.push((1, name)),
+        }
+    }
+    counts.sort_by(|one, other| other.cmp(one));
+    counts.iter().map(|(count, name)| format!("{count} {name}")).collect::<Vec<_>>().join(", ")
 }
 
 /// One explanation, point by point.
@@ -305,9 +363,9 @@ pub fn explanation(explanation: &Explanation, moment: &Option<Moment>) -> Rows {
     };
     push("verdict", verdict(explanation.verdict()).to_uppercase());
     push("change", format!("{} {}", kind(explanation.kind()), called(&explanation.object)).trim().to_owned());
-    push("for", called(&explanation.subject));
+    push("for", called_in_full(&explanation.subject));
     push("when", occurred_at);
-    push("executed by", called(&explanation.executor));
+    push("executed by", called_in_full(&explanation.executor));
     push("with", called(&explanation.credential));
     let rule = match explanation.rule() {
         LinkRule::Explicit => "the change names the ticket",
@@ -327,7 +385,7 @@ pub fn explanation(explanation: &Explanation, moment: &Option<Moment>) -> Rows {
         let records = linked.records.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
         push("ticket's records", records);
     }
-    push("linked since", rule.to_owned());
+    push("linked because", rule.to_owned());
     if explanation.order_on_sources_word {
         push("order", "on the sources' word: both were recorded as backfill".to_owned());
     }

@@ -68,7 +68,7 @@ pub struct Summary {
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// The input cannot be read.
-    #[error("read {name}: {source}")]
+    #[error("read {name}")]
     Input {
         /// The input.
         name: String,

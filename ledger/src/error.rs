@@ -85,10 +85,10 @@ pub enum LedgerError {
         format: u32,
     },
     /// The storage engine failed.
-    #[error("the storage failed: {0}. Check the disk, then run `counterfoil fsck`")]
+    #[error("the storage failed: {0}: check the disk, or bring back a copy of the data folder")]
     Storage(#[from] rocksdb::Error),
     /// A file could not be read or written.
-    #[error("{path}: {source}")]
+    #[error("read or write {path}")]
     File {
         /// The file.
         path: PathBuf,

@@ -169,6 +169,7 @@ impl Reader {
     /// The proof that the tree of `new` records goes on from that of `old` (RFC 9162 section 2.1.4).
     pub fn consistency_proof(&self, old: TreeSize, new: TreeSize) -> Result<Vec<Hash>> {
         self.check_size(new)?;
+        self.check_size(old)?;
         consistency_proof(&self.nodes(), old, new).map_err(tree_error)
     }
 

@@ -43,8 +43,11 @@ fn an_import_that_is_killed_fifty_times_loses_and_doubles_nothing() {
 
     let (mut acknowledged, mut midway) = (1, 0);
     for kill in 0..KILLS {
-        // Killed once it has acknowledged a few more than are there, at any moment of the commits that follow.
-        kill_import(&ledger, &file, acknowledged + random.next_u64() % 2_500, random.next_u64() % 20);
+        // Killed once it has acknowledged a few more than are there, at any moment of the commits that follow; later, while
+        // it finds out that it has everything.
+        let is_complete = acknowledged > KILLED_EVENTS as u64;
+        let size = if is_complete { 0 } else { acknowledged + random.next_u64() % 1_000 };
+        kill_import(&ledger, &file, size, random.next_u64() % if is_complete { 200 } else { 20 });
         let anchored = anchored(&ledger);
         assert!(anchored.size.0 >= acknowledged, "acknowledged once is acknowledged for ever");
         acknowledged = anchored.size.0;

@@ -63,8 +63,10 @@ pub fn judge_explicit(change: &Change<'_>, candidate: &Candidate<'_>) -> Judgeme
     let mut judgement = judge_decision(change, candidate);
     if !covers_beneficiary(change, candidate.state) {
         judgement.verdict = Verdict::OtherBeneficiary;
+        judgement.order_on_sources_word = false;
     } else if !candidate.state.items.is_empty() && !covers_item(change, candidate.state) {
         judgement.verdict = Verdict::OutOfScope;
+        judgement.order_on_sources_word = false;
     }
     judgement
 }

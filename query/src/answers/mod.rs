@@ -60,6 +60,11 @@ impl<'a> Query<'a> {
         }
     }
 
+    /// The two times of a question, as its answer states them.
+    pub fn moment_of(&self, at: Option<OccurredAt>, known: Option<RecordedAt>) -> Result<AnswerMoment> {
+        self.moment(at, known, self.known_size(known)?)
+    }
+
     /// How many records count.
     fn known_size(&self, known: Option<RecordedAt>) -> Result<TreeSize> {
         match known {

@@ -1,0 +1,619 @@
+//! No secret is stored, and no personal value is in a record: one of every kind is planted in every place where one may
+//! stand, and then everything that is stored is searched.
+//!
+//! RocksDB compresses its blocks, so a search of the files alone would prove little: every row of every database is read
+//! too, and every record and what lies beside it through the ledger's own reader.
+#![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
+
+use std::fs;
+
+use counterfoil_ingest::secrets::FINGERPRINT_PREFIX;
+use counterfoil_ledger::{Ledger, Location, Options, Reader, SystemClock};
+use counterfoil_proto::v1::{ImportResponse, ImportSummary};
+use counterfoil_tests::files::{all_files, holds};
+use counterfoil_tests::okta::{group, joined};
+use counterfoil_tests::program::LedgerFolder;
+use counterfoil_verify::tree::RecordIndex;
+use prost::Message;
+use rocksdb::{DB, IteratorMode};
+use serde_json::{Value, json};
+
+/// Secrets that are known by their form, put together here so that no scanner takes them for leaked ones. Each ends in
+/// a number of its own, so that none is found in the place of another.
+fn secrets_by_form() -> Vec<String> {
+    let long = "Zx9Kq2Lm8Rt5Vb1Nc7Wd3Yf6Hj4";
+    let forms: [&[&str]; 17] = [
+        &["AK", "IA", "Q3EXAMPLE4567A01"],
+        &["AS", "IA", "Q3EXAMPLE4567A02"],
+        &["gh", "p_", long, "03"],
+        &["github", "_pat_", long, "_04"],
+        &["gl", "pat-", "x9Kq2Lm8Rt5Vb1Nc7W05"],
+        &["xo", "xb-", "123456789012-abcdefgh06"],
+        &["ey", "JhbGciOiJIUzI1NiJ9", ".", "eyJzdWIiOiIxMjM0In0", ".", long, "07"],
+        &["-----BEGIN RSA PRIV", "ATE KEY-----\nMIIEow", long, "08\n-----END RSA PRIV", "ATE KEY-----"],
+        &["-----BEGIN OPENSSH PRIV", "ATE KEY-----\nb3BlbnNzaC1r", long, "09\n-----END OPENSSH PRIV", "ATE KEY-----"],
+        &["AI", "za", "SyA1234567890abcdefghijklmnopqrst10"],
+        &["sk", "_live_", long, "11"],
+        &["sk", "-proj-", long, "12"],
+        &["sk", "-ant-api03-", long, "13"],
+        &["hv", "s.", long, "14"],
+        &["np", "m_", long, "abcdefgh15"],
+        &["py", "pi-", "AgEIcHlwaS5vcmc", long, "16"],
+        &["GOC", "SPX-", long, "17"],
+    ];
+    forms.iter().map(|parts| parts.concat()).collect()
+}
+
+/// Secrets that are known by what stands around them: before, the secret, after.
+const SECRETS_BY_CONTEXT: [(&str, &str, &str); 10] = [
+    ("Authorization used SSWS ", "00abcDEF123_ghi-456JKL789mnoPQR31", " here"),
+    ("curl -H 'X: Bearer ", "mF_9.B5f-4.1JqM32", "' x"),
+    ("sent Basic ", "dXNlcjpwYXNzMTIz33", " then"),
+    ("postgres://app:", "hunter2planted34", "@db.example.com/x"),
+    ("https://x.example.com/callback?a=1&token=", "planted35abc", "&b=2"),
+    ("https://x.example.com/maps?x=1&api_key=", "planted36abc", ""),
+    ("export DB_PASSWORD=", "hunter2planted37", " ; run"),
+    ("body {\"user\":\"x\",\"clientSecret\": \"", "hunter2planted38", "\"} end"),
+    ("aws_secret_access_key = ", "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY39", ""),
+    ("https://hooks.slack.com/services/", "T00000000/B00000000/XXXXXXXXXX40", ""),
+];
+
+/// Names of keys whose values are secrets, whatever they look like.
+const SECRET_KEYS: [&str; 26] = [
+    "password",
+    "passwd",
+    "tempPassword",
+    "passphrase",
+    "passcode",
+    "pwd",
+    "secret",
+    "client_secret",
+    "private_key",
+    "api_key",
+    "X-Api-Key",
+    "secretAccessKey",
+    "signing_key",
+    "encryption_key",
+    "access_token",
+    "refresh_token",
+    "id_token",
+    "sessionToken",
+    "api_token",
+    "stateToken",
+    "token",
+    "jwt",
+    "Authorization",
+    "Set-Cookie",
+    "resetPasswordUrl",
+    "recovery_answer",
+];
+
+/// A secret that only its key gives away.
+fn secret_under(key: &str) -> String {
+    format!("plain-{}-planted", key.to_lowercase().replace(['_', '-'], "x"))
+}
+
+/// Everything that has to be gone: the text itself, and as JSON would write it.
+fn needles() -> Vec<Vec<u8>> {
+    let by_context = SECRETS_BY_CONTEXT.iter().map(|(_, secret, _)| (*secret).to_owned());
+    let by_key = SECRET_KEYS.iter().map(|key| secret_under(key));
+    let rest = ["Rex-the-dog-planted", "planted-in-nested-41", "907531948"].map(str::to_owned);
+    let all = secrets_by_form().into_iter().chain(by_context).chain(by_key).chain(rest);
+    // A key of several lines is searched by its middle.
+    let core = |secret: String| secret.lines().nth(1).map_or(secret.clone(), str::to_owned);
+    let mut needles: Vec<Vec<u8>> = all.map(|secret| core(secret).into_bytes()).collect();
+    let escaped = |needle: &Vec<u8>| {
+        needle
+            .windows(1)
+            .any(|byte| byte == b"/")
+            .then(|| String::from_utf8_lossy(needle).replace('/', "\\/").into_bytes())
+    };
+    needles.extend(needles.iter().filter_map(escaped).collect::<Vec<_>>());
+    needles
+}
+
+/// Events of Okta with this text in every place where a text may stand.
+fn okta_with(number: u32, text: &str) -> Vec<Value> {
+    let mut inside = joined(number, "2026-03-01T09:00:00Z", number, number);
+    inside["debugContext"]["debugData"]["note"] = json!(text);
+    inside["debugContext"]["debugData"]["requestUri"] = json!(format!("/api?x=1 {text}"));
+    inside["outcome"]["reason"] = json!(format!("because {text}"));
+    inside["displayMessage"] = json!(text);
+    inside["client"]["userAgent"]["rawUserAgent"] = json!(format!("agent {text}"));
+    inside["actor"]["displayName"] = json!(text);
+    inside["target"][0]["displayName"] = json!(format!("is {text}"));
+    inside["target"][1]["displayName"] = json!(text);
+    inside["unknown"] = json!({"deep": [{"list": [text]}], text: 1});
+    let mut known = joined(number, "2026-03-01T09:00:00Z", number, number);
+    known["conflicting"] = json!(text);
+    let mut unknown = joined(number + 10_000, "2026-03-01T09:00:00Z", number, number);
+    unknown["eventType"] = json!(text);
+    let mut id = joined(number + 20_000, "2026-03-01T09:00:00Z", number, number);
+    id["uuid"] = json!(text);
+    id["transaction"]["id"] = json!(text);
+    id["actor"]["id"] = json!(text);
+    id["actor"]["alternateId"] = json!(text);
+    // What is rejected: for its time, with the text in the message about it, and for its keys.
+    let mut rejected = joined(number + 30_000, text, number, number);
+    rejected["note"] = json!(text);
+    let mut no_zone = joined(number + 40_000, "2026-03-01 09:00:00", number, number);
+    no_zone["note"] = json!(text);
+    vec![inside, known, unknown, id, rejected, no_zone]
+}
+
+/// Bytes that do not parse, with this text in them.
+fn broken_with(number: u32, text: &str) -> Vec<Vec<u8>> {
+    let quoted = json!(text).to_string();
+    let event = okta_with(number + 50_000, text).swap_remove(0).to_string();
+    let mut truncated = event.clone().into_bytes();
+    truncated.pop();
+    let mut invalid = event.clone().into_bytes();
+    invalid.splice(1..1, *b"\"x\":\"\xff\xfe\",");
+    let deep = format!("{{\"a\":{}{quoted}{}}}", "[".repeat(40), "]".repeat(40));
+    let doubled = format!("{{\"note\":{quoted},\"note\":{quoted}}}");
+    let bare = format!("no json at all: {}", text.replace('\n', "\\n"));
+    vec![truncated, invalid, deep.into_bytes(), doubled.into_bytes(), bare.into_bytes()]
+}
+
+fn tickets_with(number: u32, text: &str) -> Vec<Value> {
+    let times = json!({"created_at": "2026-03-01T09:00:00Z", "updated_at": "2026-03-02T09:00:00Z"});
+    let mut ticket = json!({
+        "id": number, "subject": text, "description": format!("<p>{text}</p>"), "description_text": text,
+        "type": "Service Request", "status": 2, "requester_id": 5, "requested_for_id": 6,
+        "custom_fields": {
+            "justification": text, "rollback_plan": text, "revocation_trigger": text, "access_items": text,
+            "access_until": text, "other": text,
+        },
+        "tags": [text],
+    });
+    let mut agent = json!({
+        "id": number + 100, "first_name": text, "last_name": text, "email": format!("agent{number}@example.com"),
+        "role_ids": [1], "occasional": false, "active": true, "job_title": text, "signature": text,
+    });
+    let mut approval = json!({
+        "id": number + 200, "approver_id": 7, "approver_name": text, "approval_type": 1, "user_id": 5, "level": 1,
+        "approval_status": {"id": 1, "name": "approved"}, "latest_remark": text, "ticket_id": number,
+    });
+    for resource in [&mut ticket, &mut agent, &mut approval] {
+        resource.as_object_mut().unwrap().extend(times.as_object().unwrap().clone());
+    }
+    let webhook = json!({"freshservice_webhook": {
+        "ticket_id": format!("SR-{}", number + 300), "ticket_subject": text, "ticket_requester_name": text,
+        "ticket_status": "Open", "note": text,
+    }});
+    vec![json!({"ticket": ticket}), agent, approval, webhook]
+}
+
+fn fact_with(number: u32, text: &str) -> Value {
+    json!({
+        "id": format!("fact-{number}"), "source": {"system": "ci", "instance": "prod", "stream": "deploy"},
+        "facts": [{
+            "kind": "ticket.opened", "occurred_at": "2026-03-01T09:30:00Z",
+            "actor": {"id": "u1", "login": "jane", "name": text}, "object": {"id": format!("ticket/{number}"), "name": text},
+            "texts": {"subject": text, "justification": text},
+        }],
+    })
+}
+
+/// A ledger into which all of this went, and whose answers were asked for, so that the views are there too.
+fn filled_ledger() -> LedgerFolder {
+    let ledger = LedgerFolder::init();
+    let by_context = SECRETS_BY_CONTEXT.iter().map(|(before, secret, after)| format!("{before}{secret}{after}"));
+    let texts: Vec<String> = secrets_by_form().into_iter().chain(by_context).collect();
+    let (mut okta, mut freshservice, mut facts) = (Vec::new(), Vec::new(), Vec::new());
+    let push = |file: &mut Vec<u8>, bytes: &[u8]| {
+        file.extend_from_slice(bytes);
+        file.push(b'\n');
+    };
+    for (number, text) in (1..).zip(&texts) {
+        for event in okta_with(number, text) {
+            push(&mut okta, event.to_string().as_bytes());
+            // The same text, its slashes escaped, as some producers write them.
+            push(&mut okta, event.to_string().replace('/', "\\/").as_bytes());
+        }
+        broken_with(number, text).iter().for_each(|bytes| push(&mut okta, bytes));
+        for resource in tickets_with(number, text) {
+            push(&mut freshservice, resource.to_string().as_bytes());
+        }
+        push(&mut facts, fact_with(number, text).to_string().as_bytes());
+    }
+    for (number, key) in (60_000..).zip(SECRET_KEYS) {
+        let secret = secret_under(key);
+        let mut event = joined(number, "2026-03-01T09:00:00Z", 1, 1);
+        event["debugContext"]["debugData"][key] = json!(secret);
+        event["request"] = json!({key: {"value": [secret, 1, {"nested": "planted-in-nested-41"}]}});
+        push(&mut okta, event.to_string().as_bytes());
+        let mut broken = joined(number, "2026-03-01T09:00:00Z", 1, 1);
+        broken["debugContext"]["debugData"][key] = json!(secret);
+        let broken = broken.to_string();
+        push(&mut okta, &broken.as_bytes()[..broken.len() - 1]);
+        let mut ticket = tickets_with(number, "nothing").swap_remove(0);
+        ticket["ticket"]["custom_fields"][key] = json!(secret);
+        push(&mut freshservice, ticket.to_string().as_bytes());
+    }
+    // Okta's own object with credentials in it, and a password that is a number.
+    let credentials = json!({
+        "id": "00u9", "status": "ACTIVE", "created": "2026-03-01T09:00:00Z", "lastUpdated": "2026-03-01T09:00:00Z",
+        "profile": {"login": "someone@example.com", "email": "someone@example.com"},
+        "credentials": {
+            "password": {"value": secret_under("password")},
+            "recovery_question": {"question": "Which pet?", "answer": "Rex-the-dog-planted"},
+        },
+        "passcode": 907_531_948,
+    });
+    push(&mut okta, credentials.to_string().as_bytes());
+    // One that is too large to be read, with a secret at its end.
+    let mut large = joined(70_000, "2026-03-01T09:00:00Z", 1, 1);
+    large["padding"] = json!("x".repeat(5 << 20));
+    large["zz"] = json!({"password": secret_under("password"), "note": secrets_by_form()[2]});
+    push(&mut okta, large.to_string().as_bytes());
+
+    for (connector, bytes, name) in
+        [("okta", &okta, "o.jsonl"), ("freshservice", &freshservice, "f.jsonl"), ("fact", &facts, "a.jsonl")]
+    {
+        let summary = import(&ledger, connector, name, bytes);
+        assert!(summary.events > 20, "{connector}: {summary:?}");
+        if connector == "okta" {
+            assert!(summary.rejected > 100 && summary.conflicts > 20, "{summary:?}");
+        }
+    }
+    ledger.run(&["explain", "--all"]).ended(0);
+    ledger
+}
+
+fn import(ledger: &LedgerFolder, connector: &str, name: &str, bytes: &[u8]) -> ImportSummary {
+    let file = ledger.file(name, bytes);
+    let run = ledger.import(connector, &file, &["--output", "json"]).ended(0);
+    fs::remove_file(&file).unwrap();
+    run.json::<ImportResponse>().total.unwrap()
+}
+
+/// Everything that is stored, in parts with a name each.
+struct Stored {
+    parts: Vec<(String, Vec<u8>)>,
+}
+
+impl Stored {
+    fn of(ledger: &LedgerFolder) -> Self {
+        let mut parts = Vec::new();
+        for file in all_files(ledger.folder.path()) {
+            parts.push((file.display().to_string(), fs::read(&file).unwrap()));
+        }
+        let mut rows = 0;
+        for name in ["log", "derived", "views"] {
+            let path = ledger.data().join(name);
+            let options = rocksdb::Options::default();
+            let columns = DB::list_cf(&options, &path).unwrap();
+            let db = DB::open_cf_for_read_only(&options, &path, &columns, false).unwrap();
+            for column in &columns {
+                let handle = db.cf_handle(column).unwrap();
+                for row in db.iterator_cf(&handle, IteratorMode::Start) {
+                    let (key, value) = row.unwrap();
+                    rows += 1;
+                    parts.push((format!("{name}/{column}: {}", String::from_utf8_lossy(&key)), key.into_vec()));
+                    parts.push((format!("{name}/{column}"), value.into_vec()));
+                }
+            }
+        }
+        assert!(rows > 10, "the databases were read");
+        Self { parts }
+    }
+
+    /// The parts that hold one of these.
+    fn find(&self, needles: &[Vec<u8>]) -> Vec<String> {
+        let mut found = Vec::new();
+        for (name, bytes) in &self.parts {
+            let lower = bytes.to_ascii_lowercase();
+            for needle in needles.iter().filter(|needle| holds(&lower, &needle.to_ascii_lowercase())) {
+                found.push(format!("{:?} in {name:?}", String::from_utf8_lossy(needle)));
+            }
+        }
+        found
+    }
+}
+
+fn open(ledger: &LedgerFolder) -> Ledger {
+    let options = Options { clock: Box::new(SystemClock::new()), accept_clock: false, holder: "a test".to_owned() };
+    Ledger::open(&Location::new(&ledger.data(), None), options).unwrap()
+}
+
+fn indexes(reader: &Reader) -> impl Iterator<Item = RecordIndex> {
+    (0..reader.head().size.0).map(RecordIndex)
+}
+
+#[test]
+fn no_secret_is_stored() {
+    let ledger = filled_ledger();
+    let needles = needles();
+    let stored = Stored::of(&ledger);
+    let found = stored.find(&needles);
+    assert!(found.is_empty(), "{} places, such as {:#?}", found.len(), &found[..found.len().min(20)]);
+
+    let opened = open(&ledger);
+    let reader = opened.reader();
+    let (mut fingerprints, mut kept) = (0, Vec::new());
+    for index in indexes(&reader) {
+        kept.push((format!("record {index}"), reader.record_bytes(index).unwrap()));
+        if let Some(beside) = reader.beside(index).unwrap() {
+            let payload = beside.payload.clone().unwrap().content;
+            fingerprints += usize::from(holds(&payload, FINGERPRINT_PREFIX.as_bytes()));
+            kept.push((format!("beside {index}"), beside.encode_to_vec()));
+        }
+    }
+    let found = Stored { parts: kept }.find(&needles);
+    assert!(found.is_empty(), "{} places, such as {:#?}", found.len(), &found[..found.len().min(20)]);
+    assert!(fingerprints > 200, "what stands in their place: {fingerprints}");
+    drop((reader, opened));
+    // What is printed comes from there.
+    for arguments in [&["explain", "--all", "--output", "json"][..], &["deadletter", "list"], &["sources"]] {
+        let run = ledger.run(arguments).ended(0);
+        assert!(Stored { parts: vec![(String::new(), run.stdout)] }.find(&needles).is_empty(), "{arguments:?}");
+    }
+}
+
+/// Okta puts a password into an object: `"credentials": {"password": {"value": …}}`. Cut short, such a document does not
+/// parse, and what stands under a key that says secret is a secret all the same.
+#[test]
+fn no_secret_is_stored_of_a_document_that_is_cut_short() {
+    for key in ["password", "clientSecret", "token"] {
+        for under in [json!({"value": "planted-51"}), json!(["planted-51"]), json!({"a": {"b": [1, "planted-51"]}})] {
+            let ledger = LedgerFolder::init();
+            let mut event = joined(1, "2026-03-01T09:00:00Z", 1, 1);
+            event["credentials"] = json!({key: under});
+            let text = event.to_string();
+            let summary = import(&ledger, "okta", "cut.jsonl", &text.as_bytes()[..text.len() - 1]);
+            assert_eq!(summary.rejected, 1);
+            ledger.run(&["deadletter", "list"]).ended(0);
+            let found = Stored::of(&ledger).find(&[b"planted-51".to_vec()]);
+            assert!(found.is_empty(), "{}: {found:#?}", json!({key: under}));
+        }
+    }
+}
+
+/// Personal values, each a word that stands nowhere else.
+const PERSONAL: [&str; 22] = [
+    "Zelda Quimbleford",
+    "zelda.quimbleford@mailbox.example",
+    "zquimbleford",
+    "Quimbleford",
+    "+49 1512 3456789",
+    "0049-30-7654321",
+    "Plumtreeallee 17, 10999 Berlinchen",
+    "203.0.113.77",
+    "2001:db8::77aa",
+    "QuimblefordBrowser/9.1",
+    "Vicepresident-of-Quibbling",
+    "Departmentofquibbles",
+    "She is on sick leave, plumtree",
+    "Her badge is 77-plumtree-99",
+    "/home/zquimbleford/plumtree.txt",
+    "Plumtreeville",
+    "bo.plumtree@mailbox.example",
+    "Bo Plumtree",
+    "boplumtree",
+    "Zélda Ünderplumtree",
+    "plumtree-laptop-0042",
+    "personnel number 4711-plumtree",
+];
+
+/// Events that carry each of them in every field that is meant for such a value, and in those that are not.
+fn personal_events() -> Vec<(&'static str, Vec<Value>)> {
+    let [
+        name,
+        email,
+        login,
+        surname,
+        phone,
+        desk_phone,
+        street,
+        ip,
+        ip6,
+        agent,
+        title,
+        department,
+        note,
+        badge,
+        path,
+        city,
+        other_email,
+        other_name,
+        other_login,
+        accents,
+        device,
+        number,
+    ] = PERSONAL;
+    let person = json!({"id": "00uzelda", "type": "User", "alternateId": email, "displayName": name});
+    let by_login = json!({"id": "00uother", "type": "User", "alternateId": other_login, "displayName": other_name});
+    let by_email_alone = json!({"id": other_email, "type": "User", "alternateId": other_email, "displayName": accents});
+    let mut okta = Vec::new();
+    for (place, (who, event_type)) in (1..).zip([
+        (&person, "group.user_membership.add"),
+        (&by_login, "group.user_membership.add"),
+        (&by_email_alone, "group.user_membership.remove"),
+        (&person, "user.lifecycle.create"),
+        (&person, "user.account.update_profile"),
+        (&by_login, "user.account.privilege.grant"),
+        (&person, "user.session.start"),
+        (&person, "application.user_membership.add"),
+        (&person, "not.known.at.all"),
+    ]) {
+        let mut event = joined(place, "2026-03-01T09:00:00Z", 1, 1);
+        event["eventType"] = json!(event_type);
+        event["actor"] = who.clone();
+        event["displayMessage"] = json!(note);
+        event["outcome"]["reason"] = json!(badge);
+        event["client"] = json!({
+            "ipAddress": if place % 2 == 0 { ip } else { ip6 }, "device": device, "userAgent": {"rawUserAgent": agent},
+            "geographicalContext": {"city": city, "street": street},
+        });
+        event["debugContext"]["debugData"] = json!({
+            "requestUri": path, "privilegeGranted": "Super administrator", "changedAttributes": "mobilePhone,title",
+            "note": number, "requestId": format!("for {login}"),
+        });
+        event["transaction"]["id"] = json!(format!("by {surname}"));
+        let mut target = who.clone();
+        target["changeDetails"] = json!({
+            "from": {"mobilePhone": desk_phone},
+            "to": {"mobilePhone": phone, "title": title, "department": department, "managerId": other_email, "streetAddress": street},
+        });
+        let app = json!({"id": "0oa1", "type": "AppInstance", "displayName": "Mail", "alternateId": "Mail"});
+        let app_user = json!({"id": "0ua1", "type": "AppUser", "alternateId": login, "displayName": name});
+        event["target"] = json!([target, group(1), app, app_user]);
+        okta.push(event);
+    }
+    okta.push(json!({
+        "id": "00uzelda", "status": "ACTIVE", "created": "2026-03-01T09:00:00Z", "lastUpdated": "2026-03-01T09:00:00Z",
+        "profile": {
+            "login": email, "email": other_email, "firstName": "Zelda", "lastName": surname, "displayName": name,
+            "mobilePhone": phone, "primaryPhone": desk_phone, "title": title, "department": department,
+            "streetAddress": street, "city": city, "employeeNumber": number, "manager": other_name,
+        },
+    }));
+    // Rejected ones hold the same.
+    let mut rejected = okta[0].clone();
+    rejected["published"] = json!(name);
+    okta.push(rejected);
+
+    let times = json!({"created_at": "2026-03-01T09:00:00Z", "updated_at": "2026-03-02T09:00:00Z"});
+    let mut freshservice = vec![
+        json!({
+            "id": 1, "subject": note, "description_text": badge, "type": "Service Request", "status": 2,
+            "requester_id": 5, "requested_for_id": 6, "email": email, "phone": phone, "cc_emails": [other_email],
+            "custom_fields": {
+                "justification": note, "rollback_plan": path, "revocation_trigger": badge, "access_items": name,
+                "access_until": number, "access_operation": other_name, "badge": badge,
+            },
+        }),
+        json!({
+            "id": 2, "first_name": "Zelda", "last_name": surname, "email": email, "role_ids": [1], "occasional": true,
+            "active": true, "job_title": title, "mobile_phone_number": phone, "work_phone_number": desk_phone,
+            "address": street, "background_information": note, "department_names": [department],
+        }),
+        json!({
+            "id": 3, "first_name": "Bo", "last_name": "Plumtree", "primary_email": other_email, "active": true,
+            "secondary_emails": [email], "job_title": title, "mobile_phone_number": phone, "address": street,
+            "location_name": city,
+        }),
+        json!({
+            "id": 4, "approver_id": 7, "approver_name": name, "approval_type": 1, "user_id": 5, "level": 1,
+            "approval_status": {"id": 2, "name": "rejected"}, "latest_remark": note, "ticket_id": 1,
+            "delegatee": other_name,
+        }),
+        json!({
+            "id": 5, "ticket_id": 1, "requester_id": 5, "status": 1, "subject": accents,
+            "fields": {
+                "cf_employee_name": name, "cf_email": email, "cf_job_title": title, "cf_department": department,
+                "cf_location": city, "cf_date_of_joining": badge,
+            },
+            "actors": {"HR Manager": other_name}, "lookup_values": {},
+        }),
+        json!({
+            "id": 6, "name": other_name, "description": note, "members": [5], "observers": [], "leaders": [],
+        }),
+    ];
+    for resource in &mut freshservice {
+        resource.as_object_mut().unwrap().extend(times.as_object().unwrap().clone());
+    }
+    freshservice.push(json!({"freshservice_webhook": {
+        "ticket_id": "SR-9", "ticket_subject": note, "ticket_status": name, "ticket_type": surname,
+        "ticket_requester_id": email, "ticket_requester_email": email, "ticket_requester_name": name,
+        "ticket_agent_email": other_email, "ticket_requested_for_email": other_email, "ticket_approval_status": other_name,
+    }}));
+
+    let document = |fact: Value| {
+        let mut fact = fact;
+        fact["occurred_at"] = json!("2026-03-01T09:30:00Z");
+        json!({
+            "id": format!("{} of {name}", fact["kind"]), "facts": [fact],
+            "source": {"system": "ci", "instance": "prod", "stream": "deploy"},
+        })
+    };
+    let mut facts: Vec<Value> = [
+        json!({
+            "kind": "grant.added", "actor": {"id": email, "login": login, "email": email, "name": name},
+            "subject": {"login": other_login, "email": other_email, "name": other_name},
+            "object": {"id": "role/deployer", "name": accents}, "transaction": format!("by {surname}"), "request": number,
+        }),
+        json!({
+            "kind": "account.updated", "subject": {"id": "u1", "login": login},
+            "changed": {"phone": phone, "title": title}, "department": department,
+            "manager": {"login": other_login, "name": other_name},
+        }),
+        json!({"kind": "lifecycle.mover", "subject": {"id": "u1", "login": login}, "department": department}),
+        json!({
+            "kind": "approval.rejected", "object": {"id": "ticket/1"}, "approval_id": number,
+            "approver": {"email": email, "name": name}, "remark": note,
+        }),
+        json!({"kind": "purpose.declared", "object": {"kind": "credential", "id": "api_key/1", "name": device}, "purpose": badge}),
+    ]
+    .map(document)
+    .to_vec();
+    // Rejected: a name where a code has to be.
+    facts.push(json!({"id": email, "source": {"system": name, "instance": "prod", "stream": "deploy"}, "facts": []}));
+    vec![("okta", okta), ("freshservice", freshservice), ("fact", facts)]
+}
+
+#[test]
+fn no_personal_value_is_in_a_record() {
+    let ledger = LedgerFolder::init();
+    for (connector, events) in personal_events() {
+        let mut bytes: Vec<u8> = events.iter().flat_map(|event| format!("{event}\n").into_bytes()).collect();
+        bytes.extend_from_slice(format!("broken by {}, {}\n", PERSONAL[0], PERSONAL[1]).as_bytes());
+        let summary = import(&ledger, connector, &format!("{}.jsonl", PERSONAL[2]), &bytes);
+        let expected = u64::try_from(events.len()).unwrap() + 1;
+        assert_eq!(summary.events + summary.rejected, expected, "{connector}: {summary:?}");
+        let letters = ledger.run(&["deadletter", "list"]).ended(0);
+        assert!(summary.rejected <= 2, "{connector}: {summary:?}\n{}", letters.text());
+    }
+    let needles: Vec<Vec<u8>> = PERSONAL.iter().map(|value| value.as_bytes().to_vec()).collect();
+    let opened = open(&ledger);
+    let reader = opened.reader();
+    let (mut records, mut beside) = (Vec::new(), Vec::new());
+    for index in indexes(&reader) {
+        let record = reader.record(index).unwrap();
+        records.push((format!("{:#?}", record.body), reader.record_bytes(index).unwrap()));
+        if let Some(found) = reader.beside(index).unwrap() {
+            beside.push((format!("beside {index}"), found.payload.unwrap().content));
+        }
+    }
+    let found = Stored { parts: records }.find(&needles);
+    assert!(found.is_empty(), "{} places, such as {}", found.len(), found.join("\n"));
+    // The search finds what is there: the payloads hold all of it.
+    let beside = Stored { parts: beside };
+    for needle in &needles {
+        assert!(!beside.find(std::slice::from_ref(needle)).is_empty(), "{}", String::from_utf8_lossy(needle));
+    }
+    drop((reader, opened));
+
+    // Nor is it in what is made of the records, or in what is handed out: nodes, known events, positions, anchor, policy.
+    let mut parts = Vec::new();
+    for name in ["ledger.anchor", "ledger.policy"] {
+        parts.push((name.to_owned(), fs::read(ledger.beside(name)).unwrap()));
+    }
+    let options = rocksdb::Options::default();
+    for (name, columns) in [("log", &["default", "records"][..]), ("derived", &["default", "nodes", "events"])] {
+        let path = ledger.data().join(name);
+        let all = DB::list_cf(&options, &path).unwrap();
+        let db = DB::open_cf_for_read_only(&options, &path, &all, false).unwrap();
+        for column in columns {
+            for row in db.iterator_cf(&db.cf_handle(column).unwrap(), IteratorMode::Start) {
+                let (key, value) = row.unwrap();
+                parts.push((format!("{name}/{column}"), [key, value].concat()));
+            }
+        }
+    }
+    let found = Stored { parts }.find(&needles);
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// Whom a search may find although no record names them: the views do that, and they are read back from beside.
+#[test]
+fn people_are_found_by_what_no_record_holds() {
+    let ledger = LedgerFolder::init();
+    let (_, events) = personal_events().swap_remove(0);
+    let bytes: Vec<u8> = events.iter().flat_map(|event| format!("{event}\n").into_bytes()).collect();
+    import(&ledger, "okta", "a.jsonl", &bytes);
+    for name in [PERSONAL[1], PERSONAL[0], "account:okta:default:00uzelda"] {
+        ledger.run(&["state", name]).ended(0);
+    }
+}
