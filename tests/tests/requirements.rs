@@ -181,7 +181,7 @@ fn import(ledger: &InsideLedger, files: &[&counterfoil_scenario::File]) {
         let path = ledger.folder.path().join(file.name.replace('/', "-"));
         fs::write(&path, &file.bytes).unwrap();
         ledger.pass(60);
-        ledger.import(file.connector, &path, false);
+        ledger.import(file.connector, &path, true);
     }
 }
 
