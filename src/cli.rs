@@ -226,7 +226,7 @@ pub struct HistoryArguments {
 /// What differs between two moments of an entity
 #[derive(Args)]
 #[command(
-    after_help = "Example:\n  counterfoil diff yuki.moreau@tallyhall.example --data ledger --system okta --from 2026-01-01Z --at 2026-07-01Z"
+    after_help = "Example:\n  counterfoil diff yuki.moreau@tallyhall.example --data ledger --system okta \\\n    --from 2026-01-01Z --at 2026-07-01Z"
 )]
 pub struct DiffArguments {
     #[command(flatten)]

@@ -27,7 +27,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde_json::Value;
 
 const KILLS: usize = 50;
-const KILLED_EVENTS: usize = 80_000;
+const KILLED_EVENTS: usize = 50_000;
 const FLIPS: u64 = 200;
 
 /// 2026-03-01T00:00:00Z, when the companies of these tests have been at work for two months.
@@ -54,14 +54,14 @@ fn an_import_that_is_killed_fifty_times_loses_and_doubles_nothing() {
         midway += usize::from(acknowledged <= KILLED_EVENTS as u64);
         // Half of the time the next import finds things as they are; else somebody looks at them first.
         if kill % 2 == 0 {
-            check_recovered(&ledger, &anchored);
+            check_recovered(&ledger, &anchored, is_complete);
         }
     }
     eprintln!("{midway} of {KILLS} kills hit an import that was not complete");
     let last: ImportResponse = ledger.import("okta", &file, &["--output", "json"]).json();
     let total = last.total.unwrap();
     let known = total.events + total.duplicates + total.resumed_documents;
-    assert_eq!((known, total.rejected, total.conflicts), (KILLED_EVENTS as u64, 0, 0));
+    assert_eq!((known, total.rejected, total.conflicts), (KILLED_EVENTS as u64, 0, 0), "{total:?}");
     let report: FsckReport = ledger.run(&["fsck", "--output", "json"]).json();
     assert!(report.sound, "{report:?}");
 
@@ -88,8 +88,9 @@ fn kill_import(ledger: &LedgerFolder, file: &Path, size: u64, milliseconds: u64)
     child.wait().unwrap();
 }
 
-/// Opens the ledger, and checks that it goes on from what was acknowledged, and that its position is that of its records.
-fn check_recovered(ledger: &LedgerFolder, anchored: &Checkpoint) {
+/// Opens the ledger, and checks that it goes on from what was acknowledged, and that its position is that of its records;
+/// or behind it, where a complete file is read once more.
+fn check_recovered(ledger: &LedgerFolder, anchored: &Checkpoint, is_read_again: bool) {
     let opened = open(&location(ledger)).unwrap();
     let reader = opened.reader();
     let head = reader.head();
@@ -97,7 +98,8 @@ fn check_recovered(ledger: &LedgerFolder, anchored: &Checkpoint) {
     verify_consistency(anchored.size, anchored.root, head.size, head.root, &path).unwrap();
     let Ok(first) = reader.record(RecordIndex(1)) else { return };
     let channel = first.provenance.unwrap().position.unwrap().channel;
-    assert_eq!(reader.position(&channel).unwrap().unwrap().next, head.size.0 - 1);
+    let next = reader.position(&channel).unwrap().unwrap().next;
+    assert!(next == head.size.0 - 1 || is_read_again && next < head.size.0, "{next} of {}", head.size);
 }
 
 fn anchored(ledger: &LedgerFolder) -> Checkpoint {

@@ -383,7 +383,7 @@ const PERSONAL: [&str; 22] = [
     "2001:db8::77aa",
     "QuimblefordBrowser/9.1",
     "Vicepresident-of-Quibbling",
-    "Departmentofquibbles",
+    "Department of Quibbles",
     "She is on sick leave, plumtree",
     "Her badge is 77-plumtree-99",
     "/home/zquimbleford/plumtree.txt",
@@ -544,7 +544,7 @@ fn personal_events() -> Vec<(&'static str, Vec<Value>)> {
             "kind": "approval.rejected", "object": {"id": "ticket/1"}, "approval_id": number,
             "approver": {"email": email, "name": name}, "remark": note,
         }),
-        json!({"kind": "purpose.declared", "object": {"kind": "credential", "id": "api_key/1", "name": device}, "purpose": badge}),
+        json!({"kind": "purpose.declared", "subject": {"id": "u1", "login": login}, "object": {"kind": "credential", "id": "api_key/1", "name": device}, "purpose": badge}),
     ]
     .map(document)
     .to_vec();
