@@ -190,6 +190,9 @@ struct Form {
     only_random: bool,
 }
 
+static NESTED: LazyLock<Regex> =
+    LazyLock::new(|| compile(&format!(r#"(?i:{ENDINGS}|["'](?:{WHOLE}))[-_. ]?\\*["']\s*:\s*(?<s>[\[{{])"#)));
+
 static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
     let form = |only_random: bool| move |pattern: &str| Form { pattern: compile(pattern), only_random };
     let certain = [
@@ -231,7 +234,7 @@ fn compile(pattern: &str) -> Regex {
 
 /// Replaces whatever has the form of a secret.
 fn scan<'b>(bytes: &'b [u8], key: &DigestKey) -> Cow<'b, [u8]> {
-    let mut scanned = Cow::Borrowed(bytes);
+    let mut scanned = scan_nested(bytes, key);
     for form in FORMS.iter() {
         if !form.pattern.is_match(&scanned) {
             continue;
@@ -242,6 +245,47 @@ fn scan<'b>(bytes: &'b [u8], key: &DigestKey) -> Cow<'b, [u8]> {
         }
     }
     scanned
+}
+
+/// Replaces an object or an array under the name of a secret, whole, up to where its bracket closes or the bytes end.
+fn scan_nested<'b>(bytes: &'b [u8], key: &DigestKey) -> Cow<'b, [u8]> {
+    let mut kept: Vec<u8> = Vec::new();
+    let mut done = 0;
+    while let Some(found) = NESTED.captures(&bytes[done..]).and_then(|found| found.name("s")) {
+        let start = done + found.start();
+        let end = start + bracket_length(&bytes[start..]);
+        kept.extend_from_slice(&bytes[done..start]);
+        kept.push(b'"');
+        kept.extend_from_slice(fingerprint(&bytes[start..end], key).as_bytes());
+        kept.push(b'"');
+        done = end;
+    }
+    if done == 0 {
+        return Cow::Borrowed(bytes);
+    }
+    kept.extend_from_slice(&bytes[done..]);
+    Cow::Owned(kept)
+}
+
+/// How far it is from an opening bracket to the one that closes it, brackets in strings aside; or to the end.
+fn bracket_length(bytes: &[u8]) -> usize {
+    let (mut depth, mut in_string, mut escaped) = (0u32, false, false);
+    for (position, byte) in bytes.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => depth += 1,
+            b'}' | b']' if !in_string => {
+                depth -= 1;
+                if depth == 0 {
+                    return position + 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    bytes.len()
 }
 
 fn replacement(found: &Captures<'_>, form: &Form, key: &DigestKey) -> Vec<u8> {

@@ -386,7 +386,7 @@ const PERSONAL: [&str; 22] = [
     "Department of Quibbles",
     "She is on sick leave, plumtree",
     "Her badge is 77-plumtree-99",
-    "/home/zquimbleford/plumtree.txt",
+    "/srv/people/zquimbleford/plumtree.txt",
     "Plumtreeville",
     "bo.plumtree@mailbox.example",
     "Bo Plumtree",

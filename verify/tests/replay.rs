@@ -356,6 +356,7 @@ fn naive_ticket(state: &mut State, fact: &Fact, evidence: Evidence) {
         FactKind::TicketCancelled => TicketStatus::Cancelled as i32,
         _ => old.status,
     };
+    let was_cancelled = old.status == TicketStatus::Cancelled as i32;
     let newest = |new: i32, old: i32| if new == 0 { old } else { new };
     ticket.version = Ticket {
         r#type: new.r#type,
@@ -365,6 +366,11 @@ fn naive_ticket(state: &mut State, fact: &Fact, evidence: Evidence) {
         source_decision: newest(new.source_decision, old.source_decision),
         ..Ticket::default()
     };
+    if ticket.version.status != TicketStatus::Cancelled as i32 {
+        ticket.cancelled = None;
+    } else if !was_cancelled {
+        ticket.cancelled = Some(evidence);
+    }
     if ticket.version.source_decision != old.source_decision {
         ticket.source_decided = Some(evidence);
     }
