@@ -110,13 +110,23 @@ pub fn import(
         Some((digest, _)) => format!("file/{digest}"),
         None => format!("stdin/{}", json::hex(&options.seed_secret[..8])),
     };
-    let channel = format!("{name}/{}/{}", connector.name(), options.instance);
-    let position = ledger.reader().position(&channel)?.unwrap_or_default();
-    let start = if position.complete { 0 } else { position.next };
-
     let documents = input.documents().map_err(failed)?;
     let read_bytes = documents.read_bytes();
     let digest_key = DigestKey::new(*ledger.keys().ingest());
+    // Whatever makes other events of the same bytes starts from the beginning: what is known is a duplicate.
+    let manner = format!(
+        "{} {} {} {} {}",
+        documents.layout(),
+        connector.version(),
+        options.backfill,
+        options.assume_utc,
+        options.ticket_instance
+    );
+    let manner = &digest_key.hex("counterfoil/manner/v1", manner.as_bytes())[..8];
+    let channel = format!("{name}/{}/{}/{manner}", connector.name(), options.instance);
+    let position = ledger.reader().position(&channel)?.unwrap_or_default();
+    let start = if position.complete { 0 } else { position.next };
+
     let delivered = Delivered {
         connector,
         context: Context {

@@ -67,13 +67,14 @@ pub(crate) fn next_time(
 ) -> Result<RecordedAt> {
     let jump = match last {
         Some(last) if last.boot_id == now.boot_id && !now.boot_id.is_empty() => {
-            (now.wall.seconds - last.wall.seconds) - (now.since_boot - last.since_boot)
+            let by_wall = now.wall.seconds.saturating_sub(last.wall.seconds);
+            by_wall.saturating_sub(now.since_boot.saturating_sub(last.since_boot))
         }
-        Some(last) => (now.wall.seconds - last.wall.seconds).min(0),
+        Some(last) => now.wall.seconds.saturating_sub(last.wall.seconds).min(0),
         None if is_accepted => 0,
-        None => (now.wall.seconds - floor.0.seconds).min(0),
+        None => now.wall.seconds.saturating_sub(floor.0.seconds).min(0),
     };
-    if jump.abs() > JUMP_SECONDS_MAX {
+    if jump.unsigned_abs() > JUMP_SECONDS_MAX.unsigned_abs() {
         return Err(LedgerError::ClockJumped { seconds: jump });
     }
     Ok(RecordedAt(now.wall).max(floor))

@@ -11,7 +11,7 @@ use counterfoil_proto::v1::{AccessOperation, Decision, Delivery, EntityKind, Fac
 use crate::approval::{Derived, derive};
 use crate::entity::EntityId;
 use crate::replay::{FactAt, named};
-use crate::state::{Evidence, TicketState};
+use crate::state::{Evidence, ItemState, TicketState};
 use crate::time::{Moment, OccurredAt};
 
 /// The version of the rules in this module: an answer names it.
@@ -37,8 +37,25 @@ pub struct Change<'a> {
 pub struct Candidate<'a> {
     /// The ticket with its approvals.
     pub state: &'a TicketState,
+    /// The same as it stood when the change happened, as far as any version of then is recorded: what is decided or
+    /// edited afterwards does not change what was approved at the time.
+    pub at_change: Option<&'a TicketState>,
     /// How its records were delivered: backfill only if all of them were.
     pub delivery: Delivery,
+}
+
+impl<'a> Candidate<'a> {
+    /// What it asked for when the change happened; where no version of then says so, what it asks for at last.
+    fn items(&self) -> &'a [ItemState] {
+        let then = self.at_change.map(|then| then.items.as_slice()).filter(|items| !items.is_empty());
+        then.unwrap_or(&self.state.items)
+    }
+
+    /// Whom it was for when the change happened; where no version of then says so, whom it is for at last.
+    fn beneficiary(&self) -> &'a [String] {
+        let then = self.at_change.map(|then| then.beneficiary.as_slice()).filter(|names| !names.is_empty());
+        then.unwrap_or(&self.state.beneficiary)
+    }
 }
 
 /// What one ticket says about a change.
@@ -61,10 +78,10 @@ pub fn explicit_tickets(fact: &FactAt<'_>) -> Vec<EntityId> {
 /// What a ticket says about a change that names it.
 pub fn judge_explicit(change: &Change<'_>, candidate: &Candidate<'_>) -> Judgement {
     let mut judgement = judge_decision(change, candidate);
-    if !covers_beneficiary(change, candidate.state) {
+    if !covers_beneficiary(change, candidate) {
         judgement.verdict = Verdict::OtherBeneficiary;
         judgement.order_on_sources_word = false;
-    } else if !candidate.state.items.is_empty() && !covers_item(change, candidate.state) {
+    } else if !candidate.items().is_empty() && !covers_item(change, candidate.items()) {
         judgement.verdict = Verdict::OutOfScope;
         judgement.order_on_sources_word = false;
     }
@@ -74,8 +91,8 @@ pub fn judge_explicit(change: &Change<'_>, candidate: &Candidate<'_>) -> Judgeme
 /// What a ticket says about a change that names no ticket; none if it is for somebody else, for something else, or for
 /// another time.
 pub fn judge_window(change: &Change<'_>, candidate: &Candidate<'_>) -> Option<Judgement> {
-    let fits = covers_beneficiary(change, candidate.state)
-        && covers_item(change, candidate.state)
+    let fits = covers_beneficiary(change, candidate)
+        && covers_item(change, candidate.items())
         && in_window(change.fact.evidence.occurred_at(), candidate.state);
     fits.then(|| judge_decision(change, candidate))
 }
@@ -84,7 +101,12 @@ pub fn judge_window(change: &Change<'_>, candidate: &Candidate<'_>) -> Option<Ju
 fn judge_decision(change: &Change<'_>, candidate: &Candidate<'_>) -> Judgement {
     let decision = final_decision(candidate.state);
     let backfill = change.delivery == Delivery::Backfill && candidate.delivery == Delivery::Backfill;
+    let then = candidate.at_change.and_then(approved_by);
     let verdict = match decision {
+        _ if let Some(by) = then => match by.index > change.fact.evidence.index && !backfill {
+            true => Verdict::ApprovedRecordedLate,
+            false => Verdict::Approved,
+        },
         Some(Derived { decision: Decision::Approved, completed_by: Some(by) }) => {
             let change = change.fact.evidence;
             let tolerated = change.occurred_at().0.plus_seconds(CLOCK_TOLERANCE_SECONDS);
@@ -111,6 +133,14 @@ fn judge_decision(change: &Change<'_>, candidate: &Candidate<'_>) -> Judgement {
     Judgement { verdict, decision, order_on_sources_word: backfill && decided }
 }
 
+/// The decision that completed the approval of a ticket that is approved, and not cancelled.
+fn approved_by(ticket: &TicketState) -> Option<Evidence> {
+    match final_decision(ticket) {
+        Some(Derived { decision: Decision::Approved, completed_by }) if ticket.cancelled.is_none() => completed_by,
+        _ => None,
+    }
+}
+
 /// What the approvals come to; where none is recorded, what the source itself says.
 pub fn final_decision(ticket: &TicketState) -> Option<Derived> {
     derive(ticket).or_else(|| {
@@ -119,12 +149,12 @@ pub fn final_decision(ticket: &TicketState) -> Option<Derived> {
     })
 }
 
-fn covers_beneficiary(change: &Change<'_>, ticket: &TicketState) -> bool {
-    ticket.beneficiary.iter().any(|beneficiary| change.beneficiary.contains(beneficiary))
+fn covers_beneficiary(change: &Change<'_>, candidate: &Candidate<'_>) -> bool {
+    candidate.beneficiary().iter().any(|beneficiary| change.beneficiary.contains(beneficiary))
 }
 
 /// Whether the ticket asks for what the change did.
-fn covers_item(change: &Change<'_>, ticket: &TicketState) -> bool {
+fn covers_item(change: &Change<'_>, items: &[ItemState]) -> bool {
     let fact = change.fact.fact;
     let operation = match fact.kind() {
         FactKind::GrantRemoved
@@ -153,7 +183,7 @@ fn covers_item(change: &Change<'_>, ticket: &TicketState) -> bool {
         }
         None => (Vec::new(), "account".to_owned(), change.fact.source.system.clone()),
     };
-    ticket.items.iter().any(|asked| {
+    items.iter().any(|asked| {
         let item = &asked.item;
         let by_target = targets.iter().any(|target| asked.targets.contains(&target.to_string()));
         let any_of_type = asked.targets.is_empty() && item.target_type == format!("{system}:{target_type}");

@@ -64,7 +64,7 @@ fn judge<T>(
     let fact: FactAt<'_> = facts_of(&record).next().unwrap();
     let beneficiary = BTreeSet::from([U1.to_owned(), "identifier:ff".to_owned()]);
     let change = Change { fact, delivery: deliveries.0, beneficiary: &beneficiary };
-    judge(&change, &Candidate { state: ticket, delivery: deliveries.1 })
+    judge(&change, &Candidate { state: ticket, at_change: None, delivery: deliveries.1 })
 }
 
 const LIVE: (Delivery, Delivery) = (Delivery::Live, Delivery::Live);
@@ -340,4 +340,35 @@ fn rows_before_the_sources_own_value() {
     ticket.approvals.clear();
     ticket.version.source_decision = 0;
     assert_eq!(final_decision(&ticket), None);
+}
+
+/// What happens to a ticket after the change does not change what was approved when the change happened.
+#[test]
+fn a_change_is_judged_by_the_ticket_of_its_time() {
+    let then = approved();
+    let g2 = ItemState { item: item(Some(group("g2")), "okta:group_member"), targets: vec!["other".into()] };
+    let cases: &[(&str, fn(&mut TicketState, ItemState), Verdict)] = &[
+        ("nothing", |_, _| {}, Verdict::Approved),
+        ("decided again", |t, _| set(t, row(Decision::Approved, 60, CHANGED + 1_000)), Verdict::Approved),
+        ("rejected", |t, _| set(t, row(Decision::Rejected, 60, CHANGED + 1_000)), Verdict::Approved),
+        ("edited", |t, g2| t.items = vec![g2], Verdict::Approved),
+        ("for somebody else", |t, _| t.beneficiary = vec!["account:okta:acme:u2".into()], Verdict::Approved),
+    ];
+    for (what, happens, expected) in cases {
+        let mut at_last = then.clone();
+        happens(&mut at_last, g2.clone());
+        let judged = |at_last: &TicketState, then: &TicketState| {
+            judge(grant_of(group("g1")), at_last, LIVE, |change, candidate| {
+                judge_explicit(change, &Candidate { at_change: Some(then), ..*candidate })
+            })
+        };
+        assert_eq!(judged(&at_last, &then).verdict, *expected, "{what}");
+    }
+    // And the other way round: what was edited to fit does not fit.
+    let mut edited = approved();
+    edited.items = vec![g2];
+    let verdict = judge(grant_of(group("g1")), &approved(), LIVE, |change, candidate| {
+        judge_explicit(change, &Candidate { at_change: Some(&edited), ..*candidate }).verdict
+    });
+    assert_eq!(verdict, Verdict::OutOfScope);
 }

@@ -17,6 +17,8 @@ use crate::prepare::Document;
 
 /// The largest document, in bytes. Of a larger one the beginning is kept, and the rest is skipped.
 pub const DOCUMENT_BYTES_MAX: usize = 64 << 20;
+/// What some programs put before UTF-8. It is no part of the first document.
+const BYTE_ORDER_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
 /// How much of a document that is too large is kept.
 const KEPT_BYTES: usize = 1 << 20;
 
@@ -136,8 +138,19 @@ pub struct Documents {
 impl Documents {
     fn new(inner: Box<dyn Read + Send>, lines_by_name: bool, read_bytes: Arc<AtomicU64>) -> io::Result<Self> {
         let mut reader = BufReader::with_capacity(1 << 18, inner);
+        if reader.fill_buf()?.starts_with(BYTE_ORDER_MARK) {
+            reader.consume(BYTE_ORDER_MARK.len());
+        }
         let layout = if lines_by_name { Layout::Lines } else { guess_layout(reader.fill_buf()?) };
         Ok(Self { reader, layout, sequence: 0, line: 0, in_array: false, read_bytes })
+    }
+
+    /// How the input falls into documents: their numbers mean something only together with it.
+    pub fn layout(&self) -> &'static str {
+        match self.layout {
+            Layout::Lines => "lines",
+            Layout::Values => "values",
+        }
     }
 
     /// How many bytes of the input, as they lie there, have been read.
@@ -201,6 +214,11 @@ impl Documents {
             let buffer = self.reader.fill_buf()?;
             if buffer.is_empty() {
                 collected.trim();
+                if collected.size == 0 && self.in_array {
+                    // The array was cut off between two elements: its open bracket is what cannot be read.
+                    self.in_array = false;
+                    collected.push(b"[");
+                }
                 return Ok((collected.size > 0).then_some(collected));
             }
             let mut used = 0;

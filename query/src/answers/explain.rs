@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use counterfoil_proto::v1::{Delivery, ExplainChangeResponse, Explanation, LinkRule, LinkedTicket, Record, Verdict};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::link::{
-    Candidate, Change, Judgement, RULE_VERSION, explicit_tickets, judge_explicit, judge_window,
+    CLOCK_TOLERANCE_SECONDS, Candidate, Change, Judgement, RULE_VERSION, explicit_tickets, judge_explicit, judge_window,
 };
 use counterfoil_verify::replay::{FactAt, facts_of, named};
 use counterfoil_verify::state::{State, TicketState};
@@ -171,7 +171,7 @@ impl Query<'_> {
         named.dedup();
         let mut judged = Vec::new();
         for ticket in &named {
-            judged.push(match self.ticket(ticket, size)? {
+            judged.push(match self.ticket(ticket, change, size)? {
                 Some(read) => {
                     let judgement = judge_explicit(change, &read.candidate());
                     read.judged(ticket, change, judgement, aliases)
@@ -194,7 +194,7 @@ impl Query<'_> {
             candidates.extend(changes::requests_for(&self.view, alias)?);
         }
         for ticket in &candidates {
-            let Some(read) = self.ticket(ticket, size)? else { continue };
+            let Some(read) = self.ticket(ticket, change, size)? else { continue };
             if let Some(judgement) = judge_window(change, &read.candidate()) {
                 judged.push(read.judged(ticket, change, judgement, aliases));
             }
@@ -206,20 +206,26 @@ impl Query<'_> {
         Ok((LinkRule::Window, judged))
     }
 
-    /// A ticket as all its known records leave it; none if they say nothing about it.
-    fn ticket(&self, ticket: &EntityId, size: TreeSize) -> Result<Option<ReadTicket>> {
+    /// A ticket as all its known records leave it, and as it stood at the change; none if they say nothing about it.
+    fn ticket(&self, ticket: &EntityId, change: &Change<'_>, size: TreeSize) -> Result<Option<ReadTicket>> {
+        let changed_at = change.fact.evidence.occurred_at().0.plus_seconds(CLOCK_TOLERANCE_SECONDS);
+        let mut at_change = None;
         let mut state = State::default();
         let mut records = BTreeSet::new();
         let mut is_backfill = true;
         let end = OccurredAt(Moment::MAX);
         for delta in deltas::read(&self.view, &entity_prefix(ticket), FIRST, end, size)? {
             let (position, delta) = delta?;
+            if position.0.0 > changed_at && at_change.is_none() {
+                at_change = Some(state.ticket.clone());
+            }
             delta.apply(&mut state, ticket, position);
             is_backfill &= delta.delivery() == Delivery::Backfill;
             records.insert(position.1.0);
         }
         let delivery = if is_backfill { Delivery::Backfill } else { Delivery::Live };
-        Ok(state.ticket.map(|state| ReadTicket { state, delivery, records }))
+        let at_change = at_change.unwrap_or_else(|| state.ticket.clone());
+        Ok(state.ticket.map(|state| ReadTicket { state, at_change, delivery, records }))
     }
 
     fn linked_ticket(&self, judged: &Judged) -> Result<LinkedTicket> {
@@ -235,13 +241,14 @@ impl Query<'_> {
 /// A ticket and the records that it rests on.
 struct ReadTicket {
     state: TicketState,
+    at_change: Option<TicketState>,
     delivery: Delivery,
     records: BTreeSet<u64>,
 }
 
 impl ReadTicket {
     fn candidate(&self) -> Candidate<'_> {
-        Candidate { state: &self.state, delivery: self.delivery }
+        Candidate { state: &self.state, at_change: self.at_change.as_ref(), delivery: self.delivery }
     }
 
     /// The link rests on the change, on the ticket, and on whatever makes its beneficiary that of the change.
