@@ -1,4 +1,5 @@
 //! How a file falls into documents.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::io::Write;
 use std::path::Path;

@@ -342,12 +342,15 @@ fn rows_before_the_sources_own_value() {
     assert_eq!(final_decision(&ticket), None);
 }
 
+/// What happens to a ticket, also with another item, and the verdict that it gives.
+type Edit = (&'static str, fn(&mut TicketState, ItemState), Verdict);
+
 /// What happens to a ticket after the change does not change what was approved when the change happened.
 #[test]
 fn a_change_is_judged_by_the_ticket_of_its_time() {
     let then = approved();
     let g2 = ItemState { item: item(Some(group("g2")), "okta:group_member"), targets: vec!["other".into()] };
-    let cases: &[(&str, fn(&mut TicketState, ItemState), Verdict)] = &[
+    let cases: &[Edit] = &[
         ("nothing", |_, _| {}, Verdict::Approved),
         ("decided again", |t, _| set(t, row(Decision::Approved, 60, CHANGED + 1_000)), Verdict::Approved),
         ("rejected", |t, _| set(t, row(Decision::Rejected, 60, CHANGED + 1_000)), Verdict::Approved),
