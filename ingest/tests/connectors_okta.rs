@@ -58,8 +58,7 @@ fn a_whole_event_in_native_shape() {
         lines(&reading),
         ["grant.added subject=00u2#<human> object=group_member/00g1# actor=00u1admin#<human> \
              via=api_token/00Tsync1<token> ticket=freshservice:default:ticket/1042 \
-             ticket=freshservice:default:change/17 ticket=freshservice:default:ticket/77 \
-             ticket=freshservice:default:ticket/5 @2026-03-01T09:30:00Z+123ms"]
+             ticket=freshservice:default:ticket/77 ticket=freshservice:default:ticket/5 @2026-03-01T09:30:00Z+123ms"]
     );
     let correlation = reading.facts[0].correlation.as_ref().unwrap();
     assert_eq!(correlation.transaction, "Zb1AbC");

@@ -4,8 +4,9 @@
 mod common;
 
 use common::{Native, TestLedger, approval, entity, fact, grant, occurred, of_system, recorded, ticket, unmapped};
+use counterfoil_proto::v1::fact::Detail;
 use counterfoil_proto::v1::record::Body;
-use counterfoil_proto::v1::{DifferenceKind, EventConflict, FactKind, RejectReason, SourceRejected};
+use counterfoil_proto::v1::{DifferenceKind, EventConflict, Fact, FactKind, Ownership, RejectReason, SourceRejected};
 use counterfoil_query::{ChangeSelector, ExplainFilter, HistoryRequest, Period, Query, QueryError, Views};
 use counterfoil_verify::time::{Moment, OccurredAt};
 use counterfoil_verify::tree::RecordIndex;
@@ -136,6 +137,44 @@ fn a_history_comes_in_pages_that_later_records_do_not_change() {
     assert!(matches!(ask(&query, &first.next_page_token, other), Err(QueryError::PageToken(_))));
     assert!(matches!(ask(&query, "zz", ALWAYS), Err(QueryError::PageToken(_))));
     assert_eq!(ask(&query, "", Period { from: occurred(60), until: occurred(65) }).unwrap().entries.len(), 1);
+}
+
+/// What is gone was taken away by a fact, and that is the evidence: the last such fact, as far as was known.
+#[test]
+fn what_was_removed_rests_on_its_removal() {
+    let ledger = TestLedger::new();
+    let who = |id: &str| Some(ledger.who(id, &[]));
+    let native = |fact| Native::new("okta", vec![of_system("okta", fact)]);
+    let membership = |kind, seconds| native(fact(kind, seconds, who(ANN), who(GROUP)));
+    let owned = |kind, seconds| {
+        let detail = Some(Detail::Ownership(Ownership { owner: who(BEA), ..Ownership::default() }));
+        native(Fact { detail, ..fact(kind, seconds, who(ANN), None) })
+    };
+    let records = ledger.record(vec![
+        membership(FactKind::GrantAdded, 10),
+        membership(FactKind::GrantRemoved, 20),
+        membership(FactKind::GrantAdded, 30),
+        owned(FactKind::OwnerAssigned, 31),
+        membership(FactKind::GrantModified, 35),
+        owned(FactKind::OwnerRemoved, 38),
+    ]);
+    let late = ledger.at(100).record_one(membership(FactKind::GrantRemoved, 36));
+    let views = ledger.views();
+    let query = views.query().unwrap();
+    let removed = |who: &str, from, to, known| {
+        let answer = query.diff(&entity(who), (occurred(from), None), (occurred(to), known)).unwrap();
+        let removed = answer.differences.into_iter().filter(|one| one.kind() == DifferenceKind::Removed);
+        removed.map(|one| (one.what, one.evidence.unwrap().record)).collect::<Vec<_>>()
+    };
+    let (grant, owner) = (|record| ("grant".to_owned(), record), |record| ("owner".to_owned(), record));
+    for end in [ANN, GROUP] {
+        assert_eq!(removed(end, 15, 25, None), [grant(records[1])]);
+        assert_eq!(removed(end, 15, 37, None), [grant(late)]);
+        assert_eq!(removed(end, 15, 37, Some(recorded(50))), []);
+    }
+    assert_eq!(removed(GROUP, 35, 22, None), [grant(records[1])], "backwards, too");
+    assert_eq!(removed(ANN, 32, 50, None), [grant(late), owner(records[5])]);
+    assert_eq!(removed(ANN, 32, 5, None), [grant(records[2]), owner(records[3])], "not there yet: no fact removed it");
 }
 
 #[test]

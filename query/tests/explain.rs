@@ -4,7 +4,10 @@
 mod common;
 
 use common::{Native, START, TestLedger, approval, fact, grant, occurred, of_system, recorded, ticket};
-use counterfoil_proto::v1::{Confidence, Delivery, Explanation, Fact, FactKind, LinkRule, Outcome, Verdict};
+use counterfoil_proto::v1::fact::Detail;
+use counterfoil_proto::v1::{
+    Confidence, Delivery, Entitlement, Explanation, Fact, FactKind, LinkRule, Outcome, Verdict,
+};
 use counterfoil_query::{ChangeSelector, ExplainFilter, Period, QueryError};
 use counterfoil_verify::time::{Moment, OccurredAt};
 use counterfoil_verify::tree::RecordIndex;
@@ -189,8 +192,9 @@ fn the_answer_names_whom_and_what_it_rests_on() {
         "Approved by Bo Ode (level 1, 2026-01-01T02:00:00Z) on ticket/7 before the change; \
          executed by 00svc with api_token/00T1."
     );
-    // Ann at Freshservice, the ticket, its approval, and the change, which says what her address is at Okta.
-    assert_eq!(explained.tickets[0].records, [1, 3, 4, 5]);
+    // Ann at Freshservice, and whose address it was at Okta when she asked; the ticket, its approval, and the change, which
+    // says what her address is.
+    assert_eq!(explained.tickets[0].records, [1, 2, 3, 4, 5]);
     assert!(!explained.order_on_sources_word);
 }
 
@@ -238,6 +242,102 @@ fn what_was_not_known_then_does_not_count() {
     assert_eq!(by_day(1).unwrap(), Verdict::NoneRecorded);
     assert_eq!(by_day(2).unwrap(), Verdict::Pending);
     assert_eq!(by_day(3).unwrap(), Verdict::ApprovedRecordedLate);
+}
+
+/// An address is given away: whom a ticket means depends on who had it when the ticket was opened.
+#[test]
+fn a_ticket_is_for_whoever_had_the_address_when_it_was_opened() {
+    let newcomer = "account:okta:default:00u2";
+    // When Ann's account was deleted, when the newcomer's was created, whose access changed; explained?
+    let cases = [
+        ("she still had it, the newcomer has it now", 4, 5, newcomer, Verdict::NoneRecorded, Verdict::OtherBeneficiary),
+        ("she still had it, and the change was hers", 20, 25, ANN, Verdict::Approved, Verdict::Approved),
+        ("it was free, and the newcomer got it", 0, 5, newcomer, Verdict::Approved, Verdict::Approved),
+        ("it was free, and the change was hers", 0, 5, ANN, Verdict::NoneRecorded, Verdict::OtherBeneficiary),
+        ("the newcomer had it", 0, 0, newcomer, Verdict::Approved, Verdict::Approved),
+        ("the newcomer had it, and the change was hers", 0, 0, ANN, Verdict::NoneRecorded, Verdict::OtherBeneficiary),
+    ];
+    for (what, deleted, created, subject, unnamed, named) in cases {
+        for (tickets, expected) in [(&[][..], unnamed), (&[7][..], named)] {
+            let case = Case::new();
+            let who = |id: &str| case.ledger.who(id, &["ann@example.com"]);
+            let of_account = |kind, hours: i64, id: &str| {
+                Native::new("okta", vec![of_system("okta", fact(kind, hours * HOUR + 60, Some(who(id)), None))])
+            };
+            let asked = ticket(
+                FactKind::TicketOpened,
+                HOUR,
+                7,
+                Some(case.ledger.email("ann@example.com")),
+                Some(case.ledger.who(GROUP, &[])),
+            );
+            let change = grant(10 * HOUR, who(subject), case.ledger.who(GROUP, &[]), tickets);
+            let explained = case.explain(vec![
+                of_account(FactKind::AccountDeleted, deleted, ANN),
+                of_account(FactKind::AccountCreated, created, newcomer),
+                Native::new("freshservice", vec![asked]),
+                case.decided(2, 7, FactKind::ApprovalGranted),
+                Native { id: Some("the-change".to_owned()), ..Native::new("okta", vec![change]) },
+            ]);
+            assert_eq!(explained.verdict(), expected, "{what}, tickets {tickets:?}: {}", explained.summary);
+        }
+    }
+}
+
+#[test]
+fn a_ticket_for_a_former_address_is_found() {
+    let case = Case::new();
+    let address = |address: &str| Some(case.ledger.who(ANN, &[address]));
+    let married = of_system("okta", fact(FactKind::AccountUpdated, 5 * HOUR, address("ann.new@example.com"), None));
+    let asked = ticket(
+        FactKind::TicketOpened,
+        HOUR,
+        7,
+        Some(case.ledger.email("ann@example.com")),
+        Some(case.ledger.who(GROUP, &[])),
+    );
+    let change = grant(10 * HOUR, address("ann.new@example.com").unwrap(), case.ledger.who(GROUP, &[]), &[]);
+    let explained = case.explain(vec![
+        Native::new("freshservice", vec![asked]),
+        case.decided(2, 7, FactKind::ApprovalGranted),
+        Native::new("okta", vec![married]),
+        Native { id: Some("the-change".to_owned()), ..Native::new("okta", vec![change]) },
+    ]);
+    assert_eq!(explained.verdict(), Verdict::Approved, "{}", explained.summary);
+}
+
+#[test]
+fn what_a_group_comes_to_mean_is_a_change() {
+    let case = Case::new();
+    let role = "entitlement:okta:default:role/ORG_ADMIN";
+    let meaning = |added: &[&str], removed: &[&str], tickets: &[u32]| {
+        let refs = |ids: &[&str]| ids.iter().map(|id| case.ledger.who(id, &[])).collect();
+        let detail =
+            Entitlement { implies_added: refs(added), implies_removed: refs(removed), ..Entitlement::default() };
+        let named = grant(10 * HOUR, case.ledger.who(ANN, &[]), case.ledger.who(GROUP, &[]), tickets);
+        let detail = (detail != Entitlement::default()).then_some(Detail::Entitlement(detail));
+        let fact = Fact { kind: FactKind::EntitlementChanged.into(), subject: None, detail, ..named };
+        Native::new("okta", vec![of_system("okta", fact)])
+    };
+    let indexes = case.ledger.record(vec![
+        case.opened(1, 7, "account:freshservice:default:5", role),
+        case.decided(2, 7, FactKind::ApprovalGranted),
+        meaning(&[role], &[], &[7]),
+        meaning(&[role], &[], &[]),
+        meaning(&[], &[role], &[]),
+        meaning(&[], &[], &[]),
+    ]);
+    let views = case.ledger.views();
+    let query = views.query().unwrap();
+    let always = Period { from: OccurredAt(Moment::MIN), until: OccurredAt(Moment::MAX) };
+    let listed = query.explain_all(always, None, ExplainFilter::All).unwrap();
+    let listed: Vec<_> = listed.map(|one| one.unwrap()).map(|one| (one.change.unwrap().record, one.verdict)).collect();
+    let (approved, none) = (Verdict::Approved as i32, Verdict::NoneRecorded as i32);
+    assert_eq!(listed, [(indexes[2], approved), (indexes[3], none)]);
+    for (number, expected) in [(4, Verdict::NoneRecorded), (5, Verdict::NotAChange)] {
+        let selector = ChangeSelector::Record(RecordIndex(indexes[number]), None);
+        assert_eq!(query.explain(&selector, None).unwrap().explanations[0].verdict(), expected);
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use counterfoil_proto::v1::{Fact, FactKind, Record, Ref, Source, fact::Detail, record::Body};
+use counterfoil_proto::v1::{Entitlement, Fact, FactKind, Record, Ref, Source, fact::Detail, record::Body};
 
 use crate::entity::EntityId;
 use crate::identifier::Token;
@@ -230,16 +230,38 @@ pub fn kind_group(kind: FactKind) -> Group {
     }
 }
 
-/// Whether a fact of this kind, where it succeeded, gives somebody access that they did not have: what an approval is
-/// asked for.
-pub fn gives_access(kind: FactKind) -> bool {
-    matches!(
-        kind,
+/// Whether a fact, where it succeeded, gives somebody access that they did not have: what an approval is asked for. What
+/// an entitlement comes to imply is given to all its holders.
+pub fn gives_access(fact: &Fact) -> bool {
+    match fact.kind() {
         FactKind::AccountCreated
-            | FactKind::AccountEnabled
-            | FactKind::GrantAdded
-            | FactKind::GrantModified
-            | FactKind::CredentialCreated
-            | FactKind::CredentialEnabled
-    )
+        | FactKind::AccountEnabled
+        | FactKind::GrantAdded
+        | FactKind::GrantModified
+        | FactKind::CredentialCreated
+        | FactKind::CredentialEnabled => true,
+        FactKind::EntitlementDefined | FactKind::EntitlementChanged => {
+            matches!(&fact.detail, Some(Detail::Entitlement(detail)) if !detail.implies_added.is_empty())
+        }
+        _ => false,
+    }
+}
+
+/// Whether a fact, where it succeeded, takes access away and gives none.
+pub fn takes_access(fact: &Fact) -> bool {
+    match fact.kind() {
+        FactKind::AccountDisabled
+        | FactKind::AccountDeleted
+        | FactKind::GrantRemoved
+        | FactKind::GrantExpired
+        | FactKind::CredentialDisabled
+        | FactKind::CredentialRevoked
+        | FactKind::CredentialExpired
+        | FactKind::EntitlementRemoved => true,
+        FactKind::EntitlementChanged => {
+            let removes = |detail: &Entitlement| !detail.implies_removed.is_empty();
+            !gives_access(fact) && matches!(&fact.detail, Some(Detail::Entitlement(detail)) if removes(detail))
+        }
+        _ => false,
+    }
 }

@@ -6,13 +6,17 @@
 
 use std::collections::BTreeSet;
 
-use counterfoil_proto::v1::{AccessOperation, Decision, Delivery, EntityKind, FactKind, TicketStatus, Verdict};
+use counterfoil_proto::v1::{
+    AccessItem, AccessOperation, Decision, Delivery, EntityKind, Ref, TicketStatus, Verdict, fact::Detail,
+};
 
 use crate::approval::{Derived, derive};
 use crate::entity::EntityId;
+use crate::fact::takes_access;
+use crate::identifier::Token;
 use crate::replay::{FactAt, named};
 use crate::state::{Evidence, ItemState, TicketState};
-use crate::time::{Moment, OccurredAt};
+use crate::time::Moment;
 
 /// The version of the rules in this module: an answer names it.
 pub const RULE_VERSION: u32 = 1;
@@ -28,8 +32,8 @@ pub struct Change<'a> {
     pub fact: FactAt<'a>,
     /// How its records were delivered: backfill only if all of them were.
     pub delivery: Delivery,
-    /// Every entity, in text form, that stands for the one whose access changed: accounts and identifiers.
-    pub beneficiary: &'a BTreeSet<String>,
+    /// Every entity that stood for the one whose access changed, when it changed: accounts, persons and identifiers.
+    pub beneficiary: &'a BTreeSet<EntityId>,
 }
 
 /// A ticket as replayed at the moment of the question, and whether any record it rests on was live.
@@ -40,21 +44,23 @@ pub struct Candidate<'a> {
     /// The same as it stood when the change happened, as far as any version of then is recorded: what is decided or
     /// edited afterwards does not change what was approved at the time.
     pub at_change: Option<&'a TicketState>,
+    /// Every entity that stood for its beneficiary when the ticket was opened: an identifier may have been given to
+    /// somebody else since.
+    pub beneficiary: &'a BTreeSet<EntityId>,
     /// How its records were delivered: backfill only if all of them were.
     pub delivery: Delivery,
 }
 
 impl<'a> Candidate<'a> {
-    /// What it asked for when the change happened; where no version of then says so, what it asks for at last.
-    fn items(&self) -> &'a [ItemState] {
-        let then = self.at_change.map(|then| then.items.as_slice()).filter(|items| !items.is_empty());
-        then.unwrap_or(&self.state.items)
+    /// The version that counts for what it asks for: that of then, where one is recorded.
+    fn then(&self) -> &'a TicketState {
+        self.at_change.unwrap_or(self.state)
     }
 
-    /// Whom it was for when the change happened; where no version of then says so, whom it is for at last.
-    fn beneficiary(&self) -> &'a [String] {
-        let then = self.at_change.map(|then| then.beneficiary.as_slice()).filter(|names| !names.is_empty());
-        then.unwrap_or(&self.state.beneficiary)
+    /// What it asked for when the change happened; where no version of then says so, what it asks for at last.
+    fn items(&self) -> &'a [ItemState] {
+        let then = Some(self.then().items.as_slice()).filter(|items| !items.is_empty());
+        then.unwrap_or(&self.state.items)
     }
 }
 
@@ -69,21 +75,41 @@ pub struct Judgement {
     pub order_on_sources_word: bool,
 }
 
+/// Whom a ticket was for when the change happened, in text form; where no version of then says so, whom it is for at
+/// last.
+pub fn named_beneficiary<'a>(state: &'a TicketState, at_change: Option<&'a TicketState>) -> &'a [String] {
+    let then = at_change.map(|then| then.beneficiary.as_slice()).filter(|names| !names.is_empty());
+    then.unwrap_or(&state.beneficiary)
+}
+
 /// The tickets that the change itself names.
 pub fn explicit_tickets(fact: &FactAt<'_>) -> Vec<EntityId> {
     let tickets = fact.fact.correlation.iter().flat_map(|correlation| &correlation.tickets);
     tickets.flat_map(|ticket| named(ticket, fact.source)).collect()
 }
 
-/// What a ticket says about a change that names it.
+/// What a ticket says about a change that names it. The name alone approves nothing: the ticket has to be for the same
+/// beneficiary, access and time. One that does not say for whom or what it is cannot show that this was approved.
 pub fn judge_explicit(change: &Change<'_>, candidate: &Candidate<'_>) -> Judgement {
     let mut judgement = judge_decision(change, candidate);
-    if !covers_beneficiary(change, candidate) {
-        judgement.verdict = Verdict::OtherBeneficiary;
+    let needs_beneficiary = !change.beneficiary.is_empty();
+    let mismatch = if needs_beneficiary && !candidate.beneficiary.is_empty() && !is_same(change, candidate) {
+        Some(Verdict::OtherBeneficiary)
+    } else {
+        match standing(change, candidate, Limits::explicit) {
+            Standing::Covered => None,
+            Standing::OtherTime => Some(Verdict::OutOfWindow),
+            Standing::OtherAccess => Some(Verdict::OutOfScope),
+        }
+    };
+    if let Some(mismatch) = mismatch {
+        judgement.verdict = mismatch;
         judgement.order_on_sources_word = false;
-    } else if !candidate.items().is_empty() && !covers_item(change, candidate.items()) {
-        judgement.verdict = Verdict::OutOfScope;
-        judgement.order_on_sources_word = false;
+        return judgement;
+    }
+    let is_unspecific = candidate.items().is_empty() || needs_beneficiary && candidate.beneficiary.is_empty();
+    if is_unspecific && matches!(judgement.verdict, Verdict::Approved | Verdict::ApprovedRecordedLate) {
+        judgement.verdict = Verdict::ApprovedUnspecific;
     }
     judgement
 }
@@ -91,9 +117,9 @@ pub fn judge_explicit(change: &Change<'_>, candidate: &Candidate<'_>) -> Judgeme
 /// What a ticket says about a change that names no ticket; none if it is for somebody else, for something else, or for
 /// another time.
 pub fn judge_window(change: &Change<'_>, candidate: &Candidate<'_>) -> Option<Judgement> {
-    let fits = covers_beneficiary(change, candidate)
-        && covers_item(change, candidate.items())
-        && in_window(change.fact.evidence.occurred_at(), candidate.state);
+    let fits = is_same(change, candidate)
+        && !candidate.items().is_empty()
+        && standing(change, candidate, Limits::window) == Standing::Covered;
     fits.then(|| judge_decision(change, candidate))
 }
 
@@ -149,64 +175,139 @@ pub fn final_decision(ticket: &TicketState) -> Option<Derived> {
     })
 }
 
-fn covers_beneficiary(change: &Change<'_>, candidate: &Candidate<'_>) -> bool {
-    candidate.beneficiary().iter().any(|beneficiary| change.beneficiary.contains(beneficiary))
+/// Whether a ticket is for the one whose access changed. Within one system the accounts decide: an identifier that both
+/// share says nothing where it meant another account when the ticket was opened.
+fn is_same(change: &Change<'_>, candidate: &Candidate<'_>) -> bool {
+    let subject: Vec<EntityId> =
+        change.fact.fact.subject.iter().flat_map(|subject| named(subject, change.fact.source)).collect();
+    if subject.iter().any(|one| has_place(one) && candidate.beneficiary.contains(one)) {
+        return true;
+    }
+    let places: BTreeSet<_> = candidate.beneficiary.iter().filter(|one| has_place(one)).map(place).collect();
+    let known_there = |one: &EntityId| has_place(one) && places.contains(&place(one));
+    if subject.iter().any(known_there) {
+        return false;
+    }
+    let by_account = change.beneficiary.iter().any(known_there);
+    let mut shared = change.beneficiary.intersection(candidate.beneficiary);
+    shared.any(|one| has_place(one) || !by_account)
 }
 
-/// Whether the ticket asks for what the change did.
-fn covers_item(change: &Change<'_>, items: &[ItemState]) -> bool {
-    let fact = change.fact.fact;
-    let operation = match fact.kind() {
-        FactKind::GrantRemoved
-        | FactKind::GrantExpired
-        | FactKind::AccountDisabled
-        | FactKind::AccountDeleted
-        | FactKind::AccountLocked
-        | FactKind::CredentialRevoked
-        | FactKind::CredentialExpired
-        | FactKind::CredentialDisabled => AccessOperation::Remove,
-        _ => AccessOperation::Add,
-    };
-    let (targets, target_type, system) = match &fact.object {
-        Some(object) => {
-            // A name counts as the id does, since a ticket may know nothing else.
-            let by_name = object.tokens.iter().map(|token| counterfoil_proto::v1::Ref {
-                kind: EntityKind::Identifier.into(),
-                tokens: vec![token.clone()],
-                ..Default::default()
-            });
-            let mut targets = named(object, change.fact.source);
-            targets.extend(by_name.flat_map(|name| named(&name, change.fact.source)));
-            let target_type = object.id.split_once('/').map_or("", |(target_type, _)| target_type).to_owned();
-            let system = if object.system.is_empty() { &change.fact.source.system } else { &object.system };
-            (targets, target_type, system.clone())
-        }
-        None => (Vec::new(), "account".to_owned(), change.fact.source.system.clone()),
-    };
-    items.iter().any(|asked| {
-        let item = &asked.item;
-        let by_target = targets.iter().any(|target| asked.targets.contains(&target.to_string()));
-        let any_of_type = asked.targets.is_empty() && item.target_type == format!("{system}:{target_type}");
-        item.operation() == operation && (by_target || any_of_type)
+/// Where somebody has one entity: as a person, or as an account in one system.
+fn place(entity: &EntityId) -> (EntityKind, &str, &str) {
+    (entity.kind(), entity.system(), entity.instance())
+}
+
+fn has_place(entity: &EntityId) -> bool {
+    entity.kind() != EntityKind::Identifier
+}
+
+/// What a ticket that is for the right beneficiary says about a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Covered,
+    OtherTime,
+    OtherAccess,
+}
+
+/// Whether the ticket asks for what the change did, for the time at which it did so. A ticket that asks for nothing in
+/// particular has its own time only.
+fn standing(
+    change: &Change<'_>,
+    candidate: &Candidate<'_>,
+    limits: fn(&Candidate<'_>, Option<&AccessItem>) -> Limits,
+) -> Standing {
+    let moment = change.fact.evidence.occurred_at().0;
+    let in_time = |item| if limits(candidate, item).hold(moment) { Standing::Covered } else { Standing::OtherTime };
+    let items = candidate.items();
+    if items.is_empty() {
+        return in_time(None);
+    }
+    let asked_for = asked_for(change, items);
+    let standings: Vec<Standing> = asked_for.map(|asked| in_time(Some(&asked.item))).collect();
+    match standings.as_slice() {
+        [] => Standing::OtherAccess,
+        some if some.contains(&Standing::Covered) => Standing::Covered,
+        _ => Standing::OtherTime,
+    }
+}
+
+/// The items that ask for what the change did.
+fn asked_for<'i>(change: &Change<'_>, items: &'i [ItemState]) -> impl Iterator<Item = &'i ItemState> {
+    let FactAt { fact, source, .. } = change.fact;
+    let operation = if takes_access(fact) { AccessOperation::Remove } else { AccessOperation::Add };
+    let mut changed: Vec<&Ref> = fact.object.iter().collect();
+    if let Some(Detail::Entitlement(detail)) = &fact.detail {
+        changed.extend(detail.implies_added.iter().chain(&detail.implies_removed));
+    }
+    let mut targets: BTreeSet<String> = BTreeSet::new();
+    let mut types: BTreeSet<String> = BTreeSet::new();
+    for object in changed {
+        // A name counts as the id does, since a ticket may know nothing else.
+        let names = object.tokens.iter().filter_map(|token| Token::from_slice(token).ok());
+        let names = names.map(|token| EntityId::identifier(&token));
+        targets.extend(named(object, source).into_iter().chain(names).map(|entity| entity.to_string()));
+        let system = if object.system.is_empty() { &source.system } else { &object.system };
+        types.extend(object.id.split_once('/').map(|(target_type, _)| format!("{system}:{target_type}")));
+    }
+    if fact.object.is_none() {
+        types.insert(format!("{}:account", source.system));
+    }
+    items.iter().filter(move |asked| {
+        let by_target = asked.targets.iter().any(|target| targets.contains(target));
+        let any_of_type = asked.targets.is_empty() && types.contains(&asked.item.target_type);
+        asked.item.operation() == operation && (by_target || any_of_type)
     })
 }
 
-/// Whether a change falls into the time that a ticket is for: its own window, or else from its opening until 14 days
-/// after its decision.
-fn in_window(occurred_at: OccurredAt, ticket: &TicketState) -> bool {
-    let of = |evidence: &Evidence| evidence.occurred_at().0;
-    let item_from =
-        ticket.items.iter().filter_map(|asked| asked.item.from.as_ref()).min_by_key(|time| Moment::of(time));
-    let item_until =
-        ticket.items.iter().filter_map(|asked| asked.item.until.as_ref()).max_by_key(|time| Moment::of(time));
-    let opened = ticket.opened.as_ref().map_or(of(&ticket.evidence), of);
-    // Ticket and items may both give limits: the narrower one holds.
-    let starts = item_from.into_iter().chain(ticket.version.window_start.as_ref());
-    let start = starts.map(Moment::of).max().unwrap_or(opened);
-    let decided = final_decision(ticket).and_then(|derived| derived.completed_by).map_or(opened, |by| of(&by));
-    let covered = || decided.plus_seconds(WINDOW_SECONDS);
-    let end = ticket.version.window_end.as_ref().map_or_else(covered, Moment::of);
-    let end = item_until.map_or(end, |until| end.min(Moment::of(until)));
-    let moment = occurred_at.0;
-    start.plus_seconds(-CLOCK_TOLERANCE_SECONDS) <= moment && moment <= end.plus_seconds(CLOCK_TOLERANCE_SECONDS)
+/// The time that a ticket is for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Limits {
+    start: Option<Moment>,
+    end: Option<Moment>,
+}
+
+impl Limits {
+    /// What ticket and item say themselves: the narrower one holds.
+    fn own(candidate: &Candidate<'_>, item: Option<&AccessItem>) -> Self {
+        let version = &candidate.then().version;
+        let starts = version.window_start.iter().chain(item.and_then(|item| item.from.as_ref()));
+        let ends = version.window_end.iter().chain(item.and_then(|item| item.until.as_ref()));
+        Self { start: starts.map(Moment::of).max(), end: ends.map(Moment::of).min() }
+    }
+
+    /// Of a ticket that the change names: its own; one without an end of its own ends 14 days after it was closed.
+    fn explicit(candidate: &Candidate<'_>, item: Option<&AccessItem>) -> Self {
+        let own = Self::own(candidate, item);
+        let closed = candidate.then().closed.as_ref().map(|closed| closed.occurred_at().0);
+        let stale = || closed.map(|closed| closed.max(decided_at(candidate)).plus_seconds(WINDOW_SECONDS));
+        Self { end: own.end.or_else(stale), ..own }
+    }
+
+    /// Of a ticket that the change does not name: its own; or else from its opening until 14 days after its decision.
+    fn window(candidate: &Candidate<'_>, item: Option<&AccessItem>) -> Self {
+        let own = Self::own(candidate, item);
+        let covered = decided_at(candidate).plus_seconds(WINDOW_SECONDS);
+        let end = match candidate.then().version.window_end {
+            Some(_) => own.end,
+            None => Some(own.end.map_or(covered, |end| end.min(covered))),
+        };
+        Self { start: own.start.or(Some(opened_at(candidate.state))), end }
+    }
+
+    fn hold(&self, moment: Moment) -> bool {
+        self.start.is_none_or(|start| start.plus_seconds(-CLOCK_TOLERANCE_SECONDS) <= moment)
+            && self.end.is_none_or(|end| moment <= end.plus_seconds(CLOCK_TOLERANCE_SECONDS))
+    }
+}
+
+/// When a ticket was opened; where nothing says so, when it was last changed.
+fn opened_at(ticket: &TicketState) -> Moment {
+    ticket.opened.as_ref().unwrap_or(&ticket.evidence).occurred_at().0
+}
+
+/// When a ticket was decided; where nothing says so, when it was opened.
+fn decided_at(candidate: &Candidate<'_>) -> Moment {
+    let by = final_decision(candidate.state).and_then(|derived| derived.completed_by);
+    by.map_or_else(|| opened_at(candidate.state), |by| by.occurred_at().0)
 }

@@ -319,10 +319,9 @@ fn apply_ticket(state: &mut State, fact: &FactAt<'_>) {
         FactKind::TicketCancelled => version.set_status(TicketStatus::Cancelled),
         _ => {}
     }
-    ticket.cancelled = match version.status() {
-        TicketStatus::Cancelled => ticket.cancelled.or(Some(fact.evidence)),
-        _ => None,
-    };
+    let since = |is_so: bool, held: Option<Evidence>| is_so.then(|| held.unwrap_or(fact.evidence));
+    ticket.cancelled = since(version.status() == TicketStatus::Cancelled, ticket.cancelled);
+    ticket.closed = since(version.status() == TicketStatus::Closed, ticket.closed);
     version.window_start = newer.window_start.or(version.window_start);
     version.window_end = newer.window_end.or(version.window_end);
     if newer.source_decision != 0 {
@@ -392,6 +391,11 @@ fn apply_approval(state: &mut State, fact: &FactAt<'_>) {
         }
         if approval.approver.is_empty() {
             approval.approver = held.approver;
+        }
+        // A row that is delivered again with the same decision was decided when it was first.
+        let same_person = approval.decided_by.is_empty() || approval.decided_by == held.decided_by;
+        if approval.decision == held.decision && same_person {
+            (approval.decided_by, approval.evidence) = (held.decided_by, held.evidence);
         }
     }
     ticket.approvals.insert(row, approval);

@@ -204,6 +204,9 @@ pub struct TicketState {
     /// Since when it is cancelled, where it is.
     #[prost(message, optional, tag = "10")]
     pub cancelled: Option<Evidence>,
+    /// Since when it is closed, where it is.
+    #[prost(message, optional, tag = "11")]
+    pub closed: Option<Evidence>,
 }
 
 /// One access that a ticket asks for.

@@ -6,18 +6,21 @@ mod support;
 use std::collections::BTreeSet;
 
 use counterfoil_proto::v1::{
-    AccessItem, AccessOperation, Correlation, Decision, Delivery, EntityKind, Fact, FactKind, Ref, Ticket,
-    TicketStatus, Time, Verdict,
+    AccessItem, AccessOperation, Correlation, Decision, Delivery, Entitlement, EntityKind, Fact, FactKind, Ref, Ticket,
+    TicketStatus, Time, Verdict, fact::Detail,
 };
+use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::link::{
     CLOCK_TOLERANCE_SECONDS, Candidate, Change, Judgement, WINDOW_SECONDS, explicit_tickets, final_decision,
-    judge_explicit, judge_window,
+    judge_explicit, judge_window, named_beneficiary,
 };
 use counterfoil_verify::replay::{FactAt, facts_of};
 use counterfoil_verify::state::{ApprovalState, Evidence, ItemState, TicketState};
 use support::*;
 
 const U1: &str = "account:okta:acme:u1";
+/// An identifier of u1.
+const ID1: &str = "identifier:ffffffffffffffffffffffffffffffff";
 const G1: &str = "entitlement:okta:acme:group_member/g1";
 /// When the ticket was opened, when it was approved, and when the change happened, unless a case says otherwise.
 const OPENED: i64 = 1_000;
@@ -60,11 +63,28 @@ fn judge<T>(
     deliveries: (Delivery, Delivery),
     judge: impl Fn(&Change<'_>, &Candidate<'_>) -> T,
 ) -> T {
+    judge_at(fact, ticket, None, deliveries, judge)
+}
+
+/// The same, with the ticket as it stood at the change.
+fn judge_at<T>(
+    fact: Fact,
+    ticket: &TicketState,
+    at_change: Option<&TicketState>,
+    deliveries: (Delivery, Delivery),
+    judge: impl Fn(&Change<'_>, &Candidate<'_>) -> T,
+) -> T {
     let record = record_of(CHANGE_INDEX, vec![fact]);
     let fact: FactAt<'_> = facts_of(&record).next().unwrap();
-    let beneficiary = BTreeSet::from([U1.to_owned(), "identifier:ff".to_owned()]);
+    let beneficiary = if fact.fact.subject.is_some() { entities(&[U1, ID1]) } else { BTreeSet::new() };
     let change = Change { fact, delivery: deliveries.0, beneficiary: &beneficiary };
-    judge(&change, &Candidate { state: ticket, at_change: None, delivery: deliveries.1 })
+    let names: Vec<&str> = named_beneficiary(ticket, at_change).iter().map(String::as_str).collect();
+    let candidate = Candidate { state: ticket, at_change, beneficiary: &entities(&names), delivery: deliveries.1 };
+    judge(&change, &candidate)
+}
+
+fn entities(texts: &[&str]) -> BTreeSet<EntityId> {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 
 const LIVE: (Delivery, Delivery) = (Delivery::Live, Delivery::Live);
@@ -128,11 +148,62 @@ fn verdicts_on_a_change_that_names_its_ticket() {
             Verdict::Rejected,
         ),
         ("for somebody else", |t| t.beneficiary = vec!["account:okta:acme:u2".into()], Verdict::OtherBeneficiary),
-        ("for nobody", |t| t.beneficiary.clear(), Verdict::OtherBeneficiary),
-        ("for one of their identifiers", |t| t.beneficiary = vec!["identifier:ff".into()], Verdict::Approved),
+        ("for nobody", |t| t.beneficiary.clear(), Verdict::ApprovedUnspecific),
+        ("for one of their identifiers", |t| t.beneficiary = vec![ID1.into()], Verdict::Approved),
         ("for something else", |t| t.items[0].targets = vec![G1.replace("g1", "g2")], Verdict::OutOfScope),
         ("for the opposite", |t| t.items[0].item.set_operation(AccessOperation::Remove), Verdict::OutOfScope),
-        ("without items", |t| t.items.clear(), Verdict::Approved),
+        ("without items", |t| t.items.clear(), Verdict::ApprovedUnspecific),
+        (
+            "without items, recorded later",
+            |t| {
+                t.items.clear();
+                set(t, row(Decision::Approved, 51, APPROVED));
+            },
+            Verdict::ApprovedUnspecific,
+        ),
+        (
+            "without items, and rejected",
+            |t| {
+                t.items.clear();
+                set(t, row(Decision::Rejected, 20, APPROVED));
+            },
+            Verdict::Rejected,
+        ),
+        ("until just before", |t| t.items[0].item.until = Some(time(CHANGED - 60)), Verdict::Approved),
+        ("until before", |t| t.items[0].item.until = Some(time(CHANGED - 61)), Verdict::OutOfWindow),
+        ("from after", |t| t.items[0].item.from = Some(time(CHANGED + 61)), Verdict::OutOfWindow),
+        (
+            "in its window, without items",
+            |t| {
+                t.items.clear();
+                t.version.window_end = Some(time(CHANGED - 61));
+            },
+            Verdict::OutOfWindow,
+        ),
+        (
+            "one of two items is for then",
+            |t| {
+                let mut other = t.items[0].clone();
+                other.item.until = Some(time(CHANGED - 61));
+                t.items.insert(0, other);
+            },
+            Verdict::Approved,
+        ),
+        ("closed just now", |t| t.closed = Some(evidence(30, CHANGED - 1)), Verdict::Approved),
+        ("closed 14 days ago", |t| t.closed = Some(evidence(30, CHANGED - 60 - WINDOW_SECONDS)), Verdict::Approved),
+        (
+            "closed longer ago, decided after that",
+            |t| t.closed = Some(evidence(30, CHANGED - 61 - WINDOW_SECONDS)),
+            Verdict::Approved,
+        ),
+        (
+            "decided and closed longer ago",
+            |t| {
+                t.closed = Some(evidence(30, CHANGED - 61 - WINDOW_SECONDS));
+                set(t, row(Decision::Approved, 20, CHANGED - 100 - WINDOW_SECONDS));
+            },
+            Verdict::OutOfWindow,
+        ),
         ("for any group", |t| t.items[0].targets.clear(), Verdict::Approved),
         (
             "for any role",
@@ -154,7 +225,7 @@ fn verdicts_on_a_change_that_names_its_ticket() {
             "somebody else's weighs more than scope",
             |t| {
                 t.items[0].targets = vec!["x".into()];
-                t.beneficiary.clear();
+                t.beneficiary = vec!["account:okta:acme:u2".into()];
             },
             Verdict::OtherBeneficiary,
         ),
@@ -361,17 +432,95 @@ fn a_change_is_judged_by_the_ticket_of_its_time() {
         let mut at_last = then.clone();
         happens(&mut at_last, g2.clone());
         let judged = |at_last: &TicketState, then: &TicketState| {
-            judge(grant_of(group("g1")), at_last, LIVE, |change, candidate| {
-                judge_explicit(change, &Candidate { at_change: Some(then), ..*candidate })
-            })
+            judge_at(grant_of(group("g1")), at_last, Some(then), LIVE, judge_explicit)
         };
         assert_eq!(judged(&at_last, &then).verdict, *expected, "{what}");
     }
     // And the other way round: what was edited to fit does not fit.
     let mut edited = approved();
     edited.items = vec![g2];
-    let verdict = judge(grant_of(group("g1")), &approved(), LIVE, |change, candidate| {
-        judge_explicit(change, &Candidate { at_change: Some(&edited), ..*candidate }).verdict
-    });
-    assert_eq!(verdict, Verdict::OutOfScope);
+    let judged = judge_at(grant_of(group("g1")), &approved(), Some(&edited), LIVE, judge_explicit);
+    assert_eq!(judged.verdict, Verdict::OutOfScope);
+    // A window that was widened after the change does not reach back.
+    let mut ended = approved();
+    ended.version.window_end = Some(time(CHANGED - 61));
+    for judge in [judge_explicit, |change: &Change<'_>, ticket: &Candidate<'_>| judge_window(change, ticket).unwrap()] {
+        assert_eq!(
+            judge_at(grant_of(group("g1")), &approved(), Some(&approved()), LIVE, judge).verdict,
+            Verdict::Approved
+        );
+    }
+    let verdict = judge_at(grant_of(group("g1")), &approved(), Some(&ended), LIVE, judge_explicit).verdict;
+    assert_eq!(verdict, Verdict::OutOfWindow);
+    assert_eq!(judge_at(grant_of(group("g1")), &approved(), Some(&ended), LIVE, judge_window), None);
+}
+
+/// Who the ticket was for when it was opened, and whose access changed: the same only if nothing says otherwise.
+#[test]
+fn who_a_ticket_is_for() {
+    let person = "person:hr:acme:7";
+    let (u2, at_desk, other_at_desk) =
+        ("account:okta:acme:u2", "account:freshservice:acme:5", "account:freshservice:acme:6");
+    let by_id: &[&str] = &[U1, ID1, at_desk];
+    let by_name: &[&str] = &[ID1, U1, at_desk];
+    // The change's subject; everyone who stood for it then; everyone who stood for the ticket's beneficiary then.
+    let cases: &[(&str, bool, &[&str], &[&str], bool)] = &[
+        ("the account itself", true, by_id, &[U1], true),
+        ("the account, whose desk account is another now", true, by_id, &[U1, other_at_desk], true),
+        ("a desk account with the same identifier", true, by_id, &[at_desk, ID1], true),
+        ("an identifier that meant nobody there yet", true, by_id, &[ID1], true),
+        ("an identifier that meant another account then", true, by_id, &[ID1, u2], false),
+        ("a desk account shared, another account then", true, by_id, &[at_desk, ID1, u2], false),
+        ("two accounts of one person", true, &[U1, person], &[u2, person, U1], true),
+        ("nobody known", true, by_id, &["identifier:00000000000000000000000000000000"], false),
+        ("named by an identifier alone", false, by_name, &[ID1], true),
+        ("named so, another account then", false, by_name, &[ID1, u2], false),
+        ("named so, the same account then", false, by_name, &[ID1, U1, other_at_desk], true),
+    ];
+    for (what, has_id, change, ticket, expected) in cases {
+        let subject = if *has_id { account("u1") } else { known_as(EntityKind::Account, 0xff) };
+        let record = record_of(CHANGE_INDEX, vec![Fact { subject: Some(subject), ..grant_of(group("g1")) }]);
+        let change = Change {
+            fact: facts_of(&record).next().unwrap(),
+            delivery: Delivery::Live,
+            beneficiary: &entities(change),
+        };
+        let state = approved();
+        let beneficiary = entities(ticket);
+        let candidate =
+            Candidate { state: &state, at_change: None, beneficiary: &beneficiary, delivery: Delivery::Live };
+        let verdict = judge_explicit(&change, &candidate).verdict;
+        assert_eq!(verdict, if *expected { Verdict::Approved } else { Verdict::OtherBeneficiary }, "{what}");
+        assert_eq!(judge_window(&change, &candidate).is_some(), *expected, "{what}");
+    }
+}
+
+/// What an entitlement comes to mean is about nobody in particular: a ticket that the change names has to ask for it.
+#[test]
+fn a_changed_entitlement_is_covered_by_its_items() {
+    let role = "entitlement:okta:acme:role/ORG_ADMIN";
+    let gained = reference(EntityKind::Entitlement, "role/ORG_ADMIN");
+    let added = Entitlement { implies_added: vec![gained.clone()], ..Entitlement::default() };
+    let removed = Entitlement { implies_removed: vec![gained], ..Entitlement::default() };
+    let (add, remove) = (AccessOperation::Add, AccessOperation::Remove);
+    for (detail, operation, target, expected) in [
+        (&added, add, role, Verdict::Approved),
+        (&added, add, G1, Verdict::Approved),
+        (&added, remove, role, Verdict::OutOfScope),
+        (&added, add, "entitlement:okta:acme:role/OTHER", Verdict::OutOfScope),
+        (&removed, remove, role, Verdict::Approved),
+        (&removed, add, role, Verdict::OutOfScope),
+    ] {
+        let detail = Some(Detail::Entitlement(detail.clone()));
+        let fact = Fact { object: Some(group("g1")), detail, ..fact(FactKind::EntitlementChanged, CHANGED) };
+        let mut ticket = approved();
+        ticket.items[0].item.set_operation(operation);
+        ticket.items[0].targets = vec![target.into()];
+        for beneficiary in [vec![], vec![U1.to_owned()]] {
+            ticket.beneficiary = beneficiary;
+            let judged = judge(fact.clone(), &ticket, LIVE, judge_explicit);
+            assert_eq!(judged.verdict, expected, "{operation:?} {target}");
+            assert_eq!(judge(fact.clone(), &ticket, LIVE, judge_window), None, "nobody: only a name links it");
+        }
+    }
 }

@@ -356,7 +356,7 @@ fn naive_ticket(state: &mut State, fact: &Fact, evidence: Evidence) {
         FactKind::TicketCancelled => TicketStatus::Cancelled as i32,
         _ => old.status,
     };
-    let was_cancelled = old.status == TicketStatus::Cancelled as i32;
+
     let newest = |new: i32, old: i32| if new == 0 { old } else { new };
     ticket.version = Ticket {
         r#type: new.r#type,
@@ -366,10 +366,14 @@ fn naive_ticket(state: &mut State, fact: &Fact, evidence: Evidence) {
         source_decision: newest(new.source_decision, old.source_decision),
         ..Ticket::default()
     };
-    if ticket.version.status != TicketStatus::Cancelled as i32 {
-        ticket.cancelled = None;
-    } else if !was_cancelled {
-        ticket.cancelled = Some(evidence);
+    for (status, since) in
+        [(TicketStatus::Cancelled as i32, &mut ticket.cancelled), (TicketStatus::Closed as i32, &mut ticket.closed)]
+    {
+        if ticket.version.status != status {
+            *since = None;
+        } else if old.status != status {
+            *since = Some(evidence);
+        }
     }
     if ticket.version.source_decision != old.source_decision {
         ticket.source_decided = Some(evidence);
@@ -412,14 +416,18 @@ fn naive_approval(state: &mut State, fact: &Fact, evidence: Evidence) {
     };
     let old = ticket.approvals.get(&row).cloned().unwrap_or_default();
     let is_open = decision == Decision::Requested;
+    let decided_by = if is_open { String::new() } else { text(&fact.actor) };
+    let is_repeated = ticket.approvals.contains_key(&row)
+        && old.decision == decision as i32
+        && (decided_by.is_empty() || decided_by == old.decided_by);
     let approval = ApprovalState {
         level: new.level,
         rule: if new.rule == 0 { old.rule } else { new.rule },
         quorum: if new.rule == 0 && ticket.approvals.contains_key(&row) { old.quorum } else { new.quorum },
         approver: if approver.is_empty() { old.approver } else { approver },
-        decided_by: if is_open { String::new() } else { text(&fact.actor) },
+        decided_by: if is_repeated { old.decided_by } else { decided_by },
         decision: decision.into(),
-        evidence,
+        evidence: if is_repeated { old.evidence } else { evidence },
     };
     ticket.approvals.insert(row, approval);
     if ticket.version.r#type == 0 {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use counterfoil_proto::v1::EntityKind;
+use counterfoil_proto::v1::{AccountStatus, EntityKind};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::identifier::Token;
 use counterfoil_verify::time::OccurredAt;
@@ -14,7 +14,7 @@ use counterfoil_verify::tree::TreeSize;
 use crate::answers::Query;
 use crate::error::Result;
 use crate::views::histories::{self, Binding};
-use crate::views::{names, timelines};
+use crate::views::{changes, names, timelines};
 
 /// The most entities that one beneficiary is followed to. More would be a shared mailbox, not a person.
 const ALIASES_MAX: usize = 256;
@@ -29,15 +29,15 @@ impl Aliases {
         self.0.keys()
     }
 
-    /// Their ids in text form.
-    pub(crate) fn texts(&self) -> BTreeSet<String> {
-        self.0.keys().map(EntityId::to_string).collect()
+    /// The same, as a set.
+    pub(crate) fn set(&self) -> BTreeSet<EntityId> {
+        self.0.keys().cloned().collect()
     }
 
-    /// The records by which those entities stand for the beneficiary.
-    pub(crate) fn records<'s>(&'s self, texts: &'s [String]) -> impl Iterator<Item = u64> + 's {
-        let named = |entity: &EntityId| texts.contains(&entity.to_string());
-        self.0.iter().filter(move |(entity, _)| named(entity)).flat_map(|(_, records)| records.iter().copied())
+    /// The records by which those of the entities stand for whom they stand for that are also in `others`.
+    pub(crate) fn records<'s>(&'s self, others: &'s Self) -> impl Iterator<Item = u64> + 's {
+        let shared = |entity: &EntityId| others.0.contains_key(entity);
+        self.0.iter().filter(move |(entity, _)| shared(entity)).flat_map(|(_, records)| records.iter().copied())
     }
 }
 
@@ -82,28 +82,52 @@ impl Query<'_> {
         Ok(steps)
     }
 
+    /// The tickets that may be for somebody: those for any of the entities that stand for them, and those for an
+    /// identifier that they once had.
+    pub(crate) fn tickets_for(&self, aliases: &Aliases, known: TreeSize) -> Result<BTreeSet<EntityId>> {
+        let mut asked: BTreeSet<EntityId> = aliases.set();
+        for entity in aliases.entities() {
+            let had = names::identifiers_of(&self.view, entity, known)?;
+            asked.extend(had.iter().map(EntityId::identifier));
+        }
+        let mut tickets = BTreeSet::new();
+        for entity in &asked {
+            tickets.extend(changes::requests_for(&self.view, entity)?);
+        }
+        Ok(tickets)
+    }
+
     /// The entities that an identifier meant: those that it was the identifier of at that moment. Within one kind and one
-    /// system it means one of them only, the one it was bound to last, since identifiers are given away again.
+    /// system it means one of them only, since identifiers are given away again: the one it was bound to last, unless that
+    /// one was gone by then and another came after it.
     fn meant_by(&self, token: &Token, at: OccurredAt, known: TreeSize) -> Result<Vec<(EntityId, u64)>> {
-        let mut meant: BTreeMap<(EntityKind, String, String), (EntityId, Binding)> = BTreeMap::new();
+        let mut bound: BTreeMap<(EntityKind, String, String), Vec<(EntityId, Binding)>> = BTreeMap::new();
         for entity in names::bound_to(&self.view, token, known)? {
             let binding = histories::binding_at(&self.view, &entity, at, known)?;
             let Some(binding) = binding.filter(|binding| binding.tokens.contains(token)) else { continue };
             let place = (entity.kind(), entity.system().to_owned(), entity.instance().to_owned());
-            let is_later = meant.get(&place).is_none_or(|(_, held)| is_later(&binding, held, at));
-            if is_later {
-                meant.insert(place, (entity, binding));
-            }
+            bound.entry(place).or_default().push((entity, binding));
         }
-        Ok(meant.into_values().map(|(entity, binding)| (entity, binding.position.1.0)).collect())
+        let mut meant = Vec::with_capacity(bound.len());
+        for mut held in bound.into_values() {
+            held.sort_by_key(|(_, binding)| binding.position);
+            let later = held.partition_point(|(_, binding)| binding.position.0 <= at);
+            let newest = later.checked_sub(1);
+            let is_free = match newest {
+                Some(newest) if later < held.len() => self.is_gone(&held[newest].0, at, known)?,
+                newest => newest.is_none(),
+            };
+            let chosen = if is_free { later } else { later - 1 };
+            let (entity, binding) = held.swap_remove(chosen);
+            meant.push((entity, binding.position.1.0));
+        }
+        Ok(meant)
     }
-}
 
-/// Whether a binding counts before another: the newest by `at`; where both came after it, the first.
-fn is_later(one: &Binding, other: &Binding, at: OccurredAt) -> bool {
-    match (one.position.0 <= at, other.position.0 <= at) {
-        (true, true) => one.position > other.position,
-        (false, false) => one.position < other.position,
-        (by_then, _) => by_then,
+    /// Whether an account was disabled or deleted by then.
+    fn is_gone(&self, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<bool> {
+        let account = timelines::state_at(&self.view, entity, at, known)?.account;
+        let gone = [AccountStatus::Disabled, AccountStatus::Deleted];
+        Ok(account.is_some_and(|account| gone.contains(&account.status())))
     }
 }

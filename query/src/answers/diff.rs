@@ -13,10 +13,13 @@ use counterfoil_verify::approval::derive;
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::state::{Evidence, State, TicketState};
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
+use counterfoil_verify::tree::TreeSize;
 
 use crate::answers::Query;
 use crate::answers::convert::{evidence, is_lapsed, moment_text, words};
 use crate::error::Result;
+use crate::views::deltas;
+use crate::views::keys::{FIRST, entity_prefix};
 
 /// What a line is about, whom it is about, and what tells it from others of the same kind.
 type Subject = (&'static str, String, String);
@@ -26,13 +29,15 @@ type Line = (String, Evidence);
 impl Query<'_> {
     /// What differs between two moments of an entity. Either moment has both its times.
     ///
-    /// The evidence of a difference is what the later state rests on; of something removed, what it rested on before.
+    /// The evidence of a difference is what the later state rests on; of something removed, the fact that removed it, or
+    /// what it rested on before where no fact says so.
     pub fn diff(
         &self,
         entity: &EntityId,
         before: (OccurredAt, Option<RecordedAt>),
         after: (OccurredAt, Option<RecordedAt>),
     ) -> Result<DiffStateResponse> {
+        let (until, known) = after;
         let side = |(at, known): (OccurredAt, Option<RecordedAt>)| -> Result<_> {
             let size = self.known_size(known)?;
             let lines = lines(&self.replayed(entity, at, size)?, at);
@@ -40,6 +45,8 @@ impl Query<'_> {
         };
         let ((before, old), (after, new)) = (side(before)?, side(after)?);
         let subjects: BTreeSet<&Subject> = old.keys().chain(new.keys()).collect();
+        let gone: Vec<&Subject> = old.keys().filter(|subject| !new.contains_key(subject)).collect();
+        let removals = self.removals(entity, &gone, until, self.known_size(known)?)?;
         let mut differences = Vec::new();
         for subject in subjects {
             let (kind, old, new) = match (old.get(subject), new.get(subject)) {
@@ -55,7 +62,7 @@ impl Query<'_> {
                 party: self.party_of(&subject.1)?,
                 before: text(old),
                 after: text(new),
-                evidence: new.or(old).map(|(_, by)| evidence(by)),
+                evidence: removals.get(subject).or(new.or(old).map(|(_, by)| by)).map(evidence),
             });
         }
         Ok(DiffStateResponse {
@@ -67,6 +74,50 @@ impl Query<'_> {
         })
     }
 }
+
+impl Query<'_> {
+    /// The facts that removed these things from an entity's state last.
+    fn removals<'s>(
+        &self,
+        entity: &EntityId,
+        gone: &[&'s Subject],
+        until: OccurredAt,
+        size: TreeSize,
+    ) -> Result<BTreeMap<&'s Subject, Evidence>> {
+        let mut removals = BTreeMap::new();
+        if gone.is_empty() {
+            return Ok(removals);
+        }
+        let mut state = State::default();
+        for delta in deltas::read(&self.view, &entity_prefix(entity), FIRST, until, size)? {
+            let (position, delta) = delta?;
+            // Most facts add; only the others are worth a comparison.
+            let only_adds = matches!(delta.fact.kind(), FactKind::GrantAdded | FactKind::GrantModified);
+            let listed = |state: &State| gone.iter().copied().filter(|subject| is_listed(state, subject)).collect();
+            let before: BTreeSet<&Subject> = if only_adds { BTreeSet::new() } else { listed(&state) };
+            delta.apply(&mut state, entity, position);
+            if !before.is_empty() {
+                let after = listed(&state);
+                removals.extend(before.difference(&after).map(|subject| (*subject, delta.evidence(position))));
+            }
+        }
+        Ok(removals)
+    }
+}
+
+/// Whether a state still lists something that a single fact can take out of it.
+fn is_listed(state: &State, (what, party, apart): &Subject) -> bool {
+    match *what {
+        GRANT => state.grants.contains_key(&format!("{party} {apart}")),
+        IMPLIED => state.implies.contains_key(party),
+        OWNER => state.owners.contains_key(party),
+        _ => false,
+    }
+}
+
+const GRANT: &str = "grant";
+const IMPLIED: &str = "implied";
+const OWNER: &str = "owner";
 
 /// Everything that a state lists.
 fn lines(state: &State, at: OccurredAt) -> BTreeMap<Subject, Line> {
@@ -98,7 +149,7 @@ fn lines(state: &State, at: OccurredAt) -> BTreeMap<Subject, Line> {
         if detail.conditional {
             text.push_str(", with conditions");
         }
-        add("grant", &grant.counterpart, &grant.scope, text, grant.evidence);
+        add(GRANT, &grant.counterpart, &grant.scope, text, grant.evidence);
     }
     for (id, credential) in &state.credentials {
         let mut text = words(credential.status().as_str_name(), "CREDENTIAL_STATUS_");
@@ -108,7 +159,7 @@ fn lines(state: &State, at: OccurredAt) -> BTreeMap<Subject, Line> {
         }
         add("credential", id, "", text, credential.evidence);
     }
-    for (what, listed) in [("implied", &state.implies), ("owner", &state.owners), ("linked", &state.linked)] {
+    for (what, listed) in [(IMPLIED, &state.implies), (OWNER, &state.owners), ("linked", &state.linked)] {
         listed.iter().for_each(|(id, by)| add(what, id, "", "yes".to_owned(), *by));
     }
     if let Some(register) = &state.register {

@@ -7,8 +7,10 @@ use std::collections::BTreeSet;
 
 use counterfoil_proto::v1::{Delivery, ExplainChangeResponse, Explanation, LinkRule, LinkedTicket, Record, Verdict};
 use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::fact::{Group, kind_group};
 use counterfoil_verify::link::{
-    CLOCK_TOLERANCE_SECONDS, Candidate, Change, Judgement, RULE_VERSION, explicit_tickets, judge_explicit, judge_window,
+    CLOCK_TOLERANCE_SECONDS, Candidate, Change, Judgement, RULE_VERSION, explicit_tickets, judge_explicit,
+    judge_window, named_beneficiary,
 };
 use counterfoil_verify::replay::{FactAt, facts_of, named};
 use counterfoil_verify::state::{State, TicketState};
@@ -114,7 +116,7 @@ impl Query<'_> {
         let facts: Vec<FactAt<'_>> = facts_of(record).collect();
         let mut chosen: Vec<&FactAt<'_>> = match fact {
             Some(number) => facts.iter().filter(|fact| fact.evidence.fact == number).collect(),
-            None => facts.iter().filter(|fact| changes::changes_access(fact.fact.kind())).collect(),
+            None => facts.iter().filter(|fact| changes::changes_access(fact.fact)).collect(),
         };
         if fact.is_none() && chosen.is_empty() {
             chosen.extend(facts.first());
@@ -143,7 +145,7 @@ impl Query<'_> {
         let mut judged = Vec::new();
         if changed_access(fact) {
             let aliases = self.beneficiary(fact, size)?;
-            let beneficiary = aliases.texts();
+            let beneficiary = aliases.set();
             let change = Change { fact: *fact, delivery: provenance.delivery(), beneficiary: &beneficiary };
             let (rule, found) = self.judge(&change, &aliases, size)?;
             judged = found;
@@ -159,8 +161,12 @@ impl Query<'_> {
         Ok(explanation)
     }
 
-    /// Everyone whose access the change was about; where the fact names nobody, its object stands for itself.
+    /// Everyone whose access the change was about; where the fact names nobody, its object stands for itself. What an
+    /// entitlement means is about nobody in particular.
     fn beneficiary(&self, fact: &FactAt<'_>, size: TreeSize) -> Result<Aliases> {
+        if kind_group(fact.fact.kind()) == Group::Entitlement {
+            return Ok(Aliases::default());
+        }
         let reference = fact.fact.subject.as_ref().or(fact.fact.object.as_ref());
         let start = reference.map(|reference| named(reference, fact.source)).unwrap_or_default();
         self.aliases(start, fact.evidence.occurred_at(), size)
@@ -189,11 +195,7 @@ impl Query<'_> {
             judged.sort_by_key(|one| rank(one.verdict));
             return Ok((LinkRule::Explicit, judged));
         }
-        let mut candidates = BTreeSet::new();
-        for alias in aliases.entities() {
-            candidates.extend(changes::requests_for(&self.view, alias)?);
-        }
-        for ticket in &candidates {
+        for ticket in &self.tickets_for(aliases, size)? {
             let Some(read) = self.ticket(ticket, change, size)? else { continue };
             if let Some(judgement) = judge_window(change, &read.candidate()) {
                 judged.push(read.judged(ticket, change, judgement, aliases));
@@ -225,7 +227,12 @@ impl Query<'_> {
         }
         let delivery = if is_backfill { Delivery::Backfill } else { Delivery::Live };
         let at_change = at_change.unwrap_or_else(|| state.ticket.clone());
-        Ok(state.ticket.map(|state| ReadTicket { state, at_change, delivery, records }))
+        let Some(state) = state.ticket else { return Ok(None) };
+        let named = named_beneficiary(&state, at_change.as_ref()).iter().filter_map(|id| id.parse().ok()).collect();
+        let opened = state.opened.as_ref().unwrap_or(&state.evidence).occurred_at();
+        let aliases = self.aliases(named, opened, size)?;
+        let beneficiary = aliases.set();
+        Ok(Some(ReadTicket { state, at_change, aliases, beneficiary, delivery, records }))
     }
 
     fn linked_ticket(&self, judged: &Judged) -> Result<LinkedTicket> {
@@ -242,19 +249,28 @@ impl Query<'_> {
 struct ReadTicket {
     state: TicketState,
     at_change: Option<TicketState>,
+    /// Everyone who stood for its beneficiary when it was opened.
+    aliases: Aliases,
+    beneficiary: BTreeSet<EntityId>,
     delivery: Delivery,
     records: BTreeSet<u64>,
 }
 
 impl ReadTicket {
     fn candidate(&self) -> Candidate<'_> {
-        Candidate { state: &self.state, at_change: self.at_change.as_ref(), delivery: self.delivery }
+        Candidate {
+            state: &self.state,
+            at_change: self.at_change.as_ref(),
+            beneficiary: &self.beneficiary,
+            delivery: self.delivery,
+        }
     }
 
     /// The link rests on the change, on the ticket, and on whatever makes its beneficiary that of the change.
     fn judged(mut self, ticket: &EntityId, change: &Change<'_>, judgement: Judgement, aliases: &Aliases) -> Judged {
         self.records.insert(change.fact.evidence.index);
-        self.records.extend(aliases.records(&self.state.beneficiary));
+        self.records.extend(aliases.records(&self.aliases));
+        self.records.extend(self.aliases.records(aliases));
         Judged {
             ticket: ticket.clone(),
             verdict: judgement.verdict,
@@ -269,7 +285,7 @@ impl ReadTicket {
 fn changed_access(fact: &FactAt<'_>) -> bool {
     let is_success = fact.fact.outcome() == counterfoil_proto::v1::Outcome::Success;
     let is_logged = fact.fact.confidence() != counterfoil_proto::v1::Confidence::Snapshot;
-    changes::changes_access(fact.fact.kind()) && is_success && is_logged
+    changes::changes_access(fact.fact) && is_success && is_logged
 }
 
 /// The verdict over all tickets, the best first. A change that names several tickets is covered by the best of them;
@@ -290,11 +306,13 @@ fn rank(verdict: Verdict) -> u8 {
     match verdict {
         Verdict::Approved => 0,
         Verdict::ApprovedRecordedLate => 1,
-        Verdict::ApprovedLate => 2,
-        Verdict::Pending => 3,
-        Verdict::Rejected => 4,
-        Verdict::OutOfScope => 5,
-        Verdict::OtherBeneficiary => 6,
-        _ => 7,
+        Verdict::ApprovedUnspecific => 2,
+        Verdict::ApprovedLate => 3,
+        Verdict::Pending => 4,
+        Verdict::Rejected => 5,
+        Verdict::OutOfWindow => 6,
+        Verdict::OutOfScope => 7,
+        Verdict::OtherBeneficiary => 8,
+        _ => 9,
     }
 }

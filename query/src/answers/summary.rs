@@ -63,6 +63,10 @@ impl Query<'_> {
             (Verdict::Pending, _) => format!("{ticket} asks for this, and its approval is not complete"),
             (Verdict::OtherBeneficiary, _) => format!("{ticket}, which the change names, is for somebody else"),
             (Verdict::OutOfScope, _) => format!("{ticket}, which the change names, asks for something else"),
+            (Verdict::OutOfWindow, _) => format!("{ticket}, which the change names, is for another time"),
+            (Verdict::ApprovedUnspecific, _) => format!(
+                "{ticket}, which the change names, was approved{approved} before the change, but does not say for whom or for what"
+            ),
             (verdict, _) => format!("{ticket}: {}", words(verdict.as_str_name(), "VERDICT_")),
         })
     }

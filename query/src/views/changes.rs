@@ -11,9 +11,9 @@
 //! `changes` has the facts that gave access: of a kind that does, a success, and said by a log rather than seen in a
 //! listing. `event_ids` has the records with a fact that could change access, whatever came of it.
 
-use counterfoil_proto::v1::{Confidence, FactKind, Outcome, Record, record::Body};
+use counterfoil_proto::v1::{Confidence, Fact, Outcome, Record, record::Body};
 use counterfoil_verify::entity::EntityId;
-use counterfoil_verify::fact::{Group, entities_of, gives_access, kind_group};
+use counterfoil_verify::fact::{Group, entities_of, gives_access, kind_group, takes_access};
 use counterfoil_verify::hash::domain_hash;
 use counterfoil_verify::replay::{FactAt, facts_of};
 use counterfoil_verify::time::OccurredAt;
@@ -27,7 +27,7 @@ use crate::views::keys::{Position, entity_prefix, first_at, key, position_bytes,
 pub(crate) fn project(record: &Record, batch: &mut Batch) {
     let mut could_change = false;
     for fact in facts_of(record) {
-        could_change |= changes_access(fact.fact.kind());
+        could_change |= changes_access(fact.fact);
         if gave_access(&fact) {
             batch.put(Column::Changes, position_bytes(&fact.evidence.order()).to_vec(), Vec::new());
         }
@@ -59,24 +59,12 @@ fn project_request(fact: &FactAt<'_>, batch: &mut Batch) {
 
 /// Whether a fact gave access that somebody has to have approved.
 pub(crate) fn gave_access(fact: &FactAt<'_>) -> bool {
-    gives_access(fact.fact.kind())
-        && fact.fact.outcome() == Outcome::Success
-        && fact.fact.confidence() != Confidence::Snapshot
+    gives_access(fact.fact) && fact.fact.outcome() == Outcome::Success && fact.fact.confidence() != Confidence::Snapshot
 }
 
-/// Whether a fact of this kind gives access or takes it away, where it succeeds.
-pub(crate) fn changes_access(kind: FactKind) -> bool {
-    gives_access(kind)
-        || matches!(
-            kind,
-            FactKind::AccountDisabled
-                | FactKind::AccountDeleted
-                | FactKind::GrantRemoved
-                | FactKind::GrantExpired
-                | FactKind::CredentialDisabled
-                | FactKind::CredentialRevoked
-                | FactKind::CredentialExpired
-        )
+/// Whether a fact gives access or takes it away, where it succeeds.
+pub(crate) fn changes_access(fact: &Fact) -> bool {
+    gives_access(fact) || takes_access(fact)
 }
 
 /// The facts that gave access from one time on and before another, of the first `known` records, in their order.

@@ -30,6 +30,8 @@ pub(crate) enum Column {
     Timelines,
     /// Which entities an identifier was ever bound to (`names`).
     Identifiers,
+    /// The identifiers that were ever bound to an entity (`names`).
+    Bound,
     /// Every entity ever named (`names`).
     Seen,
     /// Entities by what people call them (`names`).
@@ -51,7 +53,7 @@ pub(crate) enum Column {
 }
 
 impl Column {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::Meta,
         Self::History,
         Self::Deltas,
@@ -59,6 +61,7 @@ impl Column {
         Self::States,
         Self::Timelines,
         Self::Identifiers,
+        Self::Bound,
         Self::Seen,
         Self::Names,
         Self::Values,
@@ -79,6 +82,7 @@ impl Column {
             Self::States => "states",
             Self::Timelines => "timelines",
             Self::Identifiers => "identifiers",
+            Self::Bound => "bound",
             Self::Seen => "seen",
             Self::Names => "names",
             Self::Values => "values",

@@ -66,10 +66,14 @@ impl Delta {
 
     /// Applies it to the state of `entity`.
     pub(crate) fn apply(&self, state: &mut State, entity: &EntityId, position: Position) {
-        let recorded_at = RecordedAt(Moment { seconds: self.recorded_seconds, nanos: self.recorded_nanos });
-        let (occurred_at, index, fact) = position;
-        let evidence = Evidence::new(index, fact, occurred_at, recorded_at);
+        let evidence = self.evidence(position);
         apply(state, entity, &FactAt { fact: &self.fact, source: &self.source, evidence });
+    }
+
+    /// Its place and both its times.
+    pub(crate) fn evidence(&self, (occurred_at, index, fact): Position) -> Evidence {
+        let recorded_at = RecordedAt(Moment { seconds: self.recorded_seconds, nanos: self.recorded_nanos });
+        Evidence::new(index, fact, occurred_at, recorded_at)
     }
 }
 

@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! identifiers   token (16 bytes) ‖ binary entity id       →  u64 index of the first record that binds it
+//! bound         entity ‖ token (16 bytes)                →  the same
 //! seen          entity                                    →  u64 index of the first record that names it
 //! names         canonical name ‖ 0 ‖ binary entity id     →  empty
 //! values        entity ‖ name of the value                →  occurred_at (12 bytes) ‖ u64 index ‖ the value
@@ -43,7 +44,7 @@ const STAMP_BYTES: usize = 20;
 /// What one projector batch says about names.
 #[derive(Default)]
 pub(crate) struct Gathered {
-    bound: BTreeMap<Vec<u8>, u64>,
+    bound: BTreeMap<(Token, EntityId), u64>,
     seen: BTreeMap<EntityId, u64>,
     values: BTreeMap<(EntityId, String), Vec<Stamped>>,
 }
@@ -57,7 +58,7 @@ impl Gathered {
         for (entity, mention) in mentions {
             self.seen.entry(entity.clone()).or_insert(position.1.0);
             for token in &mention.tokens {
-                self.bound.entry(identifier_key(token, entity)).or_insert(position.1.0);
+                self.bound.entry((*token, entity.clone())).or_insert(position.1.0);
             }
         }
     }
@@ -84,7 +85,7 @@ impl Gathered {
 /// What the projector remembers between batches, so that it need not ask the database again.
 #[derive(Default)]
 pub(crate) struct Memory {
-    bound: HashMap<Vec<u8>, ()>,
+    bound: HashMap<(Token, EntityId), ()>,
     seen: HashMap<EntityId, ()>,
     values: HashMap<Vec<u8>, Stamped>,
 }
@@ -96,8 +97,11 @@ pub(crate) fn project(
     memory: &mut Memory,
     batch: &mut Batch,
 ) -> Result<Vec<EntityId>> {
-    for (key, first) in absent(view, Column::Identifiers, gathered.bound, &mut memory.bound, Vec::clone)? {
-        batch.put(Column::Identifiers, key, first.to_be_bytes().to_vec());
+    let identifier_key = |(token, entity): &(Token, EntityId)| key(token.as_bytes(), &[entity.as_bytes()]);
+    for (bound, first) in absent(view, Column::Identifiers, gathered.bound, &mut memory.bound, identifier_key)? {
+        let (token, entity) = &bound;
+        batch.put(Column::Identifiers, identifier_key(&bound), first.to_be_bytes().to_vec());
+        batch.put(Column::Bound, key(&entity_prefix(entity), &[token.as_bytes()]), first.to_be_bytes().to_vec());
     }
     let new = absent(view, Column::Seen, gathered.seen, &mut memory.seen, entity_prefix)?;
     for (entity, first) in &new {
@@ -194,6 +198,21 @@ pub(crate) fn bound_to(view: &View<'_>, token: &Token, known: TreeSize) -> Resul
     Ok(found)
 }
 
+/// The identifiers that were ever bound to an entity, by the first `known` records.
+pub(crate) fn identifiers_of(view: &View<'_>, entity: &EntityId, known: TreeSize) -> Result<Vec<Token>> {
+    let prefix = entity_prefix(entity);
+    let mut found = Vec::new();
+    for row in view.forward(Column::Bound, &prefix, &prefix)? {
+        let (row_key, first) = row?;
+        let read = read_u64(&first).zip(Token::from_slice(&row_key[prefix.len()..]).ok());
+        let (first, token) = read.ok_or_else(|| view.damaged("a row of the bound identifiers cannot be read"))?;
+        if first < known.0 {
+            found.push(token);
+        }
+    }
+    Ok(found)
+}
+
 /// Whether an entity is named in the first `known` records.
 pub(crate) fn is_seen(view: &View<'_>, entity: &EntityId, known: TreeSize) -> Result<bool> {
     let first = view.get(Column::Seen, &entity_prefix(entity))?;
@@ -234,10 +253,6 @@ pub(crate) fn search(view: &View<'_>, name: &str, how: Match, max: usize) -> Res
         }
     }
     Ok(found)
-}
-
-fn identifier_key(token: &Token, entity: &EntityId) -> Vec<u8> {
-    key(token.as_bytes(), &[entity.as_bytes()])
 }
 
 /// A name holds no zero byte, so that it ends at the first one.

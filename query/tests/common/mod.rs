@@ -225,12 +225,13 @@ pub fn fact(kind: FactKind, seconds: i64, subject: Option<Ref>, object: Option<R
 
 /// The same references as a record of `system` has them: its own system and instance left out.
 pub fn of_system(system: &str, mut fact: Fact) -> Fact {
-    let shorten = |reference: &mut Option<Ref>| {
-        if let Some(reference) = reference.as_mut().filter(|reference| reference.system == system) {
+    let shorten_one = |reference: &mut Ref| {
+        if reference.system == system {
             reference.system.clear();
             reference.instance.clear();
         }
     };
+    let shorten = |reference: &mut Option<Ref>| reference.iter_mut().for_each(shorten_one);
     for reference in [&mut fact.actor, &mut fact.via, &mut fact.subject, &mut fact.object] {
         shorten(reference);
     }
@@ -241,6 +242,12 @@ pub fn of_system(system: &str, mut fact: Fact) -> Fact {
     }
     if let Some(Detail::Approval(approval)) = &mut fact.detail {
         shorten(&mut approval.approver);
+    }
+    if let Some(Detail::Ownership(detail)) = &mut fact.detail {
+        shorten(&mut detail.owner);
+    }
+    if let Some(Detail::Entitlement(detail)) = &mut fact.detail {
+        detail.implies_added.iter_mut().chain(&mut detail.implies_removed).for_each(shorten_one);
     }
     fact
 }

@@ -108,11 +108,13 @@ impl<'e, 'j, 'c> LogEvent<'e, 'j, 'c> {
         self.json.path("debugContext.debugData")?.text(key)
     }
 
+    /// What belongs to the same request, and the tickets that its texts name. Texts that a client sends with every request
+    /// (the User-Agent) name none: they say nothing about this one.
     fn read_correlation(&mut self) -> Option<Correlation> {
         let id = |path| known(self.json, path).map_or_else(String::new, |id| self.draft.opaque(id));
         let (transaction, request) = (id("transaction.id"), id("debugContext.debugData.requestId"));
         let mut found = Vec::new();
-        for path in ["outcome.reason", "client.userAgent.rawUserAgent", "displayMessage"] {
+        for path in ["outcome.reason", "displayMessage"] {
             if let Some(text) = self.json.text(path) {
                 mentions::find(text, &mut found);
             }
