@@ -139,6 +139,44 @@ fn a_history_comes_in_pages_that_later_records_do_not_change() {
     assert_eq!(ask(&query, "", Period { from: occurred(60), until: occurred(65) }).unwrap().entries.len(), 1);
 }
 
+#[test]
+fn a_list_that_is_cut_says_so() {
+    for (count, listed, more) in [(50, 50, false), (51, 50, true), (60, 50, true)] {
+        let ledger = TestLedger::new();
+        let namesakes = (0..count).map(|number| {
+            let id = format!("account:okta:default:00u{number:03}");
+            let seen = of_system("okta", fact(FactKind::AccountUpdated, 10, Some(ledger.who(&id, &[])), None));
+            Native::new("okta", vec![seen]).named(&id, "display_name", "Ann Ode")
+        });
+        ledger.record(namesakes.collect());
+        let views = ledger.views();
+        for name in ["Ann Ode", "ann"] {
+            let found = views.query().unwrap().resolve(name, occurred(99), None).unwrap();
+            assert_eq!((found.matches.len(), found.more), (listed, more), "{name}: {count}");
+        }
+    }
+}
+
+#[test]
+fn a_beneficiary_of_too_many_entities_is_said_to_be_one() {
+    for (count, cut) in [(255, false), (256, true)] {
+        let ledger = TestLedger::new();
+        let linked = (0..count).map(|number| {
+            let other = Some(ledger.who(&format!("account:okta:default:00x{number:03}"), &[]));
+            let linked = fact(FactKind::IdentityLinked, 10, Some(ledger.who(ANN, &[])), other);
+            Native::new("okta", vec![of_system("okta", linked)])
+        });
+        ledger.record(linked.collect());
+        let change =
+            ledger.record_one(Native::new("okta", vec![grant(50, ledger.who(ANN, &[]), ledger.who(GROUP, &[]), &[])]));
+        let views = ledger.views();
+        let selector = ChangeSelector::Record(RecordIndex(change), None);
+        let explained = views.query().unwrap().explain(&selector, None).unwrap().explanations.remove(0);
+        assert_eq!(explained.beneficiary_cut, cut, "{count}");
+        assert_eq!(explained.summary.contains("tickets may be missing"), cut, "{}", explained.summary);
+    }
+}
+
 /// What is gone was taken away by a fact, and that is the evidence: the last such fact, as far as was known.
 #[test]
 fn what_was_removed_rests_on_its_removal() {

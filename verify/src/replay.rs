@@ -11,13 +11,13 @@ use counterfoil_proto::v1::{
 
 use crate::entity::EntityId;
 use crate::fact::{Group, Role, entities_of, kind_group, references};
-use crate::record::recorded_at;
+
 use crate::state::{
     AccountState, ApprovalState, CredentialState, Evidence, GrantState, ItemState, LifecycleState, RegisterState,
     State, TicketState,
 };
 use crate::time::{Moment, OccurredAt};
-use crate::tree::{RecordIndex, TreeSize};
+use crate::tree::TreeSize;
 
 /// A fact, the source that fills in what its references leave out, and its place.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +58,7 @@ pub fn facts_of(record: &Record) -> impl Iterator<Item = FactAt<'_>> {
     facts.into_iter().flat_map(move |(facts, source)| {
         facts.iter().zip(0..).map(move |(fact, number)| {
             let occurred_at = OccurredAt(fact.occurred_at.as_ref().map_or(Moment::MIN, Moment::of));
-            let evidence = Evidence::new(RecordIndex(record.index), number, occurred_at, recorded_at(record));
+            let evidence = Evidence::of(record, number, occurred_at);
             FactAt { fact, source, evidence }
         })
     })

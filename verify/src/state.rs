@@ -6,6 +6,9 @@
 
 use std::collections::BTreeMap;
 
+use counterfoil_proto::v1::Record;
+
+use crate::record::recorded_at;
 use crate::time::{Moment, OccurredAt, RecordedAt};
 use crate::tree::RecordIndex;
 
@@ -65,21 +68,26 @@ pub struct Evidence {
     /// The nanoseconds of that second.
     #[prost(uint32, tag = "6")]
     pub recorded_nanos: u32,
+    /// How the producer of the record was authenticated.
+    #[prost(enumeration = "counterfoil_proto::v1::Authentication", tag = "7")]
+    pub authentication: i32,
 }
 
 /// The order in which facts apply: by when they happened; at the same moment, by their place in the log.
 pub type ReplayOrder = (OccurredAt, RecordIndex, u32);
 
 impl Evidence {
-    /// The evidence that fact number `fact` of record `index` is.
-    pub fn new(index: RecordIndex, fact: u32, occurred_at: OccurredAt, recorded_at: RecordedAt) -> Self {
+    /// The evidence that fact number `fact` of a record is.
+    pub fn of(record: &Record, fact: u32, occurred_at: OccurredAt) -> Self {
+        let recorded_at = recorded_at(record);
         Self {
-            index: index.0,
+            index: record.index,
             fact,
             occurred_seconds: occurred_at.0.seconds,
             occurred_nanos: occurred_at.0.nanos,
             recorded_seconds: recorded_at.0.seconds,
             recorded_nanos: recorded_at.0.nanos,
+            authentication: record.provenance.as_ref().map_or(0, |provenance| provenance.authentication),
         }
     }
 

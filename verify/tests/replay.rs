@@ -6,9 +6,9 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use counterfoil_proto::v1::{
-    Account, AccountStatus, Approval, Completeness, Confidence, Credential, CredentialStatus, Decision, Entitlement,
-    EntityKind, Fact, FactKind, Grant, IdentityType, Lifecycle, Outcome, Ownership, Record, Ref, Snapshot, Ticket,
-    TicketStatus, Time, fact::Detail, record::Body,
+    Account, AccountStatus, Approval, Authentication, Completeness, Confidence, Credential, CredentialStatus, Decision,
+    Entitlement, EntityKind, Fact, FactKind, Grant, IdentityType, Lifecycle, Outcome, Ownership, Precision, Provenance,
+    Record, Ref, Snapshot, Ticket, TicketStatus, Time, fact::Detail, record::Body,
 };
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::fact::entity_set;
@@ -167,6 +167,7 @@ fn naive(records: &[Record], at: i64, known: u64) -> World {
                     fact: number as u32,
                     occurred_seconds: happened,
                     recorded_seconds: record.recorded_at.unwrap().seconds,
+                    authentication: record.provenance.as_ref().unwrap().authentication,
                     ..Evidence::default()
                 };
                 facts.push(((happened, record.index, number), fact, evidence));
@@ -574,7 +575,11 @@ proptest! {
     #[test]
     fn evidence_survives_the_round_trip(index in any::<u64>(), number in any::<u32>(), seconds in any::<i64>(), nanos in 0..1_000_000_000u32) {
         let (occurred, recorded) = (Moment { seconds, nanos }, Moment { seconds: 7, nanos: 8 });
-        let evidence = Evidence::new(RecordIndex(index), number, OccurredAt(occurred), RecordedAt(recorded));
+        let recorded_at = Some(recorded.to_time(Precision::Nanosecond));
+        let signed = Provenance { authentication: 5, ..Provenance::default() };
+        let record = Record { index, recorded_at, provenance: Some(signed), ..Record::default() };
+        let evidence = Evidence::of(&record, number, OccurredAt(occurred));
+        prop_assert_eq!(evidence.authentication(), Authentication::SourceSignature);
         prop_assert_eq!((evidence.occurred_at(), evidence.recorded_at()), (OccurredAt(occurred), RecordedAt(recorded)));
         prop_assert_eq!(evidence.order(), (OccurredAt(occurred), RecordIndex(index), number));
         prop_assert_eq!(Moment::from_sortable_bytes(&occurred.to_sortable_bytes()), occurred);

@@ -21,44 +21,52 @@ const ALIASES_MAX: usize = 256;
 
 /// Every entity that stands for one, each with the records that say so.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Aliases(BTreeMap<EntityId, BTreeSet<u64>>);
+pub(crate) struct Aliases {
+    found: BTreeMap<EntityId, BTreeSet<u64>>,
+    /// There are more than were followed.
+    pub(crate) is_cut: bool,
+}
 
 impl Aliases {
     /// The entities.
     pub(crate) fn entities(&self) -> impl Iterator<Item = &EntityId> {
-        self.0.keys()
+        self.found.keys()
     }
 
     /// The same, as a set.
     pub(crate) fn set(&self) -> BTreeSet<EntityId> {
-        self.0.keys().cloned().collect()
+        self.found.keys().cloned().collect()
     }
 
     /// The records by which those of the entities stand for whom they stand for that are also in `others`.
     pub(crate) fn records<'s>(&'s self, others: &'s Self) -> impl Iterator<Item = u64> + 's {
-        let shared = |entity: &EntityId| others.0.contains_key(entity);
-        self.0.iter().filter(move |(entity, _)| shared(entity)).flat_map(|(_, records)| records.iter().copied())
+        let shared = |entity: &EntityId| others.found.contains_key(entity);
+        self.found.iter().filter(move |(entity, _)| shared(entity)).flat_map(|(_, records)| records.iter().copied())
     }
 }
 
 impl Query<'_> {
     /// Everything that stands for `start` at a moment.
     pub(crate) fn aliases(&self, start: Vec<EntityId>, at: OccurredAt, known: TreeSize) -> Result<Aliases> {
-        let mut found = Aliases::default();
+        let mut aliases = Aliases::default();
         let mut next: VecDeque<(EntityId, BTreeSet<u64>)> =
             start.into_iter().map(|entity| (entity, BTreeSet::new())).collect();
         while let Some((entity, records)) = next.pop_front() {
-            if found.0.len() == ALIASES_MAX || found.0.contains_key(&entity) {
+            if aliases.found.contains_key(&entity) {
                 continue;
+            }
+            if aliases.found.len() == ALIASES_MAX {
+                aliases.is_cut = true;
+                break;
             }
             for (alias, by) in self.steps_from(&entity, at, known)? {
                 let mut records = records.clone();
                 records.insert(by);
                 next.push_back((alias, records));
             }
-            found.0.insert(entity, records);
+            aliases.found.insert(entity, records);
         }
-        Ok(found)
+        Ok(aliases)
     }
 
     /// The entities one step away, each with the record that says so.

@@ -24,6 +24,7 @@ pub(crate) fn evidence(evidence: &Evidence) -> v1::Evidence {
         fact: evidence.fact,
         occurred_at: Some(timestamp(evidence.occurred_at().0)),
         recorded_at: Some(timestamp(evidence.recorded_at().0)),
+        authentication: evidence.authentication,
     }
 }
 

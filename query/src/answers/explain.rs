@@ -155,6 +155,7 @@ impl Query<'_> {
             explanation.order_on_sources_word = decisive.clone().any(|judgement| judgement.order_on_sources_word);
             explanation.set_rule(if judged.is_empty() { LinkRule::Unspecified } else { rule });
             explanation.rule_version = RULE_VERSION;
+            explanation.beneficiary_cut = aliases.is_cut;
         }
         explanation.tickets = judged.iter().map(|one| self.linked_ticket(one)).collect::<Result<_>>()?;
         explanation.summary = self.summary(&explanation, fact, &judged)?;

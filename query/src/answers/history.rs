@@ -10,7 +10,7 @@
 use counterfoil_proto::v1::{GetHistoryResponse, HistoryEntry, Record, record::Body};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::hash::domain_hash;
-use counterfoil_verify::record::recorded_at;
+
 use counterfoil_verify::replay::{FactAt, facts_of, named};
 use counterfoil_verify::state::Evidence;
 use counterfoil_verify::time::RecordedAt;
@@ -95,7 +95,7 @@ impl Query<'_> {
         let Some(FactAt { fact, source, evidence: at }) =
             facts_of(record).find(|fact| fact.evidence.fact == position.2)
         else {
-            let at = Evidence::new(position.1, 0, position.0, recorded_at(record));
+            let at = Evidence::of(record, 0, position.0);
             return Ok(HistoryEntry { evidence: Some(evidence(&at)), ..base });
         };
         let tickets = fact.correlation.iter().flat_map(|correlation| &correlation.tickets);

@@ -18,6 +18,8 @@ use crate::views::{histories, sources};
 
 /// The most matches listed.
 const MATCHES_MAX: usize = 50;
+/// The most that are looked for: one more tells that there are more.
+const FOUND_MAX: usize = MATCHES_MAX + 1;
 
 impl Query<'_> {
     /// The entities that `who` may mean: an entity's id in text form, a login, an e-mail address, a display name, the
@@ -29,7 +31,7 @@ impl Query<'_> {
         let size = self.known_size(known)?;
         let found = self.candidates(who.trim(), at, size)?;
         let matches = found.iter().take(MATCHES_MAX).map(|entity| self.party(entity)).collect::<Result<_>>()?;
-        Ok(ListMatchesResponse { basis: Some(self.basis()), matches })
+        Ok(ListMatchesResponse { basis: Some(self.basis()), matches, more: found.len() > MATCHES_MAX })
     }
 
     fn candidates(&self, who: &str, at: OccurredAt, known: TreeSize) -> Result<Vec<EntityId>> {
@@ -81,7 +83,7 @@ impl Query<'_> {
     }
 
     fn search(&self, name: &str, how: Match, known: TreeSize) -> Result<Vec<EntityId>> {
-        let mut found = names::search(&self.view, name, how, MATCHES_MAX)?;
+        let mut found = names::search(&self.view, name, how, FOUND_MAX)?;
         let mut seen = Vec::with_capacity(found.len());
         for entity in found.drain(..) {
             if names::is_seen(&self.view, &entity, known)? {

@@ -33,6 +33,11 @@ impl Query<'_> {
         if explained.order_on_sources_word {
             sentence.push_str("; both come from imported old logs, so that their order is the sources' word");
         }
+        if explained.beneficiary_cut {
+            sentence.push_str(
+                "; more entities stand for the beneficiary than are followed, so that tickets may be missing",
+            );
+        }
         sentence.push('.');
         Ok(sentence)
     }

@@ -7,11 +7,11 @@
 //! deltas    entity ‖ position    →  Delta, as protobuf
 //! ```
 
-use counterfoil_proto::v1::{Delivery, Fact, Source};
+use counterfoil_proto::v1::{Authentication, Delivery, Fact, Source};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::replay::{FactAt, apply};
 use counterfoil_verify::state::{Evidence, State};
-use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
+use counterfoil_verify::time::OccurredAt;
 use counterfoil_verify::tree::TreeSize;
 use prost::Message;
 
@@ -37,6 +37,9 @@ pub(crate) struct Delta {
     /// The fact.
     #[prost(message, required, tag = "5")]
     pub(crate) fact: Fact,
+    /// How the producer of its record was authenticated.
+    #[prost(enumeration = "Authentication", tag = "6")]
+    authentication: i32,
 }
 
 /// A delta with its bytes: it goes into the timeline of each entity whose state it changes.
@@ -58,6 +61,7 @@ impl Delta {
         Self {
             recorded_seconds: fact.evidence.recorded_seconds,
             recorded_nanos: fact.evidence.recorded_nanos,
+            authentication: fact.evidence.authentication,
             delivery: delivery.into(),
             source: fact.source.clone(),
             fact: fact.fact.clone(),
@@ -72,8 +76,15 @@ impl Delta {
 
     /// Its place and both its times.
     pub(crate) fn evidence(&self, (occurred_at, index, fact): Position) -> Evidence {
-        let recorded_at = RecordedAt(Moment { seconds: self.recorded_seconds, nanos: self.recorded_nanos });
-        Evidence::new(index, fact, occurred_at, recorded_at)
+        Evidence {
+            index: index.0,
+            fact,
+            occurred_seconds: occurred_at.0.seconds,
+            occurred_nanos: occurred_at.0.nanos,
+            recorded_seconds: self.recorded_seconds,
+            recorded_nanos: self.recorded_nanos,
+            authentication: self.authentication,
+        }
     }
 }
 
