@@ -155,10 +155,11 @@ impl Database {
 
     /// Writes a batch, all or nothing, in the order of its keys.
     pub(crate) fn write(&self, mut batch: Batch) -> Result<()> {
-        batch.0.sort_by(|(one, one_key, _), (other, other_key, _)| (one, one_key).cmp(&(other, other_key)));
+        batch.sort();
         let mut writes = WriteBatch::default();
-        for (column, key, value) in &batch.0 {
-            writes.put_cf(&self.handle(*column)?, key, value);
+        for rows in batch.0.chunk_by(|(one, ..), (other, ..)| one == other) {
+            let handle = self.handle(rows[0].0)?;
+            rows.iter().for_each(|(_, key, value)| writes.put_cf(&handle, key, value));
         }
         let mut options = WriteOptions::default();
         options.disable_wal(true);
@@ -209,6 +210,11 @@ impl Batch {
     /// Adds a row.
     pub(crate) fn put(&mut self, column: Column, key: Vec<u8>, value: Vec<u8>) {
         self.0.push((column, key, value));
+    }
+
+    /// Puts the rows into the order of their keys. Rows that are in order already cost little.
+    pub(crate) fn sort(&mut self) {
+        self.0.sort_by(|(one, one_key, _), (other, other_key, _)| (one, one_key).cmp(&(other, other_key)));
     }
 }
 

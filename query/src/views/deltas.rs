@@ -14,6 +14,7 @@ use counterfoil_verify::state::{Evidence, State};
 use counterfoil_verify::time::OccurredAt;
 use counterfoil_verify::tree::TreeSize;
 use prost::Message;
+use prost::encoding::message;
 
 use crate::error::Result;
 use crate::views::database::{Column, Row, View};
@@ -42,30 +43,41 @@ pub(crate) struct Delta {
     authentication: i32,
 }
 
-/// A delta with its bytes: it goes into the timeline of each entity whose state it changes.
-#[derive(Debug)]
-pub(crate) struct Encoded {
-    pub(crate) delta: Delta,
-    pub(crate) bytes: Vec<u8>,
-}
+const SOURCE: u32 = 4;
+const FACT: u32 = 5;
 
-impl From<Delta> for Encoded {
-    fn from(delta: Delta) -> Self {
-        Self { bytes: delta.encode_to_vec(), delta }
-    }
+/// What a [`Delta`] holds besides source and fact, under the same numbers.
+#[derive(Clone, PartialEq, Message)]
+struct Head {
+    #[prost(sint64, tag = "1")]
+    recorded_seconds: i64,
+    #[prost(uint32, tag = "2")]
+    recorded_nanos: u32,
+    #[prost(enumeration = "Delivery", tag = "3")]
+    delivery: i32,
+    #[prost(enumeration = "Authentication", tag = "6")]
+    authentication: i32,
 }
 
 impl Delta {
-    /// The row for a fact.
-    pub(crate) fn new(fact: &FactAt<'_>, delivery: Delivery) -> Self {
-        Self {
+    /// The row for a fact: the bytes of its delta. Source and fact are written from where they are.
+    pub(crate) fn encode(fact: &FactAt<'_>, delivery: Delivery) -> Vec<u8> {
+        let head = Head {
             recorded_seconds: fact.evidence.recorded_seconds,
             recorded_nanos: fact.evidence.recorded_nanos,
-            authentication: fact.evidence.authentication,
             delivery: delivery.into(),
-            source: fact.source.clone(),
-            fact: fact.fact.clone(),
-        }
+            authentication: fact.evidence.authentication,
+        };
+        let mut bytes = Vec::with_capacity(48 + fact.source.encoded_len() + fact.fact.encoded_len());
+        head.encode(&mut bytes).expect("a Vec grows as needed");
+        message::encode(SOURCE, fact.source, &mut bytes);
+        message::encode(FACT, fact.fact, &mut bytes);
+        bytes
+    }
+
+    /// Reads a row.
+    pub(crate) fn read(view: &View<'_>, bytes: &[u8]) -> Result<Self> {
+        Self::decode(bytes).map_err(|_| view.damaged("a delta cannot be read"))
     }
 
     /// Applies it to the state of `entity`.
@@ -104,10 +116,7 @@ pub(crate) fn read<'v>(
         let position = position.ok_or_else(malformed)?;
         Ok((position, value))
     };
-    let decode = move |(position, value): (Position, Box<[u8]>)| {
-        let delta = Delta::decode(&*value).map_err(|_| view.damaged("a delta cannot be read"))?;
-        Ok((position, delta))
-    };
+    let decode = move |(position, value): (Position, Box<[u8]>)| Ok((position, Delta::read(view, &value)?));
     Ok(view
         .forward(Column::Deltas, &from, prefix)?
         .map(read)

@@ -65,7 +65,10 @@ pub(crate) fn entity_prefix(entity: &EntityId) -> Vec<u8> {
 
 /// `prefix`, then `parts`.
 pub(crate) fn key(prefix: &[u8], parts: &[&[u8]]) -> Vec<u8> {
-    [&[prefix], parts].concat().concat()
+    let mut key = Vec::with_capacity(prefix.len() + parts.iter().map(|part| part.len()).sum::<usize>());
+    key.extend_from_slice(prefix);
+    parts.iter().for_each(|part| key.extend_from_slice(part));
+    key
 }
 
 /// Reads eight bytes as a number.

@@ -5,10 +5,10 @@
 //! but its own folder.
 
 use std::path::Path;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
-use counterfoil_ledger::{Entry, LedgerError, Reader};
+use counterfoil_ledger::Reader;
 use counterfoil_verify::tree::TreeSize;
 
 use crate::answers::Query;
@@ -27,8 +27,10 @@ mod projector;
 pub(crate) mod sources;
 pub(crate) mod timelines;
 
-/// Batches that are read while one is projected.
-const READ_AHEAD_BATCHES: usize = 2;
+/// Threads that read batches while others are projected.
+const READERS: usize = 2;
+/// Batches that each of them may be ahead.
+const READ_AHEAD_BATCHES: usize = 1;
 
 /// The views of one log. One process holds them at a time; any number of threads may ask.
 pub struct Views {
@@ -71,32 +73,32 @@ impl Views {
         };
         let start = projector.size().0;
         std::thread::scope(|scope| -> Result<()> {
-            // One thread reads, decodes and checks, one makes what rows need no database, and this one the rest.
-            let (sender, read) = sync_channel::<std::result::Result<Vec<Entry>, LedgerError>>(READ_AHEAD_BATCHES);
-            let (made, batches) = sync_channel(READ_AHEAD_BATCHES);
-            let (reader, end) = (&self.reader, head.size.0);
-            scope.spawn(move || {
-                for entries in read {
-                    if made.send(entries.map(Rows::of)).is_err() {
-                        return;
-                    }
-                }
-            });
-            scope.spawn(move || {
-                let mut entries = reader.entries(start..end);
-                let mut next = || entries.by_ref().take(BATCH_RECORDS).collect::<std::result::Result<Vec<_>, _>>();
-                // After an error nothing more is read; the receiver may have gone after one of its own.
-                let mut goes_on = true;
-                while goes_on {
-                    let batch = next();
-                    goes_on = batch.as_ref().is_ok_and(|batch| !batch.is_empty());
-                    goes_on = sender.send(batch).is_ok() && goes_on;
-                }
-            });
+            // Each of these threads reads every other batch, checks it and makes what rows need no database; this one
+            // takes turns with them and does the rest.
+            let step = READERS as u64 * BATCH_RECORDS;
+            let starts = (0..READERS as u64).map(|turn| start + turn * BATCH_RECORDS);
+            let batches: Vec<_> = starts
+                .map(|first| {
+                    let (sender, batches) = sync_channel(READ_AHEAD_BATCHES);
+                    let (reader, end) = (&self.reader, head.size.0);
+                    scope.spawn(move || {
+                        for from in (first..end).step_by(step as usize) {
+                            let rows = Rows::of(reader.entries(from..end.min(from + BATCH_RECORDS)));
+                            // After an error nothing more is read; the receiver may have gone after one of its own.
+                            let goes_on = rows.is_ok();
+                            if sender.send(rows).is_err() || !goes_on {
+                                return;
+                            }
+                        }
+                    });
+                    batches
+                })
+                .collect();
+            let mut turns = batches.iter().cycle();
             while projector.size() < head.size
-                && let Ok(batch) = batches.recv()
+                && let Some(Ok(rows)) = turns.next().map(Receiver::recv)
             {
-                projector.advance(&self.database, &self.reader, batch?, &head)?;
+                projector.advance(&self.database, &self.reader, rows?, &head)?;
                 progress(projector.size().0, head.size.0);
             }
             Ok(())

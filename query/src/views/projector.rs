@@ -15,14 +15,14 @@ use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::error::Result;
 use crate::views::database::{Batch, Database};
-use crate::views::deltas::{Delta, Encoded};
+use crate::views::deltas::Delta;
 use crate::views::keys::Position;
 use crate::views::meta::{self, Cursor};
-use crate::views::sources::Counters;
+use crate::views::sources::{Counted, Counters};
 use crate::views::{changes, histories, names, timelines};
 
 /// The most records of one batch: entities that many of them name are then written once.
-pub(crate) const BATCH_RECORDS: usize = 2_000;
+pub(crate) const BATCH_RECORDS: u64 = 2_000;
 /// How many records may be lost by a crash, and are then projected again.
 const FLUSH_RECORDS: u64 = 100_000;
 
@@ -55,19 +55,17 @@ impl Projector {
     pub(crate) fn advance(&mut self, database: &Database, reader: &Reader, rows: Rows, head: &Head) -> Result<()> {
         let view = database.view();
         let start = self.size.0;
-        let Rows { entries, mut batch, arrived, gathered } = rows;
-        entries.iter().for_each(|entry| self.counters.add(&entry.record));
-        let Some(last) = entries.last().map(|entry| entry.record.index) else {
-            let missing = LedgerError::NoSuchRecord { index: RecordIndex(start), size: head.size };
-            return Err(missing.into());
-        };
-        let size = TreeSize(last + 1);
+        let Rows { size, mut batch, arrived, gathered, counted } = rows;
+        if size.0 <= start {
+            return Err(LedgerError::NoSuchRecord { index: RecordIndex(start), size: head.size }.into());
+        }
         timelines::project(&view, &arrived, size, &mut batch)?;
+        self.counters.add(counted);
         for entity in names::project(&view, gathered, &mut self.memory, &mut batch)? {
             self.counters.add_object(&entity);
         }
         self.counters.project(&mut batch);
-        let leaf = record::hash(&reader.record_bytes(RecordIndex(last))?);
+        let leaf = record::hash(&reader.record_bytes(RecordIndex(size.0 - 1))?);
         meta::project(&Cursor { size, leaf }, (size == head.size).then_some(head), &mut batch);
         database.write(batch)?;
         self.unflushed += size.0 - start;
@@ -83,28 +81,37 @@ impl Projector {
 /// The rows of one batch of records, as far as they need nothing that is in the database.
 #[derive(Default)]
 pub(crate) struct Rows {
-    entries: Vec<Entry>,
+    /// How many records there are up to and with the last of them.
+    size: TreeSize,
     batch: Batch,
     arrived: timelines::Arrived,
     gathered: names::Gathered,
+    counted: Counted,
 }
 
 impl Rows {
     /// The rows of the next records, in order.
-    pub(crate) fn of(entries: Vec<Entry>) -> Self {
+    pub(crate) fn of(
+        entries: impl Iterator<Item = std::result::Result<Entry, LedgerError>>,
+    ) -> std::result::Result<Self, LedgerError> {
         let mut rows = Self::default();
-        entries.iter().for_each(|entry| rows.add(entry));
-        Self { entries, ..rows }
+        for entry in entries {
+            rows.add(&entry?);
+        }
+        rows.batch.sort();
+        Ok(rows)
     }
 
     fn add(&mut self, entry: &Entry) {
         let record = &entry.record;
+        self.size = TreeSize(record.index + 1);
+        self.counted.add(record);
         let delivery = record.provenance.as_ref().map_or(Delivery::Unspecified, |provenance| provenance.delivery());
         for fact in facts_of(record) {
             let position = fact.evidence.order();
             let bearers = bearers(fact.fact, fact.source);
             if !bearers.is_empty() {
-                let delta = Arc::new(Encoded::from(Delta::new(&fact, delivery)));
+                let delta: Arc<[u8]> = Delta::encode(&fact, delivery).into();
                 for bearer in bearers {
                     self.arrived.entry(bearer).or_default().insert(position, delta.clone());
                 }

@@ -68,6 +68,12 @@ struct Instant {
     nanos: u32,
 }
 
+impl Instant {
+    fn order(&self) -> (i64, u32) {
+        (self.seconds, self.nanos)
+    }
+}
+
 /// How often a native type came, and one record with it.
 #[derive(Clone, Copy, PartialEq, Message)]
 pub(crate) struct TypeCount {
@@ -93,10 +99,7 @@ impl SourceCounts {
                 self.events += is_first_part;
                 self.facts += event.facts.len() as u64;
                 match event.mapping() {
-                    Mapping::Unmapped => {
-                        self.unmapped += is_first_part;
-                        self.add_unmapped(&event.native_type, record.index);
-                    }
+                    Mapping::Unmapped => self.unmapped += is_first_part,
                     Mapping::Incomplete => self.incomplete += is_first_part,
                     _ => {}
                 }
@@ -107,11 +110,22 @@ impl SourceCounts {
         }
         for fact in facts_of(record) {
             let Moment { seconds, nanos } = fact.evidence.occurred_at().0;
-            let order = |instant: &Instant| (instant.seconds, instant.nanos);
             let now = Instant { seconds, nanos };
-            self.first = self.first.into_iter().chain([now]).min_by_key(order);
-            self.last = self.last.into_iter().chain([now]).max_by_key(order);
+            self.first = self.first.into_iter().chain([now]).min_by_key(Instant::order);
+            self.last = self.last.into_iter().chain([now]).max_by_key(Instant::order);
         }
+    }
+
+    /// Adds the counts of later records, their unmapped types aside.
+    fn add_all(&mut self, later: &Self) {
+        self.events += later.events;
+        self.facts += later.facts;
+        self.unmapped += later.unmapped;
+        self.incomplete += later.incomplete;
+        self.conflicts += later.conflicts;
+        self.rejected += later.rejected;
+        self.first = self.first.into_iter().chain(later.first).min_by_key(Instant::order);
+        self.last = self.last.into_iter().chain(later.last).max_by_key(Instant::order);
     }
 
     fn add_unmapped(&mut self, native_type: &str, index: u64) {
@@ -119,6 +133,29 @@ impl SourceCounts {
         let name = if is_room { native_type } else { "" };
         let counted = self.unmapped_types.entry(name.to_owned()).or_insert(TypeCount { count: 0, example: index });
         counted.count += 1;
+    }
+}
+
+/// What one batch of records comes to.
+#[derive(Default)]
+pub(crate) struct Counted {
+    sources: BTreeMap<Name, SourceCounts>,
+    /// The events of unknown types, in their order: which types are counted one by one depends on it.
+    unmapped: Vec<(Name, String, u64)>,
+}
+
+impl Counted {
+    /// Counts a record.
+    pub(crate) fn add(&mut self, record: &Record) {
+        let Some(provenance) = &record.provenance else { return };
+        let source = provenance.source.clone().unwrap_or_default();
+        let name = (source.system, source.instance, provenance.connector.clone());
+        if let Some(Body::Event(event)) = &record.body
+            && event.mapping() == Mapping::Unmapped
+        {
+            self.unmapped.push((name.clone(), event.native_type.clone(), record.index));
+        }
+        self.sources.entry(name).or_default().add(record);
     }
 }
 
@@ -137,13 +174,15 @@ impl Counters {
         Ok(Self { sources: sources(view)?, objects: objects(view)?, ..Self::default() })
     }
 
-    /// Counts a record.
-    pub(crate) fn add(&mut self, record: &Record) {
-        let Some(provenance) = &record.provenance else { return };
-        let source = provenance.source.clone().unwrap_or_default();
-        let name = (source.system, source.instance, provenance.connector.clone());
-        self.sources.entry(name.clone()).or_default().add(record);
-        self.changed_sources.insert(name);
+    /// Adds what a batch of records came to.
+    pub(crate) fn add(&mut self, counted: Counted) {
+        for (name, counts) in counted.sources {
+            self.sources.entry(name.clone()).or_default().add_all(&counts);
+            self.changed_sources.insert(name);
+        }
+        for (name, native_type, index) in counted.unmapped {
+            self.sources.entry(name).or_default().add_unmapped(&native_type, index);
+        }
     }
 
     /// Counts an entity that was never named before, if it is an object of a system.

@@ -28,7 +28,7 @@ use prost::Message;
 
 use crate::error::Result;
 use crate::views::database::{Batch, Column, View};
-use crate::views::deltas::{self, Delta, Encoded};
+use crate::views::deltas::{self, Delta};
 use crate::views::keys::{
     FIRST, POSITION_BYTES, Position, entity_prefix, key, last_at, position_bytes, read_position, read_u64,
 };
@@ -63,8 +63,8 @@ pub(crate) fn state_at(view: &View<'_>, entity: &EntityId, at: OccurredAt, known
     Ok(state)
 }
 
-/// The deltas of one projector batch, by entity, in the order in which they apply.
-pub(crate) type Arrived = BTreeMap<EntityId, BTreeMap<Position, Arc<Encoded>>>;
+/// The rows of the deltas of one projector batch, by entity, in the order in which they apply.
+pub(crate) type Arrived = BTreeMap<EntityId, BTreeMap<Position, Arc<[u8]>>>;
 
 /// Adds the deltas of a batch of records that ends at `size`.
 pub(crate) fn project(view: &View<'_>, arrived: &Arrived, size: TreeSize, batch: &mut Batch) -> Result<()> {
@@ -91,7 +91,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn write(mut self, arrived: &BTreeMap<Position, Arc<Encoded>>, batch: &mut Batch) -> Result<Timeline> {
+    fn write(mut self, arrived: &BTreeMap<Position, Arc<[u8]>>, batch: &mut Batch) -> Result<Timeline> {
         let late = arrived.keys().next().filter(|first| **first < self.timeline.base.position);
         if let Some(&first) = late {
             self.timeline.base = self.close_from(first, arrived, batch)?;
@@ -99,7 +99,7 @@ impl Writer<'_> {
         self.timeline.count += arrived.len() as u64;
         self.timeline.credit = self.timeline.credit.saturating_add(CREDIT_PER_DELTA * arrived.len() as u64);
         for (position, delta) in arrived {
-            batch.put(Column::Deltas, key(self.prefix, &[&position_bytes(position)]), delta.bytes.clone());
+            batch.put(Column::Deltas, key(self.prefix, &[&position_bytes(position)]), delta.to_vec());
         }
         let uncovered = self.timeline.count - self.timeline.base.ordinal;
         if uncovered >= self.timeline.base.spacing() && self.timeline.credit >= uncovered {
@@ -110,12 +110,7 @@ impl Writer<'_> {
     }
 
     /// Closes the open snapshots from `first` on and gives the newest open one before it.
-    fn close_from(
-        &self,
-        first: Position,
-        arrived: &BTreeMap<Position, Arc<Encoded>>,
-        batch: &mut Batch,
-    ) -> Result<Base> {
+    fn close_from(&self, first: Position, arrived: &BTreeMap<Position, Arc<[u8]>>, batch: &mut Batch) -> Result<Base> {
         let from = key(self.prefix, &[&position_bytes(&first)]);
         for row in self.view.forward(Column::Snapshots, &from, self.prefix)? {
             let (row_key, mut value) = row?;
@@ -137,12 +132,14 @@ impl Writer<'_> {
     }
 
     /// Applies all deltas after the base, those of this batch too, and leaves snapshots on the way.
-    fn cover(&mut self, arrived: &BTreeMap<Position, Arc<Encoded>>, batch: &mut Batch) -> Result<()> {
+    fn cover(&mut self, arrived: &BTreeMap<Position, Arc<[u8]>>, batch: &mut Batch) -> Result<()> {
         let mut base = self.timeline.base;
         let end = OccurredAt(Moment::MAX);
         let mut pending: BTreeMap<Position, Delta> =
             deltas::read(self.view, self.prefix, base.position, end, self.size)?.collect::<Result<_>>()?;
-        pending.extend(arrived.iter().map(|(position, encoded)| (*position, encoded.delta.clone())));
+        for (position, bytes) in arrived {
+            pending.insert(*position, Delta::read(self.view, bytes)?);
+        }
         let mut state = base.load(self.view, self.prefix)?;
         let (mut ordinal, mut valid_from) = (base.ordinal, base.valid_from);
         for (position, delta) in pending {
