@@ -91,6 +91,22 @@ fn a_name_is_found_however_it_is_known() {
 }
 
 #[test]
+fn a_name_is_found_without_its_accents_and_however_long_it_is() {
+    let ledger = TestLedger::new();
+    let long = "Ann ".repeat(200);
+    for (id, name) in [(ANN, "Zoë Müller-Åberg"), (BEA, long.as_str())] {
+        let seen = of_system("okta", fact(FactKind::AccountUpdated, 10, Some(ledger.who(id, &[])), None));
+        ledger.record_one(Native::new("okta", vec![seen]).named(id, "display_name", name));
+    }
+    let views = ledger.views();
+    let query = views.query().unwrap();
+    for who in ["zoe muller-aberg", "ZOË MÜLLER-ÅBERG", "Zoe\u{308} Mu\u{308}ller-A\u{30a}berg", "zoe", "Müller"] {
+        assert_eq!(found(&query, who, 99), [ANN], "{who:?}");
+    }
+    assert_eq!(found(&query, &long, 99), [BEA]);
+}
+
+#[test]
 fn a_recycled_address_lists_whom_it_means_first() {
     let ledger = TestLedger::new();
     for (seconds, id, login) in

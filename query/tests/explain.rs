@@ -199,6 +199,20 @@ fn the_answer_names_whom_and_what_it_rests_on() {
 }
 
 #[test]
+fn an_approval_by_whoever_gets_the_access_says_so() {
+    let (fs_ann, fs_other) = ("account:freshservice:default:5", "account:freshservice:default:6");
+    for (approver, own) in [(fs_ann, true), (ANN, true), (fs_other, false)] {
+        let case = Case::new();
+        let decided = approval(FactKind::ApprovalGranted, 2 * HOUR, 7, case.ledger.who(approver, &[]));
+        let change = case.granted(10, &[]);
+        let decided = Native::new("freshservice", vec![decided]);
+        let explained = case.explain(vec![case.opened(1, 7, fs_ann, GROUP), decided, change]);
+        assert_eq!((explained.verdict(), explained.tickets[0].self_approved), (Verdict::Approved, own), "{approver}");
+        assert_eq!(explained.summary.contains("whoever gets the access approved it"), own, "{}", explained.summary);
+    }
+}
+
+#[test]
 fn an_approval_that_came_later_says_how_much_later() {
     let case = Case::new();
     let (opened, change, decided) =

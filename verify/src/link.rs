@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use counterfoil_proto::v1::{
-    AccessItem, AccessOperation, Decision, Delivery, EntityKind, Ref, TicketStatus, Verdict, fact::Detail,
+    AccessItem, AccessOperation, Decision, Delivery, EntityKind, Precision, Ref, TicketStatus, Verdict, fact::Detail,
 };
 
 use crate::approval::{Derived, derive};
@@ -123,6 +123,18 @@ pub fn judge_window(change: &Change<'_>, candidate: &Candidate<'_>) -> Option<Ju
     fits.then(|| judge_decision(change, candidate))
 }
 
+/// The last moment at which a change may have happened: its source may not say it to the second, and the clocks of two
+/// systems differ.
+pub fn latest_moment(change: &FactAt<'_>) -> Moment {
+    let inexact = match change.fact.occurred_at.map(|time| time.precision()) {
+        Some(Precision::Day) => 24 * 3600,
+        Some(Precision::Minute) => 60,
+        Some(Precision::Second) => 1,
+        _ => 0,
+    };
+    change.evidence.occurred_at().0.plus_seconds(inexact + CLOCK_TOLERANCE_SECONDS)
+}
+
 /// The order of approval and change, and what the approval came to.
 fn judge_decision(change: &Change<'_>, candidate: &Candidate<'_>) -> Judgement {
     let decision = final_decision(candidate.state);
@@ -134,8 +146,8 @@ fn judge_decision(change: &Change<'_>, candidate: &Candidate<'_>) -> Judgement {
             false => Verdict::Approved,
         },
         Some(Derived { decision: Decision::Approved, completed_by: Some(by) }) => {
+            let tolerated = latest_moment(&change.fact);
             let change = change.fact.evidence;
-            let tolerated = change.occurred_at().0.plus_seconds(CLOCK_TOLERANCE_SECONDS);
             let cancelled = candidate.state.cancelled.as_ref();
             if cancelled.is_some_and(|cancelled| {
                 cancelled.occurred_at().0.plus_seconds(CLOCK_TOLERANCE_SECONDS) < change.occurred_at().0

@@ -7,9 +7,9 @@
 use counterfoil_proto::v1::{
     AccessItem, AccessOperation, Account, Approval, ApprovalRule, Authentication, Completeness, Confidence,
     Correlation, Decision, Delivery, Entitlement, EntityKind, Event, Fact, FactKind, GapReason, Grant, GrantMode,
-    IdentityType, Lifecycle, Mapping, Origin, Outcome, Ownership, PolicyDecision, PolicyEffect, Provenance, Record,
-    Ref, RejectReason, Review, ReviewDecision, Snapshot, Source, Ticket, TicketStatus, TicketText, TicketType, Time,
-    fact::Detail, record::Body,
+    IdentityType, Lifecycle, Mapping, Origin, Outcome, Ownership, PolicyDecision, PolicyEffect, Precision, Provenance,
+    Record, Ref, RejectReason, Review, ReviewDecision, Snapshot, Source, Ticket, TicketStatus, TicketText, TicketType,
+    Time, fact::Detail, record::Body,
 };
 
 use crate::checkpoint::Origin as OriginName;
@@ -46,6 +46,8 @@ pub fn check(record: &Record) -> Checked {
     ensure(record.format == FORMAT, "format is not 1")?;
     ensure(record.prev.len() == 32, "prev is not 32 bytes")?;
     check_time(&record.recorded_at, "recorded_at")?;
+    let is_exact = record.recorded_at.is_some_and(|time| time.precision() == Precision::Nanosecond);
+    ensure(is_exact, "recorded_at is not given to the nanosecond")?;
     if let Some(Body::Origin(origin)) = &record.body {
         ensure(record.index == 0, "an origin stands in record 0 only")?;
         ensure(record.provenance.is_none(), "record 0 has no provenance")?;

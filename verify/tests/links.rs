@@ -6,8 +6,8 @@ mod support;
 use std::collections::BTreeSet;
 
 use counterfoil_proto::v1::{
-    AccessItem, AccessOperation, Correlation, Decision, Delivery, Entitlement, EntityKind, Fact, FactKind, Ref, Ticket,
-    TicketStatus, Time, Verdict, fact::Detail,
+    AccessItem, AccessOperation, Correlation, Decision, Delivery, Entitlement, EntityKind, Fact, FactKind, Precision,
+    Ref, Ticket, TicketStatus, Time, Verdict, fact::Detail,
 };
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::link::{
@@ -249,6 +249,27 @@ fn source_says(ticket: &mut TicketState, decision: Decision, index: u64, seconds
     ticket.source_decided = Some(evidence(index, seconds));
 }
 
+/// A source that gives a day or a minute leaves open when in it the change happened: nothing shows that it came first.
+#[test]
+fn an_inexact_change_may_have_come_later() {
+    for (precision, seconds) in [
+        (Precision::Nanosecond, 0),
+        (Precision::Millisecond, 0),
+        (Precision::Second, 1),
+        (Precision::Minute, 60),
+        (Precision::Day, 86_400),
+        (Precision::Received, 0),
+    ] {
+        let occurred_at = Some(Time { precision: precision.into(), ..time(CHANGED) });
+        let fact = Fact { occurred_at, ..grant_of(group("g1")) };
+        for (decided, expected) in [(0, Verdict::Approved), (1, Verdict::ApprovedLate)] {
+            let mut ticket = approved();
+            set(&mut ticket, row(Decision::Approved, 20, CHANGED + CLOCK_TOLERANCE_SECONDS + seconds + decided));
+            assert_eq!(judge(fact.clone(), &ticket, LIVE, judge_explicit).verdict, expected, "{precision:?}");
+        }
+    }
+}
+
 #[test]
 fn the_order_within_a_backfill_rests_on_the_sources_word() {
     let mut recorded_later = approved();
@@ -458,24 +479,26 @@ fn a_change_is_judged_by_the_ticket_of_its_time() {
 /// Who the ticket was for when it was opened, and whose access changed: the same only if nothing says otherwise.
 #[test]
 fn who_a_ticket_is_for() {
-    let person = "person:hr:acme:7";
-    let (u2, at_desk, other_at_desk) =
-        ("account:okta:acme:u2", "account:freshservice:acme:5", "account:freshservice:acme:6");
-    let by_id: &[&str] = &[U1, ID1, at_desk];
-    let by_name: &[&str] = &[ID1, U1, at_desk];
-    // The change's subject; everyone who stood for it then; everyone who stood for the ticket's beneficiary then.
-    let cases: &[(&str, bool, &[&str], &[&str], bool)] = &[
-        ("the account itself", true, by_id, &[U1], true),
-        ("the account, whose desk account is another now", true, by_id, &[U1, other_at_desk], true),
-        ("a desk account with the same identifier", true, by_id, &[at_desk, ID1], true),
-        ("an identifier that meant nobody there yet", true, by_id, &[ID1], true),
-        ("an identifier that meant another account then", true, by_id, &[ID1, u2], false),
-        ("a desk account shared, another account then", true, by_id, &[at_desk, ID1, u2], false),
-        ("two accounts of one person", true, &[U1, person], &[u2, person, U1], true),
-        ("nobody known", true, by_id, &["identifier:00000000000000000000000000000000"], false),
-        ("named by an identifier alone", false, by_name, &[ID1], true),
-        ("named so, another account then", false, by_name, &[ID1, u2], false),
-        ("named so, the same account then", false, by_name, &[ID1, U1, other_at_desk], true),
+    /// What it is; whether the change names its subject by id; who stood for that; whom the ticket was for; the same?
+    type Case = (&'static str, bool, &'static [&'static str], &'static [&'static str], bool);
+    const PERSON: &str = "person:hr:acme:7";
+    const U2: &str = "account:okta:acme:u2";
+    const DESK: &str = "account:freshservice:acme:5";
+    const OTHER_DESK: &str = "account:freshservice:acme:6";
+    const BY_ID: &[&str] = &[U1, ID1, DESK];
+    const BY_NAME: &[&str] = &[ID1, U1, DESK];
+    let cases: &[Case] = &[
+        ("the account itself", true, BY_ID, &[U1], true),
+        ("the account, whose desk account is another now", true, BY_ID, &[U1, OTHER_DESK], true),
+        ("a desk account with the same identifier", true, BY_ID, &[DESK, ID1], true),
+        ("an identifier that meant nobody there yet", true, BY_ID, &[ID1], true),
+        ("an identifier that meant another account then", true, BY_ID, &[ID1, U2], false),
+        ("a desk account shared, another account then", true, BY_ID, &[DESK, ID1, U2], false),
+        ("two accounts of one person", true, &[U1, PERSON], &[U2, PERSON, U1], true),
+        ("nobody known", true, BY_ID, &["identifier:00000000000000000000000000000000"], false),
+        ("named by an identifier alone", false, BY_NAME, &[ID1], true),
+        ("named so, another account then", false, BY_NAME, &[ID1, U2], false),
+        ("named so, the same account then", false, BY_NAME, &[ID1, U1, OTHER_DESK], true),
     ];
     for (what, has_id, change, ticket, expected) in cases {
         let subject = if *has_id { account("u1") } else { known_as(EntityKind::Account, 0xff) };

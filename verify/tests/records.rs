@@ -603,6 +603,7 @@ fn what_no_record_may_say() {
         ("no prev", |record| record.prev.clear()),
         ("no recorded_at", |record| record.recorded_at = None),
         ("no precision", |record| record.recorded_at = Some(Time { precision: 0, ..time(1) })),
+        ("another precision", |record| record.recorded_at = Some(Time { precision: 3, ..time(1) })),
         ("year 0", |record| record.recorded_at = Some(time(SECONDS_MIN - 1))),
         ("year 10000", |record| record.recorded_at = Some(time(SECONDS_MAX + 1))),
         ("nanos", |record| record.recorded_at = Some(Time { nanos: 1_000_000_000, ..time(1) })),

@@ -33,6 +33,11 @@ impl Aliases {
         self.found.keys()
     }
 
+    /// Whether an entity is one of them.
+    pub(crate) fn contains(&self, entity: &EntityId) -> bool {
+        self.found.contains_key(entity)
+    }
+
     /// The same, as a set.
     pub(crate) fn set(&self) -> BTreeSet<EntityId> {
         self.found.keys().cloned().collect()
@@ -40,7 +45,7 @@ impl Aliases {
 
     /// The records by which those of the entities stand for whom they stand for that are also in `others`.
     pub(crate) fn records<'s>(&'s self, others: &'s Self) -> impl Iterator<Item = u64> + 's {
-        let shared = |entity: &EntityId| others.found.contains_key(entity);
+        let shared = |entity: &EntityId| others.contains(entity);
         self.found.iter().filter(move |(entity, _)| shared(entity)).flat_map(|(_, records)| records.iter().copied())
     }
 }

@@ -5,12 +5,14 @@
 
 use std::collections::BTreeSet;
 
-use counterfoil_proto::v1::{Delivery, ExplainChangeResponse, Explanation, LinkRule, LinkedTicket, Record, Verdict};
+use counterfoil_proto::v1::{
+    Decision, Delivery, ExplainChangeResponse, Explanation, LinkRule, LinkedTicket, Record, Verdict,
+};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::fact::{Group, kind_group};
 use counterfoil_verify::link::{
-    CLOCK_TOLERANCE_SECONDS, Candidate, Change, Judgement, RULE_VERSION, explicit_tickets, judge_explicit,
-    judge_window, named_beneficiary,
+    Candidate, Change, Judgement, RULE_VERSION, explicit_tickets, judge_explicit, judge_window, latest_moment,
+    named_beneficiary,
 };
 use counterfoil_verify::replay::{FactAt, facts_of, named};
 use counterfoil_verify::state::{State, TicketState};
@@ -48,6 +50,7 @@ pub(crate) struct Judged {
     pub(crate) state: Option<TicketState>,
     pub(crate) verdict: Verdict,
     pub(crate) judgement: Option<Judgement>,
+    pub(crate) self_approved: bool,
     records: BTreeSet<u64>,
 }
 
@@ -188,6 +191,7 @@ impl Query<'_> {
                     state: None,
                     verdict: Verdict::TicketUnknown,
                     judgement: None,
+                    self_approved: false,
                     records: BTreeSet::from([change.fact.evidence.index]),
                 },
             });
@@ -211,7 +215,7 @@ impl Query<'_> {
 
     /// A ticket as all its known records leave it, and as it stood at the change; none if they say nothing about it.
     fn ticket(&self, ticket: &EntityId, change: &Change<'_>, size: TreeSize) -> Result<Option<ReadTicket>> {
-        let changed_at = change.fact.evidence.occurred_at().0.plus_seconds(CLOCK_TOLERANCE_SECONDS);
+        let changed_at = latest_moment(&change.fact);
         let mut at_change = None;
         let mut state = State::default();
         let mut records = BTreeSet::new();
@@ -242,6 +246,7 @@ impl Query<'_> {
             state: judged.state.as_ref().map(|state| self.ticket_message(state)).transpose()?,
             verdict: judged.verdict.into(),
             records: judged.records.iter().copied().collect(),
+            self_approved: judged.self_approved,
         })
     }
 }
@@ -267,6 +272,16 @@ impl ReadTicket {
         }
     }
 
+    /// Whether somebody approved it who stands for the one whose access changed, or for the ticket's beneficiary.
+    fn is_self_approved(&self, aliases: &Aliases) -> bool {
+        let approved = self.state.approvals.values().filter(|row| row.decision() == Decision::Approved);
+        let mut deciders = approved.map(|row| if row.decided_by.is_empty() { &row.approver } else { &row.decided_by });
+        deciders.any(|decider| {
+            let entity = decider.parse::<EntityId>();
+            entity.is_ok_and(|entity| self.beneficiary.contains(&entity) || aliases.contains(&entity))
+        })
+    }
+
     /// The link rests on the change, on the ticket, and on whatever makes its beneficiary that of the change.
     fn judged(mut self, ticket: &EntityId, change: &Change<'_>, judgement: Judgement, aliases: &Aliases) -> Judged {
         self.records.insert(change.fact.evidence.index);
@@ -274,6 +289,7 @@ impl ReadTicket {
         self.records.extend(self.aliases.records(aliases));
         Judged {
             ticket: ticket.clone(),
+            self_approved: self.is_self_approved(aliases),
             verdict: judgement.verdict,
             judgement: Some(judgement),
             records: self.records,

@@ -24,6 +24,9 @@ impl Query<'_> {
             (Verdict::NotAChange, []) => not_a_change(explained),
             (_, []) => "No approval is recorded".to_owned(),
         };
+        if judged.iter().any(|one| one.verdict == verdict && one.self_approved) {
+            sentence.push_str("; whoever gets the access approved it");
+        }
         if let Some(executor) = &explained.executor {
             sentence.push_str(&format!("; executed by {}", label(executor)));
         }

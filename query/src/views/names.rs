@@ -8,7 +8,7 @@
 //! identifiers   token (16 bytes) ‖ binary entity id       →  u64 index of the first record that binds it
 //! bound         entity ‖ token (16 bytes)                →  the same
 //! seen          entity                                    →  u64 index of the first record that names it
-//! names         canonical name ‖ 0 ‖ binary entity id     →  empty
+//! names         searchable name ‖ 0 ‖ binary entity id    →  empty
 //! values        entity ‖ name of the value                →  occurred_at (12 bytes) ‖ u64 index ‖ the value
 //! ```
 //! `names` holds every name that an entity ever had, and the last part of its native id; `values` the newest value of
@@ -23,6 +23,9 @@ use counterfoil_verify::fact::references;
 use counterfoil_verify::identifier::{TOKEN_BYTES, Token, canonical};
 use counterfoil_verify::replay::{facts_of, named};
 use counterfoil_verify::tree::TreeSize;
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
 
 use crate::error::Result;
 use crate::views::database::{Batch, Column, View};
@@ -222,7 +225,7 @@ pub(crate) fn is_seen(view: &View<'_>, entity: &EntityId, known: TreeSize) -> Re
 /// How a name must match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Match {
-    /// The whole name, apart from case and form.
+    /// The whole name, apart from case, form and accents.
     Whole,
     /// How it starts.
     Start,
@@ -230,8 +233,9 @@ pub(crate) enum Match {
     Part,
 }
 
-/// At most `max` entities whose name, now or once, matches; `name` is canonical.
+/// At most `max` entities whose name, now or once, matches.
 pub(crate) fn search(view: &View<'_>, name: &str, how: Match, max: usize) -> Result<Vec<EntityId>> {
+    let name = searchable(name);
     let prefix = match how {
         Match::Whole => [name.as_bytes(), &[0]].concat(),
         Match::Start => name.as_bytes().to_vec(),
@@ -241,7 +245,7 @@ pub(crate) fn search(view: &View<'_>, name: &str, how: Match, max: usize) -> Res
     for row in view.forward(Column::Names, &prefix, &prefix)? {
         let (row_key, _) = row?;
         let end = row_key.iter().position(|&byte| byte == 0).unwrap_or(row_key.len());
-        if how == Match::Part && !String::from_utf8_lossy(&row_key[..end]).contains(name) {
+        if how == Match::Part && !String::from_utf8_lossy(&row_key[..end]).contains(&name) {
             continue;
         }
         let entity = read_entity(view, row_key.get(end + 1..).unwrap_or_default())?;
@@ -255,11 +259,20 @@ pub(crate) fn search(view: &View<'_>, name: &str, how: Match, max: usize) -> Res
     Ok(found)
 }
 
-/// A name holds no zero byte, so that it ends at the first one.
 fn name_key(name: &str, entity: &EntityId) -> Vec<u8> {
+    key(searchable(name).as_bytes(), &[&[0], entity.as_bytes()])
+}
+
+/// What a name is searched by: its canonical form without accents ("Zoë" is found as "zoe"), cut at a length. It holds no
+/// zero byte, so that in a key it ends at the first one.
+fn searchable(name: &str) -> String {
     let canonical = canonical(name).replace('\0', " ");
-    let end = canonical.floor_char_boundary(NAME_BYTES_MAX);
-    key(&canonical.as_bytes()[..end], &[&[0], entity.as_bytes()])
+    let mut plain: String = match canonical.is_ascii() {
+        true => canonical,
+        false => canonical.nfd().filter(|&character| !is_combining_mark(character)).collect(),
+    };
+    plain.truncate(plain.floor_char_boundary(NAME_BYTES_MAX));
+    plain
 }
 
 fn stamp(position: &Position) -> [u8; STAMP_BYTES] {

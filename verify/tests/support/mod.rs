@@ -127,6 +127,7 @@ fn any_origin_record() -> BoxedStrategy<Record> {
     let predecessor = predecessor.prop_map(|(origin, size, root)| Predecessor { origin, size, root });
     (any_origin(), any_bytes(32), option::of(predecessor), any_time())
         .prop_map(|(origin, index_key_commitment, predecessor, recorded_at)| {
+            let recorded_at = Time { precision: Precision::Nanosecond.into(), ..recorded_at };
             origin_record(Origin { origin, index_key_commitment, predecessor }, recorded_at)
         })
         .boxed()
@@ -143,7 +144,7 @@ fn any_later_record() -> BoxedStrategy<Record> {
             format: FORMAT,
             index,
             prev,
-            recorded_at: Some(recorded_at),
+            recorded_at: Some(Time { precision: Precision::Nanosecond.into(), ..recorded_at }),
             provenance: Some(provenance),
             commitment: if beside || matches!(body, Body::SourceRejected(_)) { commitment } else { Vec::new() },
             body: Some(body),
