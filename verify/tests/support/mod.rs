@@ -109,6 +109,84 @@ pub fn record_of(index: u64, facts: Vec<Fact>) -> Record {
     record(index, 1_000_000 + index as i64, event(facts))
 }
 
+/// A fact with every field of the head, and references of every kind.
+pub fn full_fact() -> Fact {
+    Fact {
+        reason: "OK".into(),
+        actor: Some(Ref { tokens: vec![vec![1; 16], vec![2; 16]], identity_type: 1, ..account("00u1") }),
+        via: Some(Ref { identity_type: 3, ..credential("00T1") }),
+        subject: Some(known_as(EntityKind::Account, 3)),
+        object: Some(Ref { system: "github".into(), instance: "acme".into(), ..group("00g1") }),
+        scope: "org/1".into(),
+        correlation: Some(Correlation {
+            transaction: "tx1".into(),
+            request: "rq1".into(),
+            tickets: vec![ticket("1042")],
+        }),
+        detail: Some(Detail::Grant(Grant {
+            expires_at: Some(time(1_800_000_000)),
+            mode: 1,
+            inherited_via: Some(group("00g0")),
+            conditional: true,
+        })),
+        ..fact(FactKind::GrantAdded, 1_700_000_000)
+    }
+}
+
+pub fn ticket_fact() -> Fact {
+    let wanted = AccessItem { from: Some(time(10)), until: Some(time(20)), ..item(Some(group("00g1")), "okta:group") };
+    Fact {
+        object: Some(ticket("1042")),
+        subject: Some(account("00u1")),
+        detail: Some(Detail::Ticket(Ticket {
+            r#type: 5,
+            status: 1,
+            requester: Some(account("00u2")),
+            assignee: Some(account("00u3")),
+            items: vec![wanted],
+            window_start: Some(time(-1)),
+            window_end: Some(time(30)),
+            source_decision: 2,
+            texts: vec![1, 4],
+        })),
+        ..fact(FactKind::TicketOpened, 1_700_000_000)
+    }
+}
+
+pub fn approval_fact() -> Fact {
+    Fact {
+        object: Some(ticket("1042")),
+        actor: Some(account("00u4")),
+        detail: Some(Detail::Approval(Approval {
+            id: "row1".into(),
+            level: 2,
+            rule: 5,
+            quorum: 3,
+            approver: Some(account("00u4")),
+            asked_by: Some(account("00u2")),
+            delegate: Some(account("00u5")),
+            source_decision: 2,
+        })),
+        ..fact(FactKind::ApprovalGranted, 1_700_000_001)
+    }
+}
+
+/// One record of each body, by name.
+pub fn one_of_each_body() -> Vec<(&'static str, Record)> {
+    let origin = Origin {
+        origin: "example.com/auditledger".into(),
+        index_key_commitment: vec![0xaa; 32],
+        predecessor: Some(Predecessor { origin: "example.com/before".into(), size: 300, root: vec![0xbb; 32] }),
+    };
+    vec![
+        ("origin", origin_record(origin, time(1_700_000_000))),
+        ("event", record_of(1, vec![full_fact(), ticket_fact(), approval_fact()])),
+        ("event_conflict", record(300, 1_000_300, Body::EventConflict(EventConflict { first_index: 1 }))),
+        ("source_rejected", record(301, 1_000_301, Body::SourceRejected(SourceRejected { reason: 3, size: 1_000 }))),
+        ("source_gap", record(302, 1_000_302, Body::SourceGap(SourceGap { from: 5, to: 500, reason: 1 }))),
+    ]
+}
+
 /// Every kind of fact but the unspecified one.
 pub fn fact_kinds() -> Vec<FactKind> {
     (1..=1_000).map_while(|number| FactKind::try_from(number).ok()).collect()
