@@ -161,7 +161,7 @@ fn change_of(explanation: &Explanation) -> String {
 /// Changes one bit of a copy of the ledger, and asks fsck.
 fn flip_a_byte(location: &Location) -> Result<()> {
     heading(5, "One bit is flipped in a copy of the ledger");
-    let sound = fsck(location, &mut |_, _| ())?;
+    let sound = fsck(location, &open::holder(), &mut |_, _| ())?;
     say(&format!("  fsck of the ledger: sound, {} records", sound.records));
     let copy = Location::new(&with_extension(&location.data, "flipped"), None);
     let result = flip_in_copy(location, &copy);
@@ -184,7 +184,7 @@ fn flip_in_copy(location: &Location, copy: &Location) -> Result<String> {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&largest, bytes)?;
-    Ok(match fsck(copy, &mut |_, _| ()) {
+    Ok(match fsck(copy, &open::holder(), &mut |_, _| ()) {
         Ok(report) => match report.problem {
             Some(problem) => {
                 let place = problem.record.map(|index| format!("record {index}: ")).unwrap_or_default();

@@ -1,13 +1,20 @@
 //! Opening a ledger and its views for a question, with progress on a terminal.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Result;
-use counterfoil_ledger::{Ledger, Location, Options, SystemClock};
+use counterfoil_ledger::{Ledger, LedgerError, Location, Options, SystemClock};
 use counterfoil_query::Views;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::LedgerArguments;
+use crate::when;
+
+/// How long one run waits for another that has the ledger: longer than a question takes.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How often it waits, since a third may be quicker.
+const TURNS_MAX: usize = 20;
 
 /// A ledger with its views, for one run.
 pub struct Opened {
@@ -22,8 +29,34 @@ pub fn location(arguments: &LedgerArguments) -> Location {
 
 /// Opens a ledger as its owner.
 pub fn ledger(location: &Location, accept_clock: bool) -> Result<Ledger> {
-    let holder = std::env::args().take(2).skip(1).fold("counterfoil".to_owned(), |name, verb| format!("{name} {verb}"));
-    Ok(Ledger::open(location, Options { clock: Box::new(SystemClock::new()), accept_clock, holder })?)
+    let options = || Options { clock: Box::new(SystemClock::new()), accept_clock, holder: holder() };
+    let ledger = in_turn(location, || Ledger::open(location, options()))?;
+    if ledger.caught_up() > 0 {
+        anstream::eprintln!(
+            "counterfoil: {} records beyond the anchor's size were caught up: they were durable when the last run was cut \
+             off, and are signed now. No more than one commit can be left so: if there are many, ask who brought back an \
+             older anchor",
+            ledger.caught_up()
+        );
+    }
+    Ok(ledger)
+}
+
+/// How this run describes itself to another that finds the ledger in use.
+pub fn holder() -> String {
+    let verb = std::env::args().nth(1).unwrap_or_default();
+    format!("counterfoil {verb}, since {}", when::show(when::now().seconds, 0))
+}
+
+/// Takes what needs the ledger for itself; where another process has it, after waiting a little.
+pub fn in_turn<T>(location: &Location, mut take: impl FnMut() -> Result<T, LedgerError>) -> Result<T> {
+    for _ in 0..TURNS_MAX {
+        match take() {
+            Err(LedgerError::InUse { .. }) if location.wait_until_free(PATIENCE)? => {}
+            taken => return Ok(taken?),
+        }
+    }
+    Ok(take()?)
 }
 
 /// Opens a ledger and brings its views up to date.

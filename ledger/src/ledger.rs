@@ -8,11 +8,10 @@
 //! DIR.anchor    the newest checkpoint    DIR.policy    what verifiers are given
 //! ```
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use counterfoil_proto::v1::{Origin as OriginBody, Precision, record::Body};
 use counterfoil_verify::checkpoint::{Checkpoint, Origin};
@@ -23,7 +22,6 @@ use counterfoil_verify::time::RecordedAt;
 use counterfoil_verify::tree::{Frontier, RecordIndex, TreeSize, root_at};
 use crossbeam_channel::Sender;
 use rocksdb::WriteBatch;
-use rustix::fs::{FlockOperation, flock};
 
 use crate::anchor::Anchor;
 use crate::append::{Batch, Receipt};
@@ -31,6 +29,7 @@ use crate::clock::Clock;
 use crate::derive;
 use crate::error::{LedgerError, Result};
 use crate::keys::{Keys, write_private};
+use crate::lock::{self, Lock};
 use crate::owner::{Command, Owner, read_clock_value};
 use crate::read::{Published, Reader, Shared};
 use crate::store::{self, Access, CLOCK, DerivedDb, EDGE, LogDb, RECORDS, StoredNodes, cf, frontier_at};
@@ -65,6 +64,15 @@ impl Location {
         self.data.join("views")
     }
 
+    /// Waits until no process has the ledger, at most so long, and says whether that came to pass. Another one may take
+    /// it before the caller does.
+    ///
+    /// # Errors
+    /// [`LedgerError::File`] if the lock cannot be looked at.
+    pub fn wait_until_free(&self, patience: Duration) -> Result<bool> {
+        lock::wait(&self.data, patience)
+    }
+
     pub(crate) fn keys(&self) -> PathBuf {
         self.data.join("keys")
     }
@@ -89,7 +97,8 @@ pub struct Ledger {
     keys: Keys,
     commands: Sender<Command>,
     owner: Option<JoinHandle<()>>,
-    _lock: File,
+    caught_up: u64,
+    _lock: Lock,
 }
 
 /// How a ledger is opened.
@@ -98,7 +107,7 @@ pub struct Options {
     pub clock: Box<dyn Clock>,
     /// The operator confirms that the wall clock is right although it jumped.
     pub accept_clock: bool,
-    /// How the process describes itself to another that finds the ledger in use.
+    /// How the process describes itself to another that finds the ledger in use: what it does, and since when.
     pub holder: String,
 }
 
@@ -157,7 +166,7 @@ impl Ledger {
         if !location.log().exists() {
             return Err(LedgerError::NotALedger { path: location.data.clone() });
         }
-        let lock = take_lock(&location.data, &options.holder)?;
+        let lock = Lock::take(&location.data, &options.holder)?;
         let keys = Keys::read(&location.keys())?;
         let anchor = Anchor::read(&location.anchor)?;
         let log = LogDb::open(&location.log(), false, Access::Owner)?;
@@ -221,7 +230,8 @@ impl Ledger {
             .name("ledger-owner".to_owned())
             .spawn(move || owner.run(&queue))
             .map_err(|error| LedgerError::file(&location.data, error))?;
-        Ok(Self { reader, keys, commands, owner: Some(owner), _lock: lock })
+        let caught_up = size.0 - anchored.size.0;
+        Ok(Self { reader, keys, commands, owner: Some(owner), caught_up, _lock: lock })
     }
 
     /// A handle for reading.
@@ -232,6 +242,12 @@ impl Ledger {
     /// The keys, for whoever prepares events.
     pub fn keys(&self) -> &Keys {
         &self.keys
+    }
+
+    /// How many records were durable and past the anchor's size when this ledger was opened, and were signed then. The
+    /// last process ended between commit and anchor; it leaves no more than one commit has.
+    pub fn caught_up(&self) -> u64 {
+        self.caught_up
     }
 
     /// Appends a batch and waits until it is durable, signed and anchored.
@@ -343,33 +359,4 @@ fn start_over(derived: DerivedDb, path: &Path) -> Result<DerivedDb> {
     drop(derived);
     std::fs::remove_dir_all(path).map_err(|error| LedgerError::file(path, error))?;
     DerivedDb::open(path, Access::Owner)
-}
-
-/// Takes the data folder for this process, and says so to whoever finds it taken.
-fn take_lock(data: &Path, holder: &str) -> Result<File> {
-    let mut file = lock(data)?;
-    file.set_len(0)
-        .and_then(|()| file.rewind())
-        .and_then(|()| file.write_all(format!("process {} ({holder})\n", std::process::id()).as_bytes()))
-        .map_err(|error| LedgerError::file(data, error))?;
-    Ok(file)
-}
-
-/// Takes the data folder for as long as the file is open. Whoever finds it taken is told by whom.
-pub(crate) fn lock(data: &Path) -> Result<File> {
-    let path = data.join("lock");
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(|error| LedgerError::file(&path, error))?;
-    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        let mut holder = String::new();
-        let known = file.read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();
-        let holder = if known { holder.trim().to_owned() } else { "another process".to_owned() };
-        return Err(LedgerError::InUse { holder });
-    }
-    Ok(file)
 }

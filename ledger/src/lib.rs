@@ -12,6 +12,7 @@ mod error;
 mod fsck;
 mod keys;
 mod ledger;
+mod lock;
 mod owner;
 mod read;
 mod store;

@@ -16,7 +16,7 @@ use counterfoil_verify::tree::{RecordIndex, TreeSize, consistency_proof, inclusi
 
 use crate::append::{ChannelPosition, SourceKey};
 use crate::error::{LedgerError, Result};
-use crate::store::{self, BESIDE, DerivedDb, LogDb, RECORDS, StoredNodes, VALUE_FORMAT, cf};
+use crate::store::{self, BESIDE, COUNT, DerivedDb, LogDb, RECORDS, StoredNodes, VALUE_FORMAT, cf};
 
 /// A handle for reading. Cloning it is cheap.
 #[derive(Clone)]
@@ -176,36 +176,27 @@ impl Reader {
     /// How far a channel of a source has been read.
     pub fn position(&self, channel: &str) -> Result<Option<ChannelPosition>> {
         let Some(value) = self.0.log.0.get(store::position_key(channel))? else { return Ok(None) };
-        match value.as_slice() {
-            [VALUE_FORMAT, next @ .., complete @ (0 | 1)] => {
-                Ok(Some(ChannelPosition { next: store::number(next, "a position")?, complete: *complete == 1 }))
-            }
-            _ => Err(LedgerError::falsified(format!("the position of {channel}"), "it has another form")),
-        }
+        let damaged = || LedgerError::falsified(format!("the position of {channel}"), "it has another form");
+        position_value(&value).map(Some).ok_or_else(damaged)
     }
 
     /// How often each source delivered what was known: counts that are no records.
     pub fn duplicates(&self) -> Result<Vec<(SourceKey, u64)>> {
-        let prefix = b"count/";
-        let mode = rocksdb::IteratorMode::From(prefix, rocksdb::Direction::Forward);
+        let mode = rocksdb::IteratorMode::From(COUNT, rocksdb::Direction::Forward);
         let mut found = Vec::new();
         for row in self.0.log.0.iterator(mode) {
             let (key, _) = row?;
-            let Some(name) = key.strip_prefix(prefix) else { break };
-            let mut parts = name.split(|&byte| byte == 0).map(|part| String::from_utf8_lossy(part).into_owned());
-            if let (Some(system), Some(instance), Some(connector)) = (parts.next(), parts.next(), parts.next()) {
-                found.push((SourceKey { system, instance, connector }, self.duplicates_of(&key)?));
+            let Some(name) = key.strip_prefix(COUNT) else { break };
+            if let Some(source) = source_of(name) {
+                found.push((source, self.duplicates_of(&key)?));
             }
         }
         Ok(found)
     }
 
     pub(crate) fn duplicates_of(&self, key: &[u8]) -> Result<u64> {
-        match self.0.log.0.get(key)?.as_deref() {
-            None => Ok(0),
-            Some([VALUE_FORMAT, count @ ..]) => store::number(count, "a count of duplicates"),
-            Some(_) => Err(LedgerError::falsified("a count of duplicates", "it has another form")),
-        }
+        let damaged = || LedgerError::falsified("a count of duplicates", "it has another form");
+        self.0.log.0.get(key)?.map_or(Ok(0), |value| count_value(&value).ok_or_else(damaged))
     }
 
     /// The key of tokens, by which names are looked up.
@@ -251,8 +242,29 @@ fn open_beside(record: &Record, bytes: Option<&[u8]>) -> Result<Option<Beside>> 
     beside::open(bytes, &commitment).map(Some).map_err(|error| falsified(&error))
 }
 
+/// Reads the value of a channel's position.
+pub(crate) fn position_value(value: &[u8]) -> Option<ChannelPosition> {
+    let [VALUE_FORMAT, next @ .., complete @ (0 | 1)] = value else { return None };
+    Some(ChannelPosition { next: u64::from_be_bytes(next.try_into().ok()?), complete: *complete == 1 })
+}
+
+/// Reads a count of duplicates.
+pub(crate) fn count_value(value: &[u8]) -> Option<u64> {
+    let [VALUE_FORMAT, count @ ..] = value else { return None };
+    Some(u64::from_be_bytes(count.try_into().ok()?))
+}
+
 pub(crate) fn count_key(source: &SourceKey) -> Vec<u8> {
-    format!("count/{}\0{}\0{}", source.system, source.instance, source.connector).into_bytes()
+    let name = format!("{}\0{}\0{}", source.system, source.instance, source.connector);
+    [COUNT, name.as_bytes()].concat()
+}
+
+/// Reads what the key of a count names.
+pub(crate) fn source_of(name: &[u8]) -> Option<SourceKey> {
+    let parts: Vec<&str> = std::str::from_utf8(name).ok()?.split('\0').collect();
+    let [system, instance, connector] = parts[..] else { return None };
+    let [system, instance, connector] = [system, instance, connector].map(str::to_owned);
+    Some(SourceKey { system, instance, connector })
 }
 
 fn decode(index: RecordIndex, bytes: &[u8]) -> Result<Record> {

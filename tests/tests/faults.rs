@@ -202,7 +202,7 @@ fn flip_and_ask(ledger: &LedgerFolder, seed: u64, expected: &Asked) -> (Fsck, bo
     let location = location(&copy);
     let (file, bit) = flip(&copy, seed);
     let place = format!("seed {seed}: bit {bit} of {}", file.display());
-    let found = match fsck(&location, &mut |_, _| ()) {
+    let found = match fsck(&location, "a test", &mut |_, _| ()) {
         Ok(report) if report.problem.is_none() => Fsck::Sound,
         Ok(_) => Fsck::Falsified,
         Err(_) => Fsck::Unreadable,
