@@ -17,9 +17,10 @@ use counterfoil_proto::v1::{Origin as OriginBody, Precision, record::Body};
 use counterfoil_verify::checkpoint::{Checkpoint, Origin};
 use counterfoil_verify::note::VerifierKey;
 use counterfoil_verify::policy::Policy;
+use counterfoil_verify::proof::verify_inclusion;
 use counterfoil_verify::record;
 use counterfoil_verify::time::RecordedAt;
-use counterfoil_verify::tree::{Frontier, RecordIndex, TreeSize, root_at};
+use counterfoil_verify::tree::{Frontier, RecordIndex, TreeSize, inclusion_proof, root_at};
 use crossbeam_channel::Sender;
 use rocksdb::WriteBatch;
 
@@ -194,8 +195,15 @@ impl Ledger {
             return Err(LedgerError::Beside { anchored: anchored.size });
         }
 
+        let anchored_leaf = nodes.leaf(anchored.size.0.saturating_sub(1))?;
         let last = log.record(size.0 - 1)?.ok_or_else(|| LedgerError::falsified("the last record", "it is missing"))?;
         let last_record = decode(size.0 - 1, &last)?;
+        // No record follows the last one, and where the last tile is full, the edge is that of the stored nodes: the tree
+        // itself has to say that these are its bytes.
+        let (index, last_leaf) = (RecordIndex(size.0 - 1), record::hash(&last));
+        let path = inclusion_proof(&nodes, index, size).map_err(|error| LedgerError::falsified("the tree", error))?;
+        verify_inclusion(last_leaf, index, size, &path, frontier.root())
+            .map_err(|_| LedgerError::falsified(format!("record {index}"), "its bytes are not those in the tree"))?;
         let last_reading = log.0.get(CLOCK)?.as_deref().and_then(read_clock_value).filter(|_| !options.accept_clock);
         let reader = Reader::new(Shared {
             log,
@@ -205,6 +213,7 @@ impl Ledger {
             published: RwLock::new(Published {
                 size: anchored.size,
                 root: anchored.root,
+                last: anchored_leaf,
                 note: Arc::from(anchor.note()),
             }),
         });
@@ -215,7 +224,7 @@ impl Ledger {
             origin,
             clock: options.clock,
             frontier,
-            last_leaf: record::hash(&last),
+            last_leaf,
             last_time: record::recorded_at(&last_record),
             last_reading,
             is_clock_accepted: options.accept_clock,

@@ -166,7 +166,8 @@ pub(crate) struct StoredNodes<'a> {
 }
 
 impl StoredNodes<'_> {
-    fn leaf(&self, index: u64) -> Result<LeafHash> {
+    /// The leaf hash of a record.
+    pub(crate) fn leaf(&self, index: u64) -> Result<LeafHash> {
         let absent = || LedgerError::falsified(format!("record {index}"), "it is missing");
         if index + 1 < self.size.0 {
             let next = self.log.record(index + 1)?.ok_or_else(absent)?;
