@@ -29,7 +29,8 @@ use crate::append::{Batch, Receipt};
 use crate::clock::Clock;
 use crate::derive;
 use crate::error::{LedgerError, Result};
-use crate::keys::{Keys, write_private};
+use crate::files;
+use crate::keys::Keys;
 use crate::lock::{self, Lock};
 use crate::owner::{Command, Owner, read_clock_value};
 use crate::read::{Published, Reader, Shared};
@@ -123,7 +124,7 @@ pub fn init(location: &Location, origin: &str, clock: &dyn Clock, entropy: &mut 
         }
     }
     let origin = parse_origin(origin)?;
-    std::fs::create_dir_all(&location.data).map_err(|error| LedgerError::file(&location.data, error))?;
+    files::create_folder(&location.data)?;
     let keys = Keys::from_entropy(entropy);
     keys.write(&location.keys())?;
 
@@ -143,7 +144,10 @@ pub fn init(location: &Location, origin: &str, clock: &dyn Clock, entropy: &mut 
     log.write_synced(batch)?;
 
     let key = keys.signing_key(&origin);
-    write_private(&location.policy(), policy(&key.verifier_key(), &keys).as_bytes())?;
+    files::write_private(&location.policy(), policy(&key.verifier_key(), &keys).as_bytes())?;
+    // What names all that: only then the anchor, which says that there is a ledger.
+    files::sync_folder(&location.data)?;
+    files::sync_folder(files::folder_of(&location.data))?;
     let checkpoint = Checkpoint { origin, size: frontier.size(), root: frontier.root() };
     let note = checkpoint.sign(&key).map_err(|error| LedgerError::falsified("the checkpoint", error))?;
     Anchor::create(&location.anchor, &note.format())

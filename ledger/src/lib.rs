@@ -9,6 +9,7 @@ mod append;
 mod clock;
 mod derive;
 mod error;
+mod files;
 mod fsck;
 mod keys;
 mod ledger;
