@@ -1,7 +1,7 @@
 //! `counterfoil fsck`.
 
 use anyhow::Result;
-use counterfoil_ledger::{Report, fsck};
+use counterfoil_ledger::{Location, Report, fsck};
 use counterfoil_proto::v1::{Basis, FsckReport};
 
 use crate::cli::{Exit, FsckArguments};
@@ -26,7 +26,7 @@ pub fn run(arguments: &FsckArguments) -> Result<Exit> {
             return Ok(Exit::Unreadable);
         }
     };
-    output::print(arguments.output.output, &report, &[&report], &rows(&report), report.basis.as_ref())?;
+    output::print(arguments.output.output, &report, &[&report], &rows(&report, &location), report.basis.as_ref())?;
     Ok(if report.sound { Exit::Done } else { Exit::Failed })
 }
 
@@ -50,7 +50,7 @@ fn message(report: &Report) -> FsckReport {
     }
 }
 
-fn rows(report: &FsckReport) -> Rows {
+fn rows(report: &FsckReport, location: &Location) -> Rows {
     let mut title = vec![if report.sound {
         format!("Sound: {} records, {} bytes", report.records, report.bytes)
     } else if report.problem_record.is_empty() {
@@ -66,9 +66,11 @@ fn rows(report: &FsckReport) -> Rows {
         ));
     }
     if report.sound {
-        title.push(
-            "Views are not checked: they are built again from these records where DIR/views is deleted.".to_owned(),
-        );
+        let views = location.views();
+        title.push(format!(
+            "Views are not checked: where {} is deleted, they are built again from these records.",
+            views.display()
+        ));
     }
     Rows { title, ..Rows::default() }
 }
