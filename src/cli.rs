@@ -368,6 +368,12 @@ pub enum DeadletterVerb {
     List {
         #[command(flatten)]
         ledger: LedgerArguments,
+        /// Only those after this record
+        #[arg(long, value_name = "INDEX")]
+        after: Option<u64>,
+        /// The most that are listed, the earliest first; 0 is all
+        #[arg(long, value_name = "COUNT", default_value_t = 0)]
+        limit: usize,
         #[command(flatten)]
         output: OutputArguments,
     },
