@@ -247,7 +247,12 @@ pub struct DiffArguments {
 
 /// Who held an entitlement at any past moment
 #[derive(Args)]
-#[command(after_help = "Example:\n  counterfoil holders 'Production Database Readers' --data ledger --at 2026-03-01Z")]
+#[command(
+    after_help = "Example:\n  counterfoil holders 'Production Database Readers' --data ledger --at 2026-03-01Z",
+    mut_arg("who", |who| who.value_name("WHAT").help(
+        "The entitlement (a group, a role, an application): its id (entitlement:okta:default:group_member/00g1) or its name"
+    ))
+)]
 pub struct HoldersArguments {
     #[command(flatten)]
     pub who: WhoArguments,

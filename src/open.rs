@@ -4,8 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-use counterfoil_ledger::{Ledger, LedgerError, Location, Options, SystemClock};
+use counterfoil_ledger::{Ledger, LedgerError, Location, Options, Reader, SystemClock};
 use counterfoil_query::Views;
+use counterfoil_verify::record;
+use counterfoil_verify::time::RecordedAt;
+use counterfoil_verify::tree::RecordIndex;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::LedgerArguments;
@@ -20,7 +23,28 @@ const TURNS_MAX: usize = 20;
 pub struct Opened {
     // Fields drop in this order: the views first, then the ledger that they read.
     pub views: Views,
-    _ledger: Ledger,
+    ledger: Ledger,
+}
+
+impl Opened {
+    /// The ledger's records.
+    pub fn reader(&self) -> Reader {
+        self.ledger.reader()
+    }
+
+    /// Says so where a question counts what was known before the ledger began: that is nothing.
+    pub fn tell_beginning(&self, known: Option<RecordedAt>) -> Result<()> {
+        let began = record::recorded_at(&self.reader().record(RecordIndex(0))?);
+        if let Some(known) = known.filter(|known| *known < began) {
+            let show = |RecordedAt(at): RecordedAt| when::show(at.seconds, at.nanos as i32);
+            anstream::eprintln!(
+                "counterfoil: the ledger began {}, and held 0 records at {}: nothing was known then",
+                show(began),
+                show(known)
+            );
+        }
+        Ok(())
+    }
 }
 
 pub fn location(arguments: &LedgerArguments) -> Location {
@@ -75,7 +99,7 @@ pub fn views_of(ledger: Ledger, folder: &Path) -> Result<Opened> {
         bar.set_position(done);
     })?;
     bar.finish_and_clear();
-    Ok(Opened { views, _ledger: ledger })
+    Ok(Opened { views, ledger })
 }
 
 /// A progress bar on stderr; nothing where stderr is no terminal.
