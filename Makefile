@@ -1,8 +1,8 @@
 # Counterfoil. `make` alone prints what there is to make, and how long it takes on two cores.
 #
 # One cargo profile and one selection of packages (--release --workspace) serve everything, so that little is compiled
-# twice, and RocksDB once for a machine (scripts/rocksdb). Cold means an empty cache folder: RocksDB alone is 15 minutes
-# of it. The cache folder is COUNTERFOIL_CACHE, by default ~/.cache/counterfoil.
+# twice, and RocksDB once for a machine (scripts/rocksdb). Cold means an empty cache folder: then everything is compiled,
+# in 10 to 20 minutes, most of it RocksDB. The cache folder is COUNTERFOIL_CACHE, by default ~/.cache/counterfoil.
 
 export COUNTERFOIL_CACHE ?= $(HOME)/.cache/counterfoil
 export CARGO_TARGET_DIR ?= $(COUNTERFOIL_CACHE)/target
@@ -18,18 +18,18 @@ demo := target/demo
 help: ## Print this. At once
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
 
-demo: build ## Build, make up a company, import it, and tell its story. 20 minutes cold, 30 s warm
+demo: build ## Build, make up a company, import it, and tell its story. 10 to 20 minutes cold, 30 s warm
 	@rm -rf $(demo) && mkdir -p $(demo)
 	bin/counterfoil demo --data $(demo)/ledger
 
-test: build ## Run every test and print the totals. 25 minutes cold, a few minutes warm
+test: build ## Run every test and print the totals. A few minutes, after 10 to 20 cold
 	@scripts/test
 
-bench: build ## Measure the figures and write them to target/bench.json. 20 minutes cold, a few minutes warm
+bench: build ## Measure the figures and write them to target/bench.json. A few minutes, after 10 to 20 cold
 	@mkdir -p target
 	"$(CARGO_TARGET_DIR)/release/counterfoil-bench"
 
-build: ## Install what compiling needs, then leave the programs in bin/. 20 minutes cold, seconds warm
+build: ## Install what compiling needs, then leave the programs in bin/. 10 to 20 minutes cold, seconds warm
 	@scripts/install build
 	$(cargo) build --release --workspace
 	@mkdir -p bin

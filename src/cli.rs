@@ -6,9 +6,12 @@ use std::process::ExitCode;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use counterfoil_ingest::connectors;
+use counterfoil_ledger::LedgerError;
+use counterfoil_proto::v1::{FactKind, Verdict};
+use counterfoil_query::QueryError;
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
 
-use crate::when;
+use crate::{explain, when};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,10 +22,25 @@ pub enum Exit {
     Failed,
     /// For fsck: the ledger cannot be read. Wrong arguments end in the same code.
     Unreadable,
-    /// Nothing fits the name.
+    /// Nothing fits the name, id or number.
     NotFound,
     /// Several entities fit the name.
     Ambiguous,
+}
+
+impl Exit {
+    /// How a run ends that failed.
+    pub fn of(error: &anyhow::Error) -> Self {
+        let is_not_found = |error: &LedgerError| matches!(error, LedgerError::NoSuchRecord { .. });
+        let found = match error.downcast_ref::<QueryError>() {
+            Some(QueryError::Ledger(error)) => !is_not_found(error),
+            Some(QueryError::NoSuchEvent(_) | QueryError::NoSuchFact { .. }) => false,
+            Some(QueryError::NotKnownThen { .. } | QueryError::NotRejected(_)) => false,
+            Some(_) => true,
+            None => !error.downcast_ref::<LedgerError>().is_some_and(is_not_found),
+        };
+        if found { Self::Failed } else { Self::NotFound }
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -42,7 +60,7 @@ Exit codes:
   0  done
   1  it failed, and why is on stderr; fsck: the ledger is falsified
   2  the command line is wrong; fsck: the ledger cannot be read
-  3  nothing fits the name
+  3  nothing fits the name, id or number
   4  several entities fit the name, and they are listed
 
 Times are RFC 3339 (2026-03-01T09:30:00Z), or a date with a zone, which means its first moment
@@ -247,7 +265,12 @@ pub struct DiffArguments {
 
 /// Who held an entitlement at any past moment
 #[derive(Args)]
-#[command(after_help = "Example:\n  counterfoil holders 'Production Database Readers' --data ledger --at 2026-03-01Z")]
+#[command(
+    after_help = "Example:\n  counterfoil holders 'Production Database Readers' --data ledger --at 2026-03-01Z",
+    mut_arg("who", |who| who.value_name("WHAT").help(
+        "The entitlement (a group, a role, an application): its id (entitlement:okta:default:group_member/00g1) or its name"
+    ))
+)]
 pub struct HoldersArguments {
     #[command(flatten)]
     pub who: WhoArguments,
@@ -262,7 +285,8 @@ pub struct HoldersArguments {
 /// Which approval covers a change
 #[derive(Args)]
 #[command(after_help = "Examples:\n  counterfoil explain 2a992f80-d1ad-4f62-900e-8c68bb72a21b --data ledger\n  \
-    counterfoil explain --unapproved --data ledger --output csv")]
+    counterfoil explain --unapproved --data ledger --output csv\n  \
+    counterfoil explain --all --data ledger --for yuki.moreau@tallyhall.example")]
 pub struct ExplainArguments {
     #[command(flatten)]
     pub ledger: LedgerArguments,
@@ -281,6 +305,18 @@ pub struct ExplainArguments {
     /// With --all or --unapproved: up to this moment, inclusive
     #[arg(long, value_name = "TIME", value_parser = when::parse, conflicts_with = "change")]
     pub at: Option<Moment>,
+    /// With --all or --unapproved: only what these have executed: an id, a login, an e-mail address or a name
+    #[arg(long, value_name = "WHO", conflicts_with = "change")]
+    pub by: Option<String>,
+    /// With --all or --unapproved: only what is about the access of these
+    #[arg(long = "for", value_name = "WHO", conflicts_with = "change")]
+    pub for_whom: Option<String>,
+    /// With --all or --unapproved: only changes with this verdict; may be given several times
+    #[arg(long, value_name = "VERDICT", value_parser = explain::verdicts(), conflicts_with = "change")]
+    pub verdict: Vec<Verdict>,
+    /// With --all or --unapproved: only changes of this kind; may be given several times
+    #[arg(long, value_name = "KIND", value_parser = explain::kinds(), conflicts_with = "change")]
+    pub kind: Vec<FactKind>,
     /// Counting only what the ledger held by then
     #[arg(long, value_name = "TIME", value_parser = when::parse)]
     pub known_at: Option<Moment>,
@@ -368,6 +404,12 @@ pub enum DeadletterVerb {
     List {
         #[command(flatten)]
         ledger: LedgerArguments,
+        /// Only those after this record
+        #[arg(long, value_name = "INDEX")]
+        after: Option<u64>,
+        /// The most that are listed, the earliest first; 0 is all
+        #[arg(long, value_name = "COUNT", default_value_t = 0)]
+        limit: usize,
         #[command(flatten)]
         output: OutputArguments,
     },

@@ -9,18 +9,23 @@ use anyhow::{Context, Result, bail};
 use counterfoil_ingest::connectors;
 use counterfoil_ingest::import::{Summary, import};
 use counterfoil_ingest::sources::file::Input;
-use counterfoil_ledger::{Ledger, Location, fsck};
+use counterfoil_ledger::{Ledger, Location, Reader, fsck};
 use counterfoil_proto::v1::{Explanation, GetStateResponse};
 use counterfoil_query::{ChangeSelector, ExplainFilter, Query};
 use counterfoil_scenario::{Company, Delivery, File, Options, Story, generate};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
+use counterfoil_verify::tree::RecordIndex;
 
 use crate::cli::{DemoArguments, Exit};
 use crate::history::period;
 use crate::output::safe;
 use crate::{import as import_verb, init, open, tables, when};
 
+mod flip;
+
+/// How many of the newest records may be flipped: one of them lies in one piece.
+const TARGETS_MAX: usize = 100;
 /// The demo ledger's origin.
 const ORIGIN: &str = "tallyhall.example/audit";
 
@@ -60,9 +65,10 @@ pub fn run(arguments: &DemoArguments) -> Result<Exit> {
     ));
     let opened = open::views_of(ledger, &location.views())?;
     tell(&opened.views.query()?, &company.truth.story, before_late, late.events)?;
+    let targets = targets(&opened.reader())?;
     drop(opened);
-    flip_a_byte(&location)?;
-    suggest(&arguments.data, &company.truth.story);
+    flip_a_bit(&location, &targets)?;
+    suggest(&arguments.data, &company.truth.story, before_late);
     Ok(Exit::Done)
 }
 
@@ -158,42 +164,50 @@ fn change_of(explanation: &Explanation) -> String {
     )
 }
 
+/// A record that can be changed: its number, its bytes, and a part of them that may be anything.
+type Target = (RecordIndex, Vec<u8>, Vec<u8>);
+
+/// The newest records but the last: where a bit may be flipped so that the record stays valid by itself.
+fn targets(reader: &Reader) -> Result<Vec<Target>> {
+    let size = reader.head().size.0;
+    let mut targets = Vec::new();
+    for index in (1..size.saturating_sub(1)).rev().take(TARGETS_MAX).map(RecordIndex) {
+        let digest = reader.record(index)?.provenance.unwrap_or_default().content_digest;
+        targets.push((index, reader.record_bytes(index)?, digest));
+    }
+    Ok(targets)
+}
+
 /// Changes one bit of a copy of the ledger, and asks fsck.
-fn flip_a_byte(location: &Location) -> Result<()> {
+fn flip_a_bit(location: &Location, targets: &[Target]) -> Result<()> {
     heading(5, "One bit is flipped in a copy of the ledger");
-    let sound = fsck(location, &mut |_, _| ())?;
+    let sound = fsck(location, &open::holder(), &mut |_, _| ())?;
     say(&format!("  fsck of the ledger: sound, {} records", sound.records));
     let copy = Location::new(&with_extension(&location.data, "flipped"), None);
-    let result = flip_in_copy(location, &copy);
+    let result = flip_in_copy(location, &copy, targets);
     let _ = fs::remove_dir_all(&copy.data);
     let _ = fs::remove_file(&copy.anchor);
-    say(&format!("  fsck of the copy: {}", result?));
+    let (index, found) = result?;
+    say(&format!("  flipped: one bit of record {index}, with the disk's own checksum made to fit"));
+    say(&format!("  fsck of the copy: {found}"));
     Ok(())
 }
 
-fn flip_in_copy(location: &Location, copy: &Location) -> Result<String> {
+fn flip_in_copy(location: &Location, copy: &Location, targets: &[Target]) -> Result<(RecordIndex, String)> {
     copy_folder(&location.data, &copy.data)?;
     fs::copy(&location.anchor, &copy.anchor)?;
-    let largest = fs::read_dir(copy.data.join("log"))?
-        .collect::<std::io::Result<Vec<_>>>()?
-        .into_iter()
-        .map(|entry| entry.path())
-        .max_by_key(|path| fs::metadata(path).map(|metadata| metadata.len()).unwrap_or_default())
-        .context("the copy holds no file")?;
-    let mut bytes = fs::read(&largest)?;
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    fs::write(&largest, bytes)?;
-    Ok(match fsck(copy, &mut |_, _| ()) {
-        Ok(report) => match report.problem {
-            Some(problem) => {
-                let place = problem.record.map(|index| format!("record {index}: ")).unwrap_or_default();
-                format!("FALSIFIED, {place}{}", problem.what)
-            }
-            None => bail!("fsck did not find the flipped bit"),
-        },
-        Err(error) => format!("UNREADABLE, {error}"),
-    })
+    let mut flipped = None;
+    for (index, bytes, digest) in targets {
+        if flip::flip(&copy.data.join("log"), bytes, digest)? {
+            flipped = Some(*index);
+            break;
+        }
+    }
+    let index = flipped.context("none of the newest records lies in the write-ahead log in one piece")?;
+    let report = fsck(copy, &open::holder(), &mut |_, _| ())?;
+    let problem = report.problem.context("fsck did not find the flipped bit")?;
+    let place = problem.record.map(|index| format!("from record {index} on: ")).unwrap_or_default();
+    Ok((index, format!("FALSIFIED {place}{}", problem.what)))
 }
 
 fn copy_folder(from: &Path, to: &Path) -> Result<()> {
@@ -210,13 +224,31 @@ fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn suggest(data: &Path, story: &Story) {
-    let program = std::env::args().next().unwrap_or_else(|| "counterfoil".to_owned());
+fn suggest(data: &Path, story: &Story, before_late: RecordedAt) {
+    let program = quoted(&std::env::args().next().unwrap_or_else(|| "counterfoil".to_owned()));
+    let data = quoted(&data.display().to_string());
+    let known = when::show(before_late.0.seconds, before_late.0.nanos as i32);
+    let (late, late_at) = (&story.late_identity_login, &story.late_at);
     say("\nTry on the same ledger:");
-    let data = data.display();
-    say(&format!("  {program} state {} --system okta --at {} --data {data}", story.identity_login, story.past_at));
-    say(&format!("  {program} history {} --data {data}", story.explained_ticket));
-    say(&format!("  {program} explain --unapproved --data {data}"));
+    for question in [
+        format!("state {} --system okta --at {}", story.identity_login, story.past_at),
+        format!("history {}", story.explained_ticket),
+        "explain --unapproved".to_owned(),
+        format!("state {late} --system okta --at {late_at}"),
+        format!("state {late} --system okta --at {late_at} --known-at {known}"),
+    ] {
+        say(&format!("  {program} {question} --data {data}"));
+    }
+}
+
+/// A word that a shell takes as it is.
+fn quoted(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+:@%".contains(&byte);
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 fn heading(number: u8, text: &str) {

@@ -1,23 +1,44 @@
-//! `counterfoil explain`.
+//! `counterfoil explain`: one change, or a list of them.
 
 use anyhow::{Result, bail};
-use counterfoil_proto::v1::ExplainChangeResponse;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use counterfoil_ledger::Reader;
+use counterfoil_proto::v1::{ExplainChangeResponse, Explanation, FactKind, Mapping, Party, Verdict, record::Body};
 use counterfoil_query::{ChangeSelector, ExplainFilter, Query};
+use counterfoil_verify::fact::gives_access;
 use counterfoil_verify::time::{OccurredAt, RecordedAt};
 use counterfoil_verify::tree::RecordIndex;
 
 use crate::cli::{Exit, ExplainArguments, Format};
 use crate::history::period;
 use crate::output::{self, Rows, table};
-use crate::{open, tables};
+use crate::{open, tables, when, who};
 
 pub fn run(arguments: &ExplainArguments) -> Result<Exit> {
     let known = arguments.known_at.map(RecordedAt);
-    let format = arguments.output.output;
     let opened = open::views(&arguments.ledger)?;
+    opened.tell_beginning(known)?;
     let query = opened.views.query()?;
-    let Some(change) = &arguments.change else { return list(&query, arguments, format) };
-    let response = query.explain(&selector(change)?, known)?;
+    match &arguments.change {
+        Some(change) => one(&query, &opened.reader(), &selector(change)?, known, arguments.output.output),
+        None => list(&query, arguments, known),
+    }
+}
+
+fn one(
+    query: &Query<'_>,
+    reader: &Reader,
+    change: &ChangeSelector,
+    known: Option<RecordedAt>,
+    format: Format,
+) -> Result<Exit> {
+    if let ChangeSelector::Record(index, _) = change
+        && let Some(instead) = instead_of(reader, *index)?
+    {
+        anstream::eprintln!("counterfoil: {}", output::safe(&instead));
+        return Ok(Exit::NotFound);
+    }
+    let response = query.explain(change, known)?;
     if let (Format::Table, [first, rest @ ..]) = (format, &response.explanations[..]) {
         // Each point by point; the last one with the basis.
         let all: Vec<Rows> = std::iter::once(first)
@@ -36,17 +57,104 @@ pub fn run(arguments: &ExplainArguments) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn list(query: &Query<'_>, arguments: &ExplainArguments, format: Format) -> Result<Exit> {
-    let known = arguments.known_at.map(RecordedAt);
-    let period = period(arguments.from, arguments.at);
-    let filter = if arguments.unapproved { ExplainFilter::Unapproved } else { ExplainFilter::All };
-    let explanations = query.explain_all(period, known, filter)?.collect::<Result<Vec<_>, _>>()?;
+/// What a record is that holds nothing to explain, and what to ask instead.
+fn instead_of(reader: &Reader, index: RecordIndex) -> Result<Option<String>> {
+    let record = reader.record(index)?;
+    let see = format!("see `counterfoil record {index}`");
+    Ok(match &record.body {
+        Some(Body::Event(event)) if !event.facts.is_empty() => None,
+        Some(Body::Event(event)) => {
+            let why = match event.mapping() {
+                Mapping::Unmapped => "whose type no connector knows, so that nothing was read out of it",
+                Mapping::Incomplete => "that lacks what its facts need",
+                _ => "that says nothing about identities or access",
+            };
+            Some(format!("record {index} holds an event of type {}, {why}: {see}", event.native_type))
+        }
+        Some(Body::EventConflict(conflict)) => Some(format!(
+            "record {index} says that the event of record {first} came again with other content, and changes nothing: \
+             ask `counterfoil explain {first}`",
+            first = conflict.first_index
+        )),
+        Some(Body::SourceRejected(_)) => Some(format!(
+            "record {index} holds what could not be read as an event: see `counterfoil deadletter show {index}`"
+        )),
+        Some(Body::SourceGap(_)) => {
+            Some(format!("record {index} says that a part of a source will never be read: {see}"))
+        }
+        Some(Body::Origin(_)) | None => {
+            Some(format!("record {index} says which ledger this is, and changes nothing: {see}"))
+        }
+    })
+}
+
+/// Which of the listed changes are wanted, beyond their time.
+struct Filter<'a> {
+    by: Option<Vec<Party>>,
+    for_whom: Option<Vec<Party>>,
+    verdicts: &'a [Verdict],
+    kinds: &'a [FactKind],
+}
+
+impl Filter<'_> {
+    fn wants(&self, explanation: &Explanation) -> bool {
+        let is_one = |wanted: &Option<Vec<Party>>, party: &Option<Party>| {
+            wanted
+                .as_ref()
+                .is_none_or(|wanted| party.as_ref().is_some_and(|party| wanted.iter().any(|one| one.id == party.id)))
+        };
+        is_one(&self.by, &explanation.executor)
+            && is_one(&self.for_whom, &explanation.subject)
+            && (self.verdicts.is_empty() || self.verdicts.contains(&explanation.verdict()))
+            && (self.kinds.is_empty() || self.kinds.contains(&explanation.kind()))
+    }
+
+    /// What it leaves, a line for each part of it.
+    fn words(&self) -> Vec<String> {
+        let parties = |word: &str, wanted: &Option<Vec<Party>>| {
+            let names = |party: &Party| format!("{} ({})", tables::called(&Some(party.clone())), party.id);
+            wanted.as_ref().map(|wanted| format!("only {word} {}", list_of(wanted.iter().map(names))))
+        };
+        let verdicts = list_of(self.verdicts.iter().map(|verdict| tables::verdict(*verdict)));
+        let kinds = list_of(self.kinds.iter().map(|kind| tables::kind(*kind)));
+        let mut words: Vec<String> = parties("by", &self.by).into_iter().collect();
+        words.extend(parties("for", &self.for_whom));
+        words.extend((!verdicts.is_empty()).then(|| format!("only with the verdict {verdicts}")));
+        words.extend((!kinds.is_empty()).then(|| format!("only {kinds}")));
+        words
+    }
+}
+
+fn list_of(words: impl Iterator<Item = String>) -> String {
+    words.collect::<Vec<_>>().join(" or ")
+}
+
+fn list(query: &Query<'_>, arguments: &ExplainArguments, known: Option<RecordedAt>) -> Result<Exit> {
+    let at = OccurredAt(arguments.at.unwrap_or_else(when::now));
+    let mut filter = Filter { by: None, for_whom: None, verdicts: &arguments.verdict, kinds: &arguments.kind };
+    for (wanted, name) in [(&mut filter.by, &arguments.by), (&mut filter.for_whom, &arguments.for_whom)] {
+        let Some(name) = name else { continue };
+        let called = who::called(query, name, (at, known))?.matches;
+        if called.is_empty() {
+            return Ok(who::nobody(name));
+        }
+        *wanted = Some(called);
+    }
+    let which = if arguments.unapproved { ExplainFilter::Unapproved } else { ExplainFilter::All };
+    let is_wanted = |explanation: &Result<Explanation, _>| explanation.as_ref().map_or(true, |one| filter.wants(one));
+    let explanations = query.explain_all(period(arguments.from, arguments.at), known, which)?;
+    let explanations = explanations.filter(is_wanted).collect::<Result<Vec<_>, _>>()?;
+
     let what = if arguments.unapproved { "changes that gave access are not covered" } else { "changes gave access" };
+    let counts = tables::verdicts(&explanations);
+    let counts = if counts.is_empty() { String::new() } else { format!(": {counts}") };
     let moment = query.moment_of(arguments.at.map(OccurredAt), known)?;
-    let title =
-        vec![format!("{} {what}: {}", explanations.len(), tables::verdicts(&explanations)), tables::times(&moment)];
+    let mut title = vec![format!("{} {what}{counts}", explanations.len())];
+    title.extend(filter.words());
+    title.push(tables::times(&moment));
     let rows = tables::explanations(&explanations, title);
     let response = ExplainChangeResponse { basis: Some(query.basis()), moment: Some(moment), explanations };
+    let format = arguments.output.output;
     output::print(format, &response, &response.explanations, &rows, response.basis.as_ref())?;
     Ok(Exit::Done)
 }
@@ -62,4 +170,37 @@ fn selector(text: &str) -> Result<ChangeSelector> {
         (Ok(record), Ok(fact)) => Ok(ChangeSelector::Record(RecordIndex(record), fact)),
         _ => bail!("{text} is too large for the number of a record"),
     }
+}
+
+/// Verdicts on the command line, such as "none-recorded".
+pub fn verdicts() -> impl TypedValueParser<Value = Verdict> {
+    let mut verdicts = enumerated(Verdict::try_from);
+    // What changed no access is not listed.
+    verdicts.retain(|verdict| *verdict != Verdict::NotAChange);
+    named(verdicts, |verdict| tables::verdict(verdict).replace(' ', "-"))
+}
+
+/// The kinds of facts that give access on the command line, such as "grant.added".
+pub fn kinds() -> impl TypedValueParser<Value = FactKind> {
+    let mut kinds = enumerated(FactKind::try_from);
+    kinds.retain(|kind| gives_access(*kind));
+    named(kinds, tables::kind)
+}
+
+/// Every value of an enum but that which stands for none.
+fn enumerated<T, E>(of: impl Fn(i32) -> Result<T, E>) -> Vec<T> {
+    (1..=i32::from(u8::MAX)).filter_map(|number| of(number).ok()).collect()
+}
+
+/// Values by their names.
+fn named<T: Copy + Send + Sync + 'static>(
+    values: Vec<T>,
+    name: impl Fn(T) -> String,
+) -> impl TypedValueParser<Value = T> {
+    let names: Vec<(String, T)> = values.into_iter().map(|value| (name(value), value)).collect();
+    let possible = PossibleValuesParser::new(names.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>());
+    possible.map(move |given| {
+        let found = names.iter().find(|(name, _)| *name == given);
+        found.expect("the parser takes no other").1
+    })
 }

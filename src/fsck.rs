@@ -1,8 +1,8 @@
 //! `counterfoil fsck`.
 
 use anyhow::Result;
-use counterfoil_ledger::{LedgerError, Report, fsck};
-use counterfoil_proto::v1::FsckReport;
+use counterfoil_ledger::{Location, Report, fsck};
+use counterfoil_proto::v1::{Basis, FsckReport};
 
 use crate::cli::{Exit, FsckArguments};
 use crate::open;
@@ -11,49 +11,66 @@ use crate::output::{self, Rows};
 pub fn run(arguments: &FsckArguments) -> Result<Exit> {
     let location = open::location(&arguments.ledger);
     let bar = open::bar("Checking", "records");
-    let checked = fsck(&location, &mut |done, total| {
-        bar.set_length(total);
-        bar.set_position(done);
+    let holder = open::holder();
+    let checked = open::in_turn(&location, || {
+        fsck(&location, &holder, &mut |done, total| {
+            bar.set_length(total);
+            bar.set_position(done);
+        })
     });
     bar.finish_and_clear();
     let report = match checked {
         Ok(report) => message(&report),
-        Err(error @ LedgerError::Falsified { .. }) => {
-            FsckReport { problem: error.to_string(), ..FsckReport::default() }
-        }
         Err(error) => {
-            anstream::eprintln!(
-                "counterfoil: unreadable: {}",
-                output::safe(&format!("{:#}", anyhow::Error::from(error)))
-            );
+            anstream::eprintln!("counterfoil: unreadable: {}", output::safe(&format!("{error:#}")));
             return Ok(Exit::Unreadable);
         }
     };
-    output::print(arguments.output.output, &report, &[&report], &rows(&report), None)?;
+    output::print(arguments.output.output, &report, &[&report], &rows(&report, &location), report.basis.as_ref())?;
     Ok(if report.sound { Exit::Done } else { Exit::Failed })
 }
 
 fn message(report: &Report) -> FsckReport {
     let problem = report.problem.as_ref();
+    let root = report.root.as_bytes().to_vec();
+    let basis = report.origin.as_ref().filter(|_| problem.is_none()).map(|origin| Basis {
+        origin: origin.as_str().to_owned(),
+        tree_size: report.records,
+        root: root.clone(),
+    });
     FsckReport {
         records: report.records,
         bytes: report.bytes,
-        root: report.root.as_bytes().to_vec(),
+        root,
         sound: problem.is_none(),
         problem: problem.map(|problem| problem.what.clone()).unwrap_or_default(),
         problem_record: problem.and_then(|problem| problem.record).map(|index| index.to_string()).unwrap_or_default(),
+        basis,
+        beyond_anchor: report.beyond_anchor,
     }
 }
 
-fn rows(report: &FsckReport) -> Rows {
-    use base64::prelude::{BASE64_STANDARD, Engine};
-    let title = if report.sound {
-        let root = BASE64_STANDARD.encode(&report.root);
-        format!("Sound: {} records, {} bytes, root {root}", report.records, report.bytes)
+fn rows(report: &FsckReport, location: &Location) -> Rows {
+    let mut title = vec![if report.sound {
+        format!("Sound: {} records, {} bytes", report.records, report.bytes)
     } else if report.problem_record.is_empty() {
         format!("Falsified: {}", report.problem)
     } else {
         format!("Falsified from record {} on: {}", report.problem_record, report.problem)
-    };
-    Rows { title: vec![title], ..Rows::default() }
+    }];
+    if report.beyond_anchor > 0 {
+        title.push(format!(
+            "{} records beyond the anchor's size: a run was cut off, and the next one signs them. No more than one commit \
+             can be left so: if there are many, ask who brought back an older anchor.",
+            report.beyond_anchor
+        ));
+    }
+    if report.sound {
+        let views = location.views();
+        title.push(format!(
+            "Views are not checked: where {} is deleted, they are built again from these records.",
+            views.display()
+        ));
+    }
+    Rows { title, ..Rows::default() }
 }

@@ -5,7 +5,7 @@ use counterfoil_query::{HistoryRequest, Period};
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
 
 use crate::cli::{Exit, HistoryArguments};
-use crate::{open, output, tables, when, who};
+use crate::{output, tables, when, who};
 
 /// Entries asked for at a time.
 const PAGE_ENTRIES: usize = 1_000;
@@ -18,25 +18,20 @@ pub fn run(arguments: &HistoryArguments) -> Result<Exit> {
     let period = period(arguments.from, arguments.at);
     let at = OccurredAt(arguments.at.unwrap_or_else(when::now));
     let format = arguments.output.output;
-    let opened = open::views(&arguments.ledger)?;
-    let query = opened.views.query()?;
-    let entity = match who::find(&query, &arguments.who, at, known, format)? {
-        Ok(entity) => entity,
-        Err(exit) => return Ok(exit),
-    };
     let limit = if arguments.limit == 0 { usize::MAX } else { arguments.limit };
-    let mut request =
-        HistoryRequest { entity, period, known, page_size: limit.min(PAGE_ENTRIES), page_token: String::new() };
-    let mut response = query.history(&request)?;
-    while !response.next_page_token.is_empty() && response.entries.len() < limit {
-        request.page_token = std::mem::take(&mut response.next_page_token);
-        let page = query.history(&request)?;
-        response.entries.extend(page.entries);
-        response.next_page_token = page.next_page_token;
-    }
-    response.entries.truncate(limit);
-    output::print(format, &response, &response.entries, &tables::history(&response), response.basis.as_ref())?;
-    Ok(Exit::Done)
+    who::ask(&arguments.ledger, &arguments.who, (at, known), format, |query, entity| {
+        let mut request =
+            HistoryRequest { entity, period, known, page_size: limit.min(PAGE_ENTRIES), page_token: String::new() };
+        let mut response = query.history(&request)?;
+        while !response.next_page_token.is_empty() && response.entries.len() < limit {
+            request.page_token = std::mem::take(&mut response.next_page_token);
+            let page = query.history(&request)?;
+            response.entries.extend(page.entries);
+            response.next_page_token = page.next_page_token;
+        }
+        response.entries.truncate(limit);
+        output::print(format, &response, &response.entries, &tables::history(&response), response.basis.as_ref())
+    })
 }
 
 /// From one moment on, up to and with another.

@@ -23,6 +23,9 @@ pub fn run(arguments: &ImportArguments) -> Result<Exit> {
     let mut total = Summary::default();
     for argument in &arguments.files {
         let files = expand(argument.clone()).with_context(|| format!("read {}", argument.display()))?;
+        if files.is_empty() {
+            anstream::eprintln!("counterfoil: {} holds no files", safe(&argument.display().to_string()));
+        }
         for file in files {
             let input = Input::new(&file);
             let summary = import_one(&ledger, connector.as_ref(), &input, arguments)?;
@@ -38,6 +41,9 @@ pub fn run(arguments: &ImportArguments) -> Result<Exit> {
     });
     response.total = Some(message("total", &total));
     output::print(arguments.output.output, &response, &response.inputs, &rows(&response), response.basis.as_ref())?;
+    if total == Summary::default() {
+        anstream::eprintln!("counterfoil: nothing was imported: there is no event in what was given");
+    }
     if total.rejected > 0 {
         anstream::eprintln!("{} could not be read and are kept: see `counterfoil deadletter list`", total.rejected);
     }

@@ -1,10 +1,13 @@
 //! `counterfoil init`.
 
+use std::path::Path;
+
 use anyhow::{Result, bail};
 use counterfoil_ledger::{SystemClock, init};
 
 use crate::cli::{Exit, InitArguments};
 use crate::open;
+use crate::output::safe;
 
 pub fn run(arguments: &InitArguments) -> Result<Exit> {
     if arguments.origin.contains("://") {
@@ -12,14 +15,15 @@ pub fn run(arguments: &InitArguments) -> Result<Exit> {
     }
     let location = open::location(&arguments.ledger);
     create(&location, &arguments.origin)?;
-    anstream::eprintln!("Ledger {} in {}", arguments.origin, location.data.display());
+    let show = |path: &Path| safe(&path.display().to_string());
+    anstream::eprintln!("Ledger {} in {}", arguments.origin, show(&location.data));
     anstream::eprintln!(
         "Anchor {}: keep it on another volume; a restored old copy is recognised by it",
-        location.anchor.display()
+        show(&location.anchor)
     );
     anstream::eprintln!(
         "Policy {}: hand it to verifiers, in confidence: it holds the key of identifiers",
-        location.policy().display()
+        show(&location.policy())
     );
     Ok(Exit::Done)
 }

@@ -56,7 +56,7 @@ fn main() -> ExitCode {
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             anstream::eprintln!("counterfoil: {}", output::safe(&format!("{error:#}")));
-            cli::Exit::Failed.into()
+            cli::Exit::of(&error).into()
         }
     }
 }

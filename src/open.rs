@@ -1,19 +1,50 @@
 //! Opening a ledger and its views for a question, with progress on a terminal.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Result;
-use counterfoil_ledger::{Ledger, Location, Options, SystemClock};
+use counterfoil_ledger::{Ledger, LedgerError, Location, Options, Reader, SystemClock};
 use counterfoil_query::Views;
+use counterfoil_verify::record;
+use counterfoil_verify::time::RecordedAt;
+use counterfoil_verify::tree::RecordIndex;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::LedgerArguments;
+use crate::when;
+
+/// How long one run waits for another that has the ledger: longer than a question takes.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How often it waits, since a third may be quicker.
+const TURNS_MAX: usize = 20;
 
 /// A ledger with its views, for one run.
 pub struct Opened {
     // Fields drop in this order: the views first, then the ledger that they read.
     pub views: Views,
-    _ledger: Ledger,
+    ledger: Ledger,
+}
+
+impl Opened {
+    /// The ledger's records.
+    pub fn reader(&self) -> Reader {
+        self.ledger.reader()
+    }
+
+    /// Says so where a question counts what was known before the ledger began: that is nothing.
+    pub fn tell_beginning(&self, known: Option<RecordedAt>) -> Result<()> {
+        let began = record::recorded_at(&self.reader().record(RecordIndex(0))?);
+        if let Some(known) = known.filter(|known| *known < began) {
+            let show = |RecordedAt(at): RecordedAt| when::show(at.seconds, at.nanos as i32);
+            anstream::eprintln!(
+                "counterfoil: the ledger began {}, and held 0 records at {}: nothing was known then",
+                show(began),
+                show(known)
+            );
+        }
+        Ok(())
+    }
 }
 
 pub fn location(arguments: &LedgerArguments) -> Location {
@@ -22,8 +53,34 @@ pub fn location(arguments: &LedgerArguments) -> Location {
 
 /// Opens a ledger as its owner.
 pub fn ledger(location: &Location, accept_clock: bool) -> Result<Ledger> {
-    let holder = std::env::args().take(2).skip(1).fold("counterfoil".to_owned(), |name, verb| format!("{name} {verb}"));
-    Ok(Ledger::open(location, Options { clock: Box::new(SystemClock::new()), accept_clock, holder })?)
+    let options = || Options { clock: Box::new(SystemClock::new()), accept_clock, holder: holder() };
+    let ledger = in_turn(location, || Ledger::open(location, options()))?;
+    if ledger.caught_up() > 0 {
+        anstream::eprintln!(
+            "counterfoil: {} records beyond the anchor's size were caught up: they were durable when the last run was cut \
+             off, and are signed now. No more than one commit can be left so: if there are many, ask who brought back an \
+             older anchor",
+            ledger.caught_up()
+        );
+    }
+    Ok(ledger)
+}
+
+/// How this run describes itself to another that finds the ledger in use.
+pub fn holder() -> String {
+    let verb = std::env::args().nth(1).unwrap_or_default();
+    format!("counterfoil {verb}, since {}", when::show(when::now().seconds, 0))
+}
+
+/// Takes what needs the ledger for itself; where another process has it, after waiting a little.
+pub fn in_turn<T>(location: &Location, mut take: impl FnMut() -> Result<T, LedgerError>) -> Result<T> {
+    for _ in 0..TURNS_MAX {
+        match take() {
+            Err(LedgerError::InUse { .. }) if location.wait_until_free(PATIENCE)? => {}
+            taken => return Ok(taken?),
+        }
+    }
+    Ok(take()?)
 }
 
 /// Opens a ledger and brings its views up to date.
@@ -42,7 +99,7 @@ pub fn views_of(ledger: Ledger, folder: &Path) -> Result<Opened> {
         bar.set_position(done);
     })?;
     bar.finish_and_clear();
-    Ok(Opened { views, _ledger: ledger })
+    Ok(Opened { views, ledger })
 }
 
 /// A progress bar on stderr; nothing where stderr is no terminal.

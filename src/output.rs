@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::Result;
-use comfy_table::{ContentArrangement, Table, TableComponent, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, TableComponent, presets};
 use counterfoil_proto::v1::Basis;
 use serde::Serialize;
 use serde_json::Value;
@@ -101,7 +101,7 @@ fn flatten(name: String, value: &Value, cells: &mut Vec<(String, String)>) {
     }
 }
 
-/// The rows as a table, with its title.
+/// The rows as a table, with its title; on a terminal no wider than that.
 pub fn table(rows: &Rows) -> String {
     let mut text = String::new();
     for line in &rows.title {
@@ -113,18 +113,58 @@ pub fn table(rows: &Rows) -> String {
     }
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_style(TableComponent::HeaderLines, '─');
-    if io::stdout().is_terminal() {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-    }
-    if rows.columns.iter().any(|column| !column.is_empty()) {
+    let has_names = rows.columns.iter().any(|column| !column.is_empty());
+    if has_names {
         table.set_header(&rows.columns);
     }
     for row in &rows.rows {
         table.add_row(row.iter().map(|cell| safe(cell)));
     }
-    text.push_str(&table.trim_fmt());
+    let width = table.width().filter(|_| io::stdout().is_terminal());
+    let fits = width.is_none_or(|width| fit(&mut table, rows, usize::from(width)));
+    text.push_str(&if fits || !has_names { table.trim_fmt() } else { listed(rows) });
     text.push('\n');
     text
+}
+
+/// The widest column that is never wrapped, if it holds no blanks: times and numbers.
+const RIGID_WIDTH_MAX: usize = 24;
+/// The narrowest column that can still be read.
+const WIDTH_MIN: usize = 10;
+/// The blanks around a cell.
+const PADDING: usize = 2;
+
+/// Arranges a table for a terminal: what has no blanks stays whole, the other columns share the rest. Says whether they
+/// can be read then.
+fn fit(table: &mut Table, rows: &Rows, width: usize) -> bool {
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    let widths: Vec<usize> = table.column_max_content_widths().into_iter().map(usize::from).collect();
+    if widths.iter().map(|width| width + PADDING).sum::<usize>() <= width {
+        return true;
+    }
+    let is_rigid = |column: usize| {
+        widths[column] <= RIGID_WIDTH_MAX
+            && rows.rows.iter().all(|row| row.get(column).is_none_or(|cell| !cell.contains(' ')))
+    };
+    let (rigid, wrapped): (Vec<usize>, Vec<usize>) = (0..widths.len()).partition(|column| is_rigid(*column));
+    for &column in &rigid {
+        if let Some(column) = table.column_mut(column) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
+    let taken: usize = rigid.iter().map(|&column| widths[column] + PADDING).sum();
+    let left = width.saturating_sub(taken).checked_div(wrapped.len());
+    left.is_some_and(|left| left >= WIDTH_MIN + PADDING)
+}
+
+/// The rows one below the other, a line for each cell.
+fn listed(rows: &Rows) -> String {
+    let width = rows.columns.iter().map(|column| column.chars().count()).max().unwrap_or_default();
+    let line = |(column, cell): (&&str, &String)| format!(" {column:<width$}  {}\n", safe(cell));
+    let row = |row: &Vec<String>| {
+        rows.columns.iter().zip(row).filter(|(_, cell)| !cell.is_empty()).map(line).collect::<String>()
+    };
+    rows.rows.iter().map(row).collect::<Vec<_>>().join("\n").trim_end().to_owned()
 }
 
 /// The basis for people.

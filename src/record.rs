@@ -75,9 +75,12 @@ fn rows(response: &GetRecordResponse) -> Rows {
             }
         }
         Some(Body::Origin(origin)) => push("origin", origin.origin.clone()),
-        Some(Body::EventConflict(conflict)) => push("conflict", format!("with record {}", conflict.first_index)),
+        Some(Body::EventConflict(conflict)) => {
+            push("conflict", format!("with record {}: its event came again with this content", conflict.first_index))
+        }
         Some(Body::SourceRejected(rejected)) => {
-            push("rejected", tables::word(rejected.reason().as_str_name(), "REJECT_REASON_"))
+            push("rejected", tables::word(rejected.reason().as_str_name(), "REJECT_REASON_"));
+            push("its bytes", format!("`counterfoil deadletter show {}`", record.index));
         }
         Some(Body::SourceGap(gap)) => push("gap", format!("{} to {}", gap.from, gap.to)),
         None => {}

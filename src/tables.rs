@@ -47,7 +47,12 @@ fn title(party: &Option<Party>, moment: &Option<Moment>) -> Vec<String> {
 pub fn times(moment: &Moment) -> String {
     let at = show_timestamp(&moment.at);
     let at = if at.is_empty() { String::new() } else { format!("as of {at}, ") };
-    format!("{at}known by {} ({} records)", show_timestamp(&moment.known_at), moment.known_size)
+    let known = show_timestamp(&moment.known_at);
+    match moment.known_size {
+        // Record 0 is there from the beginning.
+        0 => format!("{at}known by {known}, before the ledger began (0 records)"),
+        size => format!("{at}known by {known} ({size} records)"),
+    }
 }
 
 fn rested(evidence: &Option<Evidence>) -> (String, String) {
@@ -139,7 +144,8 @@ pub fn state(response: &GetStateResponse) -> Rows {
         push("account", which, how, &account.evidence);
     }
     for grant in &state.grants {
-        push("holds", called(&grant.counterpart), how_granted(grant), &grant.evidence);
+        let word = if is_holder(&state.entity, &grant.counterpart) { "held by" } else { "holds" };
+        push(word, called(&grant.counterpart), how_granted(grant), &grant.evidence);
     }
     for credential in &state.credentials {
         let mut how = word(credential.status().as_str_name(), "CREDENTIAL_STATUS_");
@@ -177,7 +183,24 @@ pub fn state(response: &GetStateResponse) -> Rows {
     if let Some(ticket) = &state.ticket {
         push_ticket(ticket, &mut push);
     }
+    if is_entitlement(&state.entity) && state.grants.is_empty() {
+        rows.title
+            .push("Nobody held it. Who did at another time: ask `counterfoil holders --at`, or `history`.".to_owned());
+    } else if rows.rows.is_empty() {
+        rows.title.push("It is named, and nothing says what state it was in: ask `counterfoil history`.".to_owned());
+    }
     rows
+}
+
+fn is_entitlement(party: &Option<Party>) -> bool {
+    party.as_ref().is_some_and(|party| party.id.starts_with("entitlement:"))
+}
+
+/// Whether the other side of a grant is who holds it, rather than what is held.
+fn is_holder(entity: &Option<Party>, counterpart: &Option<Party>) -> bool {
+    let principals = ["account:", "credential:", "person:", "integration:"];
+    let is_principal = |party: &Party| principals.iter().any(|kind| party.id.starts_with(kind));
+    is_entitlement(entity) || counterpart.as_ref().is_some_and(is_principal)
 }
 
 fn how_granted(grant: &GrantState) -> String {
@@ -274,7 +297,11 @@ pub fn diff(response: &DiffStateResponse) -> Rows {
         };
         vec![
             sign.to_owned(),
-            difference.what.clone(),
+            if difference.what == "grant" && is_holder(&response.entity, &difference.party) {
+                "holder".to_owned()
+            } else {
+                difference.what.clone()
+            },
             called(&difference.party),
             difference.before.clone(),
             difference.after.clone(),
@@ -286,6 +313,12 @@ pub fn diff(response: &DiffStateResponse) -> Rows {
     title.extend(response.after.iter().map(|moment| format!("after:  {}", times(moment))));
     if response.differences.is_empty() {
         title.push("Nothing differs.".to_owned());
+        if is_entitlement(&response.entity) {
+            title.push(
+                "It has the same holders at both times: ask `counterfoil holders` who, or `history` what was between."
+                    .to_owned(),
+            );
+        }
     }
     Rows {
         title,

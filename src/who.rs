@@ -6,32 +6,35 @@ use counterfoil_query::Query;
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::time::{OccurredAt, RecordedAt};
 
-use crate::cli::{Exit, Format, WhoArguments};
+use crate::cli::{Exit, Format, LedgerArguments, WhoArguments};
 use crate::output::{self, safe};
-use crate::tables;
+use crate::{open, tables};
 
-/// Finds the one entity that is meant, or says which might be.
-pub fn find(
-    query: &Query<'_>,
+/// The two times by which a name is looked up.
+pub type Times = (OccurredAt, Option<RecordedAt>);
+
+/// Opens a ledger, finds the one entity that is meant, and gives it to the question; or says which might be meant.
+pub fn ask(
+    ledger: &LedgerArguments,
     who: &WhoArguments,
-    at: OccurredAt,
-    known: Option<RecordedAt>,
+    times: Times,
     format: Format,
-) -> Result<std::result::Result<EntityId, Exit>> {
-    let mut response: ListMatchesResponse = query.resolve(&who.who, at, known)?;
+    question: impl FnOnce(&Query<'_>, EntityId) -> Result<()>,
+) -> Result<Exit> {
+    let opened = open::views(ledger)?;
+    opened.tell_beginning(times.1)?;
+    let query = opened.views.query()?;
+    let mut response = called(&query, &who.who, times)?;
     if let Some(system) = &who.system {
         let is_of = |id: &str| id.parse::<EntityId>().is_ok_and(|entity| entity.system() == system);
         response.matches.retain(|party| is_of(&party.id));
     }
     match &response.matches[..] {
-        [] => {
-            anstream::eprintln!(
-                "counterfoil: nothing in the ledger is called {}: give a login, an e-mail address, a name, a ticket number or an entity id",
-                safe(&format!("{:?}", who.who))
-            );
-            Ok(Err(Exit::NotFound))
+        [] => Ok(nobody(&who.who)),
+        [one] => {
+            question(&query, one.id.parse()?)?;
+            Ok(Exit::Done)
         }
-        [one] => Ok(Ok(one.id.parse()?)),
         several => {
             anstream::eprintln!(
                 "counterfoil: {} entities fit {}: give one of these ids, or narrow it with --system",
@@ -39,7 +42,21 @@ pub fn find(
                 safe(&format!("{:?}", who.who))
             );
             output::print(format, &response, &response.matches, &tables::matches(&response), response.basis.as_ref())?;
-            Ok(Err(Exit::Ambiguous))
+            Ok(Exit::Ambiguous)
         }
     }
+}
+
+/// Everybody who is called so.
+pub fn called(query: &Query<'_>, who: &str, (at, known): Times) -> Result<ListMatchesResponse> {
+    Ok(query.resolve(who, at, known)?)
+}
+
+/// Says that nobody is called so.
+pub fn nobody(who: &str) -> Exit {
+    anstream::eprintln!(
+        "counterfoil: nothing in the ledger is called {}: give a login, an e-mail address, a name, a ticket number or an entity id",
+        safe(&format!("{who:?}"))
+    );
+    Exit::NotFound
 }

@@ -17,7 +17,7 @@ pub fn measure(location: &Location) -> Result<Figure> {
     let (mut ours, mut baseline, mut bytes) = (Vec::new(), Vec::new(), 0);
     for round in 1..=ROUNDS {
         let (hashed, raw_bytes) = timed(|| raw::read_and_hash(&log))?;
-        let (checked, report) = timed(|| Ok(fsck(location, &mut |_, _| ())?))?;
+        let (checked, report) = timed(|| Ok(fsck(location, "bench", &mut |_, _| ())?))?;
         ensure!(report.problem.is_none(), "expected a sound ledger, got {:?}", report.problem);
         ensure!(report.bytes == raw_bytes, "fsck read {} bytes, and there are {raw_bytes}", report.bytes);
         tell(&format!("round {round}: fsck {checked:.2?}, read and hashed {hashed:.2?}"));

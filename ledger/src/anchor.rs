@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::error::{LedgerError, Result};
+use crate::files;
 
 /// The anchor as this owner last read or wrote it.
 pub(crate) struct Anchor {
@@ -68,11 +69,7 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
         .map_err(|error| LedgerError::file(&new, error))?;
     file.write_all(bytes).and_then(|()| file.sync_data()).map_err(|error| LedgerError::file(&new, error))?;
     std::fs::rename(&new, path).map_err(|error| LedgerError::file(path, error))?;
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| LedgerError::file(folder, error))
+    files::sync_folder(files::folder_of(path))
 }
 
 fn open(path: &Path) -> Result<File> {

@@ -1,11 +1,13 @@
 //! fsck: reads every byte and believes none of it.
 //!
 //! Owns the complete check of a ledger: canonical form and rules of each record, the chain, the tree against anchor and
-//! stored edge, every commitment, and the derived data against what the records give. It changes nothing.
+//! stored edge, every commitment, the form of what the ledger keeps for its own use, and the derived data against what
+//! the records give. It changes nothing, and looks at no views: they are built by whoever stands above the ledger.
 
 use std::collections::HashMap;
 
 use counterfoil_proto::v1::Record;
+use counterfoil_verify::checkpoint::Origin;
 use counterfoil_verify::hash::{Hash, LeafHash};
 use counterfoil_verify::record;
 use counterfoil_verify::time::RecordedAt;
@@ -16,9 +18,11 @@ use crate::append::{ContentDigest, EventKey};
 use crate::derive;
 use crate::error::{LedgerError, Result};
 use crate::keys::Keys;
-use crate::ledger::{Location, check_identity, lock};
+use crate::ledger::{Location, check_identity};
+use crate::lock::Lock;
 use crate::store::{self, Access, DerivedDb, EVENTS, LogDb, NODES, cf};
 
+mod own;
 mod rows;
 
 /// What fsck found.
@@ -28,8 +32,13 @@ pub struct Report {
     pub records: u64,
     /// Bytes read: records and what lies beside them.
     pub bytes: u64,
+    /// Which log it is; none where that could not be told.
+    pub origin: Option<Origin>,
     /// The root over them.
     pub root: Hash,
+    /// Records that are durable and past the anchor's size: acknowledged to nobody, and signed at the next start. A crash
+    /// leaves no more of them than one commit has.
+    pub beyond_anchor: u64,
     /// What is wrong, the first in the log first; none if the ledger is sound.
     pub problem: Option<Problem>,
 }
@@ -43,22 +52,30 @@ pub struct Problem {
     pub what: String,
 }
 
-/// Checks a ledger that nobody owns. `progress` is called with records done and in all.
+/// Checks a ledger that nobody owns. `holder` is how the process describes itself to another that wants the ledger
+/// meanwhile; `progress` is called with records done and in all.
 ///
 /// # Errors
 /// Only if it cannot be read. What can be read and is wrong is in the [`Report`].
-pub fn fsck(location: &Location, progress: &mut dyn FnMut(u64, u64)) -> Result<Report> {
+pub fn fsck(location: &Location, holder: &str, progress: &mut dyn FnMut(u64, u64)) -> Result<Report> {
     if !location.log().exists() {
         return Err(LedgerError::NotALedger { path: location.data.clone() });
     }
-    let _lock = lock(&location.data)?;
+    let _lock = Lock::take(&location.data, holder)?;
     let mut check = Check::default();
     let problem = match check.run(location, progress) {
         Ok(()) => None,
         Err(Stop::Wrong(problem)) => Some(problem),
         Err(Stop::Unreadable(error)) => return Err(error),
     };
-    Ok(Report { records: check.frontier.size().0, bytes: check.bytes, root: check.frontier.root(), problem })
+    Ok(Report {
+        records: check.frontier.size().0,
+        bytes: check.bytes,
+        origin: check.origin,
+        root: check.frontier.root(),
+        beyond_anchor: check.beyond_anchor,
+        problem,
+    })
 }
 
 /// Why a check ends before its end.
@@ -96,6 +113,8 @@ struct Check {
     frontier: Frontier,
     previous: Option<(LeafHash, RecordedAt)>,
     bytes: u64,
+    origin: Option<Origin>,
+    beyond_anchor: u64,
     events: Vec<(EventKey, RecordIndex, ContentDigest)>,
     nodes: HashMap<(u8, u64), Hash>,
 }
@@ -114,8 +133,10 @@ impl Check {
         let keys = Keys::read(&location.keys())?;
         let anchor = Anchor::read(&location.anchor)?;
         let log = LogDb::open(&location.log(), false, Access::ReadOnly)?;
-        let (_, anchored) = check_identity(&log, &keys, &anchor, location)?;
+        let (origin, anchored) = check_identity(&log, &keys, &anchor, location)?;
+        self.origin = Some(origin);
         let size = log.size()?;
+        self.beyond_anchor = size.0.saturating_sub(anchored.size.0);
         rows::check(&log, |rows| self.chain(rows, (anchored.size, anchored.root), size, progress))?;
         if size < anchored.size {
             return Err(Stop::wrong(None, LedgerError::Behind { size, anchored: anchored.size }));
@@ -124,6 +145,7 @@ impl Check {
             return Err(Stop::wrong(None, "the stored right edge is not that of the records"));
         }
         self.check_repeated()?;
+        own::check_log(&log)?;
         match location.derived().exists() {
             true => self.check_derived(&DerivedDb::open(&location.derived(), Access::ReadOnly)?, size),
             false => Ok(()),
@@ -144,8 +166,12 @@ impl Check {
             self.bytes += row.bytes;
             let index = RecordIndex(self.frontier.size().0);
             if let Err(violation) = record::check_link(&row.head, index, self.previous) {
-                let bad = self.first_bad(&row, index, rows.next());
-                return Err(Stop::wrong(Some(bad), violation));
+                return Err(match self.first_bad(&row, index, rows.next()) {
+                    bad if bad == index => Stop::wrong(Some(bad), violation),
+                    bad => {
+                        Stop::wrong(Some(bad), format!("it was changed: record {index} follows one with another hash"))
+                    }
+                });
             }
             self.previous = Some((row.leaf, record::recorded_at(&row.head)));
             let nodes = &mut self.nodes;
@@ -189,6 +215,7 @@ impl Check {
 
     /// Compares what is stored as derived with what the records gave.
     fn check_derived(&self, derived: &DerivedDb, size: TreeSize) -> Step<()> {
+        own::check_derived(derived)?;
         let covered = derived.cursor()?;
         if covered > size {
             return Err(Stop::wrong(None, "the derived data cover more records than there are"));

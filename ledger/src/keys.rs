@@ -8,9 +8,6 @@
 //! counterfoil-key v1 <name> <base64 of 32 bytes> <first 16 hex digits of the domain hash of name and bytes>
 //! ```
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
@@ -20,6 +17,7 @@ use counterfoil_verify::note::SigningKey;
 use zeroize::Zeroizing;
 
 use crate::error::{LedgerError, Result};
+use crate::files;
 
 /// All keys of one ledger.
 pub struct Keys {
@@ -41,16 +39,16 @@ impl Keys {
 
     /// Writes them to `folder`, readable by the owner only.
     pub(crate) fn write(&self, folder: &Path) -> Result<()> {
-        std::fs::create_dir_all(folder).map_err(|error| LedgerError::file(folder, error))?;
+        files::create_folder(folder)?;
         for (name, bytes) in [("log", &*self.log_seed), ("index", self.index.as_bytes()), ("ingest", &*self.ingest)] {
             let text = Zeroizing::new(format!(
                 "counterfoil-key v1 {name} {} {}\n",
                 BASE64_STANDARD.encode(bytes),
                 checksum(name, bytes)
             ));
-            write_private(&path_of(folder, name), text.as_bytes())?;
+            files::write_private(&path_of(folder, name), text.as_bytes())?;
         }
-        Ok(())
+        files::sync_folder(folder)
     }
 
     /// Reads them back.
@@ -75,17 +73,6 @@ impl Keys {
     pub(crate) fn signing_key(&self, origin: &counterfoil_verify::checkpoint::Origin) -> SigningKey {
         SigningKey::from_seed(origin.key_name(), &self.log_seed)
     }
-}
-
-/// Writes a new file that only the owner may read, and syncs it.
-pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| LedgerError::file(path, error))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|error| LedgerError::file(path, error))
 }
 
 fn read_key(folder: &Path, name: &str) -> Result<Zeroizing<[u8; 32]>> {

@@ -8,29 +8,30 @@
 //! DIR.anchor    the newest checkpoint    DIR.policy    what verifiers are given
 //! ```
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use counterfoil_proto::v1::{Origin as OriginBody, Precision, record::Body};
 use counterfoil_verify::checkpoint::{Checkpoint, Origin};
 use counterfoil_verify::note::VerifierKey;
 use counterfoil_verify::policy::Policy;
+use counterfoil_verify::proof::verify_inclusion;
 use counterfoil_verify::record;
 use counterfoil_verify::time::RecordedAt;
-use counterfoil_verify::tree::{Frontier, RecordIndex, TreeSize, root_at};
+use counterfoil_verify::tree::{Frontier, RecordIndex, TreeSize, inclusion_proof, root_at};
 use crossbeam_channel::Sender;
 use rocksdb::WriteBatch;
-use rustix::fs::{FlockOperation, flock};
 
 use crate::anchor::Anchor;
 use crate::append::{Batch, Receipt};
 use crate::clock::Clock;
 use crate::derive;
 use crate::error::{LedgerError, Result};
-use crate::keys::{Keys, write_private};
+use crate::files;
+use crate::keys::Keys;
+use crate::lock::{self, Lock};
 use crate::owner::{Command, Owner, read_clock_value};
 use crate::read::{Published, Reader, Shared};
 use crate::store::{self, Access, CLOCK, DerivedDb, EDGE, LogDb, RECORDS, StoredNodes, cf, frontier_at};
@@ -65,6 +66,15 @@ impl Location {
         self.data.join("views")
     }
 
+    /// Waits until no process has the ledger, at most so long, and says whether that came to pass. Another one may take
+    /// it before the caller does.
+    ///
+    /// # Errors
+    /// [`LedgerError::File`] if the lock cannot be looked at.
+    pub fn wait_until_free(&self, patience: Duration) -> Result<bool> {
+        lock::wait(&self.data, patience)
+    }
+
     pub(crate) fn keys(&self) -> PathBuf {
         self.data.join("keys")
     }
@@ -89,7 +99,8 @@ pub struct Ledger {
     keys: Keys,
     commands: Sender<Command>,
     owner: Option<JoinHandle<()>>,
-    _lock: File,
+    caught_up: u64,
+    _lock: Lock,
 }
 
 /// How a ledger is opened.
@@ -98,7 +109,7 @@ pub struct Options {
     pub clock: Box<dyn Clock>,
     /// The operator confirms that the wall clock is right although it jumped.
     pub accept_clock: bool,
-    /// How the process describes itself to another that finds the ledger in use.
+    /// How the process describes itself to another that finds the ledger in use: what it does, and since when.
     pub holder: String,
 }
 
@@ -113,7 +124,7 @@ pub fn init(location: &Location, origin: &str, clock: &dyn Clock, entropy: &mut 
         }
     }
     let origin = parse_origin(origin)?;
-    std::fs::create_dir_all(&location.data).map_err(|error| LedgerError::file(&location.data, error))?;
+    files::create_folder(&location.data)?;
     let keys = Keys::from_entropy(entropy);
     keys.write(&location.keys())?;
 
@@ -133,7 +144,10 @@ pub fn init(location: &Location, origin: &str, clock: &dyn Clock, entropy: &mut 
     log.write_synced(batch)?;
 
     let key = keys.signing_key(&origin);
-    write_private(&location.policy(), policy(&key.verifier_key(), &keys).as_bytes())?;
+    files::write_private(&location.policy(), policy(&key.verifier_key(), &keys).as_bytes())?;
+    // What names all that: only then the anchor, which says that there is a ledger.
+    files::sync_folder(&location.data)?;
+    files::sync_folder(files::folder_of(&location.data))?;
     let checkpoint = Checkpoint { origin, size: frontier.size(), root: frontier.root() };
     let note = checkpoint.sign(&key).map_err(|error| LedgerError::falsified("the checkpoint", error))?;
     Anchor::create(&location.anchor, &note.format())
@@ -157,7 +171,7 @@ impl Ledger {
         if !location.log().exists() {
             return Err(LedgerError::NotALedger { path: location.data.clone() });
         }
-        let lock = take_lock(&location.data, &options.holder)?;
+        let lock = Lock::take(&location.data, &options.holder)?;
         let keys = Keys::read(&location.keys())?;
         let anchor = Anchor::read(&location.anchor)?;
         let log = LogDb::open(&location.log(), false, Access::Owner)?;
@@ -185,8 +199,15 @@ impl Ledger {
             return Err(LedgerError::Beside { anchored: anchored.size });
         }
 
+        let anchored_leaf = nodes.leaf(anchored.size.0.saturating_sub(1))?;
         let last = log.record(size.0 - 1)?.ok_or_else(|| LedgerError::falsified("the last record", "it is missing"))?;
         let last_record = decode(size.0 - 1, &last)?;
+        // No record follows the last one, and where the last tile is full, the edge is that of the stored nodes: the tree
+        // itself has to say that these are its bytes.
+        let (index, last_leaf) = (RecordIndex(size.0 - 1), record::hash(&last));
+        let path = inclusion_proof(&nodes, index, size).map_err(|error| LedgerError::falsified("the tree", error))?;
+        verify_inclusion(last_leaf, index, size, &path, frontier.root())
+            .map_err(|_| LedgerError::falsified(format!("record {index}"), "its bytes are not those in the tree"))?;
         let last_reading = log.0.get(CLOCK)?.as_deref().and_then(read_clock_value).filter(|_| !options.accept_clock);
         let reader = Reader::new(Shared {
             log,
@@ -196,6 +217,7 @@ impl Ledger {
             published: RwLock::new(Published {
                 size: anchored.size,
                 root: anchored.root,
+                last: anchored_leaf,
                 note: Arc::from(anchor.note()),
             }),
         });
@@ -206,7 +228,7 @@ impl Ledger {
             origin,
             clock: options.clock,
             frontier,
-            last_leaf: record::hash(&last),
+            last_leaf,
             last_time: record::recorded_at(&last_record),
             last_reading,
             is_clock_accepted: options.accept_clock,
@@ -221,7 +243,8 @@ impl Ledger {
             .name("ledger-owner".to_owned())
             .spawn(move || owner.run(&queue))
             .map_err(|error| LedgerError::file(&location.data, error))?;
-        Ok(Self { reader, keys, commands, owner: Some(owner), _lock: lock })
+        let caught_up = size.0 - anchored.size.0;
+        Ok(Self { reader, keys, commands, owner: Some(owner), caught_up, _lock: lock })
     }
 
     /// A handle for reading.
@@ -232,6 +255,12 @@ impl Ledger {
     /// The keys, for whoever prepares events.
     pub fn keys(&self) -> &Keys {
         &self.keys
+    }
+
+    /// How many records were durable and past the anchor's size when this ledger was opened, and were signed then. The
+    /// last process ended between commit and anchor; it leaves no more than one commit has.
+    pub fn caught_up(&self) -> u64 {
+        self.caught_up
     }
 
     /// Appends a batch and waits until it is durable, signed and anchored.
@@ -343,33 +372,4 @@ fn start_over(derived: DerivedDb, path: &Path) -> Result<DerivedDb> {
     drop(derived);
     std::fs::remove_dir_all(path).map_err(|error| LedgerError::file(path, error))?;
     DerivedDb::open(path, Access::Owner)
-}
-
-/// Takes the data folder for this process, and says so to whoever finds it taken.
-fn take_lock(data: &Path, holder: &str) -> Result<File> {
-    let mut file = lock(data)?;
-    file.set_len(0)
-        .and_then(|()| file.rewind())
-        .and_then(|()| file.write_all(format!("process {} ({holder})\n", std::process::id()).as_bytes()))
-        .map_err(|error| LedgerError::file(data, error))?;
-    Ok(file)
-}
-
-/// Takes the data folder for as long as the file is open. Whoever finds it taken is told by whom.
-pub(crate) fn lock(data: &Path) -> Result<File> {
-    let path = data.join("lock");
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(|error| LedgerError::file(&path, error))?;
-    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        let mut holder = String::new();
-        let known = file.read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();
-        let holder = if known { holder.trim().to_owned() } else { "another process".to_owned() };
-        return Err(LedgerError::InUse { holder });
-    }
-    Ok(file)
 }

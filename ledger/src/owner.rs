@@ -146,7 +146,9 @@ impl Owner {
         let note =
             checkpoint.sign(&self.key).map_err(|error| LedgerError::falsified("the checkpoint", error))?.format();
         self.anchor.swap(note.clone())?;
-        self.reader.publish(Published { size: checkpoint.size, root: checkpoint.root, note: Arc::from(note) });
+        let published =
+            Published { size: checkpoint.size, root: checkpoint.root, last: self.last_leaf, note: Arc::from(note) };
+        self.reader.publish(published);
         Ok(())
     }
 

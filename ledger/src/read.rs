@@ -1,14 +1,18 @@
 //! Reading: a cheap handle that never waits for the owner.
 //!
-//! Owns what readers see: everything up to the published head, and nothing past it. It never writes.
+//! Owns what readers see: everything up to the published head, and nothing past it. No record is given out whose bytes
+//! are not those that the record after it was chained to; the last one is compared with the published head. That finds
+//! whatever is changed in its place. Who changes a record and the `prev` of the next one besides is found by whoever
+//! reads that next one, and by fsck. It never writes.
 
+use std::iter::Peekable;
 use std::ops::Range;
 use std::sync::{Arc, RwLock};
 
 use counterfoil_proto::v1::{Beside, Record};
 use counterfoil_verify::beside;
 use counterfoil_verify::checkpoint::Origin;
-use counterfoil_verify::hash::Hash;
+use counterfoil_verify::hash::{Hash, LeafHash};
 use counterfoil_verify::identifier::IndexKey;
 use counterfoil_verify::record;
 use counterfoil_verify::time::RecordedAt;
@@ -16,7 +20,7 @@ use counterfoil_verify::tree::{RecordIndex, TreeSize, consistency_proof, inclusi
 
 use crate::append::{ChannelPosition, SourceKey};
 use crate::error::{LedgerError, Result};
-use crate::store::{self, BESIDE, DerivedDb, LogDb, RECORDS, StoredNodes, VALUE_FORMAT, cf};
+use crate::store::{self, BESIDE, COUNT, DerivedDb, LogDb, RECORDS, StoredNodes, VALUE_FORMAT, cf};
 
 /// A handle for reading. Cloning it is cheap.
 #[derive(Clone)]
@@ -35,6 +39,8 @@ pub(crate) struct Shared {
 pub(crate) struct Published {
     pub(crate) size: TreeSize,
     pub(crate) root: Hash,
+    /// The leaf hash of the last record.
+    pub(crate) last: LeafHash,
     pub(crate) note: Arc<[u8]>,
 }
 
@@ -67,20 +73,31 @@ impl Reader {
 
     /// The newest head.
     pub fn head(&self) -> Head {
-        let published = self.0.published.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let published = self.published();
         Head { origin: self.0.origin.clone(), size: published.size, root: published.root, checkpoint: published.note }
+    }
+
+    fn published(&self) -> Published {
+        self.0.published.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
     /// The bytes of a record, as hashed.
     ///
     /// # Errors
-    /// [`LedgerError::NoSuchRecord`] past the head.
+    /// [`LedgerError::NoSuchRecord`] past the head; [`LedgerError::Falsified`] if they are not those that were chained.
     pub fn record_bytes(&self, index: RecordIndex) -> Result<Vec<u8>> {
-        let size = self.head().size;
-        if index.0 >= size.0 {
-            return Err(LedgerError::NoSuchRecord { index, size });
+        let published = self.published();
+        if index.0 >= published.size.0 {
+            return Err(LedgerError::NoSuchRecord { index, size: published.size });
         }
-        self.0.log.record(index.0)?.ok_or_else(|| missing(index))
+        let bytes = self.0.log.record(index.0)?.ok_or_else(|| missing(index))?;
+        let next = RecordIndex(index.0 + 1);
+        let chained = match next.0 < published.size.0 {
+            true => prev(next, &self.0.log.record(next.0)?.ok_or_else(|| missing(next))?)?,
+            false => published.last,
+        };
+        check_chained(index, &bytes, chained)?;
+        Ok(bytes)
     }
 
     /// A record.
@@ -91,17 +108,14 @@ impl Reader {
         decode(index, &self.record_bytes(index)?)
     }
 
-    /// The records of a range, up to the head, in order.
+    /// The records of a range, up to the head, in order, checked as by [`Reader::record`].
     pub fn records(&self, range: Range<u64>) -> impl Iterator<Item = Result<Record>> + '_ {
-        let mut expected = range.start;
-        self.rows(range).map(move |row| {
-            let (index, bytes) = row?;
-            if index.0 != expected {
-                return Err(missing(RecordIndex(expected)));
-            }
-            expected += 1;
-            decode(index, &bytes)
-        })
+        let published = self.published();
+        let end = range.end.min(published.size.0);
+        // One more row than is given out: it says what the last of them has to be.
+        let rows = self.rows_of(RECORDS, range.start..end.saturating_add(1)).peekable();
+        Chained { rows, next: range.start, end, published }
+            .map(|row| row.and_then(|(index, bytes)| decode(index, &bytes)))
     }
 
     /// The records of a range with what lies beside each, up to the head, in order; everything is checked as by
@@ -117,10 +131,6 @@ impl Reader {
             let beside = open_beside(&record, bytes.as_deref())?;
             Ok(Entry { record, beside })
         })
-    }
-
-    fn rows(&self, range: Range<u64>) -> impl Iterator<Item = Result<(RecordIndex, Box<[u8]>)>> + '_ {
-        self.rows_of(RECORDS, range)
     }
 
     fn rows_of(&self, family: &str, range: Range<u64>) -> impl Iterator<Item = Result<(RecordIndex, Box<[u8]>)>> + '_ {
@@ -176,36 +186,27 @@ impl Reader {
     /// How far a channel of a source has been read.
     pub fn position(&self, channel: &str) -> Result<Option<ChannelPosition>> {
         let Some(value) = self.0.log.0.get(store::position_key(channel))? else { return Ok(None) };
-        match value.as_slice() {
-            [VALUE_FORMAT, next @ .., complete @ (0 | 1)] => {
-                Ok(Some(ChannelPosition { next: store::number(next, "a position")?, complete: *complete == 1 }))
-            }
-            _ => Err(LedgerError::falsified(format!("the position of {channel}"), "it has another form")),
-        }
+        let damaged = || LedgerError::falsified(format!("the position of {channel}"), "it has another form");
+        position_value(&value).map(Some).ok_or_else(damaged)
     }
 
     /// How often each source delivered what was known: counts that are no records.
     pub fn duplicates(&self) -> Result<Vec<(SourceKey, u64)>> {
-        let prefix = b"count/";
-        let mode = rocksdb::IteratorMode::From(prefix, rocksdb::Direction::Forward);
+        let mode = rocksdb::IteratorMode::From(COUNT, rocksdb::Direction::Forward);
         let mut found = Vec::new();
         for row in self.0.log.0.iterator(mode) {
             let (key, _) = row?;
-            let Some(name) = key.strip_prefix(prefix) else { break };
-            let mut parts = name.split(|&byte| byte == 0).map(|part| String::from_utf8_lossy(part).into_owned());
-            if let (Some(system), Some(instance), Some(connector)) = (parts.next(), parts.next(), parts.next()) {
-                found.push((SourceKey { system, instance, connector }, self.duplicates_of(&key)?));
+            let Some(name) = key.strip_prefix(COUNT) else { break };
+            if let Some(source) = source_of(name) {
+                found.push((source, self.duplicates_of(&key)?));
             }
         }
         Ok(found)
     }
 
     pub(crate) fn duplicates_of(&self, key: &[u8]) -> Result<u64> {
-        match self.0.log.0.get(key)?.as_deref() {
-            None => Ok(0),
-            Some([VALUE_FORMAT, count @ ..]) => store::number(count, "a count of duplicates"),
-            Some(_) => Err(LedgerError::falsified("a count of duplicates", "it has another form")),
-        }
+        let damaged = || LedgerError::falsified("a count of duplicates", "it has another form");
+        self.0.log.0.get(key)?.map_or(Ok(0), |value| count_value(&value).ok_or_else(damaged))
     }
 
     /// The key of tokens, by which names are looked up.
@@ -238,6 +239,45 @@ impl Reader {
     }
 }
 
+/// Rows of records in order, each once the row after it has confirmed it. Ends with the first error.
+struct Chained<I: Iterator<Item = Result<(RecordIndex, Box<[u8]>)>>> {
+    rows: Peekable<I>,
+    next: u64,
+    end: u64,
+    published: Published,
+}
+
+impl<I: Iterator<Item = Result<(RecordIndex, Box<[u8]>)>>> Chained<I> {
+    fn row(&mut self, index: RecordIndex) -> Result<(RecordIndex, Box<[u8]>)> {
+        let (found, bytes) = self.rows.next().unwrap_or_else(|| Err(missing(index)))?;
+        if found != index {
+            return Err(missing(index));
+        }
+        let next = RecordIndex(index.0 + 1);
+        let chained = match self.rows.peek() {
+            _ if next.0 == self.published.size.0 => self.published.last,
+            Some(Ok((found, bytes))) if *found == next => prev(next, bytes)?,
+            Some(Err(_)) => return Err(self.rows.next().and_then(Result::err).unwrap_or_else(|| missing(next))),
+            _ => return Err(missing(next)),
+        };
+        check_chained(index, &bytes, chained)?;
+        Ok((index, bytes))
+    }
+}
+
+impl<I: Iterator<Item = Result<(RecordIndex, Box<[u8]>)>>> Iterator for Chained<I> {
+    type Item = Result<(RecordIndex, Box<[u8]>)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let index = RecordIndex(self.next);
+        (self.next < self.end).then(|| {
+            let row = self.row(index);
+            self.next = if row.is_ok() { self.next + 1 } else { self.end };
+            row
+        })
+    }
+}
+
 /// What lies beside a record, if its bytes match the record's commitment.
 fn open_beside(record: &Record, bytes: Option<&[u8]>) -> Result<Option<Beside>> {
     let falsified = |problem: &dyn ToString| {
@@ -251,12 +291,46 @@ fn open_beside(record: &Record, bytes: Option<&[u8]>) -> Result<Option<Beside>> 
     beside::open(bytes, &commitment).map(Some).map_err(|error| falsified(&error))
 }
 
+/// Reads the value of a channel's position.
+pub(crate) fn position_value(value: &[u8]) -> Option<ChannelPosition> {
+    let [VALUE_FORMAT, next @ .., complete @ (0 | 1)] = value else { return None };
+    Some(ChannelPosition { next: u64::from_be_bytes(next.try_into().ok()?), complete: *complete == 1 })
+}
+
+/// Reads a count of duplicates.
+pub(crate) fn count_value(value: &[u8]) -> Option<u64> {
+    let [VALUE_FORMAT, count @ ..] = value else { return None };
+    Some(u64::from_be_bytes(count.try_into().ok()?))
+}
+
 pub(crate) fn count_key(source: &SourceKey) -> Vec<u8> {
-    format!("count/{}\0{}\0{}", source.system, source.instance, source.connector).into_bytes()
+    let name = format!("{}\0{}\0{}", source.system, source.instance, source.connector);
+    [COUNT, name.as_bytes()].concat()
+}
+
+/// Reads what the key of a count names.
+pub(crate) fn source_of(name: &[u8]) -> Option<SourceKey> {
+    let parts: Vec<&str> = std::str::from_utf8(name).ok()?.split('\0').collect();
+    let [system, instance, connector] = parts[..] else { return None };
+    let [system, instance, connector] = [system, instance, connector].map(str::to_owned);
+    Some(SourceKey { system, instance, connector })
 }
 
 fn decode(index: RecordIndex, bytes: &[u8]) -> Result<Record> {
     record::decode(bytes).map_err(|error| LedgerError::record(index, error))
+}
+
+/// The leaf hash that a record was chained to.
+fn prev(index: RecordIndex, bytes: &[u8]) -> Result<LeafHash> {
+    let falsified = || LedgerError::falsified(format!("record {index}"), "it does not say which record it follows");
+    store::prev_of(bytes).ok_or_else(falsified)
+}
+
+fn check_chained(index: RecordIndex, bytes: &[u8], chained: LeafHash) -> Result<()> {
+    match record::hash(bytes) == chained {
+        true => Ok(()),
+        false => Err(LedgerError::falsified(format!("record {index}"), "its bytes are not those that were chained")),
+    }
 }
 
 fn missing(index: RecordIndex) -> LedgerError {

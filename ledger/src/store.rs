@@ -33,6 +33,9 @@ pub(crate) const EVENTS: &str = "events";
 pub(crate) const EDGE: &[u8] = b"edge";
 pub(crate) const CLOCK: &[u8] = b"clock";
 pub(crate) const CURSOR: &[u8] = b"cursor";
+/// What the key of a channel's position starts with, and that of a source's count of duplicates.
+pub(crate) const POSITION: &[u8] = b"position/";
+pub(crate) const COUNT: &[u8] = b"count/";
 
 /// The first byte of every value that is not defined elsewhere.
 pub(crate) const VALUE_FORMAT: u8 = 1;
@@ -142,7 +145,7 @@ pub(crate) fn node_key(level: u8, index: u64) -> [u8; 9] {
 }
 
 pub(crate) fn position_key(channel: &str) -> Vec<u8> {
-    [b"position/", channel.as_bytes()].concat()
+    [POSITION, channel.as_bytes()].concat()
 }
 
 pub(crate) fn number(bytes: &[u8], place: &str) -> Result<u64> {
@@ -163,7 +166,8 @@ pub(crate) struct StoredNodes<'a> {
 }
 
 impl StoredNodes<'_> {
-    fn leaf(&self, index: u64) -> Result<LeafHash> {
+    /// The leaf hash of a record.
+    pub(crate) fn leaf(&self, index: u64) -> Result<LeafHash> {
         let absent = || LedgerError::falsified(format!("record {index}"), "it is missing");
         if index + 1 < self.size.0 {
             let next = self.log.record(index + 1)?.ok_or_else(absent)?;

@@ -24,7 +24,7 @@ fn an_old_copy_is_recognised() {
     let refusal = old.refusal();
     assert!(matches!(refusal, LedgerError::Behind { size: TreeSize(6), anchored: TreeSize(10) }), "{refusal}");
     assert!(refusal.to_string().contains("bring back the newest copy"), "{refusal}");
-    let problem = fsck(&old.location, &mut |_, _| ()).unwrap().problem.unwrap();
+    let problem = fsck(&old.location, "a test", &mut |_, _| ()).unwrap().problem.unwrap();
     assert!(problem.what.contains("behind its anchor"), "{problem:?}");
 }
 
@@ -41,7 +41,7 @@ fn another_history_of_the_same_ledger_is_recognised() {
         fs::copy(&home.location.anchor, &beside.location.anchor).unwrap();
         let refusal = beside.refusal();
         assert!(matches!(refusal, LedgerError::Beside { anchored: TreeSize(10) }), "{refusal}");
-        let problem = fsck(&beside.location, &mut |_, _| ()).unwrap().problem.unwrap();
+        let problem = fsck(&beside.location, "a test", &mut |_, _| ()).unwrap().problem.unwrap();
         assert!(problem.what.contains("beside its anchor"), "{problem:?}");
     }
     let behind = other.copy();
@@ -74,7 +74,7 @@ fn an_anchor_of_another_ledger_or_of_none_is_refused() {
 fn check_refused(home: &Home, why: &str) {
     let refusal = home.refusal();
     assert!(matches!(&refusal, LedgerError::Anchor { problem, .. } if problem.contains(why)), "{refusal}");
-    assert!(fsck(&home.location, &mut |_, _| ()).is_err(), "nothing says which ledger it should be");
+    assert!(fsck(&home.location, "a test", &mut |_, _| ()).is_err(), "nothing says which ledger it should be");
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn nothing_is_overwritten_and_nothing_is_guessed() {
     let made = counterfoil_ledger::init(&home.location, ORIGIN, &home.clock, &mut entropy);
     assert!(matches!(made, Err(LedgerError::Exists { .. })));
     let elsewhere = counterfoil_ledger::Location::new(&home.folder.path().join("nothing"), None);
-    assert!(matches!(fsck(&elsewhere, &mut |_, _| ()), Err(LedgerError::NotALedger { .. })));
+    assert!(matches!(fsck(&elsewhere, "a test", &mut |_, _| ()), Err(LedgerError::NotALedger { .. })));
     for origin in ["", "a b", "a+b", "a\nb"] {
         let made = counterfoil_ledger::init(&elsewhere, origin, &home.clock, &mut entropy);
         assert!(matches!(made, Err(LedgerError::Origin { .. })), "{origin:?}");
@@ -156,10 +156,14 @@ fn a_tail_that_was_committed_and_not_anchored_is_signed_at_the_next_start() {
     let crashed = home.copy();
     fs::write(&crashed.location.anchor, &before).unwrap();
     assert_eq!(crashed.anchored().size, TreeSize(6));
+    let report = fsck(&crashed.location, "a test", &mut |_, _| ()).unwrap();
+    assert_eq!((report.problem, report.beyond_anchor), (None, 295), "a crash is no falsification, and is told");
     let recovered = crashed.open();
+    assert_eq!((ledger.caught_up(), recovered.caught_up()), (0, 295));
     assert_eq!(bytes(&recovered.reader()), bytes(&ledger.reader()));
     assert_eq!(recovered.reader().head().checkpoint, ledger.reader().head().checkpoint);
     check_sound(&crashed, &recovered.reader());
+    assert_eq!(crashed.anchored().size, TreeSize(301), "from now on the anchor holds them");
     // The source delivers again what nobody acknowledged: it is known.
     assert_eq!(append(&recovered, numbered(299..301)).outcomes, [duplicate(300), recorded(301)]);
 }
@@ -205,18 +209,6 @@ fn an_owner_without_its_anchor_acknowledges_nothing() {
     drop(ledger);
     fs::write(&home.location.anchor, own).unwrap();
     assert_eq!(home.open().reader().head().size, TreeSize(9));
-}
-
-#[test]
-fn a_ledger_has_one_owner() {
-    let home = Home::new(1);
-    let ledger = home.open();
-    let refusal = home.refusal();
-    assert!(matches!(&refusal, LedgerError::InUse { holder } if holder.contains("a test")), "{refusal}");
-    assert!(matches!(fsck(&home.location, &mut |_, _| ()), Err(LedgerError::InUse { .. })));
-    append(&ledger, numbered(0..3));
-    drop(ledger);
-    home.open();
 }
 
 /// Somebody watches while batches are appended: whatever they see published, the anchor holds already; and whatever they

@@ -63,7 +63,7 @@ fn derived_data_can_be_deleted() {
     let before = answers(&ledger.reader());
     drop(ledger);
     fs::remove_dir_all(home.part("derived")).unwrap();
-    assert_eq!(fsck(&home.location, &mut |_, _| ()).unwrap().problem, None, "a ledger without them is sound");
+    assert_eq!(fsck(&home.location, "a test", &mut |_, _| ()).unwrap().problem, None, "a ledger without them is sound");
     let ledger = home.open();
     assert_eq!(answers(&ledger.reader()), before);
     let known =
@@ -71,7 +71,7 @@ fn derived_data_can_be_deleted() {
     let expected = [duplicate(6), duplicate(EVENTS + 1), duplicate(EVENTS + 2), duplicate(EVENTS)];
     assert_eq!(append(&ledger, known).outcomes, expected);
     drop(ledger);
-    assert_eq!(fsck(&home.location, &mut |_, _| ()).unwrap().problem, None);
+    assert_eq!(fsck(&home.location, "a test", &mut |_, _| ()).unwrap().problem, None);
 }
 
 #[test]
@@ -88,7 +88,11 @@ fn derived_data_of_any_age_are_brought_up_to_date() {
     for old in older {
         fs::remove_dir_all(home.part("derived")).unwrap();
         copy_folder(&old.part("derived"), &home.part("derived"));
-        assert_eq!(fsck(&home.location, &mut |_, _| ()).unwrap().problem, None, "being behind is no falsification");
+        assert_eq!(
+            fsck(&home.location, "a test", &mut |_, _| ()).unwrap().problem,
+            None,
+            "being behind is no falsification"
+        );
         let ledger = home.open();
         assert_eq!(answers(&ledger.reader()), before);
         assert_eq!(append(&ledger, numbered(799..800)).outcomes, [duplicate(800)]);
@@ -110,5 +114,5 @@ fn derived_data_ahead_of_the_log_start_over() {
     assert_eq!(receipt.outcomes[..2], [duplicate(5), recorded(6)], "what was lost is new again");
     check_sound(&early, &ledger.reader());
     drop(ledger);
-    assert_eq!(fsck(&early.location, &mut |_, _| ()).unwrap().problem, None);
+    assert_eq!(fsck(&early.location, "a test", &mut |_, _| ()).unwrap().problem, None);
 }

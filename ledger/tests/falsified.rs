@@ -104,7 +104,7 @@ impl Hand {
 }
 
 fn problem(home: &Home) -> Option<Problem> {
-    let report = fsck(&home.location, &mut |_, _| ()).unwrap();
+    let report = fsck(&home.location, "a test", &mut |_, _| ()).unwrap();
     report.problem
 }
 
@@ -122,14 +122,16 @@ fn check(home: &Home, falsify: impl FnOnce(&Hand), record: Option<u64>, why: &st
 fn a_sound_ledger_is_sound() {
     let home = sound();
     let mut calls = Vec::new();
-    let report = fsck(&home.location, &mut |done, total| calls.push((done, total))).unwrap();
+    let report = fsck(&home.location, "a test", &mut |done, total| calls.push((done, total))).unwrap();
     assert_eq!(report.problem, None);
     let size = EVENTS + 1 + 1 + 3;
     assert_eq!(report.records, size);
     assert_eq!(calls.last(), Some(&(size, size)), "progress ends at the end");
-    assert_eq!(report.root, home.anchored().root);
+    assert_eq!((report.origin.unwrap().as_str(), report.root), (ORIGIN, home.anchored().root));
+    assert_eq!(report.beyond_anchor, 0);
+    let report = fsck(&home.location, "a test", &mut |_, _| ()).unwrap();
     Hand::on(&home);
-    let again = fsck(&home.location, &mut |_, _| ()).unwrap();
+    let again = fsck(&home.location, "a test", &mut |_, _| ()).unwrap();
     assert_eq!(again, report, "looking changes nothing");
 }
 
@@ -138,12 +140,13 @@ fn a_changed_record_is_found() {
     let home = sound();
     let digest = |record: &mut Record| record.provenance.as_mut().unwrap().content_digest[3] ^= 1;
     for index in [1, 255, 256, 511, EVENTS] {
-        check(&home, |hand| hand.change(index, digest), Some(index), "prev is not the hash");
+        let why = format!("it was changed: record {} follows one with another hash", index + 1);
+        check(&home, |hand| hand.change(index, digest), Some(index), &why);
     }
     // The last record is followed by none; the anchor knows it.
     let last = EVENTS + 4;
     check(&home, |hand| hand.change(last, digest), None, "beside its anchor");
-    check(&home, |hand| hand.change(last - 1, digest), Some(last - 1), "prev is not the hash");
+    check(&home, |hand| hand.change(last - 1, digest), Some(last - 1), "it was changed");
     // Not even the hash chain helps whoever chains everything again.
     for index in [1, 256, last] {
         let falsify = |hand: &Hand| {
@@ -187,7 +190,7 @@ fn a_record_of_a_newer_version_is_unreadable_and_not_falsified() {
     record[1] = 2;
     hand.put("records", 77, &record);
     drop(hand);
-    let error = fsck(&home.location, &mut |_, _| ()).unwrap_err();
+    let error = fsck(&home.location, "a test", &mut |_, _| ()).unwrap_err();
     assert!(matches!(error, LedgerError::Newer { index: RecordIndex(77), format: 2 }), "{error}");
 }
 
@@ -277,6 +280,49 @@ fn what_is_stored_of_the_tree_is_checked() {
 }
 
 #[test]
+fn what_the_ledger_keeps_for_its_own_use_is_checked() {
+    let home = sound();
+    let log = |key: &[u8], value: &[u8]| {
+        let (key, value) = (key.to_vec(), value.to_vec());
+        move |hand: &Hand| hand.log.put(&key, &value).unwrap()
+    };
+    let number = 7_u64.to_be_bytes();
+    let form = |rest: &[u8]| [&[1], &number[..], rest].concat();
+    let channel = format!("position/{CHANNEL}");
+    let count = b"count/test\0default\0test";
+    for (key, value) in [(channel.as_bytes(), form(&[1])), (b"position/other", form(&[0])), (count, form(&[]))] {
+        let copy = home.copy();
+        log(key, &value)(&Hand::on(&copy));
+        assert_eq!(problem(&copy), None, "what the program could have written");
+    }
+    for (key, value) in [
+        (channel.as_bytes(), form(&[])),
+        (channel.as_bytes(), form(&[2])),
+        (channel.as_bytes(), [&[2], &form(&[1])[1..]].concat()),
+        (channel.as_bytes(), Vec::new()),
+        (b"position/", form(&[1])),
+        (b"position/no blank", form(&[1])),
+        (count, form(&[0])),
+        (count, vec![1]),
+        (b"count/test\0default", form(&[])),
+        (b"count/test\0default\0test\0more", form(&[])),
+        (b"count/te st\0default\0test", form(&[])),
+        (b"count/\xff\0default\0test", form(&[])),
+        (b"clock", vec![1, 2, 3]),
+    ] {
+        let named = format!("the row \"{}\" of the log database has another form", key.escape_ascii());
+        check(&home, log(key, &value), None, &named);
+    }
+    for key in [&b"positions"[..], b"note", b"\x1b[2J"] {
+        let named =
+            format!("the log database holds a row that this program does not write: \"{}\"", key.escape_ascii());
+        check(&home, log(key, b"1"), None, &named);
+    }
+    let derived = |hand: &Hand| hand.derived.put("curso", [0; 8]).unwrap();
+    check(&home, derived, None, "the derived database holds a row that this program does not write: \"curso\"");
+}
+
+#[test]
 fn the_known_events_are_checked() {
     let home = sound();
     let (key, value) = Hand::on(&home).first("events");
@@ -347,7 +393,7 @@ fn what_cannot_be_read_is_an_error() {
     let check = |damage: &dyn Fn(&Path)| {
         let copy = home.copy();
         damage(&copy.location.data);
-        assert!(fsck(&copy.location, &mut |_, _| ()).is_err());
+        assert!(fsck(&copy.location, "a test", &mut |_, _| ()).is_err());
         assert!(copy.try_open().is_err());
     };
     check(&|data| fs::write(data.join("log/CURRENT"), "MANIFEST-999999\n").unwrap());

@@ -11,7 +11,7 @@ use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use counterfoil_ledger::{Ledger, Location, Options, SystemClock, fsck};
-use counterfoil_proto::v1::{FsckReport, ImportResponse};
+use counterfoil_proto::v1::{ExplainChangeResponse, FsckReport, ImportResponse, Outcome, record::Body};
 use counterfoil_query::{ExplainFilter, Period, Query, Views};
 use counterfoil_scenario::{Delivery, generate, okta_events};
 use counterfoil_tests::files::all_files;
@@ -20,6 +20,7 @@ use counterfoil_verify::checkpoint::{Checkpoint, Origin};
 use counterfoil_verify::note::VerifierKey;
 use counterfoil_verify::policy::Policy;
 use counterfoil_verify::proof::verify_consistency;
+use counterfoil_verify::record;
 use counterfoil_verify::time::{Moment, OccurredAt};
 use counterfoil_verify::tree::RecordIndex;
 use rand_chacha::ChaCha8Rng;
@@ -158,6 +159,75 @@ fn views_and_derived_data_that_were_deleted_come_back_the_same() {
     assert!(report.sound, "{report:?}");
 }
 
+/// Whoever changes one record in its place, with every checksum of the disk, and leaves it valid by itself, gets no verb
+/// to repeat it.
+#[test]
+fn a_record_that_was_changed_in_its_place_is_refused_by_every_verb() {
+    let ledger = small_company();
+    let all: ExplainChangeResponse = ledger.run(&["explain", "--all", "--output", "json"]).json();
+    let change = &all.explanations[all.explanations.len() / 2];
+    let place = change.change.as_ref().unwrap();
+    let (index, event) = (place.record.to_string(), change.event_id.as_str());
+    let who = change.subject.as_ref().unwrap().id.as_str();
+    let what = change.object.as_ref().unwrap().id.as_str();
+    let states = |ledger: &LedgerFolder| {
+        let answer: Value = ledger.run(&["state", who, "--at", "2026-06-01Z", "--output", "json"]).json();
+        answer["state"].clone()
+    };
+    let before = states(&ledger);
+
+    let copy = copied(&ledger);
+    say_that_it_failed(&copy, place.record, place.fact as usize);
+    let refused = |arguments: &[&str]| {
+        let run = copy.run(arguments).ended(1);
+        assert!(run.stdout.is_empty(), "{arguments:?}: {}", run.text());
+        assert!(
+            run.stderr.contains(&format!("falsified or damaged at record {index}: ")),
+            "{arguments:?}: {}",
+            run.stderr
+        );
+    };
+    for arguments in [
+        &["record", &index][..],
+        &["record", &index, "--raw"],
+        &["proof", &index],
+        &["explain", &index],
+        &["explain", event],
+        &["explain", "--all"],
+        &["history", who],
+        &["history", what],
+    ] {
+        refused(arguments);
+    }
+    assert_eq!(states(&copy), before, "the views know what the record said");
+    fs::remove_dir_all(copy.data().join("views")).unwrap();
+    for arguments in [
+        &["state", who][..],
+        &["diff", who, "--from", "2026-01-01Z"],
+        &["holders", what],
+        &["history", who],
+        &["explain", event],
+        &["explain", "--unapproved"],
+        &["sources"],
+        &["deadletter", "list"],
+    ] {
+        refused(arguments);
+    }
+    let checked = copy.run(&["fsck"]).ended(1);
+    assert!(checked.text().starts_with(&format!("Falsified from record {index} on: ")), "{}", checked.text());
+}
+
+/// Makes a fact of a closed ledger a failure, in a record that is otherwise what it was.
+fn say_that_it_failed(ledger: &LedgerFolder, index: u64, fact: usize) {
+    let options = rocksdb::Options::default();
+    let log = rocksdb::DB::open_cf(&options, ledger.data().join("log"), ["default", "records", "beside"]).unwrap();
+    let records = log.cf_handle("records").unwrap();
+    let mut held = record::decode(&log.get_cf(records, index.to_be_bytes()).unwrap().unwrap()).unwrap();
+    let Some(Body::Event(event)) = &mut held.body else { panic!("a change is in an event") };
+    event.facts[fact].set_outcome(Outcome::Failure);
+    log.put_cf(records, index.to_be_bytes(), record::encode(&held).unwrap()).unwrap();
+}
+
 /// What came of a flipped bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Fsck {
@@ -202,7 +272,7 @@ fn flip_and_ask(ledger: &LedgerFolder, seed: u64, expected: &Asked) -> (Fsck, bo
     let location = location(&copy);
     let (file, bit) = flip(&copy, seed);
     let place = format!("seed {seed}: bit {bit} of {}", file.display());
-    let found = match fsck(&location, &mut |_, _| ()) {
+    let found = match fsck(&location, "a test", &mut |_, _| ()) {
         Ok(report) if report.problem.is_none() => Fsck::Sound,
         Ok(_) => Fsck::Falsified,
         Err(_) => Fsck::Unreadable,

@@ -1,0 +1,41 @@
+//! Files and folders that are there after a power failure: their bytes are synced, and so is the folder that names them.
+//!
+//! Owns how they are made. It never decides what is in them.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use crate::error::{LedgerError, Result};
+
+/// Makes a folder, and those above it that are missing.
+pub(crate) fn create_folder(path: &Path) -> Result<()> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|folder| !folder.exists()).collect();
+    std::fs::create_dir_all(path).map_err(|error| LedgerError::file(path, error))?;
+    missing.into_iter().filter(|made| !made.as_os_str().is_empty()).try_for_each(|made| sync_folder(folder_of(made)))
+}
+
+/// Writes a new file that only the owner may read. Its folder is still to be synced.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| LedgerError::file(path, error))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|error| LedgerError::file(path, error))
+}
+
+/// Makes durable which files a folder names.
+pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| LedgerError::file(folder, error))
+}
+
+/// The folder that names a file or folder.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}

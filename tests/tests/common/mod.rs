@@ -1,0 +1,101 @@
+//! What the tests of the command line share: a ledger with something in it, and the check of an answer in all its forms.
+//!
+//! Owns what every answer has to keep, whatever it is about. It never decides what is right for one question only.
+#![allow(dead_code, reason = "each test uses another part of it")]
+#![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
+
+use counterfoil_proto::v1::{Basis, ImportResponse, ImportSummary};
+use counterfoil_scenario::{Company, generate};
+use counterfoil_tests::okta::joined;
+use counterfoil_tests::program::{LedgerFolder, ORIGIN, Run};
+use counterfoil_verify::checkpoint::{Checkpoint, Origin};
+use counterfoil_verify::note::VerifierKey;
+use counterfoil_verify::policy::Policy;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+
+/// A ledger of a small made-up company, with one line that cannot be read.
+pub fn company_ledger() -> (LedgerFolder, Company) {
+    let company = generate(&counterfoil_scenario::Options { seed: 5, people: 12, months: 1, ..Default::default() });
+    let ledger = LedgerFolder::init();
+    let folder = ledger.beside("company");
+    company.write_to(&folder).unwrap();
+    for system in ["freshservice", "okta"] {
+        ledger.import(system, &folder.join(system), &["--backfill"]).ended(0);
+    }
+    ledger.import("okta", &ledger.file("bad.jsonl", "{\"uuid\": 1\n"), &[]).ended(0);
+    (ledger, company)
+}
+
+pub fn events(count: u32) -> Vec<Value> {
+    (1..=count).map(|number| joined(number, "2026-03-01T09:00:00Z", number, 1)).collect()
+}
+
+pub fn total(run: Run) -> ImportSummary {
+    run.json::<ImportResponse>().total.unwrap()
+}
+
+pub fn import(ledger: &LedgerFolder, file: &Path) -> ImportSummary {
+    total(ledger.import("okta", file, &["--output", "json"]))
+}
+
+pub fn import_folder(ledger: &LedgerFolder, system: &str, folder: &Path) -> ImportSummary {
+    total(ledger.import(system, folder, &["--output", "json"]))
+}
+
+/// An answer in JSON is its protobuf message, in every other form the same rows, and in each it states its basis.
+pub fn check_answer<T: DeserializeOwned + Serialize>(ledger: &LedgerFolder, arguments: &[&str]) -> T {
+    let in_form = |form: &str| ledger.run(&[arguments, &["--output", form]].concat()).ended(0);
+    let run = in_form("json");
+    let value: Value = serde_json::from_slice(&run.stdout).unwrap();
+    let message: T = serde_json::from_slice(&run.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}"));
+    assert_eq!(serde_json::to_value(&message).unwrap(), value, "{arguments:?}: the message holds all of it");
+    let basis: Basis = serde_json::from_value(value["basis"].clone()).unwrap();
+    assert_eq!(basis, basis_of(ledger), "{arguments:?}");
+    let said = format!("Basis: {ORIGIN} at {} records, root ", basis.tree_size);
+
+    let lines = in_form("jsonl");
+    let items: Vec<Value> = lines.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(items.iter().all(Value::is_object), "{arguments:?}");
+    assert!(lines.stderr.contains(&said), "{arguments:?}: {}", lines.stderr);
+
+    let rows = in_form("csv");
+    let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(&rows.stdout[..]);
+    assert_eq!(reader.headers().unwrap().is_empty(), items.is_empty(), "{arguments:?}");
+    for row in reader.records() {
+        row.unwrap_or_else(|error| panic!("{arguments:?}: {error}"));
+    }
+    assert!(rows.stderr.contains(&said), "{arguments:?}: {}", rows.stderr);
+
+    let table = in_form("table");
+    let is_proof = table.text().starts_with("c2sp.org/tlog-proof@v1\n");
+    let checkpoint = ledger.run(&["checkpoint"]).ended(0);
+    let stated = if is_proof { table.text().ends_with(checkpoint.text()) } else { table.text().contains(&said) };
+    assert!(stated, "{arguments:?}: {}", table.text());
+    message
+}
+
+pub fn basis_of(ledger: &LedgerFolder) -> Basis {
+    let checkpoint = read_checkpoint(ledger);
+    Basis {
+        origin: checkpoint.origin.as_str().to_owned(),
+        tree_size: checkpoint.size.0,
+        root: checkpoint.root.as_bytes().to_vec(),
+    }
+}
+
+pub fn read_policy(ledger: &LedgerFolder) -> Policy {
+    Policy::parse(&fs::read(ledger.beside("ledger.policy")).unwrap()).unwrap()
+}
+
+pub fn log_key(ledger: &LedgerFolder) -> VerifierKey {
+    read_policy(ledger).logs()[0].key.clone()
+}
+
+pub fn read_checkpoint(ledger: &LedgerFolder) -> Checkpoint {
+    let note = ledger.run(&["checkpoint"]).ended(0).stdout;
+    Checkpoint::open(&note, &Origin::new(ORIGIN).unwrap(), &log_key(ledger)).unwrap()
+}
