@@ -5,7 +5,7 @@
 #[path = "fixtures/support.rs"]
 mod support;
 
-use counterfoil_ingest::connectors::EventId;
+use counterfoil_ingest::connectors::{self, EventId};
 use counterfoil_proto::v1::{EntityKind, FactKind, IdentityType, Mapping, RejectReason};
 use support::{lines, read, read_all, reject, values};
 
@@ -158,13 +158,15 @@ fn times_may_be_counted_and_never_is_no_expiry() {
     assert_eq!(read("fact", &fact(grant)).facts[0].detail, None);
 }
 
+#[track_caller]
+fn check(document: &str, reason: RejectReason, message: &str) {
+    let reject = reject("fact", document);
+    assert_eq!(reject.reason, reason, "{reject}");
+    assert!(reject.message.contains(message), "{reject}");
+}
+
 #[test]
 fn whatever_is_wrong_is_named() {
-    let check = |document: &str, reason: RejectReason, message: &str| {
-        let reject = reject("fact", document);
-        assert_eq!(reject.reason, reason, "{reject}");
-        assert!(reject.message.contains(message), "{reject}");
-    };
     let invalid = RejectReason::FieldInvalid;
     let grant = r#""kind":"grant.added","subject":{"id":"u"},"object":{"id":"role/a"}"#;
     check(
@@ -220,4 +222,34 @@ fn an_array_is_several_documents() {
     let readings = read_all("fact", &format!("[{one}, {{}}]"));
     assert_eq!(readings.len(), 2);
     assert!(readings[0].is_ok() && readings[1].is_err());
+}
+
+/// What a connector of its own reports, nobody else can say: neither an event, nor a ticket or an approval.
+#[test]
+fn a_document_speaks_for_no_system_that_has_a_connector() {
+    let grant = r#""kind":"grant.added","subject":{"system":"okta","instance":"default","id":"00u1"},"object":{"system":"okta","instance":"default","id":"role/ORG_ADMIN"},"tickets":["SR-1"]"#;
+    // To speak about what is in it is what producers are for.
+    assert_eq!(read("fact", &fact(grant)).facts.len(), 1);
+    for connector in connectors::names().into_iter().filter(|name| *name != "fact") {
+        let system = connectors::by_name(connector).unwrap().system().to_owned();
+        for spelt in [system.clone(), system.to_uppercase()] {
+            let document = fact(grant).replace("\"ci\"", &format!("{spelt:?}"));
+            check(&document, RejectReason::FieldInvalid, &format!("reported by the connector {connector}"));
+            check(&document, RejectReason::FieldInvalid, &format!("such as {connector}-bridge"));
+        }
+        let ticket = format!(r#"{{"system":"{system}","instance":"default","id":"ticket/1"}}"#);
+        for kind in ["ticket.opened", "ticket.updated", "approval.requested", "approval.granted", "approval.delegated"]
+        {
+            for object in [ticket.as_str(), r#""SR-1""#] {
+                let document = fact(&format!(r#""kind":"{kind}","object":{object}"#));
+                check(
+                    &document,
+                    RejectReason::FieldInvalid,
+                    "a ticket of the document's own source in facts[0].object",
+                );
+            }
+        }
+        let bridge = fact(r#""kind":"approval.granted","object":{"id":"ticket/1"}"#);
+        assert!(read_all("fact", &bridge.replace("\"ci\"", &format!("\"{system}-bridge\"")))[0].is_ok());
+    }
 }

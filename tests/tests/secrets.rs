@@ -59,7 +59,7 @@ const SECRETS_BY_CONTEXT: [(&str, &str, &str); 10] = [
 ];
 
 /// Names of keys whose values are secrets, whatever they look like.
-const SECRET_KEYS: [&str; 26] = [
+const SECRET_KEYS: [&str; 32] = [
     "password",
     "passwd",
     "tempPassword",
@@ -86,11 +86,17 @@ const SECRET_KEYS: [&str; 26] = [
     "Set-Cookie",
     "resetPasswordUrl",
     "recovery_answer",
+    "pass_phrase_2",
+    "api__key__value",
+    "client.secret",
+    "otp",
+    "P I N",
+    "client_assertion",
 ];
 
 /// A secret that only its key gives away.
 fn secret_under(key: &str) -> String {
-    format!("plain-{}-planted", key.to_lowercase().replace(['_', '-'], "x"))
+    format!("plain-{}-planted", key.to_lowercase().replace(['_', '-', '.', ' '], "x"))
 }
 
 /// Everything that has to be gone: the text itself, and as JSON would write it.

@@ -116,17 +116,29 @@ pub enum EventId {
     Content,
 }
 
+/// Makes one connector.
+type Make = fn() -> Box<dyn Connector>;
+
+/// Every connector, by its name.
+const CONNECTORS: [(&str, Make); 3] = [
+    (fact::NAME, || Box::new(fact::FactConnector)),
+    ("freshservice", || Box::new(freshservice::Freshservice::default())),
+    ("okta", || Box::new(okta::Okta)),
+];
+
 /// The connector of that name.
 pub fn by_name(name: &str) -> Option<Box<dyn Connector>> {
-    match name {
-        "fact" => Some(Box::new(fact::FactConnector)),
-        "freshservice" => Some(Box::new(freshservice::Freshservice::default())),
-        "okta" => Some(Box::new(okta::Okta)),
-        _ => None,
-    }
+    CONNECTORS.iter().find(|(known, _)| *known == name).map(|(_, make)| make())
 }
 
 /// The names of all connectors.
-pub fn names() -> &'static [&'static str] {
-    &["fact", "freshservice", "okta"]
+pub fn names() -> [&'static str; CONNECTORS.len()] {
+    CONNECTORS.map(|(name, _)| name)
+}
+
+/// The connector that reports what happens in a system, however the system's name is spelt; none where only producers of
+/// facts speak for it.
+pub fn owner_of(system: &str) -> Option<&'static str> {
+    let owns = |(name, make): &&(&str, Make)| *name != fact::NAME && make().system().eq_ignore_ascii_case(system);
+    CONNECTORS.iter().find(owns).map(|(name, _)| *name)
 }

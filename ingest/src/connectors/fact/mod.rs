@@ -12,7 +12,7 @@
 //! | field of the document | meaning |
 //! |---|---|
 //! | `id` | the event's own id; without it, its content makes the event |
-//! | `source` | `system`, `instance`, `stream`: where it happened; all required |
+//! | `source` | `system`, `instance`, `stream`: where it happened; all required. Not a system that has a connector of its own |
 //! | `type` | the producer's own name of the event's type |
 //! | `facts` | 1 to 1,000 facts |
 //!
@@ -32,6 +32,8 @@
 //! system. Its `kind` (person, account, credential, entitlement, ticket, integration, snapshot_scope, identifier) follows
 //! from the field where it is left out. The id of an entitlement, a credential or a ticket is "type/id". Logins, addresses
 //! and names never reach a record: they are kept beside it.
+//!
+//! The object of `ticket.*` and `approval.*` is a ticket of the document's own source.
 //!
 //! | kinds | further fields |
 //! |---|---|
@@ -58,19 +60,22 @@ use counterfoil_verify::fact::{Group, kind_group};
 
 use super::draft::{Draft, correlation, fact};
 use super::split::elements;
-use super::{Connector, Context, EventId, PartContext, Reading, Reject, Split};
+use super::{Connector, Context, EventId, PartContext, Reading, Reject, Split, owner_of};
 use crate::json::Json;
 use fields::Fields;
 use references::{reference, tickets};
 
 pub struct FactConnector;
 
+/// The connector's name.
+pub const NAME: &str = "fact";
+
 /// The most facts of one document.
 const DOCUMENT_FACTS_MAX: usize = 1_000;
 
 impl Connector for FactConnector {
     fn name(&self) -> &'static str {
-        "fact"
+        NAME
     }
 
     fn version(&self) -> u32 {
@@ -132,7 +137,34 @@ fn source(document: &Fields<'_, '_>) -> Result<(String, String, String), Reject>
     };
     let names = (name("system")?, name("instance")?, name("stream")?);
     source.finish("a source")?;
+    if let Some(owner) = owner_of(&names.0) {
+        return Err(Reject::new(
+            RejectReason::FieldInvalid,
+            format!(
+                "expected the system of a producer in source.system, got {:?}, which is reported by the connector {owner}: \
+                 import its own events with it, or name your producer's system, such as {owner}-bridge",
+                names.0
+            ),
+        ));
+    }
     Ok(names)
+}
+
+/// Only a ticket's own system says what it asks for and who approved it.
+fn check_own(fields: &Fields<'_, '_>, fact: &Fact) -> Result<(), Reject> {
+    let Some(ticket) = fact.object.as_ref().filter(|ticket| !ticket.system.is_empty()) else {
+        return Ok(());
+    };
+    Err(Reject::new(
+        RejectReason::FieldInvalid,
+        format!(
+            "expected a ticket of the document's own source in {}, got one of {} in {}: only a ticket's own system says what \
+             it asks for and who approved it; other facts may refer to it in tickets",
+            fields.path("object"),
+            ticket.system,
+            ticket.instance
+        ),
+    ))
 }
 
 fn read_fact(fields: &Fields<'_, '_>, draft: &mut Draft<'_>) -> Result<(), Reject> {
@@ -163,6 +195,9 @@ fn read_fact(fields: &Fields<'_, '_>, draft: &mut Draft<'_>) -> Result<(), Rejec
         ..fact(kind, occurred_at)
     };
     require(fields, group, &fact)?;
+    if matches!(group, Group::Ticket | Group::Approval) {
+        check_own(fields, &fact)?;
+    }
     fact.detail = details::read(fields, &fact, draft)?;
     fields.finish("a fact of this kind")?;
     draft.facts.push(fact);

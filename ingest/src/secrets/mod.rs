@@ -4,6 +4,9 @@
 //! fingerprint that stands in its place: `redacted:hmac-sha256:` and 32 hexadecimal digits, keyed, so that the same secret
 //! is recognised wherever it turns up and nobody else can test a guess. It never keeps, logs or returns a secret.
 
+mod keys;
+mod names;
+
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
@@ -21,18 +24,44 @@ pub fn redact_json<'a>(json: &Json<'a>, key: &DigestKey) -> Option<Json<'a>> {
 
 /// Replaces the secrets of bytes that do not parse.
 pub fn redact_bytes<'b>(bytes: &'b [u8], key: &DigestKey) -> Cow<'b, [u8]> {
-    if PREFILTER.is_match(bytes) { scan(bytes, key) } else { Cow::Borrowed(bytes) }
+    // Without a parser a letter may stand there by its number. The bytes stay as they are unless that hides a secret.
+    let scanned = scan(bytes, key);
+    if let Some(spelt) = spelt_out(&scanned)
+        && let Cow::Owned(redacted) = scan(&spelt, key)
+    {
+        return Cow::Owned(redacted);
+    }
+    scanned
+}
+
+/// The bytes with visible ASCII characters in place of their JSON escapes, if there are any; quotes and backslashes stay.
+fn spelt_out(bytes: &[u8]) -> Option<Vec<u8>> {
+    static ESCAPED: LazyLock<Regex> = LazyLock::new(|| compile(r"\\+u00([2-7][0-9A-Fa-f])"));
+    let spelt = ESCAPED.replace_all(bytes, |found: &Captures<'_>| {
+        let number = std::str::from_utf8(&found[1]).ok().and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match number {
+            Some(byte) if byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'\\') => vec![byte],
+            _ => found[0].to_vec(),
+        }
+    });
+    (*spelt != *bytes).then(|| spelt.into_owned())
 }
 
 /// Whether the text of a payload has anything that a secret has: where it has not, there is nothing to replace.
 pub fn may_hold_secrets(raw: &str) -> bool {
-    PREFILTER.is_match(raw.as_bytes())
+    may_hold(raw.as_bytes())
+}
+
+fn may_hold(text: &[u8]) -> bool {
+    keys::any(text) || PREFILTER.is_match(text)
 }
 
 /// What the keys above a value say about it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Open,
+    /// Links, which Okta names after what they do: "resetPassword": {"href": …}.
+    Links,
     /// A question for the recovery of an account: its answer is a secret.
     Question,
     Secret,
@@ -41,18 +70,10 @@ enum Place {
 fn redact<'a>(json: &Json<'a>, place: Place, key: &DigestKey) -> Option<Json<'a>> {
     match json {
         Json::Str(text) if place == Place::Secret => {
-            let blank = json.is_absent() || text.starts_with(FINGERPRINT_PREFIX);
+            let blank = json.is_absent() || is_fingerprint(text.trim().as_bytes());
             (!blank).then(|| Json::Str(fingerprint(text.as_bytes(), key).into()))
         }
-        Json::Str(text) => {
-            if !PREFILTER.is_match(text.as_bytes()) {
-                return None;
-            }
-            match scan(text.as_bytes(), key) {
-                Cow::Borrowed(_) => None,
-                Cow::Owned(bytes) => Some(Json::Str(into_text(bytes).into())),
-            }
-        }
+        Json::Str(text) => scanned_text(text, key).map(|text| Json::Str(text.into())),
         Json::U64(_) | Json::I64(_) | Json::F64(_) if place == Place::Secret => {
             Some(Json::Str(fingerprint(json.to_text().as_bytes(), key).into()))
         }
@@ -64,11 +85,7 @@ fn redact<'a>(json: &Json<'a>, place: Place, key: &DigestKey) -> Option<Json<'a>
         Json::Object(members) => {
             let changed = replaced(members.iter().map(|(name, value)| {
                 let inner = place_of(name, value, place);
-                let name = PREFILTER.is_match(name.as_bytes()).then(|| scan(name.as_bytes(), key));
-                let name = match name {
-                    Some(Cow::Owned(bytes)) => Some(into_text(bytes)),
-                    _ => None,
-                };
+                let name = scanned_text(name, key);
                 let value = redact(value, inner, key);
                 (name.is_some() || value.is_some()).then_some((name, value))
             }))?;
@@ -93,79 +110,35 @@ fn replaced<T>(changes: impl Iterator<Item = Option<T>>) -> Option<Vec<Option<T>
 }
 
 fn place_of(name: &str, value: &Json<'_>, outer: Place) -> Place {
-    // Okta's links are named after what they do: "resetPassword": {"href": …}.
-    let is_link = value.get("href").is_some();
+    let plain = names::plain(name);
     match outer {
-        Place::Secret if !is_link => Place::Secret,
-        Place::Question if name == "answer" => Place::Secret,
-        _ => {
-            let plain = plain_name(name);
-            if is_link {
-                Place::Open
-            } else if is_secret_name(&plain) {
-                Place::Secret
-            } else if plain == "recoveryquestion" || plain == "securityquestion" {
-                Place::Question
-            } else {
-                Place::Open
-            }
-        }
+        Place::Secret => Place::Secret,
+        Place::Links if value.get("href").is_some() => Place::Open,
+        Place::Question if names::is_answer(&plain) => Place::Secret,
+        _ if name == "_links" => Place::Links,
+        _ if names::is_secret(&plain) => Place::Secret,
+        _ if names::is_question(&plain) => Place::Question,
+        _ => Place::Open,
     }
 }
 
-/// A key without its case and its separators: "X-Api-Key" is "xapikey".
-fn plain_name(name: &str) -> String {
-    name.chars().filter(char::is_ascii_alphanumeric).map(|character| character.to_ascii_lowercase()).collect()
+/// The text without its secrets; none where it has none.
+fn scanned_text(text: &str, key: &DigestKey) -> Option<String> {
+    if !may_hold(text.as_bytes()) {
+        return None;
+    }
+    match scan(text.as_bytes(), key) {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(bytes) => Some(into_text(bytes)),
+    }
 }
-
-/// Endings of the names of keys whose values are secrets. Ids of tokens and digests of tokens end otherwise.
-const SECRET_ENDINGS: [&str; 27] = [
-    "password",
-    "passwd",
-    "passphrase",
-    "passcode",
-    "secret",
-    "privatekey",
-    "apikey",
-    "secretkey",
-    "secretaccesskey",
-    "signingkey",
-    "encryptionkey",
-    "accesstoken",
-    "refreshtoken",
-    "idtoken",
-    "sessiontoken",
-    "securitytoken",
-    "authtoken",
-    "bearertoken",
-    "apitoken",
-    "statetoken",
-    "recoverytoken",
-    "activationtoken",
-    "activationurl",
-    "resetpasswordurl",
-    "recoveryanswer",
-    "authorization",
-    "cookie",
-];
-
-fn is_secret_name(plain: &str) -> bool {
-    matches!(plain, "token" | "pwd" | "jwt") || SECRET_ENDINGS.iter().any(|ending| plain.ends_with(ending))
-}
-
-/// The same endings in running text, where words may be separated.
-const ENDINGS: &str = r"password|passwd|passphrase|passcode|secret|cookie|authorization|recovery[-_. ]?answer|(?:private|api|secret|secret[-_. ]?access|signing|encryption)[-_. ]?key|(?:access|refresh|id|session|security|auth|bearer|api|state|recovery|activation)[-_. ]?token|activation[-_. ]?url|reset[-_. ]?password[-_. ]?url";
-/// The same whole names in running text.
-const WHOLE: &str = "token|pwd|jwt";
 
 /// Names of a URL's parameters whose values are secrets.
 const PARAMETERS: &str = r"(?:[a-z]+[-_])?(?:key|token|sig|signature)|[a-z]*token|code";
 
-/// Finds all that [`scan`] finds, and more, in one pass; also escapes that could hide a secret in the text of JSON.
+/// Finds every form that [`scan`] finds, and more, in one pass; also escapes that could hide one in the text of JSON.
 static PREFILTER: LazyLock<Regex> = LazyLock::new(|| {
     let alternatives = [
-        &format!(r#"(?i:{ENDINGS}|["'](?:{WHOLE})|answer)[-_. ]?\\*["']\s*:"#),
-        &format!(r"(?i:{ENDINGS}|\b(?:{WHOLE}))="),
         &format!("[?&;](?i:{PARAMETERS})="),
         r"A[KS]IA[0-9A-Z]{16}",
         r"gh[oprsu]_[A-Za-z0-9]|github_pat_|gl[a-z]{2,5}-[A-Za-z0-9_-]{16}",
@@ -190,9 +163,6 @@ struct Form {
     only_random: bool,
 }
 
-static NESTED: LazyLock<Regex> =
-    LazyLock::new(|| compile(&format!(r#"(?i:{ENDINGS}|["'](?:{WHOLE}))[-_. ]?\\*["']\s*:\s*(?<s>[\[{{])"#)));
-
 static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
     let form = |only_random: bool| move |pattern: &str| Form { pattern: compile(pattern), only_random };
     let certain = [
@@ -210,11 +180,6 @@ static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
         r"(?i)\bssws\s+(?<s>[A-Za-z0-9_-]{20,})",
         r#"[A-Za-z][A-Za-z0-9+.-]*:\\*/\\*/[^\s/?#:@"']*:(?<s>[^\s/?#@"']+)@"#,
         &format!(r#"[?&;](?i:{PARAMETERS})=(?<s>[^&\s"'#<>\\]+)"#),
-        &format!(r#"(?i:{ENDINGS}|\b(?:{WHOLE}))=(?<s>[^&\s"'#<>,;\\]+)"#),
-        &format!(r#"(?i:{ENDINGS}|["'](?:{WHOLE}))[-_. ]?\\*["']\s*:\s*\\*["'](?<s>[^"'\\]+)"#),
-        r#"(?s)(?i:recovery_?question).{0,400}?answer\\*["']\s*:\s*\\*["'](?<s>[^"'\\]+)"#,
-        // Numbers under such a name.
-        r#"(?i:password|passwd|passcode|pwd)\\*["']\s*:\s*(?<s>[0-9]+)"#,
         r#"(?i)aws[a-z_ -]*secret[a-z_ -]*key["']?\s*[:=]\s*["']?(?<s>[A-Za-z0-9/+]{40})"#,
     ];
     let likely = [
@@ -232,9 +197,9 @@ fn compile(pattern: &str) -> Regex {
         .expect("the patterns are constants, and a test compiles them")
 }
 
-/// Replaces whatever has the form of a secret.
+/// Replaces what a key says is a secret, and whatever has the form of one.
 fn scan<'b>(bytes: &'b [u8], key: &DigestKey) -> Cow<'b, [u8]> {
-    let mut scanned = scan_nested(bytes, key);
+    let mut scanned = keys::redact(bytes, key);
     for form in FORMS.iter() {
         if !form.pattern.is_match(&scanned) {
             continue;
@@ -247,47 +212,6 @@ fn scan<'b>(bytes: &'b [u8], key: &DigestKey) -> Cow<'b, [u8]> {
     scanned
 }
 
-/// Replaces an object or an array under the name of a secret, whole, up to where its bracket closes or the bytes end.
-fn scan_nested<'b>(bytes: &'b [u8], key: &DigestKey) -> Cow<'b, [u8]> {
-    let mut kept: Vec<u8> = Vec::new();
-    let mut done = 0;
-    while let Some(found) = NESTED.captures(&bytes[done..]).and_then(|found| found.name("s")) {
-        let start = done + found.start();
-        let end = start + bracket_length(&bytes[start..]);
-        kept.extend_from_slice(&bytes[done..start]);
-        kept.push(b'"');
-        kept.extend_from_slice(fingerprint(&bytes[start..end], key).as_bytes());
-        kept.push(b'"');
-        done = end;
-    }
-    if done == 0 {
-        return Cow::Borrowed(bytes);
-    }
-    kept.extend_from_slice(&bytes[done..]);
-    Cow::Owned(kept)
-}
-
-/// How far it is from an opening bracket to the one that closes it, brackets in strings aside; or to the end.
-fn bracket_length(bytes: &[u8]) -> usize {
-    let (mut depth, mut in_string, mut escaped) = (0u32, false, false);
-    for (position, byte) in bytes.iter().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = in_string,
-            b'"' => in_string = !in_string,
-            b'{' | b'[' if !in_string => depth += 1,
-            b'}' | b']' if !in_string => {
-                depth -= 1;
-                if depth == 0 {
-                    return position + 1;
-                }
-            }
-            _ => {}
-        }
-    }
-    bytes.len()
-}
-
 fn replacement(found: &Captures<'_>, form: &Form, key: &DigestKey) -> Vec<u8> {
     let whole = &found[0];
     let (before, secret, after) = match (found.get(0), found.name("s")) {
@@ -297,8 +221,7 @@ fn replacement(found: &Captures<'_>, form: &Form, key: &DigestKey) -> Vec<u8> {
         }
         _ => (&whole[..0], whole, &whole[..0]),
     };
-    let known = secret.starts_with(FINGERPRINT_PREFIX.as_bytes());
-    if known || (form.only_random && !looks_random(secret)) {
+    if is_fingerprint(secret) || (form.only_random && !looks_random(secret)) {
         return whole.to_vec();
     }
     [before, fingerprint(secret, key).as_bytes(), after].concat()
@@ -319,6 +242,12 @@ fn fingerprint(secret: &[u8], key: &DigestKey) -> String {
     });
     let hex = key.hex("counterfoil/secret/v1", bare.unwrap_or(secret).trim_ascii());
     format!("{FINGERPRINT_PREFIX}{hex}")
+}
+
+/// Whether text is a fingerprint and nothing else.
+fn is_fingerprint(text: &[u8]) -> bool {
+    text.strip_prefix(FINGERPRINT_PREFIX.as_bytes())
+        .is_some_and(|digits| digits.len() == 32 && digits.iter().all(u8::is_ascii_hexdigit))
 }
 
 fn into_text(bytes: Vec<u8>) -> String {
