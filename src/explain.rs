@@ -5,7 +5,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use counterfoil_ledger::Reader;
 use counterfoil_proto::v1::{ExplainChangeResponse, Explanation, FactKind, Mapping, Party, Verdict, record::Body};
 use counterfoil_query::{ChangeSelector, ExplainFilter, Query};
-use counterfoil_verify::fact::gives_access;
+use counterfoil_verify::fact::can_give_access;
 use counterfoil_verify::time::{OccurredAt, RecordedAt};
 use counterfoil_verify::tree::RecordIndex;
 
@@ -183,7 +183,7 @@ pub fn verdicts() -> impl TypedValueParser<Value = Verdict> {
 /// The kinds of facts that give access on the command line, such as "grant.added".
 pub fn kinds() -> impl TypedValueParser<Value = FactKind> {
     let mut kinds = enumerated(FactKind::try_from);
-    kinds.retain(|kind| gives_access(*kind));
+    kinds.retain(|kind| can_give_access(*kind));
     named(kinds, tables::kind)
 }
 

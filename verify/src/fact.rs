@@ -230,21 +230,26 @@ pub fn kind_group(kind: FactKind) -> Group {
     }
 }
 
-/// Whether a fact, where it succeeded, gives somebody access that they did not have: what an approval is asked for. What
-/// an entitlement comes to imply is given to all its holders.
-pub fn gives_access(fact: &Fact) -> bool {
-    match fact.kind() {
+/// Whether facts of a kind can give access.
+pub fn can_give_access(kind: FactKind) -> bool {
+    matches!(
+        kind,
         FactKind::AccountCreated
-        | FactKind::AccountEnabled
-        | FactKind::GrantAdded
-        | FactKind::GrantModified
-        | FactKind::CredentialCreated
-        | FactKind::CredentialEnabled => true,
-        FactKind::EntitlementDefined | FactKind::EntitlementChanged => {
-            matches!(&fact.detail, Some(Detail::Entitlement(detail)) if !detail.implies_added.is_empty())
-        }
-        _ => false,
-    }
+            | FactKind::AccountEnabled
+            | FactKind::GrantAdded
+            | FactKind::GrantModified
+            | FactKind::CredentialCreated
+            | FactKind::CredentialEnabled
+            | FactKind::EntitlementDefined
+            | FactKind::EntitlementChanged
+    )
+}
+
+/// Whether a fact, where it succeeded, gives somebody access that they did not have: what an approval is asked for. What
+/// an entitlement comes to imply is given to all its holders; if it implies nothing more than before, nothing is.
+pub fn gives_access(fact: &Fact) -> bool {
+    let implies_more = || matches!(&fact.detail, Some(Detail::Entitlement(detail)) if !detail.implies_added.is_empty());
+    can_give_access(fact.kind()) && (kind_group(fact.kind()) != Group::Entitlement || implies_more())
 }
 
 /// Whether a fact, where it succeeded, takes access away and gives none.
