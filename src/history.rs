@@ -36,10 +36,5 @@ pub fn run(arguments: &HistoryArguments) -> Result<Exit> {
 
 /// From one moment on, up to and with another.
 pub fn period(from: Option<Moment>, at: Option<Moment>) -> Period {
-    let until = match at {
-        Some(at) if at.nanos == 999_999_999 => Moment { seconds: at.seconds + 1, nanos: 0 },
-        Some(at) => Moment { nanos: at.nanos + 1, ..at },
-        None => Moment::MAX,
-    };
-    Period { from: OccurredAt(from.unwrap_or(Moment::MIN)), until: OccurredAt(until) }
+    Period { from: from.map_or(Period::ALWAYS.from, OccurredAt), to: at.map_or(Period::ALWAYS.to, OccurredAt) }
 }

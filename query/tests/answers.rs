@@ -6,12 +6,14 @@ mod common;
 use common::{Native, TestLedger, approval, entity, fact, grant, occurred, of_system, recorded, ticket, unmapped};
 use counterfoil_proto::v1::fact::Detail;
 use counterfoil_proto::v1::record::Body;
-use counterfoil_proto::v1::{DifferenceKind, EventConflict, Fact, FactKind, Ownership, RejectReason, SourceRejected};
+use counterfoil_proto::v1::{
+    DifferenceKind, EventConflict, Fact, FactKind, Ownership, RejectReason, SourceRejected, Time,
+};
 use counterfoil_query::{ChangeSelector, ExplainFilter, HistoryRequest, Period, Query, QueryError, Views};
 use counterfoil_verify::time::{Moment, OccurredAt};
 use counterfoil_verify::tree::RecordIndex;
 
-const ALWAYS: Period = Period { from: OccurredAt(Moment::MIN), until: OccurredAt(Moment::MAX) };
+const ALWAYS: Period = Period::ALWAYS;
 const ANN: &str = "account:okta:default:00u1";
 const BEA: &str = "account:okta:default:00u2";
 const GROUP: &str = "entitlement:okta:default:group_member/00g1";
@@ -152,7 +154,34 @@ fn a_history_comes_in_pages_that_later_records_do_not_change() {
     let other = Period { from: occurred(1), ..ALWAYS };
     assert!(matches!(ask(&query, &first.next_page_token, other), Err(QueryError::PageToken(_))));
     assert!(matches!(ask(&query, "zz", ALWAYS), Err(QueryError::PageToken(_))));
-    assert_eq!(ask(&query, "", Period { from: occurred(60), until: occurred(65) }).unwrap().entries.len(), 1);
+    assert_eq!(ask(&query, "", Period { from: occurred(60), to: occurred(64) }).unwrap().entries.len(), 1);
+}
+
+#[test]
+fn both_ends_of_a_period_count() {
+    let ledger = TestLedger::new();
+    let at = |seconds, nanos| {
+        let occurred_at = Some(Time { seconds, nanos, ..common::time(0) });
+        let created = fact(FactKind::AccountCreated, 0, Some(ledger.who(ANN, &[])), None);
+        Native::new("okta", vec![of_system("okta", Fact { occurred_at, ..created })])
+    };
+    let (first, last) = (Moment::MIN, Moment::MAX);
+    ledger.record(vec![at(first.seconds, first.nanos), at(50, 1), at(50, 2), at(last.seconds, last.nanos)]);
+    let views = ledger.views();
+    let query = views.query().unwrap();
+    let moment = |nanos| OccurredAt(Moment { seconds: 50, nanos });
+    for (period, count) in [
+        (ALWAYS, 4),
+        (Period { to: moment(1), ..ALWAYS }, 2),
+        (Period { from: moment(2), ..ALWAYS }, 2),
+        (Period { from: moment(1), to: moment(2) }, 2),
+        (Period { from: moment(3), to: moment(2) }, 0),
+    ] {
+        let request =
+            HistoryRequest { entity: entity(ANN), period, known: None, page_size: 0, page_token: String::new() };
+        assert_eq!(query.history(&request).unwrap().entries.len(), count, "{period:?}");
+        assert_eq!(query.explain_all(period, None, ExplainFilter::All).unwrap().count(), count, "{period:?}");
+    }
 }
 
 #[test]

@@ -9,7 +9,6 @@ use counterfoil_proto::v1::{
     Confidence, Delivery, Entitlement, Explanation, Fact, FactKind, LinkRule, Outcome, Verdict,
 };
 use counterfoil_query::{ChangeSelector, ExplainFilter, Period, QueryError};
-use counterfoil_verify::time::{Moment, OccurredAt};
 use counterfoil_verify::tree::RecordIndex;
 
 const HOUR: i64 = 3_600;
@@ -343,7 +342,7 @@ fn what_a_group_comes_to_mean_is_a_change() {
     ]);
     let views = case.ledger.views();
     let query = views.query().unwrap();
-    let always = Period { from: OccurredAt(Moment::MIN), until: OccurredAt(Moment::MAX) };
+    let always = Period::ALWAYS;
     let listed = query.explain_all(always, None, ExplainFilter::All).unwrap();
     let listed: Vec<_> = listed.map(|one| one.unwrap()).map(|one| (one.change.unwrap().record, one.verdict)).collect();
     let (approved, none) = (Verdict::Approved as i32, Verdict::NoneRecorded as i32);
@@ -389,14 +388,14 @@ fn only_what_gave_access_is_listed_as_a_change() {
     ]);
     let views = case.ledger.views();
     let query = views.query().unwrap();
-    let always = Period { from: OccurredAt(Moment::MIN), until: OccurredAt(Moment::MAX) };
+    let always = Period::ALWAYS;
     let verdicts = |filter, period| {
         let explained = query.explain_all(period, None, filter).unwrap();
         explained.map(|one| one.unwrap().verdict()).collect::<Vec<_>>()
     };
     assert_eq!(verdicts(ExplainFilter::All, always), [Verdict::Approved, Verdict::TicketUnknown]);
     assert_eq!(verdicts(ExplainFilter::Unapproved, always), [Verdict::TicketUnknown]);
-    let until_then = Period { until: occurred(11 * HOUR), ..always };
+    let until_then = Period { to: occurred(11 * HOUR - 1), ..always };
     assert_eq!(verdicts(ExplainFilter::All, until_then), [Verdict::Approved]);
     let one = |fact| query.explain(&ChangeSelector::Record(RecordIndex(index), Some(fact)), None).unwrap();
     assert_eq!(one(0).explanations[0].summary, "This changed no access (outcome: denied).");

@@ -359,7 +359,7 @@ fn answers(ledger: &Ledger, location: &Location) -> Result<Vec<Value>, String> {
 }
 
 fn questions(query: &Query<'_>) -> Result<Vec<Value>, counterfoil_query::QueryError> {
-    let always = Period { from: OccurredAt(Moment::MIN), until: OccurredAt(Moment::MAX) };
+    let always = Period::ALWAYS;
     let explanations = query.explain_all(always, None, ExplainFilter::All)?.collect::<Result<Vec<_>, _>>()?;
     let explanations = &explanations[..explanations.len().min(300)];
     let parties = explanations.iter().flat_map(|explanation| [&explanation.subject, &explanation.object]);

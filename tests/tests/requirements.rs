@@ -187,7 +187,7 @@ fn import(ledger: &InsideLedger, files: &[&counterfoil_scenario::File]) {
 
 /// Everybody who ever got or lost access, and everything that they got or lost.
 fn parties(query: &Query<'_>) -> BTreeSet<EntityId> {
-    let always = Period { from: OccurredAt(Moment::MIN), until: OccurredAt(Moment::MAX) };
+    let always = Period::ALWAYS;
     let explanations = query.explain_all(always, None, ExplainFilter::All).unwrap();
     let both = explanations.flat_map(|explanation| {
         let explanation = explanation.unwrap();
@@ -243,7 +243,7 @@ fn s2_24_an_approval_alone_gives_no_access() {
     import(&ledger, &tickets);
     let views = ledger.views();
     let query = views.query().unwrap();
-    let always = Period { from: OccurredAt(Moment::MIN), until: OccurredAt(Moment::MAX) };
+    let always = Period::ALWAYS;
     assert_eq!(query.explain_all(always, None, ExplainFilter::All).unwrap().count(), 0, "nothing gave access");
     let size = ledger.ledger.reader().head().size;
     for entity in &asked_for {

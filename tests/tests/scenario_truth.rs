@@ -16,11 +16,11 @@ use counterfoil_scenario::{Change, Company, Delivery, File, Options, Rule, Truth
 use counterfoil_tests::inside::{InsideLedger, moment};
 use counterfoil_tests::program::LedgerFolder;
 use counterfoil_verify::entity::EntityId;
-use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
+use counterfoil_verify::time::{OccurredAt, RecordedAt};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-const ALWAYS: Period = Period { from: OccurredAt(Moment::MIN), until: OccurredAt(Moment::MAX) };
+const ALWAYS: Period = Period::ALWAYS;
 /// Between the import of what came on time and that of what came late.
 const PAUSE_SECONDS: i64 = 3_600;
 

@@ -96,7 +96,7 @@ impl Query<'_> {
             }
             _ => true,
         };
-        Ok(changes::read(&self.view, period.from, period.until, size)?.map(explain).filter(is_listed))
+        Ok(changes::read(&self.view, period.from, period.to, size)?.map(explain).filter(is_listed))
     }
 
     fn explain_event(&self, event_id: &str, size: TreeSize) -> Result<Vec<Explanation>> {

@@ -57,8 +57,7 @@ impl Query<'_> {
             0 => PAGE_ENTRIES,
             asked => asked.min(PAGE_ENTRIES_MAX),
         };
-        let before = first_at(request.period.until);
-        let mut rows = histories::read(&self.view, &request.entity, after, before, size)?;
+        let mut rows = histories::read(&self.view, &request.entity, after, request.period.to, size)?;
         let mut entries = Vec::new();
         let mut last = after;
         let mut record: Option<Record> = None;
@@ -144,8 +143,8 @@ fn native_type(record: &Record) -> String {
 }
 
 fn question_hash(request: &HistoryRequest) -> [u8; 8] {
-    let Period { from, until } = request.period;
-    let times = [from.0, until.0].map(|moment| moment.to_sortable_bytes()).concat();
+    let Period { from, to } = request.period;
+    let times = [from.0, to.0].map(|moment| moment.to_sortable_bytes()).concat();
     let known = request.known.map(|known| known.0.to_sortable_bytes().to_vec()).unwrap_or_default();
     let parts = [&times[..], &[u8::from(request.known.is_some())], &known, request.entity.as_bytes()];
     let hash = domain_hash("counterfoil/query/history/v1", &parts);

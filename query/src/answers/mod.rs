@@ -6,7 +6,7 @@
 use counterfoil_ledger::Reader;
 use counterfoil_proto::v1::{Basis, Moment as AnswerMoment};
 use counterfoil_verify::record;
-use counterfoil_verify::time::{OccurredAt, RecordedAt};
+use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::error::{QueryError, Result};
@@ -37,13 +37,18 @@ pub struct Query<'a> {
     basis: meta::Basis,
 }
 
-/// A time by the sources' clocks, from `from` on and before `until`.
+/// A time by the sources' clocks, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Period {
     /// The first moment that counts.
     pub from: OccurredAt,
-    /// The first moment after it that does not.
-    pub until: OccurredAt,
+    /// The last moment that counts.
+    pub to: OccurredAt,
+}
+
+impl Period {
+    /// All time.
+    pub const ALWAYS: Self = Self { from: OccurredAt(Moment::MIN), to: OccurredAt(Moment::MAX) };
 }
 
 impl<'a> Query<'a> {

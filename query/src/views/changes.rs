@@ -67,11 +67,11 @@ pub(crate) fn changes_access(fact: &Fact) -> bool {
     gives_access(fact) || takes_access(fact)
 }
 
-/// The facts that gave access from one time on and before another, of the first `known` records, in their order.
+/// The facts that gave access from one time up to another, of the first `known` records, in their order.
 pub(crate) fn read<'v>(
     view: &'v View<'_>,
     from: OccurredAt,
-    until: OccurredAt,
+    to: OccurredAt,
     known: TreeSize,
 ) -> Result<impl Iterator<Item = Result<Position>> + 'v> {
     let from = position_bytes(&first_at(from));
@@ -80,7 +80,7 @@ pub(crate) fn read<'v>(
     Ok(view
         .forward(Column::Changes, &from, &[])?
         .map(read)
-        .take_while(move |position| position.as_ref().map_or(true, |position| position.0 < until))
+        .take_while(move |position| position.as_ref().map_or(true, |position| position.0 <= to))
         .filter(move |position| position.as_ref().map_or(true, |position| position.1.0 < known.0)))
 }
 

@@ -94,13 +94,13 @@ pub(crate) fn role_names(roles: u16) -> Vec<String> {
     Role::ALL.iter().filter(held).map(|role| role.name().to_owned()).collect()
 }
 
-/// The facts of an entity between two positions, both excluded, of the first `known` records, in their order: each with
+/// The facts of an entity after a position and up to a time, of the first `known` records, in their order: each with
 /// the entity's roles in it.
 pub(crate) fn read<'v>(
     view: &'v View<'_>,
     entity: &EntityId,
     after: Position,
-    before: Position,
+    to: OccurredAt,
     known: TreeSize,
 ) -> Result<impl Iterator<Item = Result<(Position, u16)>> + 'v> {
     let prefix = entity_prefix(entity);
@@ -108,14 +108,14 @@ pub(crate) fn read<'v>(
         let half = key(&prefix, &[&[bound]]);
         let from = key(&half, &[&position_bytes(&after), &[0]]);
         let rows = view.forward(Column::History, &from, &half)?;
-        Ok(Half { rows, view, length: half.len(), before, known }.peekable())
+        Ok(Half { rows, view, length: half.len(), to, known }.peekable())
     };
     Ok(Merged { unbound: half(0)?, bound: half(1)? })
 }
 
 /// Whether anything about the entity happened by `at` and is in the first `known` records.
 pub(crate) fn is_known(view: &View<'_>, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<bool> {
-    Ok(read(view, entity, FIRST, last_at(at), known)?.next().transpose()?.is_some())
+    Ok(read(view, entity, FIRST, at, known)?.next().transpose()?.is_some())
 }
 
 /// What an entity was called: the newest binding by `at`, or the first one after it where nobody said so before.
@@ -166,7 +166,7 @@ struct Half<'v, 'a> {
     rows: Rows<'v>,
     view: &'v View<'a>,
     length: usize,
-    before: Position,
+    to: OccurredAt,
     known: TreeSize,
 }
 
@@ -177,7 +177,7 @@ impl Iterator for Half<'_, '_> {
         loop {
             let read = self.rows.next()?.and_then(|(key, value)| read_row(self.view, &key[self.length..], &value));
             match read {
-                Ok((position, _)) if position >= self.before => return None,
+                Ok((position, _)) if position.0 > self.to => return None,
                 Ok((position, _)) if position.1.0 >= self.known.0 => {}
                 other => return Some(other),
             }
