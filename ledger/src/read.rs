@@ -3,7 +3,8 @@
 //! Owns what readers see: everything up to the published head, and nothing past it. No record is given out whose bytes
 //! are not those that the record after it was chained to; the last one is compared with the published head. That finds
 //! whatever is changed in its place. Who changes a record and the `prev` of the next one besides is found by whoever
-//! reads that next one, and by fsck. It never writes.
+//! reads that next one, and by fsck; who chains everything again up to the end, by the checks at the start. It never
+//! writes.
 
 use std::iter::Peekable;
 use std::ops::Range;

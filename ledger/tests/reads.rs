@@ -122,3 +122,24 @@ fn a_ledger_whose_last_record_was_changed_does_not_open() {
         assert!(matches!(refusal, LedgerError::Falsified { .. } | LedgerError::Beside { .. }), "{records}: {refusal}");
     }
 }
+
+/// Whoever chains everything after a changed record again, and leaves the nodes of the tree as they are, is found at the
+/// start: the leaves of the last tile are no longer those of its node, or of the edge.
+#[test]
+fn a_ledger_that_was_chained_again_does_not_open() {
+    for records in [255, 256, 300, 512] {
+        let home = sound(records);
+        change(&home, 100, content);
+        let log = DB::open_cf(&Options::default(), home.part("log"), ["default", "records", "beside"]).unwrap();
+        let family = log.cf_handle("records").unwrap();
+        for index in 101..records {
+            let get = |index: u64| log.get_cf(family, index.to_be_bytes()).unwrap().unwrap();
+            let mut record = record::decode(&get(index)).unwrap();
+            record.prev = record::hash(&get(index - 1)).0.as_bytes().to_vec();
+            log.put_cf(family, index.to_be_bytes(), record::encode(&record).unwrap()).unwrap();
+        }
+        drop(log);
+        let refusal = home.refusal();
+        assert!(matches!(refusal, LedgerError::Falsified { .. } | LedgerError::Beside { .. }), "{records}: {refusal}");
+    }
+}
