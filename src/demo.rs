@@ -232,9 +232,7 @@ fn suggest(data: &Path, story: &Story, before_late: RecordedAt) {
     say("\nTry on the same ledger:");
     for question in [
         format!("state {} --system okta --at {}", story.identity_login, story.past_at),
-        format!("history {}", story.explained_ticket),
         "explain --unapproved".to_owned(),
-        format!("state {late} --system okta --at {late_at}"),
         format!("state {late} --system okta --at {late_at} --known-at {known}"),
     ] {
         say(&format!("  {program} {question} --data {data}"));

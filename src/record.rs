@@ -57,7 +57,7 @@ fn rows(response: &GetRecordResponse) -> Rows {
         push("event", provenance.event_id.clone());
         push("connector", format!("{} v{}", provenance.connector, provenance.connector_version));
         push("delivery", tables::word(provenance.delivery().as_str_name(), "DELIVERY_"));
-        push("vouched for by", tables::word(provenance.authentication().as_str_name(), "AUTHENTICATION_"));
+        push("vouched for by", tables::authentication(provenance.authentication()).to_owned());
         if !provenance.assumed_zone.is_empty() {
             push("assumed zone", provenance.assumed_zone.clone());
         }

@@ -1,8 +1,10 @@
 //! Answers as rows for people. One function for each answer; no logic beyond wording.
 
+use std::collections::BTreeSet;
+
 use counterfoil_proto::v1::{
-    AccountStatus, Confidence, CredentialStatus, Decision, DiffStateResponse, DifferenceKind, Evidence, Explanation,
-    FactKind, GetHistoryResponse, GetStateResponse, GrantMode, GrantState, IdentityType, LinkRule,
+    AccountStatus, Authentication, Confidence, CredentialStatus, Decision, DiffStateResponse, DifferenceKind, Evidence,
+    Explanation, FactKind, GetHistoryResponse, GetStateResponse, GrantMode, GrantState, IdentityType, LinkRule,
     ListDeadLettersResponse, ListHoldersResponse, ListMatchesResponse, ListSourcesResponse, Moment, Outcome, Party,
     TicketState, Verdict,
 };
@@ -64,6 +66,26 @@ fn rested(evidence: &Option<Evidence>) -> (String, String) {
     }
 }
 
+/// On whose word an answer rests: how the producers of its records were authenticated. The ledger cannot prove what a
+/// source never said.
+fn vouched_for<'e>(rested_on: impl IntoIterator<Item = &'e Option<Evidence>>) -> Option<String> {
+    let grades: BTreeSet<Authentication> = rested_on.into_iter().flatten().map(Evidence::authentication).collect();
+    let words = grades.into_iter().map(authentication).collect::<Vec<_>>();
+    (!words.is_empty()).then(|| format!("vouched for by {}", words.join(" and ")))
+}
+
+/// How a producer was authenticated, in words.
+pub fn authentication(grade: Authentication) -> &'static str {
+    match grade {
+        Authentication::Unspecified => "nobody",
+        Authentication::OperatorFile => "an operator's file",
+        Authentication::WebhookSecret => "a webhook's secret",
+        Authentication::BrokerCredentials => "a producer's broker credentials",
+        Authentication::ClientCredentials => "a client's credentials",
+        Authentication::SourceSignature => "the source's signature",
+    }
+}
+
 /// A time without its fraction of a second, which only programs need.
 fn to_the_second(time: &str) -> String {
     match time.split_once('.') {
@@ -120,8 +142,10 @@ pub fn state(response: &GetStateResponse) -> Rows {
         rows.title.push("Nothing was known of it by then.".to_owned());
         return rows;
     }
+    let mut rested_on = Vec::new();
     let mut push = |what: &str, which: String, how: String, evidence: &Option<Evidence>| {
         let (since, record) = rested(evidence);
+        rested_on.push(*evidence);
         rows.rows.push(vec![what.to_owned(), which, how, since, record]);
     };
     let identity_type = state.entity.as_ref().map(|entity| entity.identity_type()).unwrap_or_default();
@@ -183,6 +207,7 @@ pub fn state(response: &GetStateResponse) -> Rows {
     if let Some(ticket) = &state.ticket {
         push_ticket(ticket, &mut push);
     }
+    rows.title.extend(vouched_for(&rested_on));
     if is_entitlement(&state.entity) && state.grants.is_empty() {
         rows.title
             .push("Nobody held it. Who did at another time: ask `counterfoil holders --at`, or `history`.".to_owned());
@@ -280,8 +305,10 @@ pub fn history(response: &GetHistoryResponse) -> Rows {
             record,
         ]
     };
+    let mut title = title(&response.entity, &response.moment);
+    title.extend(vouched_for(response.entries.iter().map(|entry| &entry.evidence)));
     Rows {
-        title: title(&response.entity, &response.moment),
+        title,
         columns: vec!["occurred", "recorded", "fact", "outcome", "by", "with", "for", "what", "record"],
         rows: response.entries.iter().map(row).collect(),
     }
@@ -311,6 +338,7 @@ pub fn diff(response: &DiffStateResponse) -> Rows {
     let mut title = title(&response.entity, &None);
     title.extend(response.before.iter().map(|moment| format!("before: {}", times(moment))));
     title.extend(response.after.iter().map(|moment| format!("after:  {}", times(moment))));
+    title.extend(vouched_for(response.differences.iter().map(|difference| &difference.evidence)));
     if response.differences.is_empty() {
         title.push("Nothing differs.".to_owned());
         if is_entitlement(&response.entity) {
@@ -333,6 +361,7 @@ pub fn holders(response: &ListHoldersResponse) -> Rows {
         vec![called(&grant.counterpart), how_granted(grant), since, record]
     };
     let mut title = title(&response.entitlement, &response.moment);
+    title.extend(vouched_for(response.holders.iter().map(|holder| &holder.evidence)));
     if response.holders.is_empty() {
         title.push("Nobody held it.".to_owned());
     }
@@ -340,7 +369,8 @@ pub fn holders(response: &ListHoldersResponse) -> Rows {
 }
 
 /// Several explanations as a table, one a row.
-pub fn explanations(explanations: &[Explanation], title: Vec<String>) -> Rows {
+pub fn explanations(explanations: &[Explanation], mut title: Vec<String>) -> Rows {
+    title.extend(vouched_for(explanations.iter().flat_map(rests_on)));
     let row = |explanation: &Explanation| {
         let (occurred_at, record) = rested(&explanation.change);
         vec![
@@ -360,6 +390,15 @@ pub fn explanations(explanations: &[Explanation], title: Vec<String>) -> Rows {
         columns: vec!["occurred", "verdict", "change", "for", "what", "by", "ticket", "approvers", "record"],
         rows: explanations.iter().map(row).collect(),
     }
+}
+
+/// What an explanation rests on: the change, and the tickets with their approvals.
+fn rests_on(explanation: &Explanation) -> Vec<&Option<Evidence>> {
+    let states = explanation.tickets.iter().filter_map(|ticket| ticket.state.as_ref());
+    let of_tickets = states.flat_map(|state| {
+        std::iter::once(&state.evidence).chain(state.approvals.iter().map(|approval| &approval.evidence))
+    });
+    std::iter::once(&explanation.change).chain(of_tickets).collect()
 }
 
 fn approvers(explanation: &Explanation) -> String {
@@ -425,6 +464,7 @@ pub fn explanation(explanation: &Explanation, moment: &Option<Moment>) -> Rows {
     push("record", record);
     let mut title = vec![explanation.summary.clone()];
     title.extend(moment.as_ref().map(times));
+    title.extend(vouched_for(rests_on(explanation)));
     Rows { title, columns: vec!["", ""], rows }
 }
 

@@ -399,6 +399,7 @@ fn only_what_gave_access_is_listed_as_a_change() {
     assert_eq!(verdicts(ExplainFilter::All, until_then), [Verdict::Approved]);
     let one = |fact| query.explain(&ChangeSelector::Record(RecordIndex(index), Some(fact)), None).unwrap();
     assert_eq!(one(0).explanations[0].summary, "This changed no access (outcome: denied).");
+    assert_eq!(one(1).explanations[0].summary, "This changed no access: it was seen in a listing.");
     assert_eq!(one(2).explanations[0].verdict(), Verdict::NoneRecorded);
     let missing = query.explain(&ChangeSelector::Record(RecordIndex(index), Some(3)), None);
     assert!(matches!(missing, Err(QueryError::NoSuchFact { count: 3, .. })));

@@ -103,7 +103,8 @@ pub fn generate(options: &Options) -> Company {
     }
     let story = story::tell(&chronicle);
     let states = states::sample(&chronicle, &story, &mut random::Random::new(options.seed, "states"));
-    let truth = Truth { changes, states, lapsed: chronicle.lapsed(), kept: chronicle.kept(), story, counts };
+    let widened = verdicts::widened(&chronicle);
+    let truth = Truth { changes, widened, states, lapsed: chronicle.lapsed(), kept: chronicle.kept(), story, counts };
     Company { files, truth }
 }
 

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 pub struct Truth {
     /// Every successful change that gave access, by time. One event that grants two roles is two changes.
     pub changes: Vec<Change>,
+    /// Every successful change of what a group gives its members, by time. It is about nobody in particular, and no ticket
+    /// asks for it.
+    pub widened: Vec<Widened>,
     /// What some identities could do at some moments, with late events taken into account.
     pub states: Vec<State>,
     /// Access whose approved time has run out and that nobody removed.
@@ -78,6 +81,17 @@ pub struct Change {
     /// When the quorum was complete.
     pub approved_at: Option<Timestamp>,
     pub late_delivery: bool,
+}
+
+/// A group that gives its members more than before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Widened {
+    pub event_uuid: String,
+    pub occurred_at: Timestamp,
+    /// `okta/group_member/00g…`
+    pub entitlement: String,
+    /// `okta/app_assignment/0oa…`
+    pub gained: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,10 +3,10 @@
 
 use crate::action::{Deed, Executor, PlannedChange};
 use crate::chronicle::Chronicle;
-use crate::company::IdentityIndex;
+use crate::company::{Access, IdentityIndex};
 use crate::okta::event_type;
 use crate::random::uuid_text;
-use crate::truth::{Change, Verdict};
+use crate::truth::{Change, Verdict, Widened};
 
 /// By time, then by entitlement.
 pub(crate) fn list(chronicle: &Chronicle) -> Vec<Change> {
@@ -15,6 +15,23 @@ pub(crate) fn list(chronicle: &Chronicle) -> Vec<Change> {
         (a.occurred_at, &a.event_uuid, &a.entitlement).cmp(&(b.occurred_at, &b.event_uuid, &b.entitlement))
     });
     changes
+}
+
+/// What groups came to give, by time.
+pub(crate) fn widened(chronicle: &Chronicle) -> Vec<Widened> {
+    let item = |access| chronicle.company.item(access);
+    let widened = chronicle.actions.iter().filter(|action| action.succeeded).filter_map(|action| match action.deed {
+        Deed::AssignGroupApp { group, app } => Some(Widened {
+            event_uuid: uuid_text(action.uuid),
+            occurred_at: action.at,
+            entitlement: item(Access::Group(group)),
+            gained: item(Access::App(app)),
+        }),
+        _ => None,
+    });
+    let mut widened: Vec<_> = widened.collect();
+    widened.sort_by(|a, b| (a.occurred_at, &a.event_uuid).cmp(&(b.occurred_at, &b.event_uuid)));
+    widened
 }
 
 fn describe(chronicle: &Chronicle, change: &PlannedChange) -> Change {

@@ -2,7 +2,7 @@
 //!
 //! Owns the wording. It never decides anything: every word follows from the verdict and what it rests on.
 
-use counterfoil_proto::v1::{Decision, Explanation, Outcome, Verdict};
+use counterfoil_proto::v1::{Confidence, Decision, Explanation, Outcome, Verdict};
 use counterfoil_verify::replay::FactAt;
 use counterfoil_verify::state::{Evidence, TicketState};
 
@@ -21,7 +21,7 @@ impl Query<'_> {
             (Verdict::Ambiguous, _) => format!("{} fit, and nothing tells which is meant", list(judged)),
             (Verdict::TicketUnknown, _) => format!("{} is named by the change and not recorded", list(judged)),
             (_, [best, ..]) => self.about_ticket(best, fact)?,
-            (Verdict::NotAChange, []) => not_a_change(explained),
+            (Verdict::NotAChange, []) => not_a_change(fact),
             (_, []) => "No approval is recorded".to_owned(),
         };
         if judged.iter().any(|one| one.verdict == verdict && one.self_approved) {
@@ -98,8 +98,11 @@ impl Query<'_> {
     }
 }
 
-fn not_a_change(explained: &Explanation) -> String {
-    match explained.outcome() {
+fn not_a_change(fact: &FactAt<'_>) -> String {
+    match fact.fact.outcome() {
+        Outcome::Success if fact.fact.confidence() == Confidence::Snapshot => {
+            "This changed no access: it was seen in a listing".to_owned()
+        }
         Outcome::Success => "This changed no access".to_owned(),
         outcome => format!("This changed no access (outcome: {})", words(outcome.as_str_name(), "OUTCOME_")),
     }

@@ -44,6 +44,13 @@ fn every_verdict_follows_from_the_files() {
             }
         }
         assert_eq!(seen, told.len(), "a change is told that did not happen");
+        let happened =
+            reading.events.iter().filter(|(_, event)| event["eventType"] == "group.application_assignment.add");
+        let happened: Vec<_> = happened.map(|(at, event)| (event["uuid"].as_str().unwrap(), *at)).collect();
+        let told: Vec<_> =
+            company.truth.widened.iter().map(|widened| (&*widened.event_uuid, widened.occurred_at)).collect();
+        assert_eq!(happened, told);
+        assert!(!told.is_empty());
     }
 }
 
