@@ -8,7 +8,8 @@ use std::process::Command;
 
 use common::{check_answer, company_ledger, events, import};
 use counterfoil_proto::v1::{
-    ExplainChangeResponse, Explanation, ListDeadLettersResponse, ListMatchesResponse, Party, Verdict,
+    Authentication, ExplainChangeResponse, Explanation, ListDeadLettersResponse, ListHoldersResponse,
+    ListMatchesResponse, Party, Verdict,
 };
 use counterfoil_tests::files::lines;
 use counterfoil_tests::okta::{event, joined, left, login, user_id};
@@ -51,6 +52,31 @@ fn an_entitlement_shows_who_holds_it() {
     }
     let same = diff("2026-03-04Z", "2026-03-05Z");
     assert!(same.contains("Nothing differs") && same.contains("counterfoil holders"), "{same}");
+}
+
+#[test]
+fn answers_say_on_whose_word_they_rest() {
+    let ledger = LedgerFolder::init();
+    import(&ledger, &ledger.file("a.jsonl", lines(&[joined(1, "2026-03-01T09:00:00Z", 1, 1)])));
+    let (who, change) = (login(1), "1");
+    let from = "2026-02-01Z";
+    for question in [
+        vec!["state", &who],
+        vec!["history", &who],
+        vec!["holders", GROUP],
+        vec!["diff", &who, "--from", from],
+        vec!["explain", change],
+        vec!["explain", "--all"],
+        vec!["record", change],
+    ] {
+        let told = ledger.run(&question).ended(0);
+        assert_eq!(told.text().matches("an operator's file").count(), 1, "{question:?}: {}", told.text());
+    }
+    let nothing = ledger.run(&["state", &who, "--at", from]).ended(0);
+    assert!(!nothing.text().contains("operator"), "nothing rests on nothing: {}", nothing.text());
+    let holders: ListHoldersResponse = ledger.run(&["holders", GROUP, "--output", "json"]).json();
+    let evidence = holders.holders[0].evidence.unwrap();
+    assert_eq!(evidence.authentication(), Authentication::OperatorFile);
 }
 
 #[test]
