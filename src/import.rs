@@ -23,6 +23,9 @@ pub fn run(arguments: &ImportArguments) -> Result<Exit> {
     let mut total = Summary::default();
     for argument in &arguments.files {
         let files = expand(argument.clone()).with_context(|| format!("read {}", argument.display()))?;
+        if argument.is_dir() {
+            anstream::eprintln!("{}: {} files", safe(&argument.display().to_string()), files.len());
+        }
         for file in files {
             let input = Input::new(&file);
             let summary = import_one(&ledger, connector.as_ref(), &input, arguments)?;

@@ -4,9 +4,9 @@
 //! file's order. A batch carries the position that it brings the file to, so an interrupted import goes on where the
 //! ledger stands, and a repeated one finds everything known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
@@ -111,7 +111,7 @@ pub fn import(
     let total_bytes = identity.as_ref().map(|(_, size)| *size);
     let name = match &identity {
         Some((digest, _)) => format!("file/{digest}"),
-        None => format!("stdin/{}", json::hex(&options.seed_secret[..8])),
+        None => format!("stream/{}", json::hex(&options.seed_secret[..8])),
     };
     let documents = input.documents().map_err(failed)?;
     let read_bytes = documents.read_bytes();
@@ -394,15 +394,39 @@ impl Summary {
     }
 }
 
-/// The files that an argument stands for: itself, or, of a folder, every file in it, in order of their names.
+/// The files that an argument stands for: itself, or, of a folder, every file in it and in the folders in it, in order of
+/// their names. A link that leads to a folder that is already listed adds nothing.
+///
+/// # Errors
+/// If a folder cannot be listed, has no file in it, or has something in it that is no file, such as a pipe.
 pub fn expand(argument: PathBuf) -> io::Result<Vec<PathBuf>> {
     if !argument.is_dir() {
         return Ok(vec![argument]);
     }
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(&argument)? {
-        files.extend(expand(entry?.path())?);
+    let (mut files, mut listed) = (Vec::new(), BTreeSet::new());
+    list(&argument, &mut files, &mut listed)?;
+    if files.is_empty() {
+        return Err(io::Error::other("expected files in this folder, got none; name the files, or another folder"));
     }
     files.sort();
     Ok(files)
+}
+
+fn list(folder: &Path, files: &mut Vec<PathBuf>, listed: &mut BTreeSet<PathBuf>) -> io::Result<()> {
+    if !listed.insert(folder.canonicalize()?) {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let about = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        let kind = path.metadata().map_err(about)?;
+        if kind.is_dir() {
+            list(&path, files, listed)?;
+        } else if kind.is_file() {
+            files.push(path);
+        } else {
+            return Err(about(io::Error::other("expected a file or a folder; name a pipe or a device by itself")));
+        }
+    }
+    Ok(())
 }

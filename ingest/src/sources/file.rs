@@ -18,9 +18,9 @@ use crate::json;
 /// What is imported: a file, or standard input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// A file, which may be read again.
+    /// A file, which may be read again; or, where the path names a pipe or a device, a stream, which may not.
     Path(PathBuf),
-    /// Standard input, which may not.
+    /// Standard input, a stream.
     Stdin,
 }
 
@@ -39,9 +39,12 @@ impl Input {
     }
 
     /// What makes the file itself: a keyed digest of its bytes, 32 hexadecimal digits; and its size in bytes.
-    /// None for standard input.
+    /// None for a stream: it can be read once only, so that an interrupted import of it is not resumed.
     pub fn identity(&self, key: &[u8; 32]) -> io::Result<Option<(String, u64)>> {
         let Self::Path(path) = self else { return Ok(None) };
+        if !path.metadata()?.is_file() {
+            return Ok(None);
+        }
         let mut file = File::open(path)?;
         let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
         mac.update(b"counterfoil/file/v1\0");
