@@ -23,8 +23,9 @@ pub fn run(arguments: &ImportArguments) -> Result<Exit> {
     let mut total = Summary::default();
     for argument in &arguments.files {
         let files = expand(argument.clone()).with_context(|| format!("read {}", argument.display()))?;
-        if files.is_empty() {
-            anstream::eprintln!("counterfoil: {} holds no files", safe(&argument.display().to_string()));
+        if argument.is_dir() {
+            let count = if files.is_empty() { "no".to_owned() } else { files.len().to_string() };
+            anstream::eprintln!("counterfoil: {} holds {count} files", safe(&argument.display().to_string()));
         }
         for file in files {
             let input = Input::new(&file);

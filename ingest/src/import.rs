@@ -4,10 +4,11 @@
 //! file's order. A batch carries the position that it brings the file to, so an interrupted import goes on where the
 //! ledger stands, and a repeated one finds everything known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
 
 use counterfoil_ledger::{Batch, ChannelPosition, Ledger, LedgerError, Outcome, PendingReceipt, SourceKey};
 use counterfoil_proto::v1::{Authentication, Delivery, Mapping};
@@ -24,6 +25,8 @@ const BATCH_DOCUMENTS: usize = 1_000;
 const BATCH_BYTES: usize = 4 << 20;
 /// Batches that are handed over and not acknowledged yet.
 const PENDING_BATCHES: usize = 6;
+/// Bytes of documents that are read and not handed over yet. One document may be larger than this by itself.
+const IN_FLIGHT_BYTES_MAX: usize = 64 << 20;
 
 /// How a file is imported.
 pub struct ImportOptions {
@@ -108,7 +111,7 @@ pub fn import(
     let total_bytes = identity.as_ref().map(|(_, size)| *size);
     let name = match &identity {
         Some((digest, _)) => format!("file/{digest}"),
-        None => format!("stdin/{}", json::hex(&options.seed_secret[..8])),
+        None => format!("stream/{}", json::hex(&options.seed_secret[..8])),
     };
     let documents = input.documents().map_err(failed)?;
     let read_bytes = documents.read_bytes();
@@ -153,21 +156,23 @@ pub fn import(
     committer.summary.resumed_documents = start;
     let stop = AtomicBool::new(false);
     let threads = options.threads.max(1);
+    let room = Room::default();
     let (chunks, to_prepare) = bounded::<Chunk>(threads * 2);
     let (prepared, to_commit) = bounded::<(u64, io::Result<PreparedChunk>)>(threads * 2);
     let result = std::thread::scope(|scope| {
         let failures = prepared.clone();
-        let stopped = &stop;
-        scope.spawn(move || read(documents, start, &chunks, &failures, stopped));
+        let (stopped, room) = (&stop, &room);
+        scope.spawn(move || read(documents, start, &chunks, &failures, room, stopped));
         for _ in 0..threads {
             let (to_prepare, prepared, delivered) = (to_prepare.clone(), prepared.clone(), &delivered);
             scope.spawn(move || prepare(&to_prepare, &prepared, delivered));
         }
         drop((prepared, to_prepare));
-        let result = committer.commit_in_order(&to_commit, &channel, &source, |acknowledged| {
+        let result = committer.commit_in_order(&to_commit, &channel, &source, room, |acknowledged| {
             progress(Progress { read_bytes: read_bytes.load(Ordering::Relaxed), total_bytes, acknowledged });
         });
         stop.store(true, Ordering::Relaxed);
+        room.open();
         // What is still on its way is taken off the hands of the other threads, so that they end.
         to_commit.iter().for_each(drop);
         result
@@ -183,13 +188,44 @@ pub fn import(
 struct Chunk {
     number: u64,
     documents: Vec<Document>,
+    bytes: usize,
     position: ChannelPosition,
 }
 
 /// Events on their way to the ledger.
 struct PreparedChunk {
     events: Vec<Prepared>,
+    /// Of the documents that they came from.
+    bytes: usize,
     position: ChannelPosition,
+}
+
+/// How much is on its way, so that a slow chunk does not let those behind it pile up.
+#[derive(Default)]
+struct Room {
+    in_flight_bytes: Mutex<usize>,
+    less: Condvar,
+}
+
+impl Room {
+    /// Waits until there is room for more, and takes it. There always is where nothing is on its way.
+    fn take(&self, bytes: usize) {
+        let full = |in_flight: &mut usize| *in_flight > 0 && in_flight.saturating_add(bytes) > IN_FLIGHT_BYTES_MAX;
+        let in_flight = self.in_flight_bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut in_flight = self.less.wait_while(in_flight, full).unwrap_or_else(PoisonError::into_inner);
+        *in_flight = in_flight.saturating_add(bytes);
+    }
+
+    fn give_back(&self, bytes: usize) {
+        let mut in_flight = self.in_flight_bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        *in_flight = in_flight.saturating_sub(bytes);
+        self.less.notify_all();
+    }
+
+    /// Nobody waits any more.
+    fn open(&self) {
+        self.give_back(usize::MAX);
+    }
 }
 
 enum Stopped {
@@ -203,11 +239,15 @@ fn read(
     start: u64,
     chunks: &Sender<Chunk>,
     failures: &Sender<(u64, io::Result<PreparedChunk>)>,
+    room: &Room,
     stop: &AtomicBool,
 ) {
-    let mut chunk =
-        Chunk { number: 0, documents: Vec::new(), position: ChannelPosition { next: start, complete: false } };
-    let mut bytes = 0;
+    let empty = |number, position| Chunk { number, documents: Vec::new(), bytes: 0, position };
+    let send = |chunk: Chunk| {
+        room.take(chunk.bytes);
+        chunks.send(chunk).is_ok()
+    };
+    let mut chunk = empty(0, ChannelPosition { next: start, complete: false });
     for document in documents {
         if stop.load(Ordering::Relaxed) {
             return;
@@ -217,7 +257,7 @@ fn read(
             Err(error) => {
                 // What was read before the failure is committed; the position then says where it ended.
                 let number = chunk.number + u64::from(!chunk.documents.is_empty());
-                if !chunk.documents.is_empty() && chunks.send(chunk).is_err() {
+                if !chunk.documents.is_empty() && !send(chunk) {
                     return;
                 }
                 let _ = failures.send((number, Err(error)));
@@ -227,25 +267,24 @@ fn read(
         if document.sequence < start {
             continue;
         }
-        bytes += document.bytes.len();
+        chunk.bytes += document.bytes.len();
         chunk.position.next = document.sequence + 1;
         chunk.documents.push(document);
-        if chunk.documents.len() == BATCH_DOCUMENTS || bytes >= BATCH_BYTES {
-            let next = Chunk { number: chunk.number + 1, documents: Vec::new(), position: chunk.position };
-            if chunks.send(std::mem::replace(&mut chunk, next)).is_err() {
+        if chunk.documents.len() == BATCH_DOCUMENTS || chunk.bytes >= BATCH_BYTES {
+            let next = empty(chunk.number + 1, chunk.position);
+            if !send(std::mem::replace(&mut chunk, next)) {
                 return;
             }
-            bytes = 0;
         }
     }
     chunk.position.complete = true;
-    let _ = chunks.send(chunk);
+    send(chunk);
 }
 
 fn prepare(chunks: &Receiver<Chunk>, prepared: &Sender<(u64, io::Result<PreparedChunk>)>, delivered: &Delivered<'_>) {
     for chunk in chunks {
         let events = chunk.documents.iter().flat_map(|document| delivered.prepare(document)).collect();
-        let done = PreparedChunk { events, position: chunk.position };
+        let done = PreparedChunk { events, bytes: chunk.bytes, position: chunk.position };
         if prepared.send((chunk.number, Ok(done))).is_err() {
             return;
         }
@@ -270,6 +309,7 @@ impl Committer<'_> {
         prepared: &Receiver<(u64, io::Result<PreparedChunk>)>,
         channel: &str,
         source: &SourceKey,
+        room: &Room,
         mut progress: impl FnMut(u64),
     ) -> Result<(), Stopped> {
         let mut early: BTreeMap<u64, io::Result<PreparedChunk>> = BTreeMap::new();
@@ -285,7 +325,9 @@ impl Committer<'_> {
                         return Err(Stopped::Input(error));
                     }
                 };
+                let bytes = chunk.bytes;
                 self.submit(chunk, channel, source).map_err(Stopped::Ledger)?;
+                room.give_back(bytes);
                 self.settle(PENDING_BATCHES, &mut progress).map_err(Stopped::Ledger)?;
             }
         }
@@ -352,15 +394,36 @@ impl Summary {
     }
 }
 
-/// The files that an argument stands for: itself, or, of a folder, every file in it, in order of their names.
+/// The files that an argument stands for: itself, or, of a folder, every file in it and in the folders in it, in order of
+/// their names. A link that leads to a folder that is already listed adds nothing.
+///
+/// # Errors
+/// If a folder cannot be listed, or has something in it that is no file, such as a pipe.
 pub fn expand(argument: PathBuf) -> io::Result<Vec<PathBuf>> {
     if !argument.is_dir() {
         return Ok(vec![argument]);
     }
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(&argument)? {
-        files.extend(expand(entry?.path())?);
-    }
+    let (mut files, mut listed) = (Vec::new(), BTreeSet::new());
+    list(&argument, &mut files, &mut listed)?;
     files.sort();
     Ok(files)
+}
+
+fn list(folder: &Path, files: &mut Vec<PathBuf>, listed: &mut BTreeSet<PathBuf>) -> io::Result<()> {
+    if !listed.insert(folder.canonicalize()?) {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let about = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        let kind = path.metadata().map_err(about)?;
+        if kind.is_dir() {
+            list(&path, files, listed)?;
+        } else if kind.is_file() {
+            files.push(path);
+        } else {
+            return Err(about(io::Error::other("expected a file or a folder; name a pipe or a device by itself")));
+        }
+    }
+    Ok(())
 }

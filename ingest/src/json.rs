@@ -17,6 +17,10 @@ use zeroize::Zeroizing;
 /// How deep arrays and objects may nest: real events stay below 12.
 pub const DEPTH_MAX: usize = 32;
 
+/// How many values one document may have, keys included: a bound on memory, of which a value of two bytes takes 32 and
+/// more. Real events stay below 10,000.
+pub const VALUES_MAX: usize = 1_000_000;
+
 /// A JSON value. An object keeps the order of its keys, and has each of them once.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Json<'a> {
@@ -62,7 +66,7 @@ pub fn quoted(text: &str) -> String {
 }
 
 /// Parses one JSON value (RFC 8259). Refuses what is not UTF-8, anything after the value, an object with a key twice,
-/// and nesting deeper than [`DEPTH_MAX`]; integers of 64 bits stay exact.
+/// nesting deeper than [`DEPTH_MAX`], and more than [`VALUES_MAX`] values; integers of 64 bits stay exact.
 pub fn parse(bytes: &[u8]) -> Result<Json<'_>, Reject> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();
@@ -71,8 +75,8 @@ pub fn parse(bytes: &[u8]) -> Result<Json<'_>, Reject> {
             format!("expected UTF-8, got another byte at offset {at}; send the event in UTF-8"),
         )
     })?;
-    let reason = Cell::new(RejectReason::NotJson);
-    let seed = Seed { depth: 0, reason: &reason };
+    let (reason, values) = (Cell::new(RejectReason::NotJson), Cell::new(0));
+    let seed = Seed { depth: 0, values: &values, reason: &reason };
     let mut deserializer = serde_json::Deserializer::from_str(text);
     seed.deserialize(&mut deserializer)
         .and_then(|json| deserializer.end().map(|()| json))
@@ -296,10 +300,11 @@ impl Serialize for Json<'_> {
     }
 }
 
-/// Builds the tree. It knows its depth, and leaves the reason of a refusal where `parse` finds it.
+/// Builds the tree. It knows its depth and counts its values, and leaves the reason of a refusal where `parse` finds it.
 #[derive(Clone, Copy)]
 struct Seed<'r> {
     depth: usize,
+    values: &'r Cell<usize>,
     reason: &'r Cell<RejectReason>,
 }
 
@@ -319,6 +324,13 @@ impl<'de> DeserializeSeed<'de> for Seed<'_> {
     type Value = Json<'de>;
 
     fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Json<'de>, D::Error> {
+        if self.values.get() == VALUES_MAX {
+            self.reason.set(RejectReason::TooLarge);
+            return Err(de::Error::custom(format!(
+                "at most {VALUES_MAX} values and keys are read from one document, got more; send it in pages"
+            )));
+        }
+        self.values.set(self.values.get() + 1);
         deserializer.deserialize_any(self)
     }
 }

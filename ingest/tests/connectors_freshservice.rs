@@ -333,7 +333,13 @@ fn groups_roles_requesters_and_the_rest() {
         assert!(matches!(reading.event_id, EventId::Version(_)));
     }
     assert!(read_all("freshservice", r#"{"tickets":[]}"#).is_empty());
-    assert_eq!(read("freshservice", r#"{"meta":1}"#).mapping, Mapping::Unmapped);
+    for unknown in [
+        r#"{"asset":{"id":1,"name":"Laptop","created_at":"2026-03-01T09:00:00Z"}}"#,
+        r#"{"assets":[{"id":1,"updated_at":"2026-03-01T09:00:00Z"}],"meta":{}}"#,
+        r#"{"id":1,"name":"Laptop","workspace_id":2}"#,
+    ] {
+        assert_eq!(read("freshservice", unknown).mapping, Mapping::Unmapped, "{unknown}");
+    }
     assert_eq!(read("freshservice", "{}").mapping, Mapping::NoFacts);
     assert_eq!(reject("freshservice", "5").reason, RejectReason::NotAnEvent);
 }

@@ -5,7 +5,7 @@
 #[path = "fixtures/support.rs"]
 mod support;
 
-use counterfoil_ingest::json::{DEPTH_MAX, Json, content_digest, hex, parse};
+use counterfoil_ingest::json::{DEPTH_MAX, Json, VALUES_MAX, content_digest, hex, parse};
 use counterfoil_ingest::times;
 use counterfoil_proto::v1::RejectReason;
 use support::{digest_key, moment};
@@ -34,6 +34,10 @@ fn each_refusal_says_why_and_where() {
     check(deep(DEPTH_MAX + 1).as_bytes(), RejectReason::TooDeep, "at most 32");
     check(deep(1_000_000).as_bytes(), RejectReason::TooDeep, "column 33");
     assert!(parse(deep(DEPTH_MAX).as_bytes()).is_ok());
+    // Values of two bytes each, which would take sixteen times that and more.
+    let wide = |values: usize| format!("{{\"of\":[{}1]}}", "1,".repeat(values - 4));
+    check(wide(VALUES_MAX + 1).as_bytes(), RejectReason::TooLarge, "at most 1000000 values and keys");
+    assert!(parse(wide(VALUES_MAX).as_bytes()).is_ok());
 }
 
 #[test]

@@ -33,6 +33,8 @@ fn every_layout_falls_into_its_documents() {
         ("x.json", "\u{feff}[{\"a\":1},{\"a\":1}]", &[one, one]),
         // A broken line does not take the next one with it.
         ("x.json", "{\"a\": \"]}\n{\"a\":1}\n", &[open, one]),
+        // A broken element of an array is one document, and those behind it are too.
+        ("x.json", "[{\"a\": \"]},{\"a\":1},{\"a\": tru},{\"a\":1}]", &["{\"a\": \"]}", one, "{\"a\": tru}", one]),
         // An array that was cut off between two elements: what is missing is said.
         ("x.json", "[{\"a\":1},\n", &[one, "["]),
         ("x.json", "[{\"a\":1}", &[one, "["]),

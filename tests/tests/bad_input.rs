@@ -3,6 +3,10 @@
 //! Every case is a file in which one bad event stands between two good ones.
 #![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
 
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::process::Command;
+
 use counterfoil_proto::v1::{
     DeadLetter, EventConflict, FsckReport, GetHistoryResponse, GetRecordResponse, GetStateResponse, ImportResponse,
     ImportSummary, ListDeadLettersResponse, ListMatchesResponse, ListSourcesResponse, record::Body,
@@ -234,6 +238,55 @@ fn a_file_that_is_not_there() {
     let ledger = LedgerFolder::init();
     let run = ledger.import("okta", &ledger.beside("nowhere.jsonl"), &[]).ended(1);
     assert!(run.stderr.contains("nowhere.jsonl") && run.stderr.contains("No such file"), "{}", run.stderr);
+}
+
+#[test]
+fn a_pipe_is_read_like_standard_input() {
+    let ledger = LedgerFolder::init();
+    let events = lines(&[joined(1, "2026-03-01T09:00:00Z", 1, 1), joined(2, "2026-03-01T10:00:00Z", 2, 1)]);
+    let response: ImportResponse =
+        ledger.run_with_input(&["import", "okta", "/dev/stdin", "--output", "json"], &events).json();
+    assert_eq!(response.total.unwrap().events, 2);
+    let pipe = ledger.beside("pipe.jsonl");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let writer = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::write(pipe, zstd::encode_all(&events[..], 1).unwrap()).unwrap()
+    });
+    let response: ImportResponse = ledger.import("okta", &pipe, &JSON).json();
+    writer.join().unwrap();
+    let summary = response.total.unwrap();
+    assert_eq!((summary.events, summary.duplicates, summary.rejected), (0, 2, 0), "{summary:?}");
+    assert_sound(&ledger);
+}
+
+#[test]
+fn folders_with_nothing_with_loops_and_with_what_is_no_file() {
+    let ledger = LedgerFolder::init();
+    let logs = ledger.beside("logs");
+    let inner = logs.join("a").join("b");
+    fs::create_dir_all(&inner).unwrap();
+    let run = ledger.import("okta", &logs, &[]).ended(1);
+    assert!(
+        run.stderr.contains("logs") && run.stderr.contains("expected files in this folder, got none"),
+        "{}",
+        run.stderr
+    );
+
+    // Links back to where they are, and to a folder that is listed already.
+    symlink(&logs, inner.join("loop")).unwrap();
+    symlink(".", logs.join("self")).unwrap();
+    symlink("a", logs.join("z")).unwrap();
+    fs::write(inner.join("1.jsonl"), lines(&[joined(1, "2026-03-01T09:00:00Z", 1, 1)])).unwrap();
+    fs::write(logs.join("2.jsonl"), lines(&[joined(2, "2026-03-01T10:00:00Z", 2, 1)])).unwrap();
+    let run = ledger.import("okta", &logs, &JSON);
+    assert!(run.stderr.contains("logs: 2 files"), "{}", run.stderr);
+    let response: ImportResponse = run.json();
+    assert_eq!((response.inputs.len(), response.total.unwrap().events), (2, 2));
+
+    assert!(Command::new("mkfifo").arg(logs.join("pipe")).status().unwrap().success());
+    let run = ledger.import("okta", &logs, &[]).ended(1);
+    assert!(run.stderr.contains("pipe") && run.stderr.contains("name a pipe or a device by itself"), "{}", run.stderr);
 }
 
 #[test]

@@ -4,12 +4,13 @@
 //! of the event and its context: it never reads a clock, a file or the ledger, and never keeps anything.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
-use counterfoil_proto::v1::{Fact, Mapping, Values};
+use counterfoil_proto::v1::{Fact, Mapping, RejectReason, Values};
 use counterfoil_verify::identifier::IndexKey;
 use counterfoil_verify::time::Moment;
 
-use crate::json::{DigestKey, Json};
+use crate::json::{DigestKey, Json, quoted};
 
 pub use crate::json::Reject;
 
@@ -38,6 +39,9 @@ pub trait Connector: Send + Sync {
 
     /// The system that its events come from, unless a reading says otherwise.
     fn system(&self) -> &str;
+
+    /// Whether an event certainly is one of this system's, by the keys that it has.
+    fn recognises(&self, event: &Json<'_>) -> bool;
 
     /// Tells whether a delivered document is one event, or an envelope of several. `raw` is the document's text.
     fn split<'a>(&self, document: &Json<'a>, raw: &'a str) -> Result<Split<'a>, Reject>;
@@ -126,6 +130,9 @@ const CONNECTORS: [(&str, Make); 3] = [
     ("okta", || Box::new(okta::Okta)),
 ];
 
+/// One of each, for questions about events that need no settings.
+static MADE: LazyLock<[Box<dyn Connector>; CONNECTORS.len()]> = LazyLock::new(|| CONNECTORS.map(|(_, make)| make()));
+
 /// The connector of that name.
 pub fn by_name(name: &str) -> Option<Box<dyn Connector>> {
     CONNECTORS.iter().find(|(known, _)| *known == name).map(|(_, make)| make())
@@ -139,6 +146,30 @@ pub fn names() -> [&'static str; CONNECTORS.len()] {
 /// The connector that reports what happens in a system, however the system's name is spelt; none where only producers of
 /// facts speak for it.
 pub fn owner_of(system: &str) -> Option<&'static str> {
-    let owns = |(name, make): &&(&str, Make)| *name != fact::NAME && make().system().eq_ignore_ascii_case(system);
-    CONNECTORS.iter().find(owns).map(|(name, _)| *name)
+    let owns = |connector: &&Box<dyn Connector>| {
+        connector.name() != fact::NAME && connector.system().eq_ignore_ascii_case(system)
+    };
+    MADE.iter().find(owns).map(|connector| connector.name())
+}
+
+/// Why an event that has nothing of what the events of `connector` have is refused: most likely the file is for another
+/// connector.
+fn stranger(connector: &dyn Connector, event: &Json<'_>, expected: &str) -> Reject {
+    const KEYS_SHOWN: usize = 5;
+    let keys: Vec<String> = match event {
+        Json::Object(members) => members.iter().take(KEYS_SHOWN).map(|(name, _)| quoted(name)).collect(),
+        _ => Vec::new(),
+    };
+    let advice = match recognised_by_another(connector, event) {
+        Some(other) => format!("it looks like one for the connector {other}: import the file with that"),
+        None => "import it with the connector of its system, or write it as facts for the connector fact".to_owned(),
+    };
+    let message = format!("expected {expected}, got an object with the keys {}; {advice}", keys.join(", "));
+    Reject::new(RejectReason::NotAnEvent, message)
+}
+
+/// Another connector that certainly knows the event.
+fn recognised_by_another(connector: &dyn Connector, event: &Json<'_>) -> Option<&'static str> {
+    let knows = |other: &&Box<dyn Connector>| other.name() != connector.name() && other.recognises(event);
+    MADE.iter().find(knows).map(|other| other.name())
 }

@@ -86,6 +86,10 @@ impl Connector for FactConnector {
         "fact"
     }
 
+    fn recognises(&self, event: &Json<'_>) -> bool {
+        event.get("facts").is_some() && event.get("source").is_some()
+    }
+
     fn split<'a>(&self, document: &Json<'a>, raw: &'a str) -> Result<Split<'a>, Reject> {
         match document {
             Json::Array(_) => elements(raw, &[], &PartContext::default()),
@@ -99,6 +103,9 @@ impl Connector for FactConnector {
                 RejectReason::NotAnEvent,
                 "expected a JSON object with source and facts, got another value",
             ));
+        }
+        if !self.recognises(event) && super::recognised_by_another(self, event).is_some() {
+            return Err(super::stranger(self, event, "a document with source and facts"));
         }
         let document = Fields::new(event, String::new());
         let id = document.id("id")?;

@@ -68,6 +68,13 @@ impl Connector for Freshservice {
         "freshservice"
     }
 
+    fn recognises(&self, event: &Json<'_>) -> bool {
+        webhook::body(event).is_some()
+            || wrapped(event).is_some()
+            || by_shape(event).is_some()
+            || KINDS.iter().any(|(_, list, _)| matches!(event.get(list), Some(Json::Array(_))))
+    }
+
     fn split<'a>(&self, document: &Json<'a>, raw: &'a str) -> Result<Split<'a>, Reject> {
         if let Json::Array(_) = document {
             return elements(raw, &[], &PartContext::default());
@@ -101,8 +108,14 @@ impl Connector for Freshservice {
             .or_else(|| wrapped(event))
             .or_else(|| by_shape(event).map(|kind| (kind, event)));
         let Some((kind, json)) = found else {
-            let otherwise = if members.is_empty() { Mapping::NoFacts } else { Mapping::Unmapped };
-            return draft.finish("api", EventId::Content, "", otherwise);
+            if members.is_empty() {
+                return draft.finish("api", EventId::Content, "", Mapping::NoFacts);
+            }
+            if !is_like_one(event) || super::recognised_by_another(self, event).is_some() {
+                const EXPECTED: &str = "a resource of Freshservice's, such as a ticket with its id and updated_at, an app event or a webhook's body";
+                return Err(super::stranger(self, event, EXPECTED));
+            }
+            return draft.finish("api", EventId::Content, "", Mapping::Unmapped);
         };
         let resource = Resource {
             json,
@@ -185,6 +198,16 @@ fn wrapped<'e, 'j>(event: &'e Json<'j>) -> Option<(&'static str, &'e Json<'j>)> 
         return None;
     }
     inside(event).or_else(|| inside(event.get("data")?))
+}
+
+/// Whether it may be a resource, a list or an event of a kind that is not known here: it, or something directly in it,
+/// has what resources have.
+fn is_like_one(json: &Json<'_>) -> bool {
+    const USUAL: [&str; 4] = ["created_at", "updated_at", "workspace_id", "display_id"];
+    let is_resource = |json: &Json<'_>| USUAL.iter().any(|key| json.get(key).is_some());
+    let Json::Object(members) = json else { return false };
+    let within = |(_, value): &(_, Json<'_>)| is_resource(value) || value.as_array().first().is_some_and(is_resource);
+    is_resource(json) || members.iter().any(within)
 }
 
 /// What a resource without an envelope is, by the keys that only this kind has.

@@ -33,6 +33,12 @@ impl Connector for Okta {
         "okta"
     }
 
+    fn recognises(&self, event: &Json<'_>) -> bool {
+        (event.get("eventType").is_some() && event.get("published").is_some())
+            || event.path("data.events").is_some()
+            || resources::is_known(event)
+    }
+
     fn split<'a>(&self, document: &Json<'a>, raw: &'a str) -> Result<Split<'a>, Reject> {
         match document {
             Json::Array(_) => elements(raw, &[], &PartContext::default()),
@@ -51,6 +57,12 @@ impl Connector for Okta {
                 "expected a JSON object, an event of the System Log or an object of the API; got another value",
             ));
         };
+        let is_strange = !is_log_event(event) && !resources::is_known(event) && !resources::is_like_one(event);
+        if is_strange || !self.recognises(event) && super::recognised_by_another(self, event).is_some() {
+            const EXPECTED: &str =
+                "an event of Okta's System Log, with eventType and published, or an object of its API";
+            return Err(super::stranger(self, event, EXPECTED));
+        }
         let draft = Draft::new(context, self.system(), context.instance);
         if is_log_event(event) { read_log_event(event, part, draft) } else { resources::read(event, draft) }
     }

@@ -43,6 +43,26 @@ pub fn read(json: &Json<'_>, mut draft: Draft<'_>) -> Result<Reading, Reject> {
     draft.finish("api", event_id, name, otherwise)
 }
 
+/// Whether it is an object of a kind that is known here.
+pub fn is_known(json: &Json<'_>) -> bool {
+    kind(json).is_some()
+}
+
+/// Whether it may be an object of a kind that is not known here: it has what the objects of the API have, or nothing.
+pub fn is_like_one(json: &Json<'_>) -> bool {
+    const USUAL: [&str; 8] = [
+        "_links",
+        "_embedded",
+        "profile",
+        "created",
+        "lastUpdated",
+        "factorResult",
+        "tempPassword",
+        "resetPasswordUrl",
+    ];
+    matches!(json, Json::Object(members) if members.is_empty()) || USUAL.iter().any(|key| json.get(key).is_some())
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Resource {
     User,
