@@ -11,7 +11,7 @@ use counterfoil_ingest::import::{Summary, import};
 use counterfoil_ingest::sources::file::Input;
 use counterfoil_ledger::{Ledger, Location, Reader, fsck};
 use counterfoil_proto::v1::{Explanation, GetStateResponse};
-use counterfoil_query::{ChangeSelector, ExplainFilter, Query};
+use counterfoil_query::{ChangeSelector, ExplainFilter, Query, Wanted};
 use counterfoil_scenario::{Company, Delivery, File, Options, Story, generate};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
@@ -124,7 +124,7 @@ fn tell(query: &Query<'_>, story: &Story, before_late: RecordedAt, late_events: 
 }
 
 fn account(query: &Query<'_>, login: &str, at: OccurredAt) -> Result<EntityId> {
-    let matches = query.resolve(login, at, None)?.matches;
+    let matches = query.resolve(login, Wanted::default(), at, None)?.matches;
     let okta = matches.iter().find(|party| party.id.starts_with("account:okta:"));
     Ok(okta.with_context(|| format!("the ledger knows no account {login}"))?.id.parse()?)
 }

@@ -1,8 +1,8 @@
 //! Whom a question is about. Several matches are listed, not guessed.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use counterfoil_proto::v1::ListMatchesResponse;
-use counterfoil_query::Query;
+use counterfoil_query::{Query, Wanted};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::time::{OccurredAt, RecordedAt};
 
@@ -24,11 +24,8 @@ pub fn ask(
     let opened = open::views(ledger)?;
     opened.tell_beginning(times.1)?;
     let query = opened.views.query()?;
-    let mut response = called(&query, &who.who, times)?;
-    if let Some(system) = &who.system {
-        let is_of = |id: &str| id.parse::<EntityId>().is_ok_and(|entity| entity.system() == system);
-        response.matches.retain(|party| is_of(&party.id));
-    }
+    let wanted = Wanted { system: who.system.as_deref(), everybody: false };
+    let response = query.resolve(&who.who, wanted, times.0, times.1)?;
     match &response.matches[..] {
         [] => Ok(nobody(&who.who)),
         [one] => {
@@ -37,7 +34,8 @@ pub fn ask(
         }
         several => {
             anstream::eprintln!(
-                "counterfoil: {} entities fit {}: give one of these ids, or narrow it with --system",
+                "counterfoil: {}{} entities fit {}: give one of these ids, or narrow it with --system",
+                if response.more { "more than " } else { "" },
                 several.len(),
                 safe(&format!("{:?}", who.who))
             );
@@ -49,7 +47,9 @@ pub fn ask(
 
 /// Everybody who is called so.
 pub fn called(query: &Query<'_>, who: &str, (at, known): Times) -> Result<ListMatchesResponse> {
-    Ok(query.resolve(who, at, known)?)
+    let called = query.resolve(who, Wanted { everybody: true, ..Wanted::default() }, at, known)?;
+    ensure!(!called.more, "too many are called {}: give a longer part of the name", safe(&format!("{who:?}")));
+    Ok(called)
 }
 
 /// Says that nobody is called so.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use counterfoil_query::{Query, Views};
+use counterfoil_query::{Query, Views, Wanted};
 use counterfoil_scenario::okta_history;
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::time::{Moment, OccurredAt};
@@ -62,7 +62,8 @@ pub fn measure(folder: &Path) -> Result<Vec<Figure>> {
 }
 
 fn find(query: &Query<'_>, login: &str) -> Result<EntityId> {
-    let accounts = query.resolve(login, OccurredAt(Moment { seconds: i64::from(i32::MAX), nanos: 0 }), None)?;
+    let accounts =
+        query.resolve(login, Wanted::default(), OccurredAt(Moment { seconds: i64::from(i32::MAX), nanos: 0 }), None)?;
     ensure!(accounts.matches.len() == 1, "expected one account called {login}, got {:?}", accounts.matches);
     Ok(accounts.matches[0].id.parse()?)
 }

@@ -9,6 +9,6 @@ mod answers;
 mod error;
 mod views;
 
-pub use answers::{ChangeSelector, ExplainFilter, HistoryRequest, Period, Query};
+pub use answers::{ChangeSelector, ExplainFilter, HistoryRequest, Period, Query, Wanted};
 pub use error::QueryError;
 pub use views::Views;

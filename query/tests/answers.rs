@@ -9,7 +9,7 @@ use counterfoil_proto::v1::record::Body;
 use counterfoil_proto::v1::{
     DifferenceKind, EventConflict, Fact, FactKind, Ownership, RejectReason, SourceRejected, Time,
 };
-use counterfoil_query::{ChangeSelector, ExplainFilter, HistoryRequest, Period, Query, QueryError, Views};
+use counterfoil_query::{ChangeSelector, ExplainFilter, HistoryRequest, Period, Query, QueryError, Views, Wanted};
 use counterfoil_verify::time::{Moment, OccurredAt};
 use counterfoil_verify::tree::RecordIndex;
 
@@ -65,7 +65,7 @@ fn company_in_steps(mut step: impl FnMut(&TestLedger)) -> TestLedger {
 }
 
 fn found(query: &Query<'_>, who: &str, at: i64) -> Vec<String> {
-    let answer = query.resolve(who, occurred(at), None).unwrap();
+    let answer = query.resolve(who, Wanted::default(), occurred(at), None).unwrap();
     answer.matches.into_iter().map(|party| party.id).collect()
 }
 
@@ -79,16 +79,19 @@ fn a_name_is_found_however_it_is_known() {
     }
     assert_eq!(found(&query, "bea", 99), [BEA], "a login belongs to its system");
     assert_eq!(found(&query, "admins", 99), [GROUP]);
-    for who in ["SR-1042", "#SR-01042", "1042", "please let"] {
+    for who in ["SR-1042", "#SR-01042", "INC-1042", "1042", "#1042", "#01042", "ticket/1042", "please let"] {
         assert_eq!(found(&query, who, 99), ["ticket:freshservice:default:ticket/1042"], "{who:?}");
     }
-    assert_eq!(found(&query, "nobody", 99), [""; 0]);
+    assert_eq!(found(&query, "group_member/00g1", 99), [GROUP]);
+    for who in ["CHN-1042", "FOO-1042", "SR-", "#", "change/1042", "group_member/", "/1042", "nobody"] {
+        assert_eq!(found(&query, who, 99), [""; 0], "{who:?}");
+    }
     assert_eq!(found(&query, "", 99), [""; 0]);
     let absent = "account:okta:default:never";
     assert_eq!(found(&query, absent, 99), [absent]);
     assert!(!query.state(&entity(absent), occurred(99), None).unwrap().state.unwrap().known);
-    assert_eq!(query.resolve("ann ode", occurred(99), Some(recorded(50))).unwrap().matches.len(), 0);
-    let bea = &query.resolve("bea", occurred(99), None).unwrap().matches[0];
+    assert_eq!(query.resolve("ann ode", Wanted::default(), occurred(99), Some(recorded(50))).unwrap().matches.len(), 0);
+    let bea = &query.resolve("bea", Wanted::default(), occurred(99), None).unwrap().matches[0];
     assert_eq!(bea.name, "Bea \u{1b}[31mLi", "a hostile name comes as it is");
 }
 
@@ -196,10 +199,38 @@ fn a_list_that_is_cut_says_so() {
         ledger.record(namesakes.collect());
         let views = ledger.views();
         for name in ["Ann Ode", "ann"] {
-            let found = views.query().unwrap().resolve(name, occurred(99), None).unwrap();
+            let found = views.query().unwrap().resolve(name, Wanted::default(), occurred(99), None).unwrap();
             assert_eq!((found.matches.len(), found.more), (listed, more), "{name}: {count}");
         }
     }
+}
+
+/// What is not wanted takes nobody's place in a list.
+#[test]
+fn only_those_that_are_wanted_are_counted() {
+    let ledger = TestLedger::new();
+    let desk = (0..60).map(|number| {
+        let opened = ticket(FactKind::TicketOpened, 10, number, None, None);
+        Native::new("freshservice", vec![opened]).named(
+            &format!("ticket:freshservice:default:ticket/{number}"),
+            "subject",
+            "Access for Zoe",
+        )
+    });
+    ledger.record(desk.collect());
+    let seen = of_system("okta", fact(FactKind::AccountUpdated, 10, Some(ledger.who(ANN, &[])), None));
+    ledger.record_one(Native::new("okta", vec![seen]).named(ANN, "display_name", "Access Zoe"));
+    let views = ledger.views();
+    let query = views.query().unwrap();
+    let found = |wanted| {
+        let answer = query.resolve("access", wanted, occurred(99), None).unwrap();
+        (answer.matches.len(), answer.more, answer.matches.iter().any(|party| party.id == ANN))
+    };
+    let (any, okta) = (Wanted::default(), Wanted { system: Some("Okta"), everybody: false });
+    assert_eq!((found(any).0, found(any).1), (50, true));
+    assert_eq!(found(okta), (1, false, true));
+    assert_eq!(found(Wanted { everybody: true, ..any }), (1, false, true), "a ticket is nobody");
+    assert_eq!(found(Wanted { system: Some("entra"), everybody: false }), (0, false, false));
 }
 
 #[test]
@@ -315,7 +346,7 @@ fn everything(views: &Views) -> String {
         text += &format!("{:?}\n", query.history(&request).unwrap());
     }
     for who in ["ann@example.com", "bea", "SR-1042", "i"] {
-        text += &format!("{:?}\n", query.resolve(who, occurred(99), None).unwrap());
+        text += &format!("{:?}\n", query.resolve(who, Wanted::default(), occurred(99), None).unwrap());
     }
     text += &format!("{:?}\n", query.holders(&entity(GROUP), occurred(99), None).unwrap());
     for explained in query.explain_all(ALWAYS, None, ExplainFilter::All).unwrap() {

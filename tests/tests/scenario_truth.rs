@@ -10,7 +10,7 @@ use counterfoil_proto::v1::{
     self, AccountStatus, Decision, Explanation, FactKind, GetStateResponse, LinkRule, ListHoldersResponse, State,
     TicketState,
 };
-use counterfoil_query::{ChangeSelector, ExplainFilter, Period, Query};
+use counterfoil_query::{ChangeSelector, ExplainFilter, Period, Query, Wanted};
 use counterfoil_scenario::{AccountStatus as TrueStatus, State as TrueState};
 use counterfoil_scenario::{Change, Company, Delivery, File, Options, Rule, Truth, Verdict, generate};
 use counterfoil_tests::inside::{InsideLedger, moment};
@@ -318,7 +318,7 @@ fn timestamp(time: &impl serde::Serialize) -> jiff::Timestamp {
 }
 
 fn account(query: &Query<'_>, login: &str, ledger: &InsideLedger) -> EntityId {
-    let matches = query.resolve(login, OccurredAt(ledger.now().0), None).unwrap().matches;
+    let matches = query.resolve(login, Wanted::default(), OccurredAt(ledger.now().0), None).unwrap().matches;
     let mut okta = matches.iter().filter(|party| party.id.starts_with("account:okta:"));
     let found = okta.next().unwrap_or_else(|| panic!("no account {login} in {matches:?}")).id.parse().unwrap();
     assert!(okta.next().is_none(), "{matches:?}");

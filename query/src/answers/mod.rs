@@ -26,6 +26,7 @@ mod summary;
 
 pub use explain::{ChangeSelector, ExplainFilter};
 pub use history::HistoryRequest;
+pub use resolve::Wanted;
 
 /// Questions to the views as of one head of the log.
 ///

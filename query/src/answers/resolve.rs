@@ -16,30 +16,62 @@ use crate::error::Result;
 use crate::views::names::{self, Match};
 use crate::views::{histories, sources};
 
-/// The most matches listed.
-const MATCHES_MAX: usize = 50;
-/// The most that are looked for: one more tells that there are more.
-const FOUND_MAX: usize = MATCHES_MAX + 1;
+/// The most matches listed to choose one of.
+const LISTED_MAX: usize = 50;
+/// The most matches that stand for everybody of a name.
+const EVERYBODY_MAX: usize = 10_000;
+/// The types of tickets by what people put before a number, as Freshservice does.
+const TICKET_PREFIXES: [(&str, &str); 3] = [("sr", "ticket"), ("inc", "ticket"), ("chn", "change")];
+
+/// Which of those that a name means are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Wanted<'a> {
+    /// Those of one system, in any case of letters; of every system where it is none.
+    pub system: Option<&'a str>,
+    /// Everybody who may act or get access, rather than one entity to choose from a list: no tickets, and many more.
+    pub everybody: bool,
+}
+
+impl Wanted<'_> {
+    fn max(&self) -> usize {
+        if self.everybody { EVERYBODY_MAX } else { LISTED_MAX }
+    }
+
+    fn fits(&self, entity: &EntityId) -> bool {
+        let acts = !matches!(
+            entity.kind(),
+            EntityKind::Ticket | EntityKind::SnapshotScope | EntityKind::Source | EntityKind::Unresolved
+        );
+        self.system.is_none_or(|system| entity.system().eq_ignore_ascii_case(system)) && (acts || !self.everybody)
+    }
+}
 
 impl Query<'_> {
-    /// The entities that `who` may mean: an entity's id in text form, a login, an e-mail address, a display name, the
-    /// name of an entitlement, the subject or the number of a ticket ("SR-1042"), or a part of a name.
+    /// The entities that `who` may mean: an entity's id in text form, the last part of one ("ticket/1042"), a login, an
+    /// e-mail address, a display name, the name of an entitlement, the subject or the number of a ticket ("SR-1042"), or
+    /// a part of a name.
     ///
     /// Those that an identifier means at `at` come first, then those of that whole name, then those that it meant at
     /// another time. A part of a name is tried only if nothing else fits.
-    pub fn resolve(&self, who: &str, at: OccurredAt, known: Option<RecordedAt>) -> Result<ListMatchesResponse> {
+    pub fn resolve(
+        &self,
+        who: &str,
+        wanted: Wanted<'_>,
+        at: OccurredAt,
+        known: Option<RecordedAt>,
+    ) -> Result<ListMatchesResponse> {
         let size = self.known_size(known)?;
-        let found = self.candidates(who.trim(), at, size)?;
-        let matches = found.iter().take(MATCHES_MAX).map(|entity| self.party(entity)).collect::<Result<_>>()?;
-        Ok(ListMatchesResponse { basis: Some(self.basis()), matches, more: found.len() > MATCHES_MAX })
+        let found = self.candidates(who.trim(), wanted, at, size)?;
+        let matches = found.iter().take(wanted.max()).map(|entity| self.party(entity)).collect::<Result<_>>()?;
+        Ok(ListMatchesResponse { basis: Some(self.basis()), matches, more: found.len() > wanted.max() })
     }
 
-    fn candidates(&self, who: &str, at: OccurredAt, known: TreeSize) -> Result<Vec<EntityId>> {
+    /// At most one more than are wanted, so that it shows where there are more.
+    fn candidates(&self, who: &str, wanted: Wanted<'_>, at: OccurredAt, known: TreeSize) -> Result<Vec<EntityId>> {
         if let Ok(entity) = who.parse::<EntityId>() {
             return Ok(vec![entity]);
         }
-        let name = canonical(who);
-        if name.is_empty() {
+        if canonical(who).is_empty() {
             return Ok(Vec::new());
         }
         let (mut found, mut former) = (Vec::new(), Vec::new());
@@ -55,14 +87,15 @@ impl Query<'_> {
                 if is_current { found.push(entity) } else { former.push(entity) }
             }
         }
-        found.extend(self.search(&name, Match::Whole, known)?);
+        found.extend(self.search(who, Match::Whole, wanted, known)?);
         found.extend(former);
+        found.retain(|entity| wanted.fits(entity));
         if found.is_empty() {
-            found = self.tickets_numbered(&name, known)?;
+            found = self.native(who, wanted, known)?;
         }
         for how in [Match::Start, Match::Part] {
             if found.is_empty() {
-                found = self.search(&name, how, known)?;
+                found = self.search(who, how, wanted, known)?;
             }
         }
         let mut listed = BTreeSet::new();
@@ -82,26 +115,37 @@ impl Query<'_> {
         Ok(tokens)
     }
 
-    fn search(&self, name: &str, how: Match, known: TreeSize) -> Result<Vec<EntityId>> {
-        let mut found = names::search(&self.view, name, how, FOUND_MAX)?;
-        let mut seen = Vec::with_capacity(found.len());
-        for entity in found.drain(..) {
-            if names::is_seen(&self.view, &entity, known)? {
-                seen.push(entity);
-            }
-        }
-        Ok(seen)
+    fn search(&self, name: &str, how: Match, wanted: Wanted<'_>, known: TreeSize) -> Result<Vec<EntityId>> {
+        names::search(&self.view, name, how, wanted.max() + 1, |entity| {
+            Ok(wanted.fits(entity) && names::is_seen(&self.view, entity, known)?)
+        })
     }
 
-    /// The tickets of that number, as people write it: letters, a dash and digits.
-    fn tickets_numbered(&self, name: &str, known: TreeSize) -> Result<Vec<EntityId>> {
-        let Some((letters, digits)) = name.trim_start_matches('#').split_once('-') else { return Ok(Vec::new()) };
-        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-        if !is_number || !letters.bytes().all(|byte| byte.is_ascii_alphabetic()) {
-            return Ok(Vec::new());
-        }
-        let mut found = self.search(digits.trim_start_matches('0'), Match::Whole, known)?;
-        found.retain(|entity| entity.kind() == EntityKind::Ticket);
+    /// The entities with a native id as people write it: "ticket/1042", "#1042", "SR-1042". What stands before a dash
+    /// tells the type of a ticket.
+    fn native(&self, who: &str, wanted: Wanted<'_>, known: TreeSize) -> Result<Vec<EntityId>> {
+        let name = canonical(who);
+        let bare = name.trim_start_matches('#');
+        let (kind, id) = match (bare.split_once('-'), bare.split_once('/')) {
+            (Some((prefix, number)), _) if is_number(number) => {
+                let known = TICKET_PREFIXES.iter().find(|(known, _)| *known == prefix);
+                (known.map(|(_, kind)| *kind), number.trim_start_matches('0'))
+            }
+            (_, Some((kind, id))) => (Some(kind), id),
+            _ if bare.len() < name.len() && is_number(bare) => (Some("ticket"), bare.trim_start_matches('0')),
+            _ => (None, ""),
+        };
+        let Some(kind) = kind.filter(|_| !id.is_empty()) else { return Ok(Vec::new()) };
+        let mut found = self.search(id, Match::Whole, wanted, known)?;
+        let is_meant = |entity: &EntityId| {
+            let of_kind = entity.native_id().split_once('/').filter(|(found, _)| found.eq_ignore_ascii_case(kind));
+            of_kind.is_some_and(|(_, found)| canonical(found) == id)
+        };
+        found.retain(is_meant);
         Ok(found)
     }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -233,15 +233,21 @@ pub(crate) enum Match {
     Part,
 }
 
-/// At most `max` entities whose name, now or once, matches.
-pub(crate) fn search(view: &View<'_>, name: &str, how: Match, max: usize) -> Result<Vec<EntityId>> {
+/// At most `max` entities whose name, now or once, matches, and that are wanted.
+pub(crate) fn search(
+    view: &View<'_>,
+    name: &str,
+    how: Match,
+    max: usize,
+    is_wanted: impl Fn(&EntityId) -> Result<bool>,
+) -> Result<Vec<EntityId>> {
     let name = searchable(name);
     let prefix = match how {
         Match::Whole => [name.as_bytes(), &[0]].concat(),
         Match::Start => name.as_bytes().to_vec(),
         Match::Part => Vec::new(),
     };
-    let mut found = Vec::new();
+    let (mut found, mut listed) = (Vec::new(), BTreeSet::new());
     for row in view.forward(Column::Names, &prefix, &prefix)? {
         let (row_key, _) = row?;
         let end = row_key.iter().position(|&byte| byte == 0).unwrap_or(row_key.len());
@@ -249,7 +255,7 @@ pub(crate) fn search(view: &View<'_>, name: &str, how: Match, max: usize) -> Res
             continue;
         }
         let entity = read_entity(view, row_key.get(end + 1..).unwrap_or_default())?;
-        if !found.contains(&entity) {
+        if listed.insert(entity.clone()) && is_wanted(&entity)? {
             found.push(entity);
         }
         if found.len() == max {
