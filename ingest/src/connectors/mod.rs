@@ -20,6 +20,7 @@ mod fact;
 mod freshservice;
 mod mentions;
 mod okta;
+mod shape;
 mod split;
 
 pub use freshservice::FieldMap;
