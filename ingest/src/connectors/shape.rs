@@ -218,7 +218,7 @@ fn is_made_up(word: &str) -> bool {
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
     let is_code = word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
     let has_digits_inside = digits > 0 && digits < rest.len();
-    let is_numbered = digits == rest.len() && (letters <= 2 && digits > 0 || digits > 0 && PREFIXES.contains(&start));
+    let is_numbered = digits > 0 && digits == rest.len() && (letters <= 2 || PREFIXES.contains(&start));
     word.len() == 1 || is_code || has_digits_inside || is_numbered
 }
 
