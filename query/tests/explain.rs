@@ -333,7 +333,7 @@ fn what_a_group_comes_to_mean_is_a_change() {
         Native::new("okta", vec![of_system("okta", fact)])
     };
     let indexes = case.ledger.record(vec![
-        case.opened(1, 7, "account:freshservice:default:5", role),
+        case.opened(1, 7, GROUP, role),
         case.decided(2, 7, FactKind::ApprovalGranted),
         meaning(&[role], &[], &[7]),
         meaning(&[role], &[], &[]),

@@ -3,6 +3,8 @@
 //! Owns the derivation of one decision from the approvers' decisions, level by level. It never trusts the source's own
 //! final value: that is kept beside it, so that the two can be compared.
 
+use std::collections::BTreeSet;
+
 use counterfoil_proto::v1::{ApprovalRule, Decision};
 
 use crate::state::{ApprovalState, Evidence, TicketState};
@@ -49,6 +51,14 @@ pub fn derive(ticket: &TicketState) -> Option<Derived> {
     whole
 }
 
+/// What the approvals come to; where none is recorded, what the source itself says.
+pub fn final_decision(ticket: &TicketState) -> Option<Derived> {
+    derive(ticket).or_else(|| {
+        let decision = ticket.version.source_decision();
+        (decision != Decision::Unspecified).then_some(Derived { decision, completed_by: ticket.source_decided })
+    })
+}
+
 /// Derives the decision of one level under its rule. Rows that were cancelled, or made moot by a peer's answer, do not
 /// vote; a row that expired was asked and never approved. A level in which nobody votes is cancelled.
 fn derive_level(rows: &[&ApprovalState]) -> Derived {
@@ -65,7 +75,8 @@ fn derive_level(rows: &[&ApprovalState]) -> Derived {
         let moot = rows.iter().map(|row| row.evidence).max_by_key(Evidence::order);
         return Derived { decision: Decision::Cancelled, completed_by: moot };
     }
-    let rule = rows.iter().map(|row| row.rule()).max().unwrap_or_default();
+    // Where rows of one level differ, the strictest rule holds.
+    let rule = rows.iter().map(|row| row.rule()).max_by_key(|rule| strictness(*rule)).unwrap_or_default();
     let quorum = rows.iter().map(|row| row.quorum as usize).max().unwrap_or_default();
     let needed = match rule {
         ApprovalRule::All | ApprovalRule::Unspecified => voters,
@@ -79,7 +90,11 @@ fn derive_level(rows: &[&ApprovalState]) -> Derived {
     {
         return decided(first.decision(), first.evidence);
     }
-    if let Some(last_needed) = approved.get(needed - 1) {
+    let counted = match rule {
+        ApprovalRule::Quorum | ApprovalRule::Majority => by_distinct(&approved),
+        _ => approved,
+    };
+    if let Some(last_needed) = counted.get(needed - 1) {
         return decided(Decision::Approved, last_needed.evidence);
     }
     // Lost as soon as the approvals that are needed can no longer be reached.
@@ -91,6 +106,27 @@ fn derive_level(rows: &[&ApprovalState]) -> Derived {
             decided(if is_rejected { Decision::Rejected } else { Decision::Expired }, last_needed.evidence)
         }
         None => Derived { decision: Decision::Requested, completed_by: None },
+    }
+}
+
+/// The first row of each person: whoever decides twice is still one.
+fn by_distinct<'r>(rows: &[&'r ApprovalState]) -> Vec<&'r ApprovalState> {
+    let mut seen = BTreeSet::new();
+    let mut is_first = |row: &ApprovalState| {
+        let decider = if row.decided_by.is_empty() { &row.approver } else { &row.decided_by };
+        decider.is_empty() || seen.insert(decider.clone())
+    };
+    rows.iter().copied().filter(|row| is_first(row)).collect()
+}
+
+fn strictness(rule: ApprovalRule) -> u8 {
+    match rule {
+        ApprovalRule::Unspecified => 0,
+        ApprovalRule::Any => 1,
+        ApprovalRule::First => 2,
+        ApprovalRule::Majority => 3,
+        ApprovalRule::All => 4,
+        ApprovalRule::Quorum => 5,
     }
 }
 

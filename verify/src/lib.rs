@@ -16,5 +16,6 @@ pub mod record;
 pub mod replay;
 pub mod rules;
 pub mod state;
+pub mod ticket;
 pub mod time;
 pub mod tree;

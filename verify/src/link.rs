@@ -7,15 +7,17 @@
 use std::collections::BTreeSet;
 
 use counterfoil_proto::v1::{
-    AccessItem, AccessOperation, Decision, Delivery, EntityKind, Precision, Ref, TicketStatus, Verdict, fact::Detail,
+    AccessItem, AccessOperation, Decision, Delivery, EntityKind, Precision, Ref, Source, TicketStatus, Verdict,
+    fact::Detail,
 };
 
-use crate::approval::{Derived, derive};
+use crate::approval::{Derived, final_decision};
 use crate::entity::EntityId;
-use crate::fact::takes_access;
+use crate::fact::{Group, kind_group, takes_access};
 use crate::identifier::Token;
 use crate::replay::{FactAt, named};
-use crate::state::{Evidence, ItemState, TicketState};
+use crate::state::{ItemState, TicketState};
+use crate::ticket::TicketHistory;
 use crate::time::Moment;
 
 /// The version of the rules in this module: an answer names it.
@@ -36,32 +38,18 @@ pub struct Change<'a> {
     pub beneficiary: &'a BTreeSet<EntityId>,
 }
 
-/// A ticket as replayed at the moment of the question, and whether any record it rests on was live.
+/// A ticket, and who it is for.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate<'a> {
-    /// The ticket with its approvals.
-    pub state: &'a TicketState,
-    /// The same as it stood when the change happened, as far as any version of then is recorded: what is decided or
-    /// edited afterwards does not change what was approved at the time.
-    pub at_change: Option<&'a TicketState>,
-    /// Every entity that stood for its beneficiary when the ticket was opened: an identifier may have been given to
-    /// somebody else since.
+    /// The ticket at the moments that count for the change.
+    pub history: &'a TicketHistory,
+    /// Every entity that stood for the beneficiary of [`TicketHistory::approved`] when the ticket was opened: an
+    /// identifier may have been given to somebody else since.
     pub beneficiary: &'a BTreeSet<EntityId>,
+    /// The same of [`TicketHistory::at_change`].
+    pub edited_beneficiary: &'a BTreeSet<EntityId>,
     /// How its records were delivered: backfill only if all of them were.
     pub delivery: Delivery,
-}
-
-impl<'a> Candidate<'a> {
-    /// The version that counts for what it asks for: that of then, where one is recorded.
-    fn then(&self) -> &'a TicketState {
-        self.at_change.unwrap_or(self.state)
-    }
-
-    /// What it asked for when the change happened; where no version of then says so, what it asks for at last.
-    fn items(&self) -> &'a [ItemState] {
-        let then = Some(self.then().items.as_slice()).filter(|items| !items.is_empty());
-        then.unwrap_or(&self.state.items)
-    }
 }
 
 /// What one ticket says about a change.
@@ -75,11 +63,17 @@ pub struct Judgement {
     pub order_on_sources_word: bool,
 }
 
-/// Whom a ticket was for when the change happened, in text form; where no version of then says so, whom it is for at
-/// last.
-pub fn named_beneficiary<'a>(state: &'a TicketState, at_change: Option<&'a TicketState>) -> &'a [String] {
-    let then = at_change.map(|then| then.beneficiary.as_slice()).filter(|names| !names.is_empty());
-    then.unwrap_or(&state.beneficiary)
+impl<'a> Candidate<'a> {
+    fn approved(&self) -> (&'a TicketState, &'a BTreeSet<EntityId>) {
+        (self.history.approved(), self.beneficiary)
+    }
+}
+
+impl Judgement {
+    /// The same, where an edit that nobody approved made the ticket cover the change.
+    fn edited(self) -> Self {
+        Self { verdict: Verdict::EditedAfterApproval, order_on_sources_word: false, ..self }
+    }
 }
 
 /// The tickets that the change itself names.
@@ -91,36 +85,60 @@ pub fn explicit_tickets(fact: &FactAt<'_>) -> Vec<EntityId> {
 /// What a ticket says about a change that names it. The name alone approves nothing: the ticket has to be for the same
 /// beneficiary, access and time. One that does not say for whom or what it is cannot show that this was approved.
 pub fn judge_explicit(change: &Change<'_>, candidate: &Candidate<'_>) -> Judgement {
-    let mut judgement = judge_decision(change, candidate);
-    let needs_beneficiary = !change.beneficiary.is_empty();
-    let mismatch = if needs_beneficiary && !candidate.beneficiary.is_empty() && !is_same(change, candidate) {
-        Some(Verdict::OtherBeneficiary)
-    } else {
-        match standing(change, candidate, Limits::explicit) {
-            Standing::Covered => None,
-            Standing::OtherTime => Some(Verdict::OutOfWindow),
-            Standing::OtherAccess => Some(Verdict::OutOfScope),
+    let judgement = judge_decision(change, candidate);
+    match fit(change, candidate, candidate.approved(), Limits::explicit) {
+        Ok(()) => judgement,
+        Err(Verdict::ApprovedUnspecific) if is_approved(judgement.verdict) => {
+            Judgement { verdict: Verdict::ApprovedUnspecific, ..judgement }
         }
-    };
-    if let Some(mismatch) = mismatch {
-        judgement.verdict = mismatch;
-        judgement.order_on_sources_word = false;
-        return judgement;
+        Err(Verdict::ApprovedUnspecific) => judgement,
+        Err(_) if is_edited(change, candidate, &judgement, Limits::explicit) => judgement.edited(),
+        Err(verdict) => Judgement { verdict, order_on_sources_word: false, ..judgement },
     }
-    let is_unspecific = candidate.items().is_empty() || needs_beneficiary && candidate.beneficiary.is_empty();
-    if is_unspecific && matches!(judgement.verdict, Verdict::Approved | Verdict::ApprovedRecordedLate) {
-        judgement.verdict = Verdict::ApprovedUnspecific;
-    }
-    judgement
 }
 
 /// What a ticket says about a change that names no ticket; none if it is for somebody else, for something else, or for
 /// another time.
 pub fn judge_window(change: &Change<'_>, candidate: &Candidate<'_>) -> Option<Judgement> {
-    let fits = is_same(change, candidate)
-        && !candidate.items().is_empty()
-        && standing(change, candidate, Limits::window) == Standing::Covered;
-    fits.then(|| judge_decision(change, candidate))
+    let judgement = judge_decision(change, candidate);
+    match fit(change, candidate, candidate.approved(), Limits::window) {
+        Ok(()) => Some(judgement),
+        Err(_) => is_edited(change, candidate, &judgement, Limits::window).then(|| judgement.edited()),
+    }
+}
+
+/// The verdict on an approval that counts only if it was recorded in time: `then` is what the records before the change
+/// come to. Where both were backfill, the order of records says nothing.
+pub fn in_order(change: &Change<'_>, candidate: &Candidate<'_>, now: Judgement, then: Option<Judgement>) -> Judgement {
+    match now.verdict {
+        _ if is_backfill(change, candidate) => now,
+        Verdict::Approved if then.is_none_or(|then| then.verdict != Verdict::Approved) => {
+            Judgement { verdict: Verdict::ApprovedRecordedLate, ..now }
+        }
+        _ => now,
+    }
+}
+
+/// Whether a ticket that was not approved around the change is cancelled; where nothing is known of then, whether it
+/// was cancelled before the change.
+fn is_cancelled(change: &Change<'_>, history: &TicketHistory) -> bool {
+    let before = change.fact.evidence.occurred_at().0.plus_seconds(-CLOCK_TOLERANCE_SECONDS);
+    let is_known_then = history.around.iter().any(Option::is_some);
+    history.last.cancelled.is_some_and(|cancelled| is_known_then || cancelled.occurred_at().0 < before)
+}
+
+fn is_backfill(change: &Change<'_>, candidate: &Candidate<'_>) -> bool {
+    change.delivery == Delivery::Backfill && candidate.delivery == Delivery::Backfill
+}
+
+fn is_approved(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Approved | Verdict::ApprovedRecordedLate)
+}
+
+/// Whether the ticket came to cover the change only by an edit that nobody approved.
+fn is_edited(change: &Change<'_>, candidate: &Candidate<'_>, judgement: &Judgement, limits: LimitsOf) -> bool {
+    let edited = (candidate.history.at_change(), candidate.edited_beneficiary);
+    is_approved(judgement.verdict) && fit(change, candidate, edited, limits).is_ok()
 }
 
 /// The last moment at which a change may have happened: its source may not say it to the second, and the clocks of two
@@ -137,71 +155,67 @@ pub fn latest_moment(change: &FactAt<'_>) -> Moment {
 
 /// The order of approval and change, and what the approval came to.
 fn judge_decision(change: &Change<'_>, candidate: &Candidate<'_>) -> Judgement {
-    let decision = final_decision(candidate.state);
-    let backfill = change.delivery == Delivery::Backfill && candidate.delivery == Delivery::Backfill;
-    let then = candidate.at_change.and_then(approved_by);
+    let history = candidate.history;
+    let decision = final_decision(history.basis());
+    let backfill = is_backfill(change, candidate);
+    let is_known_then = history.around.iter().any(Option::is_some);
+    let was_cancelled = history.around.iter().flatten().all(|then| then.cancelled.is_some());
     let verdict = match decision {
-        _ if let Some(by) = then => match by.index > change.fact.evidence.index && !backfill {
-            true => Verdict::ApprovedRecordedLate,
-            false => Verdict::Approved,
-        },
-        Some(Derived { decision: Decision::Approved, completed_by: Some(by) }) => {
-            let tolerated = latest_moment(&change.fact);
-            let change = change.fact.evidence;
-            let cancelled = candidate.state.cancelled.as_ref();
-            if cancelled.is_some_and(|cancelled| {
-                cancelled.occurred_at().0.plus_seconds(CLOCK_TOLERANCE_SECONDS) < change.occurred_at().0
-            }) {
-                Verdict::Rejected
-            } else if by.occurred_at().0 > tolerated {
-                Verdict::ApprovedLate
-            } else if by.index > change.index && !backfill {
-                Verdict::ApprovedRecordedLate
-            } else {
-                Verdict::Approved
-            }
+        _ if history.approved_then().is_some() => Verdict::Approved,
+        _ if is_known_then && was_cancelled => Verdict::Rejected,
+        Some(Derived { decision: Decision::Approved, completed_by: Some(by) }) if !is_cancelled(change, history) => {
+            let is_late = is_known_then || by.occurred_at().0 > latest_moment(&change.fact);
+            if is_late { Verdict::ApprovedLate } else { Verdict::Approved }
         }
-        Some(Derived { decision: Decision::Rejected | Decision::Cancelled | Decision::Expired, .. }) => {
-            Verdict::Rejected
-        }
-        _ if candidate.state.version.status() == TicketStatus::Cancelled => Verdict::Rejected,
+        Some(Derived {
+            decision: Decision::Approved | Decision::Rejected | Decision::Cancelled | Decision::Expired,
+            ..
+        }) => Verdict::Rejected,
+        _ if history.last.version.status() == TicketStatus::Cancelled => Verdict::Rejected,
         _ => Verdict::Pending,
     };
-    let decided = matches!(verdict, Verdict::Approved | Verdict::ApprovedLate | Verdict::ApprovedRecordedLate);
+    let decided = matches!(verdict, Verdict::Approved | Verdict::ApprovedLate);
     Judgement { verdict, decision, order_on_sources_word: backfill && decided }
 }
 
-/// The decision that completed the approval of a ticket that is approved, and not cancelled.
-fn approved_by(ticket: &TicketState) -> Option<Evidence> {
-    match final_decision(ticket) {
-        Some(Derived { decision: Decision::Approved, completed_by }) if ticket.cancelled.is_none() => completed_by,
-        _ => None,
+/// What a version of a ticket is for, against a change: nothing where it covers it.
+fn fit(
+    change: &Change<'_>,
+    candidate: &Candidate<'_>,
+    (ticket, beneficiary): (&TicketState, &BTreeSet<EntityId>),
+    limits: LimitsOf,
+) -> Result<(), Verdict> {
+    let is_about_somebody = kind_group(change.fact.fact.kind()) != Group::Entitlement;
+    let is_for_somebody = !change.beneficiary.is_empty() && !beneficiary.is_empty();
+    if is_about_somebody && is_for_somebody && !is_same(change, beneficiary) {
+        return Err(Verdict::OtherBeneficiary);
     }
-}
-
-/// What the approvals come to; where none is recorded, what the source itself says.
-pub fn final_decision(ticket: &TicketState) -> Option<Derived> {
-    derive(ticket).or_else(|| {
-        let decision = ticket.version.source_decision();
-        (decision != Decision::Unspecified).then_some(Derived { decision, completed_by: ticket.source_decided })
-    })
+    let limits = |item: Option<&AccessItem>| limits(candidate.history, ticket, item);
+    match standing(change, ticket, beneficiary, limits) {
+        Standing::OtherTime => Err(Verdict::OutOfWindow),
+        Standing::OtherAccess => Err(Verdict::OutOfScope),
+        Standing::Covered if ticket.items.is_empty() || is_about_somebody && !is_for_somebody => {
+            Err(Verdict::ApprovedUnspecific)
+        }
+        Standing::Covered => Ok(()),
+    }
 }
 
 /// Whether a ticket is for the one whose access changed. Within one system the accounts decide: an identifier that both
 /// share says nothing where it meant another account when the ticket was opened.
-fn is_same(change: &Change<'_>, candidate: &Candidate<'_>) -> bool {
+fn is_same(change: &Change<'_>, beneficiary: &BTreeSet<EntityId>) -> bool {
     let subject: Vec<EntityId> =
         change.fact.fact.subject.iter().flat_map(|subject| named(subject, change.fact.source)).collect();
-    if subject.iter().any(|one| has_place(one) && candidate.beneficiary.contains(one)) {
+    if subject.iter().any(|one| has_place(one) && beneficiary.contains(one)) {
         return true;
     }
-    let places: BTreeSet<_> = candidate.beneficiary.iter().filter(|one| has_place(one)).map(place).collect();
+    let places: BTreeSet<_> = beneficiary.iter().filter(|one| has_place(one)).map(place).collect();
     let known_there = |one: &EntityId| has_place(one) && places.contains(&place(one));
     if subject.iter().any(known_there) {
         return false;
     }
     let by_account = change.beneficiary.iter().any(known_there);
-    let mut shared = change.beneficiary.intersection(candidate.beneficiary);
+    let mut shared = change.beneficiary.intersection(beneficiary);
     shared.any(|one| has_place(one) || !by_account)
 }
 
@@ -215,7 +229,8 @@ fn has_place(entity: &EntityId) -> bool {
 }
 
 /// What a ticket that is for the right beneficiary says about a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The better comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Standing {
     Covered,
     OtherTime,
@@ -226,51 +241,85 @@ enum Standing {
 /// particular has its own time only.
 fn standing(
     change: &Change<'_>,
-    candidate: &Candidate<'_>,
-    limits: fn(&Candidate<'_>, Option<&AccessItem>) -> Limits,
+    ticket: &TicketState,
+    beneficiary: &BTreeSet<EntityId>,
+    limits: impl Fn(Option<&AccessItem>) -> Limits,
 ) -> Standing {
     let moment = change.fact.evidence.occurred_at().0;
-    let in_time = |item| if limits(candidate, item).hold(moment) { Standing::Covered } else { Standing::OtherTime };
-    let items = candidate.items();
-    if items.is_empty() {
+    let in_time =
+        |item: Option<&AccessItem>| if limits(item).hold(moment) { Standing::Covered } else { Standing::OtherTime };
+    if ticket.items.is_empty() {
         return in_time(None);
     }
-    let asked_for = asked_for(change, items);
-    let standings: Vec<Standing> = asked_for.map(|asked| in_time(Some(&asked.item))).collect();
-    match standings.as_slice() {
-        [] => Standing::OtherAccess,
-        some if some.contains(&Standing::Covered) => Standing::Covered,
-        _ => Standing::OtherTime,
+    let fact = change.fact.fact;
+    let over = |asked: &ItemState, wanted: AccessOperation, targets: &Targets| {
+        // Access that was asked for up to a moment is also approved to be taken away then.
+        let is_end = asked.item.operation() == AccessOperation::Add && wanted == AccessOperation::Remove;
+        let ended = |until| Moment::of(until).plus_seconds(-CLOCK_TOLERANCE_SECONDS) <= moment;
+        match asked.item.operation() == wanted {
+            _ if !targets.are_asked_for(asked) => Standing::OtherAccess,
+            true => in_time(Some(&asked.item)),
+            false if is_end && asked.item.until.as_ref().is_some_and(ended) => Standing::Covered,
+            false => Standing::OtherAccess,
+        }
+    };
+    let best = |wanted, targets: &Targets| {
+        ticket.items.iter().map(|asked| over(asked, wanted, targets)).min().unwrap_or(Standing::OtherAccess)
+    };
+    let source = change.fact.source;
+    let Some(Detail::Entitlement(detail)) = &fact.detail else {
+        let operation = if takes_access(fact) { AccessOperation::Remove } else { AccessOperation::Add };
+        return best(operation, &Targets::of(fact.object.as_ref(), source));
+    };
+    // What an entitlement comes to mean: the ticket is about this entitlement, and asks for all that it gains and loses.
+    let own = Targets::of(fact.object.as_ref(), source);
+    let is_about_it = ticket.items.iter().any(|asked| own.are_named_by(asked))
+        || beneficiary.iter().any(|entity| own.names.contains(&entity.to_string()));
+    let gained = detail.implies_added.iter().map(|gained| (AccessOperation::Add, gained));
+    let lost = detail.implies_removed.iter().map(|lost| (AccessOperation::Remove, lost));
+    let changed = gained.chain(lost).map(|(operation, target)| best(operation, &Targets::of(Some(target), source)));
+    match changed.max() {
+        Some(worst) if is_about_it => worst,
+        _ => Standing::OtherAccess,
     }
 }
 
-/// The items that ask for what the change did.
-fn asked_for<'i>(change: &Change<'_>, items: &'i [ItemState]) -> impl Iterator<Item = &'i ItemState> {
-    let FactAt { fact, source, .. } = change.fact;
-    let operation = if takes_access(fact) { AccessOperation::Remove } else { AccessOperation::Add };
-    let mut changed: Vec<&Ref> = fact.object.iter().collect();
-    if let Some(Detail::Entitlement(detail)) = &fact.detail {
-        changed.extend(detail.implies_added.iter().chain(&detail.implies_removed));
-    }
-    let mut targets: BTreeSet<String> = BTreeSet::new();
-    let mut types: BTreeSet<String> = BTreeSet::new();
-    for object in changed {
-        // A name counts as the id does, since a ticket may know nothing else.
-        let names = object.tokens.iter().filter_map(|token| Token::from_slice(token).ok());
-        let names = names.map(|token| EntityId::identifier(&token));
-        targets.extend(named(object, source).into_iter().chain(names).map(|entity| entity.to_string()));
-        let system = if object.system.is_empty() { &source.system } else { &object.system };
-        types.extend(object.id.split_once('/').map(|(target_type, _)| format!("{system}:{target_type}")));
-    }
-    if fact.object.is_none() {
-        types.insert(format!("{}:account", source.system));
-    }
-    items.iter().filter(move |asked| {
-        let by_target = asked.targets.iter().any(|target| targets.contains(target));
-        let any_of_type = asked.targets.is_empty() && types.contains(&asked.item.target_type);
-        asked.item.operation() == operation && (by_target || any_of_type)
-    })
+/// What an item of a ticket may call the object of a change.
+struct Targets {
+    /// Its id, and its names: a ticket may know nothing else.
+    names: BTreeSet<String>,
+    /// The type of thing that it is, with its system.
+    target_type: Option<String>,
 }
+
+impl Targets {
+    /// Without an object, the change is about an account of the source.
+    fn of(object: Option<&Ref>, source: &Source) -> Self {
+        let Some(object) = object else {
+            return Self { names: BTreeSet::new(), target_type: Some(format!("{}:account", source.system)) };
+        };
+        let tokens = object.tokens.iter().filter_map(|token| Token::from_slice(token).ok());
+        let tokens = tokens.map(|token| EntityId::identifier(&token));
+        let system = if object.system.is_empty() { &source.system } else { &object.system };
+        Self {
+            names: named(object, source).into_iter().chain(tokens).map(|entity| entity.to_string()).collect(),
+            target_type: object.id.split_once('/').map(|(target_type, _)| format!("{system}:{target_type}")),
+        }
+    }
+
+    fn are_named_by(&self, asked: &ItemState) -> bool {
+        asked.targets.iter().any(|target| self.names.contains(target))
+    }
+
+    /// Whether an item asks for this very thing, or for any of its type.
+    fn are_asked_for(&self, asked: &ItemState) -> bool {
+        let any_of_type = asked.targets.is_empty() && self.target_type.as_ref() == Some(&asked.item.target_type);
+        self.are_named_by(asked) || any_of_type
+    }
+}
+
+/// The limits of a ticket, for one of its items.
+type LimitsOf = fn(&TicketHistory, &TicketState, Option<&AccessItem>) -> Limits;
 
 /// The time that a ticket is for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -281,45 +330,34 @@ struct Limits {
 
 impl Limits {
     /// What ticket and item say themselves: the narrower one holds.
-    fn own(candidate: &Candidate<'_>, item: Option<&AccessItem>) -> Self {
-        let version = &candidate.then().version;
+    fn own(ticket: &TicketState, item: Option<&AccessItem>) -> Self {
+        let version = &ticket.version;
         let starts = version.window_start.iter().chain(item.and_then(|item| item.from.as_ref()));
         let ends = version.window_end.iter().chain(item.and_then(|item| item.until.as_ref()));
         Self { start: starts.map(Moment::of).max(), end: ends.map(Moment::of).min() }
     }
 
     /// Of a ticket that the change names: its own; one without an end of its own ends 14 days after it was closed.
-    fn explicit(candidate: &Candidate<'_>, item: Option<&AccessItem>) -> Self {
-        let own = Self::own(candidate, item);
-        let closed = candidate.then().closed.as_ref().map(|closed| closed.occurred_at().0);
-        let stale = || closed.map(|closed| closed.max(decided_at(candidate)).plus_seconds(WINDOW_SECONDS));
+    fn explicit(history: &TicketHistory, ticket: &TicketState, item: Option<&AccessItem>) -> Self {
+        let own = Self::own(ticket, item);
+        let closed = history.at_change().closed.as_ref().map(|closed| closed.occurred_at().0);
+        let stale = || closed.map(|closed| closed.max(history.decided_at()).plus_seconds(WINDOW_SECONDS));
         Self { end: own.end.or_else(stale), ..own }
     }
 
     /// Of a ticket that the change does not name: its own; or else from its opening until 14 days after its decision.
-    fn window(candidate: &Candidate<'_>, item: Option<&AccessItem>) -> Self {
-        let own = Self::own(candidate, item);
-        let covered = decided_at(candidate).plus_seconds(WINDOW_SECONDS);
-        let end = match candidate.then().version.window_end {
+    fn window(history: &TicketHistory, ticket: &TicketState, item: Option<&AccessItem>) -> Self {
+        let own = Self::own(ticket, item);
+        let covered = history.decided_at().plus_seconds(WINDOW_SECONDS);
+        let end = match ticket.version.window_end {
             Some(_) => own.end,
             None => Some(own.end.map_or(covered, |end| end.min(covered))),
         };
-        Self { start: own.start.or(Some(opened_at(candidate.state))), end }
+        Self { start: own.start.or(Some(history.opened_at())), end }
     }
 
     fn hold(&self, moment: Moment) -> bool {
         self.start.is_none_or(|start| start.plus_seconds(-CLOCK_TOLERANCE_SECONDS) <= moment)
             && self.end.is_none_or(|end| moment <= end.plus_seconds(CLOCK_TOLERANCE_SECONDS))
     }
-}
-
-/// When a ticket was opened; where nothing says so, when it was last changed.
-fn opened_at(ticket: &TicketState) -> Moment {
-    ticket.opened.as_ref().unwrap_or(&ticket.evidence).occurred_at().0
-}
-
-/// When a ticket was decided; where nothing says so, when it was opened.
-fn decided_at(candidate: &Candidate<'_>) -> Moment {
-    let by = final_decision(candidate.state).and_then(|derived| derived.completed_by);
-    by.map_or_else(|| opened_at(candidate.state), |by| by.occurred_at().0)
 }

@@ -310,7 +310,12 @@ fn apply_ticket(state: &mut State, fact: &FactAt<'_>) {
     let Some(Detail::Ticket(newer)) = &fact.fact.detail else {
         return;
     };
+    let is_new = state.ticket.is_none();
     let ticket = state.ticket.get_or_insert_with(TicketState::default);
+    if fact.fact.confidence() == Confidence::Derived {
+        return apply_derived_opening(ticket, newer, fact, is_new);
+    }
+    ticket.versioned = true;
     let version = &mut ticket.version;
     version.r#type = newer.r#type;
     match fact.fact.kind() {
@@ -321,7 +326,7 @@ fn apply_ticket(state: &mut State, fact: &FactAt<'_>) {
     }
     let since = |is_so: bool, held: Option<Evidence>| is_so.then(|| held.unwrap_or(fact.evidence));
     ticket.cancelled = since(version.status() == TicketStatus::Cancelled, ticket.cancelled);
-    ticket.closed = since(version.status() == TicketStatus::Closed, ticket.closed);
+    ticket.closed = since(matches!(version.status(), TicketStatus::Closed | TicketStatus::Resolved), ticket.closed);
     version.window_start = newer.window_start.or(version.window_start);
     version.window_end = newer.window_end.or(version.window_end);
     if newer.source_decision != 0 {
@@ -352,13 +357,39 @@ fn apply_ticket(state: &mut State, fact: &FactAt<'_>) {
     ticket.evidence = fact.evidence;
 }
 
+/// That a ticket was opened, as a connector concluded it from a later version: it says when, and nothing about what the
+/// ticket asked for then.
+fn apply_derived_opening(
+    ticket: &mut TicketState,
+    known: &counterfoil_proto::v1::Ticket,
+    fact: &FactAt<'_>,
+    is_new: bool,
+) {
+    if fact.fact.kind() == FactKind::TicketOpened {
+        ticket.opened = ticket.opened.or(Some(fact.evidence));
+    }
+    if ticket.versioned {
+        return;
+    }
+    ticket.version.r#type = known.r#type;
+    ticket.version.status = known.status;
+    if known.requester.is_some() {
+        ticket.requester = key(&known.requester, fact);
+    }
+    if is_new {
+        ticket.evidence = fact.evidence;
+    }
+}
+
 fn apply_approval(state: &mut State, fact: &FactAt<'_>) {
     let Some(Detail::Approval(detail)) = &fact.fact.detail else {
         return;
     };
     let ticket = state.ticket.get_or_insert_with(TicketState::default);
     let approver = key(&detail.approver, fact);
-    let row = if detail.id.is_empty() { format!("{} {approver}", detail.level) } else { detail.id.clone() };
+    // Without an id of its own a row is known by its approver; who decided is one, where nobody else is named.
+    let asked = if approver.is_empty() { key(&fact.fact.actor, fact) } else { approver.clone() };
+    let row = if detail.id.is_empty() { format!("{} {asked}", detail.level) } else { detail.id.clone() };
     let decision = match fact.fact.kind() {
         FactKind::ApprovalGranted => Decision::Approved,
         FactKind::ApprovalRejected => Decision::Rejected,
@@ -393,9 +424,12 @@ fn apply_approval(state: &mut State, fact: &FactAt<'_>) {
             approval.approver = held.approver;
         }
         // A row that is delivered again with the same decision was decided when it was first.
-        let same_person = approval.decided_by.is_empty() || approval.decided_by == held.decided_by;
-        if approval.decision == held.decision && same_person {
-            (approval.decided_by, approval.evidence) = (held.decided_by, held.evidence);
+        let both = [&approval.decided_by, &held.decided_by];
+        if approval.decision == held.decision && (both.contains(&&String::new()) || both[0] == both[1]) {
+            approval.evidence = held.evidence;
+            if approval.decided_by.is_empty() {
+                approval.decided_by = held.decided_by;
+            }
         }
     }
     ticket.approvals.insert(row, approval);

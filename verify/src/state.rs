@@ -212,9 +212,12 @@ pub struct TicketState {
     /// Since when it is cancelled, where it is.
     #[prost(message, optional, tag = "10")]
     pub cancelled: Option<Evidence>,
-    /// Since when it is closed, where it is.
+    /// Since when it is closed or resolved, where it is.
     #[prost(message, optional, tag = "11")]
     pub closed: Option<Evidence>,
+    /// A version of it is recorded, and not only that it was opened, or its approvals.
+    #[prost(bool, tag = "12")]
+    pub versioned: bool,
 }
 
 /// One access that a ticket asks for.

@@ -9,13 +9,15 @@ use counterfoil_proto::v1::{
     AccessItem, AccessOperation, Correlation, Decision, Delivery, Entitlement, EntityKind, Fact, FactKind, Precision,
     Ref, Ticket, TicketStatus, Time, Verdict, fact::Detail,
 };
+use counterfoil_verify::approval::final_decision;
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::link::{
-    CLOCK_TOLERANCE_SECONDS, Candidate, Change, Judgement, WINDOW_SECONDS, explicit_tickets, final_decision,
-    judge_explicit, judge_window, named_beneficiary,
+    CLOCK_TOLERANCE_SECONDS, Candidate, Change, Judgement, WINDOW_SECONDS, explicit_tickets, in_order, judge_explicit,
+    judge_window,
 };
 use counterfoil_verify::replay::{FactAt, facts_of};
 use counterfoil_verify::state::{ApprovalState, Evidence, ItemState, TicketState};
+use counterfoil_verify::ticket::TicketHistory;
 use support::*;
 
 const U1: &str = "account:okta:acme:u1";
@@ -78,8 +80,20 @@ fn judge_at<T>(
     let fact: FactAt<'_> = facts_of(&record).next().unwrap();
     let beneficiary = if fact.fact.subject.is_some() { entities(&[U1, ID1]) } else { BTreeSet::new() };
     let change = Change { fact, delivery: deliveries.0, beneficiary: &beneficiary };
-    let names: Vec<&str> = named_beneficiary(ticket, at_change).iter().map(String::as_str).collect();
-    let candidate = Candidate { state: ticket, at_change, beneficiary: &entities(&names), delivery: deliveries.1 };
+    let history = TicketHistory {
+        last: ticket.clone(),
+        around: [at_change.cloned(), None, None],
+        when_approved: None,
+        when_changed: at_change.cloned(),
+    };
+    let [beneficiary, edited_beneficiary] = [history.approved(), history.at_change()]
+        .map(|version| entities(&version.beneficiary.iter().map(String::as_str).collect::<Vec<_>>()));
+    let candidate = Candidate {
+        history: &history,
+        beneficiary: &beneficiary,
+        edited_beneficiary: &edited_beneficiary,
+        delivery: deliveries.1,
+    };
     judge(&change, &candidate)
 }
 
@@ -114,7 +128,11 @@ fn verdicts_on_a_change_that_names_its_ticket() {
             Verdict::ApprovedLate,
         ),
         ("late and recorded late", |t| set(t, row(Decision::Approved, 60, CHANGED + 61)), Verdict::ApprovedLate),
-        ("recorded later", |t| set(t, row(Decision::Approved, 51, APPROVED)), Verdict::ApprovedRecordedLate),
+        (
+            "recorded later: its order is judged apart",
+            |t| set(t, row(Decision::Approved, 51, APPROVED)),
+            Verdict::Approved,
+        ),
         ("in one record", |t| set(t, row(Decision::Approved, CHANGE_INDEX, APPROVED)), Verdict::Approved),
         ("rejected", |t| set(t, row(Decision::Rejected, 20, APPROVED)), Verdict::Rejected),
         ("cancelled", |t| set(t, row(Decision::Cancelled, 20, APPROVED)), Verdict::Rejected),
@@ -283,14 +301,24 @@ fn the_order_within_a_backfill_rests_on_the_sources_word() {
         (&recorded_later, BACKFILL, Verdict::Approved, true),
         (&recorded_later, mixed, Verdict::ApprovedRecordedLate, false),
         (&recorded_later, (Delivery::Backfill, Delivery::Live), Verdict::ApprovedRecordedLate, false),
-        (&approved(), BACKFILL, Verdict::Approved, true),
-        (&approved(), mixed, Verdict::Approved, false),
         (&late, BACKFILL, Verdict::ApprovedLate, true),
+        (&late, mixed, Verdict::ApprovedLate, false),
         (&pending, BACKFILL, Verdict::Pending, false),
     ] {
-        let judgement = judge(grant_of(group("g1")), ticket, deliveries, judge_explicit);
-        assert_eq!((judgement.verdict, judgement.order_on_sources_word), (verdict, word), "{deliveries:?}");
+        // What was recorded before the change comes to nothing yet, or to another verdict than approved.
+        let not_yet = judge(grant_of(group("g1")), &pending, deliveries, judge_explicit);
+        for then in [None, Some(not_yet)] {
+            let ordered = judge(grant_of(group("g1")), ticket, deliveries, |change, candidate| {
+                in_order(change, candidate, judge_explicit(change, candidate), then)
+            });
+            assert_eq!((ordered.verdict, ordered.order_on_sources_word), (verdict, word), "{deliveries:?}");
+        }
     }
+    let in_time = judge(grant_of(group("g1")), &approved(), mixed, |change, candidate| {
+        let judged = judge_explicit(change, candidate);
+        in_order(change, candidate, judged, Some(judged))
+    });
+    assert_eq!((in_time.verdict, in_time.order_on_sources_word), (Verdict::Approved, false));
 }
 
 #[test]
@@ -510,40 +538,82 @@ fn who_a_ticket_is_for() {
         };
         let state = approved();
         let beneficiary = entities(ticket);
-        let candidate =
-            Candidate { state: &state, at_change: None, beneficiary: &beneficiary, delivery: Delivery::Live };
+        let history = TicketHistory { last: state, ..TicketHistory::default() };
+        let candidate = Candidate {
+            history: &history,
+            beneficiary: &beneficiary,
+            edited_beneficiary: &beneficiary,
+            delivery: Delivery::Live,
+        };
         let verdict = judge_explicit(&change, &candidate).verdict;
         assert_eq!(verdict, if *expected { Verdict::Approved } else { Verdict::OtherBeneficiary }, "{what}");
         assert_eq!(judge_window(&change, &candidate).is_some(), *expected, "{what}");
     }
 }
 
-/// What an entitlement comes to mean is about nobody in particular: a ticket that the change names has to ask for it.
+/// What an entitlement comes to mean is about nobody in particular: a ticket that the change names has to be about this
+/// entitlement, and to ask for all that it gains and loses.
 #[test]
-fn a_changed_entitlement_is_covered_by_its_items() {
-    let role = "entitlement:okta:acme:role/ORG_ADMIN";
-    let gained = reference(EntityKind::Entitlement, "role/ORG_ADMIN");
-    let added = Entitlement { implies_added: vec![gained.clone()], ..Entitlement::default() };
-    let removed = Entitlement { implies_removed: vec![gained], ..Entitlement::default() };
+fn a_changed_entitlement_is_covered_by_all_its_items() {
+    const ROLE: &str = "entitlement:okta:acme:role/ORG_ADMIN";
+    const OTHER: &str = "entitlement:okta:acme:role/OTHER";
     let (add, remove) = (AccessOperation::Add, AccessOperation::Remove);
-    for (detail, operation, target, expected) in [
-        (&added, add, role, Verdict::Approved),
-        (&added, add, G1, Verdict::Approved),
-        (&added, remove, role, Verdict::OutOfScope),
-        (&added, add, "entitlement:okta:acme:role/OTHER", Verdict::OutOfScope),
-        (&removed, remove, role, Verdict::Approved),
-        (&removed, add, role, Verdict::OutOfScope),
-    ] {
-        let detail = Some(Detail::Entitlement(detail.clone()));
+    let role = |id: &str| reference(EntityKind::Entitlement, &format!("role/{id}"));
+    let gains = Entitlement { implies_added: vec![role("ORG_ADMIN")], ..Entitlement::default() };
+    let loses = Entitlement { implies_removed: vec![role("ORG_ADMIN")], ..Entitlement::default() };
+    let swaps = Entitlement { implies_removed: vec![role("OTHER")], ..gains.clone() };
+    type Asked<'a> = &'a [(AccessOperation, &'a str)];
+    let cases: &[(&str, &Entitlement, Asked<'_>, Option<&str>, Verdict)] = &[
+        ("the role and the group", &gains, &[(add, ROLE), (add, G1)], None, Verdict::Approved),
+        ("the role, for the group", &gains, &[(add, ROLE)], Some(G1), Verdict::Approved),
+        ("the role, for somebody", &gains, &[(add, ROLE)], Some(U1), Verdict::OutOfScope),
+        ("the role, for nobody", &gains, &[(add, ROLE)], None, Verdict::OutOfScope),
+        ("membership in the group", &gains, &[(add, G1)], Some(U1), Verdict::OutOfScope),
+        ("another role", &gains, &[(add, OTHER)], Some(G1), Verdict::OutOfScope),
+        ("the opposite", &gains, &[(remove, ROLE)], Some(G1), Verdict::OutOfScope),
+        ("its removal", &loses, &[(remove, ROLE)], Some(G1), Verdict::Approved),
+        ("the opposite of its removal", &loses, &[(add, ROLE)], Some(G1), Verdict::OutOfScope),
+        ("half of a swap", &swaps, &[(add, ROLE)], Some(G1), Verdict::OutOfScope),
+        ("a swap", &swaps, &[(add, ROLE), (remove, OTHER)], Some(G1), Verdict::Approved),
+    ];
+    for (what, detail, asked, beneficiary, expected) in cases {
+        let detail = Some(Detail::Entitlement((*detail).clone()));
         let fact = Fact { object: Some(group("g1")), detail, ..fact(FactKind::EntitlementChanged, CHANGED) };
         let mut ticket = approved();
-        ticket.items[0].item.set_operation(operation);
-        ticket.items[0].targets = vec![target.into()];
-        for beneficiary in [vec![], vec![U1.to_owned()]] {
-            ticket.beneficiary = beneficiary;
-            let judged = judge(fact.clone(), &ticket, LIVE, judge_explicit);
-            assert_eq!(judged.verdict, expected, "{operation:?} {target}");
-            assert_eq!(judge(fact.clone(), &ticket, LIVE, judge_window), None, "nobody: only a name links it");
-        }
+        ticket.beneficiary = beneficiary.iter().map(|one| (*one).to_owned()).collect();
+        let item = |(operation, target): &(AccessOperation, &str)| ItemState {
+            item: AccessItem { operation: (*operation).into(), ..AccessItem::default() },
+            targets: vec![(*target).to_owned()],
+        };
+        ticket.items = asked.iter().map(item).collect();
+        assert_eq!(judge(fact.clone(), &ticket, LIVE, judge_explicit).verdict, *expected, "{what}");
     }
+}
+
+/// Access that was asked for up to a moment is also approved to be taken away then, and not before.
+#[test]
+fn the_end_of_access_is_approved_with_it() {
+    let mut ticket = approved();
+    ticket.items[0].item.until = Some(time(CHANGED));
+    for (seconds, expected) in
+        [(CHANGED - 61, Verdict::OutOfScope), (CHANGED - 60, Verdict::Approved), (CHANGED + 99_999, Verdict::Approved)]
+    {
+        let removed =
+            Fact { subject: Some(account("u1")), object: Some(group("g1")), ..fact(FactKind::GrantRemoved, seconds) };
+        assert_eq!(judge(removed, &ticket, LIVE, judge_explicit).verdict, expected, "{seconds}");
+    }
+    ticket.items[0].item.until = None;
+    let removed =
+        Fact { subject: Some(account("u1")), object: Some(group("g1")), ..fact(FactKind::GrantRemoved, CHANGED) };
+    assert_eq!(judge(removed, &ticket, LIVE, judge_explicit).verdict, Verdict::OutOfScope);
+}
+
+#[test]
+fn whoever_it_is_for_has_to_be_known() {
+    // A credential without an owner: nobody knows for whom the ticket was.
+    let created = Fact { object: Some(credential("c1")), ..fact(FactKind::CredentialCreated, CHANGED) };
+    let mut ticket = approved();
+    ticket.items[0].targets = vec!["credential:okta:acme:api_token/c1".into()];
+    assert_eq!(judge(created.clone(), &ticket, LIVE, judge_explicit).verdict, Verdict::ApprovedUnspecific);
+    assert_eq!(judge(created, &ticket, LIVE, judge_window), None);
 }

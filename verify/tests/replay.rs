@@ -6,9 +6,9 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use counterfoil_proto::v1::{
-    Account, AccountStatus, Approval, Authentication, Credential, CredentialStatus, Decision, Entitlement, EntityKind,
-    Fact, FactKind, Grant, Lifecycle, Outcome, Ownership, Precision, Provenance, Record, Ref, Snapshot, Ticket,
-    TicketStatus, Time, fact::Detail, record::Body,
+    Account, AccountStatus, Approval, Authentication, Confidence, Credential, CredentialStatus, Decision, Entitlement,
+    EntityKind, Fact, FactKind, Grant, Lifecycle, Outcome, Ownership, Precision, Provenance, Record, Ref, Snapshot,
+    Ticket, TicketStatus, Time, fact::Detail, record::Body,
 };
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::fact::entity_set;
@@ -349,7 +349,26 @@ fn naive_credential(state: &mut State, fact: &Fact, evidence: Evidence, id: &str
 
 fn naive_ticket(state: &mut State, fact: &Fact, evidence: Evidence) {
     let Some(Detail::Ticket(new)) = &fact.detail else { return };
+    let is_new = state.ticket.is_none();
     let mut ticket = state.ticket.take().unwrap_or_default();
+    if fact.kind() == FactKind::TicketOpened && ticket.opened.is_none() {
+        ticket.opened = Some(evidence);
+    }
+    // What a connector concluded says when the ticket was opened, and is no version of it.
+    if fact.confidence() == Confidence::Derived {
+        if !ticket.versioned {
+            (ticket.version.r#type, ticket.version.status) = (new.r#type, new.status);
+            if new.requester.is_some() {
+                ticket.requester = text(&new.requester);
+            }
+            if is_new {
+                ticket.evidence = evidence;
+            }
+        }
+        state.ticket = Some(ticket);
+        return;
+    }
+    ticket.versioned = true;
     let old = ticket.version.clone();
     let closed = match fact.kind() {
         FactKind::TicketClosed => TicketStatus::Closed as i32,
@@ -366,12 +385,13 @@ fn naive_ticket(state: &mut State, fact: &Fact, evidence: Evidence) {
         source_decision: newest(new.source_decision, old.source_decision),
         ..Ticket::default()
     };
-    for (status, since) in
-        [(TicketStatus::Cancelled as i32, &mut ticket.cancelled), (TicketStatus::Closed as i32, &mut ticket.closed)]
+    let ended = [TicketStatus::Closed as i32, TicketStatus::Resolved as i32];
+    for (statuses, since) in
+        [(&[TicketStatus::Cancelled as i32][..], &mut ticket.cancelled), (&ended[..], &mut ticket.closed)]
     {
-        if ticket.version.status != status {
+        if !statuses.contains(&ticket.version.status) {
             *since = None;
-        } else if old.status != status {
+        } else if since.is_none() {
             *since = Some(evidence);
         }
     }
@@ -394,9 +414,6 @@ fn naive_ticket(state: &mut State, fact: &Fact, evidence: Evidence) {
         };
         ticket.items = new.items.iter().map(item).collect();
     }
-    if fact.kind() == FactKind::TicketOpened && ticket.opened.is_none() {
-        ticket.opened = Some(evidence);
-    }
     ticket.evidence = evidence;
     state.ticket = Some(ticket);
 }
@@ -405,7 +422,8 @@ fn naive_approval(state: &mut State, fact: &Fact, evidence: Evidence) {
     let Some(Detail::Approval(new)) = &fact.detail else { return };
     let mut ticket = state.ticket.take().unwrap_or_default();
     let approver = text(&new.approver);
-    let row = if new.id.is_empty() { format!("{} {approver}", new.level) } else { new.id.clone() };
+    let asked = if approver.is_empty() { text(&fact.actor) } else { approver.clone() };
+    let row = if new.id.is_empty() { format!("{} {asked}", new.level) } else { new.id.clone() };
     let decision = match (fact.kind(), new.source_decision()) {
         (FactKind::ApprovalGranted, _) => Decision::Approved,
         (FactKind::ApprovalRejected, _) => Decision::Rejected,
@@ -419,13 +437,13 @@ fn naive_approval(state: &mut State, fact: &Fact, evidence: Evidence) {
     let decided_by = if is_open { String::new() } else { text(&fact.actor) };
     let is_repeated = ticket.approvals.contains_key(&row)
         && old.decision == decision as i32
-        && (decided_by.is_empty() || decided_by == old.decided_by);
+        && (decided_by.is_empty() || old.decided_by.is_empty() || decided_by == old.decided_by);
     let approval = ApprovalState {
         level: new.level,
         rule: if new.rule == 0 { old.rule } else { new.rule },
         quorum: if new.rule == 0 && ticket.approvals.contains_key(&row) { old.quorum } else { new.quorum },
         approver: if approver.is_empty() { old.approver } else { approver },
-        decided_by: if is_repeated { old.decided_by } else { decided_by },
+        decided_by: if is_repeated && decided_by.is_empty() { old.decided_by } else { decided_by },
         decision: decision.into(),
         evidence: if is_repeated { old.evidence } else { evidence },
     };

@@ -9,13 +9,12 @@ use counterfoil_proto::v1::{
     Decision, Delivery, ExplainChangeResponse, Explanation, LinkRule, LinkedTicket, Record, Verdict,
 };
 use counterfoil_verify::entity::EntityId;
-use counterfoil_verify::fact::{Group, kind_group};
 use counterfoil_verify::link::{
-    Candidate, Change, Judgement, RULE_VERSION, explicit_tickets, judge_explicit, judge_window, latest_moment,
-    named_beneficiary,
+    Candidate, Change, Judgement, RULE_VERSION, explicit_tickets, in_order, judge_explicit, judge_window,
 };
 use counterfoil_verify::replay::{FactAt, facts_of, named};
-use counterfoil_verify::state::{State, TicketState};
+use counterfoil_verify::state::{Evidence, TicketState};
+use counterfoil_verify::ticket::TicketHistory;
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
@@ -48,6 +47,9 @@ pub enum ExplainFilter {
 pub(crate) struct Judged {
     pub(crate) ticket: EntityId,
     pub(crate) state: Option<TicketState>,
+    /// The ticket as the verdict found it: approved around the change, or else as at last.
+    pub(crate) basis: Option<TicketState>,
+    pub(crate) cancelled: Option<Evidence>,
     pub(crate) verdict: Verdict,
     pub(crate) judgement: Option<Judgement>,
     pub(crate) self_approved: bool,
@@ -91,9 +93,7 @@ impl Query<'_> {
             self.explain_fact(&record, &found, size)
         };
         let is_listed = move |explanation: &Result<Explanation>| match (filter, explanation) {
-            (ExplainFilter::Unapproved, Ok(explanation)) => {
-                !matches!(explanation.verdict(), Verdict::Approved | Verdict::ApprovedRecordedLate)
-            }
+            (ExplainFilter::Unapproved, Ok(explanation)) => !is_in_time(explanation.verdict()),
             _ => true,
         };
         Ok(changes::read(&self.view, period.from, period.to, size)?.map(explain).filter(is_listed))
@@ -165,14 +165,10 @@ impl Query<'_> {
         Ok(explanation)
     }
 
-    /// Everyone whose access the change was about; where the fact names nobody, its object stands for itself. What an
-    /// entitlement means is about nobody in particular.
+    /// Everyone whose access the change was about. What an entitlement means is about nobody in particular.
     fn beneficiary(&self, fact: &FactAt<'_>, size: TreeSize) -> Result<Aliases> {
-        if kind_group(fact.fact.kind()) == Group::Entitlement {
-            return Ok(Aliases::default());
-        }
-        let reference = fact.fact.subject.as_ref().or(fact.fact.object.as_ref());
-        let start = reference.map(|reference| named(reference, fact.source)).unwrap_or_default();
+        let subject = fact.fact.subject.as_ref();
+        let start = subject.map(|subject| named(subject, fact.source)).unwrap_or_default();
         self.aliases(start, fact.evidence.occurred_at(), size)
     }
 
@@ -181,63 +177,94 @@ impl Query<'_> {
         named.dedup();
         let mut judged = Vec::new();
         for ticket in &named {
-            judged.push(match self.ticket(ticket, change, size)? {
-                Some(read) => {
-                    let judgement = judge_explicit(change, &read.candidate());
-                    read.judged(ticket, change, judgement, aliases)
-                }
-                None => Judged {
-                    ticket: ticket.clone(),
-                    state: None,
-                    verdict: Verdict::TicketUnknown,
-                    judgement: None,
-                    self_approved: false,
-                    records: BTreeSet::from([change.fact.evidence.index]),
-                },
-            });
+            let judgement = self.judge_one(ticket, LinkRule::Explicit, change, aliases, size)?;
+            judged.push(judgement.unwrap_or_else(|| Judged {
+                ticket: ticket.clone(),
+                state: None,
+                basis: None,
+                cancelled: None,
+                verdict: Verdict::TicketUnknown,
+                judgement: None,
+                self_approved: false,
+                records: BTreeSet::from([change.fact.evidence.index]),
+            }));
         }
         if !named.is_empty() {
             judged.sort_by_key(|one| rank(one.verdict));
             return Ok((LinkRule::Explicit, judged));
         }
         for ticket in &self.tickets_for(aliases, size)? {
-            let Some(read) = self.ticket(ticket, change, size)? else { continue };
-            if let Some(judgement) = judge_window(change, &read.candidate()) {
-                judged.push(read.judged(ticket, change, judgement, aliases));
-            }
+            judged.extend(self.judge_one(ticket, LinkRule::Window, change, aliases, size)?);
         }
-        if judged.iter().any(|one| is_approved(one.verdict)) {
-            judged.retain(|one| is_approved(one.verdict));
+        // What was approved in time leaves no doubt; what was approved late, none beside what never was.
+        for is_preferred in [is_in_time, is_approved] {
+            if judged.iter().any(|one| is_preferred(one.verdict)) {
+                judged.retain(|one| is_preferred(one.verdict));
+            }
         }
         judged.sort_by_key(|one| rank(one.verdict));
         Ok((LinkRule::Window, judged))
     }
 
-    /// A ticket as all its known records leave it, and as it stood at the change; none if they say nothing about it.
-    fn ticket(&self, ticket: &EntityId, change: &Change<'_>, size: TreeSize) -> Result<Option<ReadTicket>> {
-        let changed_at = latest_moment(&change.fact);
-        let mut at_change = None;
-        let mut state = State::default();
-        let mut records = BTreeSet::new();
-        let mut is_backfill = true;
-        let end = OccurredAt(Moment::MAX);
-        for delta in deltas::read(&self.view, &entity_prefix(ticket), FIRST, end, size)? {
-            let (position, delta) = delta?;
-            if position.0.0 > changed_at && at_change.is_none() {
-                at_change = Some(state.ticket.clone());
+    /// What one ticket says about a change; none if it says nothing.
+    fn judge_one(
+        &self,
+        ticket: &EntityId,
+        rule: LinkRule,
+        change: &Change<'_>,
+        aliases: &Aliases,
+        size: TreeSize,
+    ) -> Result<Option<Judged>> {
+        let Some(read) = self.ticket(ticket, change, size)? else { return Ok(None) };
+        let Some(now) = read.judge(rule, change) else { return Ok(None) };
+        let records = read.rests_on(change, aliases);
+        // Whether it was approved by what the ledger knew before the change.
+        let before = TreeSize(change.fact.evidence.index + 1);
+        let is_late = records.last().is_some_and(|last| *last >= before.0);
+        let judgement = match now.verdict == Verdict::Approved && is_late {
+            false => now,
+            true => {
+                let aliases = self.beneficiary(&change.fact, before)?.set();
+                let change = Change { beneficiary: &aliases, ..*change };
+                let then = self.ticket(ticket, &change, before)?.and_then(|read| read.judge(rule, &change));
+                in_order(&change, &read.candidate(), now, then)
             }
-            delta.apply(&mut state, ticket, position);
-            is_backfill &= delta.delivery() == Delivery::Backfill;
-            records.insert(position.1.0);
-        }
-        let delivery = if is_backfill { Delivery::Backfill } else { Delivery::Live };
-        let at_change = at_change.unwrap_or_else(|| state.ticket.clone());
-        let Some(state) = state.ticket else { return Ok(None) };
-        let named = named_beneficiary(&state, at_change.as_ref()).iter().filter_map(|id| id.parse().ok()).collect();
-        let opened = state.opened.as_ref().unwrap_or(&state.evidence).occurred_at();
-        let aliases = self.aliases(named, opened, size)?;
-        let beneficiary = aliases.set();
-        Ok(Some(ReadTicket { state, at_change, aliases, beneficiary, delivery, records }))
+        };
+        Ok(Some(Judged {
+            ticket: ticket.clone(),
+            self_approved: read.is_self_approved(aliases),
+            verdict: judgement.verdict,
+            judgement: Some(judgement),
+            records,
+            basis: Some(read.history.basis().clone()),
+            cancelled: read.history.cancelled(),
+            state: Some(read.history.last),
+        }))
+    }
+
+    /// A ticket as its known records leave it at the moments that count; none if they say nothing about it.
+    fn ticket(&self, ticket: &EntityId, change: &Change<'_>, size: TreeSize) -> Result<Option<ReadTicket>> {
+        let end = OccurredAt(Moment::MAX);
+        let deltas = deltas::read(&self.view, &entity_prefix(ticket), FIRST, end, size)?;
+        let deltas = deltas.collect::<Result<Vec<_>>>()?;
+        let facts: Vec<FactAt<'_>> = deltas.iter().map(|(position, delta)| delta.at(*position)).collect();
+        let Some(history) = TicketHistory::replay(ticket, &facts, &change.fact) else { return Ok(None) };
+        let is_backfill = deltas.iter().all(|(_, delta)| delta.delivery() == Delivery::Backfill);
+        let opened = OccurredAt(history.opened_at());
+        let stands_for = |version: &TicketState| {
+            let named = version.beneficiary.iter().filter_map(|id| id.parse().ok()).collect();
+            self.aliases(named, opened, size)
+        };
+        let aliases = stands_for(history.approved())?;
+        let edited = stands_for(history.at_change())?;
+        Ok(Some(ReadTicket {
+            beneficiary: aliases.set(),
+            edited_beneficiary: edited.set(),
+            aliases,
+            delivery: if is_backfill { Delivery::Backfill } else { Delivery::Live },
+            records: deltas.iter().map(|(position, _)| position.1.0).collect(),
+            history,
+        }))
     }
 
     fn linked_ticket(&self, judged: &Judged) -> Result<LinkedTicket> {
@@ -253,11 +280,11 @@ impl Query<'_> {
 
 /// A ticket and the records that it rests on.
 struct ReadTicket {
-    state: TicketState,
-    at_change: Option<TicketState>,
+    history: TicketHistory,
     /// Everyone who stood for its beneficiary when it was opened.
     aliases: Aliases,
     beneficiary: BTreeSet<EntityId>,
+    edited_beneficiary: BTreeSet<EntityId>,
     delivery: Delivery,
     records: BTreeSet<u64>,
 }
@@ -265,16 +292,24 @@ struct ReadTicket {
 impl ReadTicket {
     fn candidate(&self) -> Candidate<'_> {
         Candidate {
-            state: &self.state,
-            at_change: self.at_change.as_ref(),
+            history: &self.history,
             beneficiary: &self.beneficiary,
+            edited_beneficiary: &self.edited_beneficiary,
             delivery: self.delivery,
+        }
+    }
+
+    fn judge(&self, rule: LinkRule, change: &Change<'_>) -> Option<Judgement> {
+        match rule {
+            LinkRule::Explicit => Some(judge_explicit(change, &self.candidate())),
+            _ => judge_window(change, &self.candidate()),
         }
     }
 
     /// Whether somebody approved it who stands for the one whose access changed, or for the ticket's beneficiary.
     fn is_self_approved(&self, aliases: &Aliases) -> bool {
-        let approved = self.state.approvals.values().filter(|row| row.decision() == Decision::Approved);
+        let rows = self.history.basis().approvals.values();
+        let approved = rows.filter(|row| row.decision() == Decision::Approved);
         let mut deciders = approved.map(|row| if row.decided_by.is_empty() { &row.approver } else { &row.decided_by });
         deciders.any(|decider| {
             let entity = decider.parse::<EntityId>();
@@ -283,18 +318,12 @@ impl ReadTicket {
     }
 
     /// The link rests on the change, on the ticket, and on whatever makes its beneficiary that of the change.
-    fn judged(mut self, ticket: &EntityId, change: &Change<'_>, judgement: Judgement, aliases: &Aliases) -> Judged {
-        self.records.insert(change.fact.evidence.index);
-        self.records.extend(aliases.records(&self.aliases));
-        self.records.extend(self.aliases.records(aliases));
-        Judged {
-            ticket: ticket.clone(),
-            self_approved: self.is_self_approved(aliases),
-            verdict: judgement.verdict,
-            judgement: Some(judgement),
-            records: self.records,
-            state: Some(self.state),
-        }
+    fn rests_on(&self, change: &Change<'_>, aliases: &Aliases) -> BTreeSet<u64> {
+        let mut records = self.records.clone();
+        records.insert(change.fact.evidence.index);
+        records.extend(aliases.records(&self.aliases));
+        records.extend(self.aliases.records(aliases));
+        records
     }
 }
 
@@ -315,8 +344,12 @@ fn overall(rule: LinkRule, judged: &[Judged]) -> Verdict {
     }
 }
 
+fn is_in_time(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Approved | Verdict::ApprovedRecordedLate)
+}
+
 fn is_approved(verdict: Verdict) -> bool {
-    matches!(verdict, Verdict::Approved | Verdict::ApprovedRecordedLate | Verdict::ApprovedLate)
+    is_in_time(verdict) || verdict == Verdict::ApprovedLate
 }
 
 fn rank(verdict: Verdict) -> u8 {
@@ -325,11 +358,12 @@ fn rank(verdict: Verdict) -> u8 {
         Verdict::ApprovedRecordedLate => 1,
         Verdict::ApprovedUnspecific => 2,
         Verdict::ApprovedLate => 3,
-        Verdict::Pending => 4,
-        Verdict::Rejected => 5,
-        Verdict::OutOfWindow => 6,
-        Verdict::OutOfScope => 7,
-        Verdict::OtherBeneficiary => 8,
-        _ => 9,
+        Verdict::EditedAfterApproval => 4,
+        Verdict::Pending => 5,
+        Verdict::Rejected => 6,
+        Verdict::OutOfWindow => 7,
+        Verdict::OutOfScope => 8,
+        Verdict::OtherBeneficiary => 9,
+        _ => 10,
     }
 }

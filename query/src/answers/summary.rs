@@ -47,19 +47,22 @@ impl Query<'_> {
 
     fn about_ticket(&self, judged: &Judged, fact: &FactAt<'_>) -> Result<String> {
         let ticket = judged.ticket.native_id();
-        let approved = match &judged.state {
-            Some(state) => self.approved_by(state)?,
+        let approved = match &judged.basis {
+            Some(basis) => self.approved_by(basis)?,
             None => String::new(),
         };
         let by = judged.judgement.and_then(|judgement| judgement.decision).and_then(|derived| derived.completed_by);
         Ok(match (judged.verdict, by) {
             (Verdict::Approved, _) => format!("Approved{approved} on {ticket} before the change"),
             (Verdict::ApprovedRecordedLate, Some(by)) => {
-                format!("Approved{approved} on {ticket}, recorded {} later than the change", recorded_later(&by, fact))
+                format!("Approved{approved} on {ticket}, recorded {} the change", recorded_later(&by, fact))
             }
             (Verdict::ApprovedLate, Some(by)) => {
                 let late = by.occurred_at().0.seconds - fact.evidence.occurred_at().0.seconds;
                 format!("Approved{approved} on {ticket} only {} after the change", span_text(late))
+            }
+            (Verdict::Rejected, _) if let Some(cancelled) = judged.cancelled => {
+                format!("{ticket} was cancelled at {}", moment_text(cancelled.occurred_at().0))
             }
             (Verdict::Rejected, Some(by)) => {
                 let decision = judged.judgement.and_then(|judgement| judgement.decision);
@@ -71,6 +74,11 @@ impl Query<'_> {
             (Verdict::Pending, _) => format!("{ticket} asks for this, and its approval is not complete"),
             (Verdict::OtherBeneficiary, _) => format!("{ticket}, which the change names, is for somebody else"),
             (Verdict::OutOfScope, _) => format!("{ticket}, which the change names, asks for something else"),
+            (Verdict::EditedAfterApproval, _) => {
+                format!(
+                    "{ticket} was approved{approved} before the change, and covers it only as it was edited afterwards"
+                )
+            }
             (Verdict::OutOfWindow, _) => format!("{ticket}, which the change names, is for another time"),
             (Verdict::ApprovedUnspecific, _) => format!(
                 "{ticket}, which the change names, was approved{approved} before the change, but does not say for whom or for what"
@@ -113,5 +121,8 @@ fn list(judged: &[Judged]) -> String {
 }
 
 fn recorded_later(by: &Evidence, fact: &FactAt<'_>) -> String {
-    span_text(by.recorded_at().0.seconds - fact.evidence.recorded_at().0.seconds)
+    match by.recorded_at().0.seconds - fact.evidence.recorded_at().0.seconds {
+        ..=0 => "after".to_owned(),
+        seconds => format!("{} later than", span_text(seconds)),
+    }
 }

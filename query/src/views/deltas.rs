@@ -80,10 +80,14 @@ impl Delta {
         Self::decode(bytes).map_err(|_| view.damaged("a delta cannot be read"))
     }
 
+    /// The fact at its place.
+    pub(crate) fn at(&self, position: Position) -> FactAt<'_> {
+        FactAt { fact: &self.fact, source: &self.source, evidence: self.evidence(position) }
+    }
+
     /// Applies it to the state of `entity`.
     pub(crate) fn apply(&self, state: &mut State, entity: &EntityId, position: Position) {
-        let evidence = self.evidence(position);
-        apply(state, entity, &FactAt { fact: &self.fact, source: &self.source, evidence });
+        apply(state, entity, &self.at(position));
     }
 
     /// Its place and both its times.

@@ -1,0 +1,108 @@
+//! A ticket at the moments that count for one change.
+//!
+//! Owns which version of a ticket counts: what was approved is what the ticket said when its approval was complete, and
+//! whether it was approved in time is what its approvals came to when the change happened. What happens to it later can
+//! give a late approval at best. It never judges a change (`link` does).
+
+use counterfoil_proto::v1::Decision;
+
+use crate::approval::{Derived, final_decision};
+use crate::entity::EntityId;
+use crate::link::{CLOCK_TOLERANCE_SECONDS, latest_moment};
+use crate::replay::{FactAt, apply};
+use crate::state::{Evidence, State, TicketState};
+use crate::time::Moment;
+
+/// A ticket as replayed to several moments.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TicketHistory {
+    /// As all its known facts leave it.
+    pub last: TicketState,
+    /// At the change; and as much earlier, and as much later, as the clocks of two systems may differ. None where it
+    /// had no fact by then.
+    pub around: [Option<TicketState>; 3],
+    /// What it said when the approval was complete that its basis has; where no version of then is recorded, the first
+    /// version after it.
+    pub when_approved: Option<TicketState>,
+    /// What it said when the change happened; where no version of then is recorded, the first version after it.
+    pub when_changed: Option<TicketState>,
+}
+
+impl TicketHistory {
+    /// Replays the facts of a ticket, which come in the order of [`Evidence::order`]; none where none is about it.
+    pub fn replay(ticket: &EntityId, facts: &[FactAt<'_>], change: &FactAt<'_>) -> Option<Self> {
+        let at = change.evidence.occurred_at().0;
+        let upto = |moment: Moment| replay(ticket, facts, |by| by.occurred_at().0 <= moment);
+        let last = replay(ticket, facts, |_| true)?;
+        let around = [at, at.plus_seconds(-CLOCK_TOLERANCE_SECONDS), latest_moment(change)].map(upto);
+        let mut history = Self { last, around, when_approved: None, when_changed: None };
+        let said_by = |is_then: &dyn Fn(&Evidence) -> bool| {
+            let then = replay(ticket, facts, is_then).filter(|then| then.versioned);
+            then.or_else(|| first_version(ticket, facts))
+        };
+        history.when_changed = said_by(&|by| by.occurred_at().0 <= at);
+        if let Some(Derived { decision: Decision::Approved, completed_by: Some(completed_by) }) =
+            final_decision(history.basis())
+        {
+            history.when_approved = said_by(&|by| by.order() <= completed_by.order());
+        }
+        Some(history)
+    }
+
+    /// The ticket as it was approved around the change, if it was.
+    pub fn approved_then(&self) -> Option<&TicketState> {
+        self.around.iter().flatten().find(|then| {
+            let decision = final_decision(then).map(|derived| derived.decision);
+            decision == Some(Decision::Approved) && then.cancelled.is_none()
+        })
+    }
+
+    /// The state that a verdict on its approval rests on: the one approved around the change, or else the last.
+    pub fn basis(&self) -> &TicketState {
+        self.approved_then().unwrap_or(&self.last)
+    }
+
+    /// What was approved; of a ticket that is not, what it asked for at the change.
+    pub fn approved(&self) -> &TicketState {
+        self.when_approved.as_ref().unwrap_or_else(|| self.at_change())
+    }
+
+    /// What it asked for when the change happened.
+    pub fn at_change(&self) -> &TicketState {
+        self.when_changed.as_ref().unwrap_or(&self.last)
+    }
+
+    /// Since when it was cancelled, around the change or at last.
+    pub fn cancelled(&self) -> Option<Evidence> {
+        self.around.iter().flatten().chain([&self.last]).find_map(|then| then.cancelled)
+    }
+
+    /// When it was opened; where nothing says so, when it was last changed.
+    pub fn opened_at(&self) -> Moment {
+        self.last.opened.as_ref().unwrap_or(&self.last.evidence).occurred_at().0
+    }
+
+    /// When the decision fell that counts; where nothing says so, when it was opened.
+    pub fn decided_at(&self) -> Moment {
+        let by = final_decision(self.basis()).and_then(|derived| derived.completed_by);
+        by.map_or_else(|| self.opened_at(), |by| by.occurred_at().0)
+    }
+}
+
+fn replay(ticket: &EntityId, facts: &[FactAt<'_>], counts: impl Fn(&Evidence) -> bool) -> Option<TicketState> {
+    let mut state = State::default();
+    facts.iter().filter(|fact| counts(&fact.evidence)).for_each(|fact| apply(&mut state, ticket, fact));
+    state.ticket
+}
+
+/// The ticket at the first version of it that is recorded as such.
+fn first_version(ticket: &EntityId, facts: &[FactAt<'_>]) -> Option<TicketState> {
+    let mut state = State::default();
+    for fact in facts {
+        apply(&mut state, ticket, fact);
+        if state.ticket.as_ref().is_some_and(|ticket| ticket.versioned) {
+            return state.ticket;
+        }
+    }
+    None
+}
