@@ -59,7 +59,11 @@ impl Query<'_> {
             }
             (Verdict::ApprovedLate, Some(by)) => {
                 let late = by.occurred_at().0.seconds - fact.evidence.occurred_at().0.seconds;
-                format!("Approved{approved} on {ticket} only {} after the change", span_text(late))
+                match late {
+                    // The last decision came before the change, and what made it suffice came after.
+                    ..=0 => format!("Approved{approved} on {ticket}, complete only after the change"),
+                    late => format!("Approved{approved} on {ticket} only {} after the change", span_text(late)),
+                }
             }
             (Verdict::Rejected, _) if let Some(cancelled) = judged.cancelled => {
                 format!("{ticket} was cancelled at {}", moment_text(cancelled.occurred_at().0))
