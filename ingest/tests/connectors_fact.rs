@@ -6,7 +6,7 @@
 mod support;
 
 use counterfoil_ingest::connectors::{self, EventId};
-use counterfoil_proto::v1::{EntityKind, FactKind, IdentityType, Mapping, RejectReason};
+use counterfoil_proto::v1::{Confidence, EntityKind, FactKind, IdentityType, Mapping, RejectReason};
 use support::{lines, read, read_all, reject, values};
 
 fn document(facts: &str) -> String {
@@ -112,8 +112,12 @@ fn every_kind_of_fact_can_be_said() {
             _ if name == "identity.linked" || name == "snapshot.begin" || name == "snapshot.end" => "x1",
             _ => "role/admin",
         };
-        let effect = if name == "policy.decision" { r#","effect":"allow""# } else { "" };
-        let rest = format!(r#""kind":"{name}","subject":{JANE},"object":{{"id":"{object}"}}{effect}"#);
+        let more = match name.split('.').next().unwrap() {
+            "policy" => r#","effect":"allow""#,
+            "approval" => r#","approver":{"id":"u3"}"#,
+            _ => "",
+        };
+        let rest = format!(r#""kind":"{name}","subject":{JANE},"object":{{"id":"{object}"}}{more}"#);
         let reading = read("fact", &fact(&rest));
         assert_eq!(reading.facts[0].kind(), kind, "{name}");
     }
@@ -216,6 +220,47 @@ fn whatever_is_wrong_is_named() {
     check("[1]", RejectReason::NotAnEvent, "object");
 }
 
+/// What is seen in a listing changes nothing: whoever says so of a change would have it disregarded.
+#[test]
+fn only_listings_are_snapshots() {
+    for number in 1..=52 {
+        let kind = FactKind::try_from(number).unwrap();
+        let name = kind.as_str_name().trim_start_matches("FACT_KIND_").to_lowercase().replacen('_', ".", 1);
+        let rest = format!(
+            r#""kind":"{name}","confidence":"snapshot","subject":{JANE},"object":{{"kind":"account","id":"x1"}}"#
+        );
+        if name.starts_with("snapshot.") {
+            assert_eq!(read("fact", &fact(&rest)).facts[0].confidence(), Confidence::Snapshot);
+        } else {
+            check(&fact(&rest), RejectReason::FieldInvalid, "explicit or derived: only the kinds snapshot.*");
+            check(&fact(&rest), RejectReason::FieldInvalid, "facts[0].confidence, got");
+        }
+    }
+    let grant = r#""kind":"grant.added","subject":{"id":"u"},"object":{"id":"role/a"},"confidence""#;
+    for (said, confidence) in [("explicit", Confidence::Explicit), ("derived", Confidence::Derived)] {
+        let reading = read("fact", &fact(&format!("{grant}:{said:?}")));
+        assert_eq!(reading.facts[0].confidence(), confidence);
+    }
+}
+
+#[test]
+fn an_approval_can_be_told_from_another() {
+    for kind in ["requested", "granted", "rejected", "cancelled", "expired", "delegated"] {
+        let approval = |rest: &str| fact(&format!(r#""kind":"approval.{kind}","object":{{"id":"ticket/5"}}{rest}"#));
+        for nothing in [
+            "",
+            r#","level":2,"subject":{"id":"u2"},"asked_by":{"id":"u1"},"delegate":{"id":"u4"}"#,
+            r#","approval_id":null,"approver":null,"actor":null"#,
+        ] {
+            check(&approval(nothing), RejectReason::FieldInvalid, "facts[0].approval_id");
+            check(&approval(nothing), RejectReason::FieldInvalid, "or else an approver or an actor");
+        }
+        for one in [r#""approval_id":"a1""#, r#""approver":{"login":"jane"}"#, r#""actor":{"id":"u3"}"#] {
+            assert_eq!(read("fact", &approval(&format!(",{one}"))).facts.len(), 1, "{kind} {one}");
+        }
+    }
+}
+
 #[test]
 fn an_array_is_several_documents() {
     let one = fact(&format!(r#""kind":"account.created","subject":{JANE}"#));
@@ -249,7 +294,7 @@ fn a_document_speaks_for_no_system_that_has_a_connector() {
                 );
             }
         }
-        let bridge = fact(r#""kind":"approval.granted","object":{"id":"ticket/1"}"#);
+        let bridge = fact(r#""kind":"approval.granted","object":{"id":"ticket/1"},"approver":{"id":"u3"}"#);
         assert!(read_all("fact", &bridge.replace("\"ci\"", &format!("\"{system}-bridge\"")))[0].is_ok());
     }
 }

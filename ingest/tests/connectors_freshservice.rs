@@ -9,7 +9,7 @@
 mod support;
 
 use counterfoil_ingest::connectors::EventId;
-use counterfoil_proto::v1::{Mapping, RejectReason};
+use counterfoil_proto::v1::{Confidence, Decision, Fact, FactKind, Mapping, RejectReason, TicketStatus, fact::Detail};
 use support::{lines, read, read_all, read_in, reject, values};
 
 fn version(id: &str) -> EventId {
@@ -436,6 +436,85 @@ fn a_ticket_without_a_time_is_refused() {
     assert_eq!(reject("freshservice", undated).reason, RejectReason::TimeMissing);
     let zoneless = r#"{"ticket":{"id":7,"requester_id":1,"status":2,"updated_at":"2026-03-01 08:00:00"}}"#;
     assert_eq!(reject("freshservice", zoneless).reason, RejectReason::TimeWithoutZone);
+}
+
+/// Only the first version is what was opened: updated when it was created. Any other tells no more than when that was.
+#[test]
+fn what_was_opened_is_explicit_in_the_first_version_alone() {
+    const FIRST: &str = r#""created_at":"2026-03-01T08:00:00Z","updated_at":"2026-03-01T08:00:00Z""#;
+    const SAME: &str = r#""created_at":"2026-03-01T08:00:00Z","updated_at":"2026-03-01T09:00:00+01:00""#;
+    const LATER: &str = r#""created_at":"2026-03-01T08:00:00Z","updated_at":"2026-03-01T08:00:01Z""#;
+    const EARLIER: &str = r#""created_at":"2026-03-01T08:00:00Z","updated_at":"2026-03-01T07:00:00Z""#;
+    const UNDATED: &str = r#""created_at":"2026-03-01T08:00:00Z","updated_at":null"#;
+    const UNOPENED: &str = r#""updated_at":"2026-03-01T08:00:00Z""#;
+    let documents: [fn(&str) -> String; 4] = [
+        |times| format!(r#"{{"ticket":{{"id":7,"requester_id":1,"status":3,"approval_status":1,{times}}}}}"#),
+        |times| format!(r#"{{"change":{{"id":7,"requester_id":1,"status":3,"approval_status":1,{times}}}}}"#),
+        |times| format!(r#"{{"onboarding_request":{{"id":7,"requester_id":1,"fields":{{}},{times}}}}}"#),
+        |times| format!(r#"{{"freshservice_webhook":{{"ticket_id":"SR-7","status":3,"approval_status":1,{times}}}}}"#),
+    ];
+    for document in documents {
+        let facts = |times: &str| {
+            let mut facts = read("freshservice", &document(times)).facts;
+            facts.retain(|fact| fact.kind() != FactKind::LifecycleJoiner);
+            facts
+        };
+        for times in [FIRST, SAME] {
+            let facts = facts(times);
+            assert_eq!(facts.len(), 1, "{}", document(times));
+            assert_eq!((facts[0].kind(), facts[0].confidence()), (FactKind::TicketOpened, Confidence::Explicit));
+        }
+        for times in [LATER, EARLIER, UNDATED] {
+            let facts = facts(times);
+            let kinds: Vec<_> = facts.iter().map(|fact| (fact.kind(), fact.confidence())).collect();
+            let expected =
+                [(FactKind::TicketOpened, Confidence::Derived), (FactKind::TicketUpdated, Confidence::Explicit)];
+            assert_eq!(kinds, expected, "{}", document(times));
+            assert_eq!(support::moment(facts[0].occurred_at.as_ref()), "2026-03-01T08:00:00Z");
+            let Some(Detail::Ticket(opened)) = &facts[0].detail else { panic!("a ticket's detail") };
+            assert_eq!((opened.status(), opened.source_decision()), (TicketStatus::Open, Decision::Unspecified));
+        }
+        // Nobody says when it was opened.
+        assert_eq!(facts(UNOPENED).iter().map(Fact::kind).collect::<Vec<_>>(), [FactKind::TicketUpdated]);
+    }
+}
+
+/// When a ticket was created tells nothing of when it came to the status, or to the decision, that it is delivered with.
+#[test]
+fn what_has_no_time_of_its_version_is_dated_by_its_receipt() {
+    const RECEIVED: &str = "@2026-05-01T00:00:00Z+0ns~received";
+    for body in [
+        r#"{"freshservice_webhook":{"ticket_id":"SR-7","ticket_status":"Closed","ticket_approval_status":"Approved","ticket_created_at":"2026-03-01T08:00:00Z"}}"#,
+        r#"{"ticket":{"id":7,"type":"Request","status":5,"approval_status":1,"created_at":"2026-03-01T08:00:00Z"}}"#,
+    ] {
+        let reading = read("freshservice", body);
+        assert_eq!(
+            lines(&reading),
+            [
+                "ticket.opened [derived] object=ticket/7 {service_request open} @2026-03-01T08:00:00Z".to_owned(),
+                format!("ticket.closed object=ticket/7 {{service_request closed decision=approved}} {RECEIVED}"),
+            ],
+            "{body}"
+        );
+        assert_eq!(reading.event_id, EventId::Content);
+    }
+    let undated = |status: &str| {
+        let row = approval(status, "").replace(r#""updated_at":"2026-03-01T09:00:00Z","#, "");
+        let reading = read("freshservice", &row);
+        assert_eq!(reading.event_id, EventId::Content, "{row}");
+        lines(&reading).first().map(|line| line.rsplit(' ').next().unwrap().to_owned()).unwrap_or_default()
+    };
+    for status in ["1", "2", "3", "5"] {
+        assert_eq!(undated(status), RECEIVED, "{status}");
+    }
+    for status in ["0", "4"] {
+        assert_eq!(undated(status), "@2026-03-01T08:00:00Z", "a row is asked for when it is created");
+    }
+    assert_eq!(undated("99"), "");
+    let joiner = r#"{"onboarding_request":{"id":1,"created_at":"2026-03-01T15:55:19Z","fields":{"cf_department":3}}}"#;
+    assert!(lines(&read("freshservice", joiner))[0].ends_with(RECEIVED));
+    let timeless = r#"{"approvals":[{"id":31,"approver_id":5,"approval_status":1}]}"#;
+    assert_eq!(reject("freshservice", timeless).reason, RejectReason::TimeMissing);
 }
 
 #[test]

@@ -9,7 +9,7 @@
 #[path = "fixtures/support.rs"]
 mod support;
 
-use counterfoil_ingest::connectors::EventId;
+use counterfoil_ingest::connectors::{EventId, Reading};
 use counterfoil_proto::v1::{Mapping, RejectReason};
 use support::{lines, read, read_all, read_with, reject, values};
 
@@ -360,6 +360,58 @@ fn a_hooks_envelope_is_opened_and_its_half_empty_events_wait_for_the_log() {
             "account.disabled subject=00u2#<human> actor=00u1admin#<human> {changed= reversible} @2026-03-01T09:31:00Z+0ms"
         ]
     );
+}
+
+/// The event as a hook's envelope delivers it.
+fn hooked(event: &str) -> Reading {
+    let mut readings = read_all("okta", &format!(r#"{{"data":{{"events":[{event}]}}}}"#));
+    assert_eq!(readings.len(), 1);
+    readings.remove(0).unwrap()
+}
+
+#[test]
+fn a_hooks_event_that_lacks_anything_is_not_the_logs() {
+    let debug = r#""requestUri":"/api/v1/groups/00g1?why=SR-5""#;
+    let whole = event("group.user_membership.add", &[GROUP, USER], debug, DONE);
+    let (log, same) = (read("okta", &whole), hooked(&whole));
+    assert_eq!((same.event_id, &same.facts), (log.event_id, &log.facts), "as complete as the log's, it is the same");
+    let actor = r#"{"id":"00u1","type":"User","alternateId":"svc-sync","displayName":"Sync"}"#;
+    let targets = format!("[{GROUP},{USER}]");
+    let debug_data = format!(r#"{{"debugData":{{{debug}}}}}"#);
+    for (part, nothings) in [
+        (actor, &["null", r#""""#, "{}", r#"{"id":null,"type":"User","alternateId":"unknown"}"#][..]),
+        (&targets, &["null", "[]", "[null]", r#"[{"id":"unknown","type":"User"}]"#]),
+        (DONE, &["null", "{}", r#"{"result":null,"reason":"SR-5"}"#]),
+        (&debug_data, &["null", "{}", r#"{"debugData":null}"#, r#"{"debugData":{}}"#, r#"{"debugData":{"x":null}}"#]),
+        (r#"{"type":"WEB","id":"unknown","detail":{}}"#, &["null", "{}", r#"{"type":null,"id":"Zb2","detail":null}"#]),
+        // What facts are made of is there, and not what this type needs: who, and the whole of the targets.
+        (&targets, &[USER, GROUP].map(|target| format!("[{target}]")).each_ref().map(String::as_str)),
+        (&targets, &[format!("[{GROUP},{USER},{{\"id\":null,\"type\":\"User\"}}]").as_str()]),
+    ] {
+        assert!(whole.contains(part), "{part}");
+        for nothing in nothings {
+            let half = hooked(&whole.replace(part, nothing));
+            assert_eq!(half.event_id, EventId::Native("hook:e1".to_owned()), "{nothing} for {part}");
+            assert_eq!((half.mapping, half.facts.len(), half.values.len()), (Mapping::Incomplete, 0, 0), "{nothing}");
+            assert_eq!((half.stream.as_ref(), half.native_type.as_str()), ("event-hook", "group.user_membership.add"));
+        }
+    }
+    for key in ["actor", "target", "outcome", "debugContext", "transaction"] {
+        let half = hooked(&whole.replace(&format!("\"{key}\":"), &format!("\"no_{key}\":")));
+        assert_eq!(half.event_id, EventId::Native("hook:e1".to_owned()), "no {key}");
+        assert_eq!((half.mapping, half.facts.len()), (Mapping::Incomplete, 0), "no {key}");
+    }
+    let without_targets = event("user.session.start", &[], debug, DONE);
+    assert_eq!(read("okta", &without_targets).facts.len(), 1);
+    let half = hooked(&without_targets);
+    assert_eq!((half.event_id, half.facts.len()), (EventId::Native("hook:e1".to_owned()), 0));
+    // The log's own event is itself, whatever it lacks.
+    let lacking = read("okta", &event("group.user_membership.add", &[USER], debug, DONE));
+    assert_eq!((lacking.event_id, lacking.mapping), (EventId::Native("e1".to_owned()), Mapping::Incomplete));
+    let lacking = read("okta", &whole.replace(actor, "null").replace(&debug_data, "null"));
+    assert_eq!((lacking.event_id, lacking.facts.len()), (EventId::Native("e1".to_owned()), 1));
+    // Without any uuid the content makes the event.
+    assert_eq!(hooked(&whole.replace(actor, "null").replace(r#""uuid":"e1","#, "")).event_id, EventId::Content);
 }
 
 #[test]

@@ -18,17 +18,11 @@ const BARE_NAME_BYTES_MAX: usize = 64;
 /// Whether any key in the text is the name of a secret, or of an answer that may be one.
 pub fn any(text: &[u8]) -> bool {
     let mut plain = Vec::with_capacity(64);
-    // Where nothing is escaped, two letters rule out nearly every key.
+    // Where nothing is escaped, a few letters rule out nearly every key.
     let has_escapes = text.contains(&b'\\') || text.contains(&b'%');
     separators(text, 0).any(|at| {
-        let is_ruled_out = match &text[..at] {
-            [.., before, last, b'"'] | [.., before, last]
-                if before.is_ascii_alphabetic() && last.is_ascii_alphabetic() =>
-            {
-                !has_escapes && !names::may_end_known(&[*before, *last])
-            }
-            _ => false,
-        };
+        let before = &text[..at];
+        let is_ruled_out = !has_escapes && names::are_ruled_out_by(before.strip_suffix(b"\"").unwrap_or(before));
         !is_ruled_out
             && key_before(text, at, &mut plain).is_some()
             && (names::is_secret(&plain) || names::is_answer(&plain))

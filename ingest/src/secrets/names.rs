@@ -113,9 +113,24 @@ pub fn may_be_known(written: &[u8]) -> bool {
 /// The longest escape that may stand for a letter of a name: "\u0064".
 const ESCAPE_BYTES: usize = 6;
 
+/// Whether no name known here, written without escapes, ends like this text: by its last four letters.
+#[inline]
+pub fn are_ruled_out_by(text: &[u8]) -> bool {
+    let [.., before, last] = text else { return false };
+    if !before.is_ascii_alphabetic() || !last.is_ascii_alphabetic() {
+        return false;
+    }
+    let ends_like = |(name, _): &(&str, Counts)| {
+        let letters = &name.as_bytes()[name.len().saturating_sub(4)..];
+        let end = &text[text.len().saturating_sub(letters.len())..];
+        end.eq_ignore_ascii_case(letters) || !end.iter().all(u8::is_ascii_alphabetic)
+    };
+    !by_tail(*before, *last).iter().any(ends_like)
+}
+
 /// Whether a name with this end may be known: by its last two letters, and by those before its digits. A separator among
 /// them decides nothing.
-pub fn may_end_known(end: &[u8]) -> bool {
+fn may_end_known(end: &[u8]) -> bool {
     let last_two = |name: &[u8]| match name {
         [.., before, last] if before.is_ascii_alphanumeric() && last.is_ascii_alphanumeric() => {
             !by_tail(*before, *last).is_empty()
@@ -158,6 +173,7 @@ fn without_trailer(plain: &[u8]) -> &[u8] {
 }
 
 /// The names known here whose last two letters these are.
+#[inline]
 fn by_tail(before: u8, last: u8) -> &'static [(&'static str, Counts)] {
     &TAILS[tail(before, last)]
 }
@@ -184,6 +200,7 @@ static TAILS: LazyLock<Vec<Vec<(&'static str, Counts)>>> = LazyLock::new(|| {
     tails
 });
 
+#[inline]
 fn tail(before: u8, last: u8) -> usize {
     let index = |byte: u8| usize::from(if byte.is_ascii_digit() { byte - b'0' } else { (byte | 0x20) - b'a' + 10 });
     index(before) * 36 + index(last)

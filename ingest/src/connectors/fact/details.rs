@@ -118,12 +118,18 @@ fn approval(fields: &Fields<'_, '_>, fact: &Fact, draft: &mut Draft<'_>) -> Resu
     if let Some(remark) = fields.text("remark")? {
         note(fact, "remark", remark, draft);
     }
+    let id = fields.opaque("approval_id", draft)?;
+    let approver = reference(fields, "approver", EntityKind::Account, draft)?;
+    if id.is_empty() && approver.is_none() && fact.actor.is_none() {
+        const EXPECTED: &str = "the approval's id, or else an approver or an actor: nothing tells it from another one";
+        return Err(fields.invalid("approval_id", EXPECTED));
+    }
     Ok(Approval {
-        id: fields.opaque("approval_id", draft)?,
+        id,
         level,
         rule: fields.choice("rule", "APPROVAL_RULE_", ApprovalRule::as_str_name)?.unwrap_or_default().into(),
         quorum: fields.small_number("quorum")?.unwrap_or_default(),
-        approver: reference(fields, "approver", EntityKind::Account, draft)?,
+        approver,
         asked_by: reference(fields, "asked_by", EntityKind::Account, draft)?,
         delegate: reference(fields, "delegate", EntityKind::Account, draft)?,
         source_decision: decision(fields)?.into(),

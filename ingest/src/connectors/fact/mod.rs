@@ -22,7 +22,7 @@
 //! | `occurred_at` | RFC 3339, or `{"epoch_ms": 1772357400000}` (also `_s`, `_us`, `_ns`); required |
 //! | `outcome` | success (default), failure, denied, pending |
 //! | `reason` | the source's code for the outcome |
-//! | `confidence` | explicit (default), derived, snapshot |
+//! | `confidence` | explicit (default), derived; snapshot for `snapshot.*` alone |
 //! | `actor`, `via`, `subject`, `object` | references: who, with what, whose, what |
 //! | `scope`, `transaction`, `request` | opaque ids |
 //! | `tickets` | "SR-1042", "CHN-17" (of the configured ticket system), or `{"system", "instance", "id": "ticket/1042"}` |
@@ -34,7 +34,8 @@
 //! and names never reach a record: they are kept beside it. Nor does an id, a scope, a `reason` or a `type` that could be
 //! somebody's name: give ids as machines make them (numbers, UUIDs, "evt-17") where records are to show them.
 //!
-//! The object of `ticket.*` and `approval.*` is a ticket of the document's own source.
+//! The object of `ticket.*` and `approval.*` is a ticket of the document's own source. An approval has an `approval_id`, an
+//! `approver` or an `actor`.
 //!
 //! | kinds | further fields |
 //! |---|---|
@@ -187,6 +188,10 @@ fn read_fact(fields: &Fields<'_, '_>, draft: &mut Draft<'_>) -> Result<(), Rejec
     let group = kind_group(kind);
     let outcome = fields.choice("outcome", "OUTCOME_", Outcome::as_str_name)?;
     let confidence = fields.choice("confidence", "CONFIDENCE_", Confidence::as_str_name)?;
+    if confidence == Some(Confidence::Snapshot) && group != Group::Snapshot {
+        const EXPECTED: &str = "explicit or derived: only the kinds snapshot.* say what a listing shows";
+        return Err(fields.invalid("confidence", EXPECTED));
+    }
     let reason = fields.text("reason")?.unwrap_or_default();
     if !reason.is_empty() && !is_code(reason) {
         return Err(fields.invalid("reason", "a code such as INVALID_CREDENTIALS"));

@@ -1,7 +1,8 @@
 //! Approvals: one row per approver and level of a ticket.
 //!
 //! Owns what a version of a row says. It never derives the ticket's decision: that follows from the rows, and the verifier
-//! does it.
+//! does it. A row was asked for when it was created; whatever else it says dates from its updated_at, or else from its
+//! receipt.
 
 use counterfoil_proto::v1::{Approval, ApprovalRule, Decision, Fact, FactKind, Mapping, Ref, fact::Detail};
 
@@ -9,17 +10,12 @@ use super::ticket::{account, decision, enumerated};
 use super::{Reading, Reject, Resource};
 use crate::connectors::draft::{Draft, fact};
 use crate::json::Json;
-use crate::times;
 
 /// Reads a version of a row.
 pub fn read(mut resource: Resource<'_, '_, '_>) -> Result<Reading, Reject> {
     let json = resource.json;
-    let updated_at = times::required(
-        json.get("updated_at").or_else(|| json.get("created_at")),
-        "updated_at",
-        resource.draft.context.assume_utc,
-    )?;
-    let created_at = resource.time("created_at")?.unwrap_or(updated_at);
+    let at = resource.version()?;
+    let (created_at, updated_at) = (at.created.unwrap_or(at.seen), at.seen);
     let source_decision = json.present("approval_status").map_or(Decision::Unspecified, decision);
     let draft = &mut resource.draft;
     let approver = named(json, "approver_id", "approver_name", draft);
@@ -34,7 +30,7 @@ pub fn read(mut resource: Resource<'_, '_, '_>) -> Result<Reading, Reject> {
         // A row whose turn has not come is asked for all the same: its level still has to be decided.
         Decision::Requested | Decision::NotRequested => (FactKind::ApprovalRequested, asked_by.clone(), created_at),
         Decision::Unspecified | Decision::Expired => {
-            return resource.finish(Some(updated_at), Mapping::Incomplete);
+            return resource.finish(at.updated, Mapping::Incomplete);
         }
     };
     let object = resource.parent.as_deref().and_then(|parent| {
@@ -56,7 +52,7 @@ pub fn read(mut resource: Resource<'_, '_, '_>) -> Result<Reading, Reject> {
         ..Approval::default()
     };
     draft.facts.push(Fact { actor, object, detail: Some(Detail::Approval(detail)), ..fact(kind, occurred_at) });
-    resource.finish(Some(updated_at), Mapping::Incomplete)
+    resource.finish(at.updated, Mapping::Incomplete)
 }
 
 fn rule(json: &Json<'_>) -> ApprovalRule {

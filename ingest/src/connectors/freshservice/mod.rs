@@ -55,6 +55,15 @@ pub struct Resource<'e, 'j, 'c> {
     pub draft: Draft<'c>,
 }
 
+/// The times of a version of a ticket, an approval or a request.
+#[derive(Clone, Copy)]
+pub struct VersionTimes {
+    pub created: Option<Time>,
+    pub updated: Option<Time>,
+    /// When the version came to be, or else when it was received.
+    pub seen: Time,
+}
+
 impl Connector for Freshservice {
     fn name(&self) -> &'static str {
         "freshservice"
@@ -156,6 +165,18 @@ impl Resource<'_, '_, '_> {
     pub fn seen_at(&self) -> Result<Time, Reject> {
         let received = || times::received(self.draft.context.received_at);
         Ok(self.updated_at()?.unwrap_or_else(received))
+    }
+
+    /// When the ticket, the approval or the request was opened, and when this version of it came to be. Without an
+    /// updated_at only its receipt tells the latter: what it says need not have been so when it was opened. One without
+    /// any time is refused.
+    pub fn version(&self) -> Result<VersionTimes, Reject> {
+        let (created, updated) = (self.time("created_at")?, self.time("updated_at")?);
+        if created.is_none() && updated.is_none() {
+            times::required(None, "updated_at", false)?;
+        }
+        let seen = updated.unwrap_or_else(|| times::received(self.draft.context.received_at));
+        Ok(VersionTimes { created, updated, seen })
     }
 
     /// The time in a field.

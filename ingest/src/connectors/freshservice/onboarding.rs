@@ -21,12 +21,7 @@ pub fn read(mut resource: Resource<'_, '_, '_>) -> Result<Reading, Reject> {
         let seen = resource.updated_at()?;
         return resource.finish(seen, Mapping::Incomplete);
     };
-    let updated_at = times::required(
-        json.get("updated_at").or_else(|| json.get("created_at")),
-        "updated_at",
-        resource.draft.context.assume_utc,
-    )?;
-    let created_at = resource.time("created_at")?.unwrap_or(updated_at);
+    let at = resource.version()?;
     let draft = &mut resource.draft;
     let person = person(json, &id, draft);
     let requester = json.id_at("requester_id").and_then(|requester| account(&requester, None, draft));
@@ -50,15 +45,15 @@ pub fn read(mut resource: Resource<'_, '_, '_>) -> Result<Reading, Reject> {
         subject: person.clone(),
         object: Some(request.clone()),
         detail: (lifecycle != Lifecycle::default()).then_some(Detail::Lifecycle(lifecycle)),
-        ..fact(FactKind::LifecycleJoiner, updated_at)
+        ..fact(FactKind::LifecycleJoiner, at.seen)
     });
     let version =
-        Version { ticket: request, beneficiary: person, actor: requester, created_at: Some(created_at), updated_at };
+        Version { ticket: request, beneficiary: person, actor: requester, created_at: at.created, updated_at: at.seen };
     version.push(detail, draft);
     for fact in &mut draft.facts {
         fact.correlation = correlation(String::new(), String::new(), ticket.clone().into_iter().collect());
     }
-    resource.finish(Some(updated_at), Mapping::Incomplete)
+    resource.finish(at.updated, Mapping::Incomplete)
 }
 
 /// The day of joining, "DD-MM-YYYY". A day that cannot be read is kept as text beside the record.

@@ -1,7 +1,9 @@
 //! Tickets and changes: who asks for which access, for whom, from when until when.
 //!
 //! Owns what a version of a ticket says. A version that is not the first also says that the ticket was opened, when and
-//! by whom; what it asked for at that time only the first version tells.
+//! by whom; what it asked for at that time only the first version tells. The first is the one whose updated_at is its
+//! created_at: only its ticket.opened is explicit, any other's is derived. A version without an updated_at is dated by
+//! its receipt.
 
 use std::borrow::Cow;
 
@@ -24,10 +26,7 @@ pub fn read(mut resource: Resource<'_, '_, '_>) -> Result<Reading, Reject> {
         return resource.finish(seen, Mapping::Incomplete);
     };
     let json = resource.json;
-    let assume_utc = resource.draft.context.assume_utc;
-    let updated_at =
-        times::required(json.get("updated_at").or_else(|| json.get("created_at")), "updated_at", assume_utc)?;
-    let created_at = resource.time("created_at")?.unwrap_or(updated_at);
+    let at = resource.version()?;
     let is_change = resource.kind == "change";
     let mut detail = Ticket {
         r#type: ticket_type(json, is_change).into(),
@@ -45,9 +44,9 @@ pub fn read(mut resource: Resource<'_, '_, '_>) -> Result<Reading, Reject> {
     let custom = json.get("custom_fields").unwrap_or(&none);
     asks((json, custom), &ticket, resource.fields, &mut detail, &mut resource.draft);
     let actor = actor(resource.envelope, &mut resource.draft);
-    let version = Version { ticket, beneficiary, actor, created_at: Some(created_at), updated_at };
+    let version = Version { ticket, beneficiary, actor, created_at: at.created, updated_at: at.seen };
     version.push(detail, &mut resource.draft);
-    resource.finish(Some(updated_at), Mapping::Incomplete)
+    resource.finish(at.updated, Mapping::Incomplete)
 }
 
 /// A version of a ticket: what it is about, and when it came to be.
@@ -57,6 +56,7 @@ pub struct Version {
     pub actor: Option<Ref>,
     /// None where the source does not tell when the ticket was opened.
     pub created_at: Option<Time>,
+    /// When it came to be, or else when it was received.
     pub updated_at: Time,
 }
 

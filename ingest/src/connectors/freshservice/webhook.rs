@@ -1,7 +1,8 @@
 //! Webhooks of the workflow automator, whose body an administrator composes.
 //!
-//! Owns how such a body is read through the field map: the fields that are there, and no others. A body without a time
-//! is dated by its receipt, and says so.
+//! Owns how such a body is read through the field map: the fields that are there, and no others. A body without the
+//! time of its version is dated by its receipt, and says so: when the ticket was created tells nothing of its status and
+//! of the decision.
 
 use counterfoil_proto::v1::{Mapping, Ref, Ticket, TicketType};
 
@@ -30,7 +31,7 @@ pub fn read(body: &Json<'_>, map: &FieldMap, mut draft: Draft<'_>) -> Result<Rea
         times::optional(fields::field(body, names), name, assume_utc)
     };
     let (created_at, updated_at) = (time(&map.created_at)?, time(&map.updated_at)?);
-    let seen_at = updated_at.or(created_at).unwrap_or_else(|| times::received(draft.context.received_at));
+    let seen_at = updated_at.unwrap_or_else(|| times::received(draft.context.received_at));
     let requester = person(body, &map.requester_id, &map.requester_email, &map.requester_name, &mut draft);
     let beneficiary = person(body, &map.requested_for_id, &map.requested_for_email, &[], &mut draft);
     let mut detail = Ticket {

@@ -80,12 +80,10 @@ fn read_log_event(json: &Json<'_>, part: &PartContext, draft: Draft<'_>) -> Resu
     let event_type = json.text("eventType").unwrap_or_default();
     let native_type = if rules::is_event_type(event_type) { event_type } else { "" };
     let occurred_at = crate::times::required(json.get("published"), "published", draft.context.assume_utc)?;
-    if part.hook && json.present("actor").is_none() && json.present("target").is_none() {
-        // The same event comes whole through the log, under its own uuid.
-        let event_id = uuid.map_or(EventId::Content, |uuid| EventId::Native(format!("hook:{uuid}")));
-        return draft.finish(stream, event_id, native_type, Mapping::Incomplete);
+    let event_id = |prefix: &str| uuid.map_or(EventId::Content, |uuid| EventId::Native(format!("{prefix}{uuid}")));
+    if part.hook && is_half_empty(json) {
+        return draft.finish(stream, event_id(HALF_EMPTY), native_type, Mapping::Incomplete);
     }
-    let event_id = uuid.map_or(EventId::Content, |uuid| EventId::Native(uuid.to_owned()));
     let rule = rules::rule(event_type);
     let mut event = LogEvent::new(json, draft, occurred_at);
     let otherwise = match rule {
@@ -98,5 +96,30 @@ fn read_log_event(json: &Json<'_>, part: &PartContext, draft: Draft<'_>) -> Resu
             Mapping::Incomplete
         }
     };
+    let is_lacking = part.hook && otherwise == Mapping::Incomplete && event.draft.facts.is_empty();
+    let event_id = event_id(if is_lacking { HALF_EMPTY } else { "" });
     event.draft.finish(stream, event_id, native_type, otherwise)
+}
+
+/// What stands before the uuid of a hook's event that lacks something. The same event comes whole through the log, under
+/// its own uuid: one that told half of it must neither stand in its way nor be counted beside it.
+const HALF_EMPTY: &str = "hook:";
+
+/// Whether a hook's event lacks anything that facts are made of and that the log's event has. A transaction's detail is
+/// there even where it is empty; everything else has to say something.
+fn is_half_empty(json: &Json<'_>) -> bool {
+    let is_named = |json: &Json<'_>| {
+        json.id_at("id").is_some_and(|id| id != "unknown") || event::known(json, "alternateId").is_some()
+    };
+    let targets = json.items("target");
+    let has_debug_data = match json.path("debugContext.debugData") {
+        Some(Json::Object(members)) => members.iter().any(|(_, value)| !value.is_absent()),
+        _ => false,
+    };
+    !json.get("actor").is_some_and(is_named)
+        || targets.is_empty()
+        || !targets.iter().all(is_named)
+        || json.text("outcome.result").is_none()
+        || !has_debug_data
+        || json.present("transaction.detail").is_none()
 }
