@@ -167,6 +167,20 @@ fn a_key_that_says_secret_hides_whatever_is_under_it() {
     assert!(!clean.contains("123456") && !clean.contains("Rex") && clean.contains("Pet?"), "{clean}");
 }
 
+/// What answers a question is a secret beside that question, and nowhere else.
+#[test]
+fn answers_to_questions_for_recovery_go() {
+    for (name, is_secret) in [("recovery_question", true), ("Security-Question", true), ("survey", false)] {
+        let document = format!(r#"{{"{name}":{{"question":"Pet?","answer":"Rex of the house"}},"next":1}}"#);
+        assert_eq!(!redacted(&document).contains("Rex"), is_secret, "{name}");
+        let broken = &document.as_bytes()[..document.len() - 1];
+        let clean = redact_bytes(broken, &digest_key());
+        let clean = String::from_utf8_lossy(&clean);
+        assert_eq!(!clean.contains("Rex"), is_secret, "{clean}");
+        assert!(clean.contains("Pet?"), "{clean}");
+    }
+}
+
 #[test]
 fn what_is_no_secret_stays() {
     for key in OTHER_KEYS {

@@ -135,7 +135,7 @@ fn spelling(name: String) -> impl Strategy<Value = String> {
 /// What is planted, and the JSON value that it stands in.
 fn value() -> impl Strategy<Value = (String, String)> {
     let text = "[qvxz]{6}[0-9]{6}";
-    (text, 0..8_u8, any::<u32>()).prop_map(|(planted, form, number)| match form {
+    (text, 0..9_u8, any::<u32>()).prop_map(|(planted, form, number)| match form {
         0 => (planted.clone(), format!("\"{planted}\"")),
         1 => (planted.clone(), format!("\"say \\\"{planted}\\\" \\\\\"")),
         2 => (planted.clone(), format!("[1, \"{planted}\"]")),
@@ -143,6 +143,7 @@ fn value() -> impl Strategy<Value = (String, String)> {
         4 => (planted.clone(), format!("{{\"href\": \"{planted}\"}}")),
         5 => (format!("{}", 700_000_000_u64 + u64::from(number)), format!("{}", 700_000_000_u64 + u64::from(number))),
         6 => (format!("7{number:09}"), format!("-7{number:09}.5e3")),
+        7 => (planted.clone(), format!("{{\"a\": \"\\\"}}\", \"b\": \"{planted}\"}}")),
         _ => (planted.clone(), format!("\"\\n{planted}")),
     })
 }

@@ -100,9 +100,10 @@ fn s0_22_every_identity_type_round_trips() {
     for (number, identity_type) in types.iter().enumerate() {
         let name = written(*identity_type);
         let at = "2026-03-01T09:30:00Z";
-        let account = json!({"id": format!("account-{name}"), "type": name});
-        let credential = json!({"id": format!("key/{name}"), "type": name});
-        let integration = json!({"kind": "integration", "id": format!("integration-{name}"), "type": name});
+        let id = i32::from(*identity_type);
+        let account = json!({"id": format!("account-{id}"), "type": name});
+        let credential = json!({"id": format!("key/{id}"), "type": name});
+        let integration = json!({"kind": "integration", "id": format!("integration-{id}"), "type": name});
         for fact in [
             json!({"kind": "account.created", "occurred_at": at, "subject": account}),
             json!({"kind": "credential.created", "occurred_at": at, "subject": account, "object": credential}),
@@ -114,11 +115,11 @@ fn s0_22_every_identity_type_round_trips() {
     let file = ledger.file("identities.jsonl", lines(&documents));
     ledger.import("fact", &file, &[]).ended(0);
     for identity_type in types {
-        let name = written(identity_type);
+        let id = i32::from(identity_type);
         for entity in [
-            format!("account:ci:prod:account-{name}"),
-            format!("credential:ci:prod:key/{name}"),
-            format!("integration:ci:prod:integration-{name}"),
+            format!("account:ci:prod:account-{id}"),
+            format!("credential:ci:prod:key/{id}"),
+            format!("integration:ci:prod:integration-{id}"),
         ] {
             let response: GetStateResponse = ledger.run(&["state", &entity, "--output", "json"]).json();
             let party = response.state.unwrap().entity.unwrap();

@@ -12,9 +12,9 @@
 //! an id and a name, anything of that type is.
 
 use counterfoil_proto::v1::{AccessItem, AccessOperation, EntityKind, Ref, Time};
-use counterfoil_verify::entity::is_opaque;
 
 use super::draft::{Draft, Principal};
+use super::shape::is_impersonal;
 
 /// The types of entitlements: the first part of an entitlement's id.
 pub const ENTITLEMENT_TYPES: [&str; 11] = [
@@ -133,7 +133,7 @@ fn reference(
         },
         EntityKind::Account => {
             let login = target.strip_prefix('=').unwrap_or(target);
-            let is_id = login == target && is_opaque(target);
+            let is_id = login == target && is_impersonal(target);
             let logins = [("login", login)];
             draft.principal(Principal {
                 id: is_id.then_some(target),

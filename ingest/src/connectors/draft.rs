@@ -14,13 +14,17 @@ use counterfoil_verify::entity::{EntityId, is_code, is_opaque};
 use counterfoil_verify::fact::{entities_of, references};
 use counterfoil_verify::identifier::{IdentifierKind, Token};
 
-use super::{Context, EventId, FACTS_MAX, Reading, Reject};
+use super::{Context, EventId, FACTS_MAX, Reading, Reject, shape};
 use crate::values::Book;
 
 /// The longest native id that stands in a record as it is; with its type before it, it stays within 255 bytes.
 const OPAQUE_BYTES_MAX: usize = 200;
 /// The longest login or name that gets a token, in bytes.
 const IDENTIFIER_BYTES_MAX: usize = 1_024;
+
+/// The types of entitlements whose ids are names that systems give: no person has such a name.
+const NAMED_TYPES: [&str; 7] =
+    ["role", "policy", "permission", "oauth_scope", "license", "rbac_binding", "session_role"];
 
 /// What has been read so far.
 pub struct Draft<'c> {
@@ -75,7 +79,7 @@ impl<'c> Draft<'c> {
         }
         let event_id = match event_id {
             EventId::Native(id) => EventId::Native(self.opaque(&id)),
-            EventId::Version(id) => EventId::Version(self.opaque(&id)),
+            EventId::Version(id) => EventId::Version(self.name(&id)),
             EventId::Content => EventId::Content,
         };
         // Values lie beside the record of an entity that it names; of any other, the payload alone keeps them.
@@ -97,12 +101,23 @@ impl<'c> Draft<'c> {
         })
     }
 
-    /// A native id as it may stand in a record: itself, or "~" and its keyed digest where it is not opaque or too long.
+    /// A native id as it may stand in a record: itself, or "~" and its keyed digest where it could be somebody's name or
+    /// login, or is too long.
     pub fn opaque(&self, id: &str) -> String {
-        if is_opaque(id) && id.len() <= OPAQUE_BYTES_MAX && !id.starts_with('~') {
-            return id.to_owned();
+        if shape::is_impersonal(id) { self.name(id) } else { self.digested(id) }
+    }
+
+    /// A scope as it may stand in a record.
+    pub fn scope(&self, scope: &str) -> String {
+        if shape::is_scope(scope) { self.name(scope) } else { self.digested(scope) }
+    }
+
+    /// What names no person, such as a role: itself, or "~" and its keyed digest where a record cannot hold it.
+    fn name(&self, name: &str) -> String {
+        if is_opaque(name) && name.len() <= OPAQUE_BYTES_MAX && !name.starts_with('~') {
+            return name.to_owned();
         }
-        self.digested(id)
+        self.digested(name)
     }
 
     /// "~" and the keyed digest of text that is no id at all, such as a department's name.
@@ -113,7 +128,8 @@ impl<'c> Draft<'c> {
 
     /// "type/id" of an entitlement, a credential or a ticket.
     pub fn typed(&self, kind: &str, id: &str) -> String {
-        format!("{kind}/{}", self.opaque(id))
+        let id = if NAMED_TYPES.contains(&kind) { self.name(id) } else { self.opaque(id) };
+        format!("{kind}/{id}")
     }
 
     /// A reference to a principal; none if neither an id nor a login is known. Its values go beside the record.
@@ -130,8 +146,10 @@ impl<'c> Draft<'c> {
             identity_type: principal.identity_type.into(),
             ..Ref::default()
         };
-        let mut tokens = Vec::with_capacity(principal.logins.len());
-        for (name, login) in principal.logins {
+        // What is no id as machines make them is what people know it by.
+        let known_by = principal.id.filter(|_| reference.id.starts_with('~')).map(|id| ("login", id));
+        let mut tokens = Vec::with_capacity(principal.logins.len() + 1);
+        for (name, login) in principal.logins.iter().chain(&known_by) {
             if let Some(token) = self.token(IdentifierKind::Login, principal.home, login) {
                 tokens.push((token, *name, *login));
             }

@@ -20,6 +20,7 @@ mod fact;
 mod freshservice;
 mod mentions;
 mod okta;
+mod shape;
 mod split;
 
 pub use freshservice::FieldMap;
@@ -130,8 +131,12 @@ const CONNECTORS: [(&str, Make); 3] = [
     ("okta", || Box::new(okta::Okta)),
 ];
 
-/// One of each, for questions about events that need no settings.
-static MADE: LazyLock<[Box<dyn Connector>; CONNECTORS.len()]> = LazyLock::new(|| CONNECTORS.map(|(_, make)| make()));
+/// One of each connector, for questions about events that need no settings.
+fn made() -> impl Iterator<Item = &'static dyn Connector> {
+    static MADE: LazyLock<[Box<dyn Connector>; CONNECTORS.len()]> =
+        LazyLock::new(|| CONNECTORS.map(|(_, make)| make()));
+    MADE.iter().map(Box::as_ref)
+}
 
 /// The connector of that name.
 pub fn by_name(name: &str) -> Option<Box<dyn Connector>> {
@@ -146,10 +151,9 @@ pub fn names() -> [&'static str; CONNECTORS.len()] {
 /// The connector that reports what happens in a system, however the system's name is spelt; none where only producers of
 /// facts speak for it.
 pub fn owner_of(system: &str) -> Option<&'static str> {
-    let owns = |connector: &&Box<dyn Connector>| {
-        connector.name() != fact::NAME && connector.system().eq_ignore_ascii_case(system)
-    };
-    MADE.iter().find(owns).map(|connector| connector.name())
+    let owns =
+        |connector: &dyn Connector| connector.name() != fact::NAME && connector.system().eq_ignore_ascii_case(system);
+    made().find(|connector| owns(*connector)).map(Connector::name)
 }
 
 /// Why an event that has nothing of what the events of `connector` have is refused: most likely the file is for another
@@ -170,6 +174,5 @@ fn stranger(connector: &dyn Connector, event: &Json<'_>, expected: &str) -> Reje
 
 /// Another connector that certainly knows the event.
 fn recognised_by_another(connector: &dyn Connector, event: &Json<'_>) -> Option<&'static str> {
-    let knows = |other: &&Box<dyn Connector>| other.name() != connector.name() && other.recognises(event);
-    MADE.iter().find(knows).map(|other| other.name())
+    made().find(|other| other.name() != connector.name() && other.recognises(event)).map(Connector::name)
 }

@@ -7,14 +7,15 @@ use counterfoil_proto::v1::{
     EntityKind, Fact, FactKind, Grant, GrantMode, Lifecycle, Ownership, PolicyDecision, PolicyEffect, Review,
     ReviewDecision, Snapshot, Ticket, TicketStatus, TicketText, TicketType, fact::Detail,
 };
-use counterfoil_verify::entity::is_code;
+use counterfoil_verify::entity::{check_name, is_code};
 use counterfoil_verify::fact::{Group, kind_group};
 
 use super::fields::Fields;
 use super::references::{list, reference};
 use crate::connectors::Reject;
-use crate::connectors::access::ITEMS_MAX;
+use crate::connectors::access::{ITEMS_MAX, entity_kind};
 use crate::connectors::draft::Draft;
+use crate::connectors::shape::attribute;
 use crate::json::Json;
 
 /// The most entitlements that one fact adds to, or takes from, what another implies.
@@ -32,7 +33,7 @@ pub fn read(fields: &Fields<'_, '_>, fact: &Fact, draft: &mut Draft<'_>) -> Resu
         Group::Entitlement => said(entitlement(fields, draft)?, Detail::Entitlement),
         Group::Credential => said(credential(fields, draft)?, Detail::Credential),
         Group::Governance => said(ownership(fields, fact, draft)?, Detail::Ownership),
-        Group::Lifecycle => said(lifecycle(fields, draft)?, Detail::Lifecycle),
+        Group::Lifecycle => said(lifecycle(fields, fact, draft)?, Detail::Lifecycle),
         Group::Snapshot => Some(Detail::Snapshot(snapshot(fields, draft)?)),
         Group::Review => said(review(fields, fact, draft)?, Detail::Review),
         Group::Use if fact.kind() == FactKind::PolicyDecision => {
@@ -94,7 +95,8 @@ fn item(fields: &Fields<'_, '_>, draft: &mut Draft<'_>) -> Result<AccessItem, Re
     let operation =
         fields.choice("operation", "ACCESS_OPERATION_", AccessOperation::as_str_name)?.unwrap_or(AccessOperation::Add);
     let target_type = fields.text("target_type")?.unwrap_or_default();
-    if !is_code(target_type) || !target_type.contains(':') {
+    let parts = target_type.split_once(':');
+    if !parts.is_some_and(|(system, kind)| check_name(system).is_ok() && entity_kind(kind).is_some()) {
         return Err(fields.invalid("target_type", "the system and what kind of thing, such as okta:group_member"));
     }
     let item = AccessItem {
@@ -136,7 +138,7 @@ fn decision(fields: &Fields<'_, '_>) -> Result<Decision, Reject> {
 fn account(fields: &Fields<'_, '_>, fact: &Fact, draft: &mut Draft<'_>) -> Result<Account, Reject> {
     let mut detail = Account {
         reversible: fields.flag("reversible")?,
-        department: fields.opaque("department", draft)?,
+        department: department(fields, fact, draft)?,
         manager: reference(fields, "manager", EntityKind::Account, draft)?,
         ..Account::default()
     };
@@ -147,7 +149,7 @@ fn account(fields: &Fields<'_, '_>, fact: &Fact, draft: &mut Draft<'_>) -> Resul
                 if !is_code(name) {
                     return Err(fields.invalid("changed", "names of letters, digits and . _ - / :"));
                 }
-                detail.changed.push(name.clone().into_owned());
+                detail.changed.push(attribute(name).to_owned());
                 if let (Some(value), Some(subject)) = (value.id(), &fact.subject) {
                     draft.text(subject, &format!("changed.{name}"), &value);
                 }
@@ -158,6 +160,7 @@ fn account(fields: &Fields<'_, '_>, fact: &Fact, draft: &mut Draft<'_>) -> Resul
         }
     }
     detail.changed.sort_unstable();
+    detail.changed.dedup();
     Ok(detail)
 }
 
@@ -201,10 +204,19 @@ fn ownership(fields: &Fields<'_, '_>, fact: &Fact, draft: &mut Draft<'_>) -> Res
     })
 }
 
-fn lifecycle(fields: &Fields<'_, '_>, draft: &mut Draft<'_>) -> Result<Lifecycle, Reject> {
+/// A department's id; its name, which may be one, lies beside the record.
+fn department(fields: &Fields<'_, '_>, fact: &Fact, draft: &mut Draft<'_>) -> Result<String, Reject> {
+    let id = fields.opaque("department", draft)?;
+    if let (true, Some(name), Some(subject)) = (id.starts_with('~'), fields.id("department")?, &fact.subject) {
+        draft.text(subject, "department", &name);
+    }
+    Ok(id)
+}
+
+fn lifecycle(fields: &Fields<'_, '_>, fact: &Fact, draft: &mut Draft<'_>) -> Result<Lifecycle, Reject> {
     Ok(Lifecycle {
         effective_at: fields.time("effective_at", draft.context.assume_utc)?,
-        department: fields.opaque("department", draft)?,
+        department: department(fields, fact, draft)?,
     })
 }
 
@@ -253,7 +265,7 @@ fn policy_decision(fields: &Fields<'_, '_>, draft: &mut Draft<'_>) -> Result<Pol
 }
 
 /// Keeps a text with what the fact is about.
-fn note(fact: &Fact, name: &str, value: &str, draft: &mut Draft<'_>) {
+pub fn note(fact: &Fact, name: &str, value: &str, draft: &mut Draft<'_>) {
     if let Some(about) = fact.object.as_ref().or(fact.subject.as_ref()) {
         draft.text(about, name, value);
     }

@@ -31,7 +31,8 @@
 //! service_account, api_key, token, secret, certificate, webhook_secret, integration, workload_identity, bot, ai_agent,
 //! system. Its `kind` (person, account, credential, entitlement, ticket, integration, snapshot_scope, identifier) follows
 //! from the field where it is left out. The id of an entitlement, a credential or a ticket is "type/id". Logins, addresses
-//! and names never reach a record: they are kept beside it.
+//! and names never reach a record: they are kept beside it. Nor does an id, a scope, a `reason` or a `type` that could be
+//! somebody's name: give ids as machines make them (numbers, UUIDs, "evt-17") where records are to show them.
 //!
 //! The object of `ticket.*` and `approval.*` is a ticket of the document's own source.
 //!
@@ -59,6 +60,7 @@ use counterfoil_verify::entity::{check_name, is_code};
 use counterfoil_verify::fact::{Group, kind_group};
 
 use super::draft::{Draft, correlation, fact};
+use super::shape::{self, is_machine_made};
 use super::split::elements;
 use super::{Connector, Context, EventId, PartContext, Reading, Reject, Split, owner_of};
 use crate::json::Json;
@@ -113,6 +115,7 @@ impl Connector for FactConnector {
         if !native_type.is_empty() && !is_code(native_type) {
             return Err(document.invalid("type", "a code such as deploy.grant"));
         }
+        let native_type = if shape::is_event_type(native_type) { native_type } else { "" };
         let (system, instance, stream) = source(&document)?;
         let mut draft = Draft::new(context, &system, &instance);
         let facts = document.list("facts", DOCUMENT_FACTS_MAX)?;
@@ -192,18 +195,21 @@ fn read_fact(fields: &Fields<'_, '_>, draft: &mut Draft<'_>) -> Result<(), Rejec
     let mut fact = Fact {
         outcome: outcome.unwrap_or(Outcome::Success).into(),
         confidence: confidence.unwrap_or(Confidence::Explicit).into(),
-        reason: reason.to_owned(),
+        reason: if is_machine_made(reason) { reason.to_owned() } else { String::new() },
         actor: reference(fields, "actor", EntityKind::Account, draft)?,
         via: reference(fields, "via", EntityKind::Credential, draft)?,
         subject: reference(fields, "subject", EntityKind::Account, draft)?,
         object: reference(fields, "object", object_kind(kind), draft)?,
-        scope: fields.opaque("scope", draft)?,
+        scope: fields.id("scope")?.map_or_else(String::new, |scope| draft.scope(&scope)),
         correlation: correlation(transaction, request, tickets(fields, draft)?),
         ..fact(kind, occurred_at)
     };
     require(fields, group, &fact)?;
     if matches!(group, Group::Ticket | Group::Approval) {
         check_own(fields, &fact)?;
+    }
+    if !reason.is_empty() && fact.reason.is_empty() {
+        details::note(&fact, "reason", reason, draft);
     }
     fact.detail = details::read(fields, &fact, draft)?;
     fields.finish("a fact of this kind")?;

@@ -172,9 +172,17 @@ impl Resource<'_, '_, '_> {
             _ => EventId::Content,
         };
         let stream = KINDS.iter().find(|(kind, ..)| *kind == self.kind).map_or("api", |(.., stream)| *stream);
-        let native_type = self.envelope.text("event").filter(|event| event.starts_with("on")).unwrap_or(self.kind);
+        let native_type = self.envelope.text("event").filter(|event| is_app_event(event)).unwrap_or(self.kind);
         self.draft.finish(stream, event_id, native_type, otherwise)
     }
+}
+
+/// Whether it is the name of an app event about a resource, such as "onTicketUpdate".
+fn is_app_event(name: &str) -> bool {
+    const OF: [&str; 6] = ["Ticket", "Change", "Task", "Approval", "Agent", "Requester"];
+    const WHAT: [&str; 3] = ["Create", "Update", "Delete"];
+    let of = name.strip_prefix("on").and_then(|name| OF.iter().find_map(|of| name.strip_prefix(of)));
+    of.is_some_and(|what| WHAT.contains(&what))
 }
 
 /// The ticket that an object names as its own.

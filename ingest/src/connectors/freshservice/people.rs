@@ -22,7 +22,7 @@ pub fn agent(mut resource: Resource<'_, '_, '_>) -> Result<Reading, Reject> {
         for role in roles(json) {
             let (id, scope) = role;
             let object = entitlement("role", &id, draft);
-            let scope = scope.map_or_else(String::new, |scope| draft.opaque(scope));
+            let scope = scope.map_or_else(String::new, |scope| draft.scope(scope));
             draft.facts.push(item(&account, object, &scope, seen_at));
         }
         let member_of = match json.items("member_of") {

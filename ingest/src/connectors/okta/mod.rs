@@ -77,7 +77,8 @@ fn is_log_event(event: &Json<'_>) -> bool {
 fn read_log_event(json: &Json<'_>, part: &PartContext, draft: Draft<'_>) -> Result<Reading, Reject> {
     let stream = if part.hook { "event-hook" } else { "system-log" };
     let uuid = json.text("uuid");
-    let native_type = json.text("eventType").unwrap_or_default();
+    let event_type = json.text("eventType").unwrap_or_default();
+    let native_type = if rules::is_event_type(event_type) { event_type } else { "" };
     let occurred_at = crate::times::required(json.get("published"), "published", draft.context.assume_utc)?;
     if part.hook && json.present("actor").is_none() && json.present("target").is_none() {
         // The same event comes whole through the log, under its own uuid.
@@ -85,7 +86,7 @@ fn read_log_event(json: &Json<'_>, part: &PartContext, draft: Draft<'_>) -> Resu
         return draft.finish(stream, event_id, native_type, Mapping::Incomplete);
     }
     let event_id = uuid.map_or(EventId::Content, |uuid| EventId::Native(uuid.to_owned()));
-    let rule = rules::rule(native_type);
+    let rule = rules::rule(event_type);
     let mut event = LogEvent::new(json, draft, occurred_at);
     let otherwise = match rule {
         rules::Rule::NoFacts => Mapping::NoFacts,

@@ -8,6 +8,7 @@ use counterfoil_proto::v1::{Account, FactKind, IdentityType, Outcome, Ref, fact:
 use super::event::{LogEvent, known};
 use super::{grants, requests};
 use crate::connectors::draft::Principal;
+use crate::connectors::shape::{attribute, is_machine_made};
 use crate::json::Json;
 
 /// What to do with an event.
@@ -106,6 +107,41 @@ pub fn rule(event_type: &str) -> Rule {
         "access.request.expire" => Rule::Request(Step::ExpiredAndClosed),
         _ => by_prefix(event_type),
     }
+}
+
+/// Whether an event type may stand in a record: it is known, or of one of the families that Okta's types are of, or of
+/// three words and more, as nearly all are.
+pub fn is_event_type(event_type: &str) -> bool {
+    const FAMILIES: [&str; 24] = [
+        "access",
+        "analytics",
+        "app",
+        "application",
+        "certification",
+        "core",
+        "device",
+        "event_hook",
+        "governance",
+        "group",
+        "iam",
+        "inline_hook",
+        "mim",
+        "network_zone",
+        "oauth2",
+        "pam",
+        "plugin",
+        "policy",
+        "security",
+        "support",
+        "system",
+        "user",
+        "workflows",
+        "zone",
+    ];
+    let family = event_type.split('.').next().unwrap_or_default();
+    let usual = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_');
+    rule(event_type) != Rule::Unknown
+        || (FAMILIES.contains(&family) || event_type.split('.').count() >= 3) && event_type.bytes().all(usual)
 }
 
 /// Rules for whole families of types.
@@ -256,7 +292,7 @@ fn account(event: &mut LogEvent<'_, '_, '_>, kind: FactKind, detail: Option<Acco
     event.push(fact);
 }
 
-/// A changed profile: the names of the attributes go into the record, their values beside it.
+/// A changed profile: the usual names of the attributes go into the record, all values beside it.
 fn profile(event: &mut LogEvent<'_, '_, '_>) {
     let Some(target) = event.target(&["User"]) else {
         return;
@@ -268,7 +304,7 @@ fn profile(event: &mut LogEvent<'_, '_, '_>) {
             if !counterfoil_verify::entity::is_code(name) || detail.changed.len() == CHANGED_MAX {
                 continue;
             }
-            detail.changed.push(name.clone().into_owned());
+            detail.changed.push(attribute(name).to_owned());
             if let Some(text) = value.id() {
                 event.draft.text(&user, &format!("changed.{name}"), &text);
             }
@@ -283,7 +319,7 @@ fn profile(event: &mut LogEvent<'_, '_, '_>) {
     if let Some(changed) = event.debug("changedAttributes") {
         let names = changed.split(',').map(str::trim);
         let codes = names.filter(|name| counterfoil_verify::entity::is_code(name));
-        detail.changed.extend(codes.take(CHANGED_MAX).map(str::to_owned));
+        detail.changed.extend(codes.take(CHANGED_MAX).map(|name| attribute(name).to_owned()));
     }
     detail.changed.sort_unstable();
     detail.changed.dedup();
@@ -296,7 +332,7 @@ const CHANGED_MAX: usize = 100;
 
 /// The manager is written as a login or as an id, as the organisation likes.
 fn manager_ref(event: &mut LogEvent<'_, '_, '_>, manager: &str) -> Option<Ref> {
-    let is_id = manager.starts_with("00u") && counterfoil_verify::entity::is_opaque(manager);
+    let is_id = manager.starts_with("00u") && is_machine_made(manager);
     let logins = [("login", manager)];
     event.draft.principal(Principal {
         id: is_id.then_some(manager),
