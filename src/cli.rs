@@ -113,7 +113,8 @@ pub enum Format {
     Json,
     /// A JSON object a line for each row
     Jsonl,
-    /// Comma-separated values, as RFC 4180 has them
+    /// A header and a row for each, as RFC 4180 has them: lines end in CRLF. Every answer of a verb has the same columns;
+    /// a list is JSON in its cell. A cell that a spreadsheet would take for a formula has a ' before it
     Csv,
 }
 
