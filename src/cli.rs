@@ -1,7 +1,9 @@
 //! The command line: its verbs, their arguments, and the exit codes.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -10,6 +12,7 @@ use counterfoil_ledger::LedgerError;
 use counterfoil_proto::v1::{FactKind, Verdict};
 use counterfoil_query::QueryError;
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
+use counterfoil_verify::tree::RecordIndex;
 
 use crate::{explain, when};
 
@@ -20,7 +23,9 @@ pub enum Exit {
     Done,
     /// It failed; for fsck: the ledger is falsified.
     Failed,
-    /// For fsck: the ledger cannot be read. Wrong arguments end in the same code.
+    /// The command line is wrong.
+    Wrong,
+    /// For fsck: the ledger cannot be read.
     Unreadable,
     /// Nothing fits the name, id or number.
     NotFound,
@@ -31,6 +36,11 @@ pub enum Exit {
 impl Exit {
     /// How a run ends that failed.
     pub fn of(error: &anyhow::Error) -> Self {
+        match error.downcast_ref::<Refused>() {
+            Some(Refused::Wrong(_)) => return Self::Wrong,
+            Some(Refused::NotFound(_)) => return Self::NotFound,
+            None => {}
+        }
         let is_not_found = |error: &LedgerError| matches!(error, LedgerError::NoSuchRecord { .. });
         let found = match error.downcast_ref::<QueryError>() {
             Some(QueryError::Ledger(error)) => !is_not_found(error),
@@ -43,12 +53,65 @@ impl Exit {
     }
 }
 
+/// Why a question is not asked, or has no answer.
+#[derive(Debug)]
+pub enum Refused {
+    /// The command line is wrong in a way that its parser does not see.
+    Wrong(String),
+    /// Nothing fits what was given.
+    NotFound(String),
+}
+
+impl std::error::Error for Refused {}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Wrong(why) | Self::NotFound(why)) = self;
+        f.write_str(why)
+    }
+}
+
+/// The number of a record, as it is given or with that of a fact in it: 1042, or 1042.0 as lists print it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub record: RecordIndex,
+    pub fact: Option<u32>,
+}
+
+impl FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let (record, fact) = text.split_once('.').map_or((text, None), |(record, fact)| (record, Some(fact)));
+        if !is_number(record) || !fact.is_none_or(is_number) {
+            return Err(
+                "expected the number of a record, such as 1042, or with that of a fact in it, 1042.0".to_owned()
+            );
+        }
+        match (record.parse(), fact.map(str::parse).transpose()) {
+            (Ok(record), Ok(fact)) => Ok(Self { record: RecordIndex(record), fact }),
+            _ => Err(format!("{text} is too large for the number of a record")),
+        }
+    }
+}
+
+/// Refuses a period that ends before it begins.
+pub fn check_period(from: Option<Moment>, at: Option<Moment>) -> Result<(), Refused> {
+    match (from, at) {
+        (Some(from), Some(at)) if from > at => {
+            Err(Refused::Wrong("--from is after --at: name the earlier moment with --from".to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(match exit {
             Exit::Done => 0,
             Exit::Failed => 1,
-            Exit::Unreadable => 2,
+            Exit::Wrong | Exit::Unreadable => 2,
             Exit::NotFound => 3,
             Exit::Ambiguous => 4,
         })
@@ -329,8 +392,9 @@ pub struct ExplainArguments {
 #[derive(Args)]
 #[command(after_help = "Example:\n  counterfoil record 1042 --data ledger --output json")]
 pub struct RecordArguments {
-    /// The record's index
-    pub index: u64,
+    /// The record's index, also with the number of a fact in it (1042.0)
+    #[arg(value_name = "INDEX")]
+    pub place: Place,
     /// Only the record's bytes, as hashed: SHA-256 of a zero byte and these is its leaf hash
     #[arg(long)]
     pub raw: bool,
@@ -346,9 +410,9 @@ pub struct RecordArguments {
     after_help = "Examples:\n  counterfoil proof 1042 --data ledger > 1042.tlog-proof\n  counterfoil proof --since 1000 --data ledger"
 )]
 pub struct ProofArguments {
-    /// The record's index
-    #[arg(required_unless_present = "since", conflicts_with = "since")]
-    pub index: Option<u64>,
+    /// The record's index, also with the number of a fact in it (1042.0): the proof is of the whole record
+    #[arg(value_name = "INDEX", required_unless_present = "since", conflicts_with = "since")]
+    pub place: Option<Place>,
     /// The earlier size
     #[arg(long, value_name = "SIZE")]
     pub since: Option<u64>,
@@ -417,8 +481,9 @@ pub enum DeadletterVerb {
     /// Show one: its bytes as they came, less their secrets
     #[command(after_help = "Example:\n  counterfoil deadletter show 17 --data ledger")]
     Show {
-        /// The record's index
-        index: u64,
+        /// The record's index, also with the number of a fact in it (17.0)
+        #[arg(value_name = "INDEX")]
+        place: Place,
         #[command(flatten)]
         ledger: LedgerArguments,
         #[command(flatten)]

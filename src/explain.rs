@@ -1,6 +1,6 @@
 //! `counterfoil explain`: one change, or a list of them.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use counterfoil_ledger::Reader;
 use counterfoil_proto::v1::{ExplainChangeResponse, Explanation, FactKind, Mapping, Party, Verdict, record::Body};
@@ -9,12 +9,13 @@ use counterfoil_verify::fact::can_give_access;
 use counterfoil_verify::time::{OccurredAt, RecordedAt};
 use counterfoil_verify::tree::RecordIndex;
 
-use crate::cli::{Exit, ExplainArguments, Format};
+use crate::cli::{Exit, ExplainArguments, Format, Place, Refused, check_period};
 use crate::history::period;
 use crate::output::{self, Rows, table};
 use crate::{open, tables, when, who};
 
 pub fn run(arguments: &ExplainArguments) -> Result<Exit> {
+    check_period(arguments.from, arguments.at)?;
     let known = arguments.known_at.map(RecordedAt);
     let opened = open::views(&arguments.ledger)?;
     opened.tell_beginning(known)?;
@@ -161,14 +162,13 @@ fn list(query: &Query<'_>, arguments: &ExplainArguments, known: Option<RecordedA
 
 /// A record's number, also with a fact's, or else an event id.
 fn selector(text: &str) -> Result<ChangeSelector> {
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let (record, fact) = text.split_once('.').map_or((text, None), |(record, fact)| (record, Some(fact)));
-    if !is_number(record) || !fact.is_none_or(is_number) {
+    if !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         return Ok(ChangeSelector::Event(text.to_owned()));
     }
-    match (record.parse(), fact.map(str::parse).transpose()) {
-        (Ok(record), Ok(fact)) => Ok(ChangeSelector::Record(RecordIndex(record), fact)),
-        _ => bail!("{text} is too large for the number of a record"),
+    match text.parse::<Place>() {
+        Ok(Place { record, fact }) => Ok(ChangeSelector::Record(record, fact)),
+        Err(_) if text.split('.').count() > 2 => Ok(ChangeSelector::Event(text.to_owned())),
+        Err(why) => Err(Refused::Wrong(why).into()),
     }
 }
 

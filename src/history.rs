@@ -1,10 +1,10 @@
 //! `counterfoil history`.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use counterfoil_query::{HistoryRequest, Period};
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
 
-use crate::cli::{Exit, HistoryArguments};
+use crate::cli::{Exit, HistoryArguments, check_period};
 use crate::{output, tables, when, who};
 
 /// Entries asked for at a time.
@@ -12,9 +12,7 @@ const PAGE_ENTRIES: usize = 1_000;
 
 pub fn run(arguments: &HistoryArguments) -> Result<Exit> {
     let known = arguments.known_at.map(RecordedAt);
-    if arguments.from > arguments.at && arguments.at.is_some() {
-        bail!("--from is after --at: nothing can lie between them");
-    }
+    check_period(arguments.from, arguments.at)?;
     let period = period(arguments.from, arguments.at);
     let at = OccurredAt(arguments.at.unwrap_or_else(when::now));
     let format = arguments.output.output;

@@ -6,8 +6,9 @@ use counterfoil_ingest::import::{ImportOptions, Progress, Summary, expand, impor
 use counterfoil_ingest::sources::file::Input;
 use counterfoil_ledger::Ledger;
 use counterfoil_proto::v1::{Basis, ImportResponse, ImportSummary};
+use counterfoil_verify::entity::check_name;
 
-use crate::cli::{Exit, ImportArguments};
+use crate::cli::{Exit, ImportArguments, Refused};
 use crate::output::{self, Rows, safe};
 use crate::{open, when};
 
@@ -16,8 +17,9 @@ const THREADS_MAX: usize = 8;
 
 pub fn run(arguments: &ImportArguments) -> Result<Exit> {
     let connector = connectors::by_name(&arguments.connector).context("the connector is not known")?;
-    counterfoil_verify::entity::check_name(&arguments.instance).context("--instance")?;
-    counterfoil_verify::entity::check_name(&arguments.ticket_instance).context("--ticket-instance")?;
+    for (option, name) in [("--instance", &arguments.instance), ("--ticket-instance", &arguments.ticket_instance)] {
+        check_name(name).map_err(|error| Refused::Wrong(format!("{option}: {error}")))?;
+    }
     let ledger = open::ledger(&open::location(&arguments.ledger), arguments.accept_clock)?;
     let mut response = ImportResponse::default();
     let mut total = Summary::default();
