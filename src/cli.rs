@@ -127,7 +127,7 @@ Exit codes:
   4  several entities fit the name, and they are listed
 
 Times are RFC 3339 (2026-03-01T09:30:00Z), or a date with a zone, which means its first moment
-(2026-03-01Z, 2026-03-01+01:00, 2026-03-01[Europe/Berlin]).";
+(2026-03-01Z, 2026-03-01+01:00, 2026-03-01[Europe/Berlin]), or now.";
 
 /// The other half of every access ticket: what was asked, who approved it, what then changed.
 #[derive(Parser)]
@@ -292,7 +292,7 @@ pub struct HistoryArguments {
     /// From this moment on
     #[arg(long, value_name = "TIME", value_parser = when::parse)]
     pub from: Option<Moment>,
-    /// Up to this moment, inclusive
+    /// Up to this moment, inclusive; 2026-03-31Z is the first moment of that day
     #[arg(long, value_name = "TIME", value_parser = when::parse)]
     pub at: Option<Moment>,
     /// Counting only what the ledger held by then
@@ -360,13 +360,14 @@ pub struct ExplainArguments {
     /// Every change that gave access
     #[arg(long)]
     pub all: bool,
-    /// Every change that gave access and that no approval preceded
+    /// Every change that gave access and that no approval is shown to cover: every verdict but approved and
+    /// approved-recorded-late
     #[arg(long, conflicts_with = "all")]
     pub unapproved: bool,
     /// With --all or --unapproved: from this moment on
     #[arg(long, value_name = "TIME", value_parser = when::parse, conflicts_with = "change")]
     pub from: Option<Moment>,
-    /// With --all or --unapproved: up to this moment, inclusive
+    /// With --all or --unapproved: up to this moment, inclusive; 2026-03-31Z is the first moment of that day
     #[arg(long, value_name = "TIME", value_parser = when::parse, conflicts_with = "change")]
     pub at: Option<Moment>,
     /// With --all or --unapproved: only what these have executed: an id, a login, an e-mail address or a name

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::cli::Format;
 use crate::columns::{self, Row};
+use crate::tables::counted;
 
 /// An answer as rows for people.
 #[derive(Clone, Debug, Default)]
@@ -140,7 +141,12 @@ fn listed(rows: &Rows) -> String {
 /// The basis for people.
 pub fn show_basis(basis: &Basis) -> String {
     use base64::prelude::{BASE64_STANDARD, Engine};
-    format!("Basis: {} at {} records, root {}", basis.origin, basis.tree_size, BASE64_STANDARD.encode(&basis.root))
+    format!(
+        "Basis: {} at {}, root {}",
+        basis.origin,
+        counted(basis.tree_size, "record"),
+        BASE64_STANDARD.encode(&basis.root)
+    )
 }
 
 fn talk_basis(basis: Option<&Basis>) {

@@ -12,6 +12,7 @@ use std::io::Write;
 use crate::cli::{Exit, Format, ProofArguments, Refused};
 use crate::open;
 use crate::output::{self, Rows};
+use crate::tables::counted;
 
 pub fn run(arguments: &ProofArguments) -> Result<Exit> {
     let ledger = open::ledger(&open::location(&arguments.ledger), false)?;
@@ -25,7 +26,10 @@ pub fn run(arguments: &ProofArguments) -> Result<Exit> {
     let format = arguments.output.output;
     if let Some(old_size) = arguments.since {
         if old_size > head.size.0 {
-            let why = format!("the ledger holds {} records: expected an earlier size, got {old_size}", head.size);
+            let why = format!(
+                "the ledger holds {}: expected an earlier size, got {old_size}",
+                counted(head.size.0, "record")
+            );
             return Err(Refused::NotFound(why).into());
         }
         let path = reader.consistency_proof(TreeSize(old_size), head.size)?;

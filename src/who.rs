@@ -1,13 +1,16 @@
 //! Whom a question is about. Several matches are listed, not guessed.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
-use counterfoil_proto::v1::ListMatchesResponse;
+use counterfoil_proto::v1::{ListMatchesResponse, Party};
 use counterfoil_query::Query;
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::time::{OccurredAt, RecordedAt};
 
-use crate::cli::{Exit, Format, LedgerArguments, WhoArguments};
+use crate::cli::{Exit, Format, LedgerArguments, Refused, WhoArguments};
 use crate::output::{self, safe};
+use crate::when::show;
 use crate::{open, tables};
 
 /// The two times by which a name is looked up.
@@ -26,8 +29,13 @@ pub fn ask(
     let query = opened.views.query()?;
     let mut response = called(&query, &who.who, times)?;
     if let Some(system) = &who.system {
-        let is_of = |id: &str| id.parse::<EntityId>().is_ok_and(|entity| entity.system() == system);
-        response.matches.retain(|party| is_of(&party.id));
+        let all = std::mem::take(&mut response.matches);
+        let (within, beyond): (Vec<Party>, Vec<Party>) =
+            all.into_iter().partition(|party| system_of(party).eq_ignore_ascii_case(system));
+        if within.is_empty() && !beyond.is_empty() {
+            return Err(elsewhere(&query, who, system, &beyond, response.more)?.into());
+        }
+        response.matches = within;
     }
     match &response.matches[..] {
         [] => Ok(nobody(&who.who)),
@@ -47,9 +55,38 @@ pub fn ask(
     }
 }
 
-/// Everybody who is called so.
+/// Everybody who is called so. An id that the ledger holds nothing of is nobody's.
 pub fn called(query: &Query<'_>, who: &str, (at, known): Times) -> Result<ListMatchesResponse> {
+    if let Ok(entity) = who.trim().parse::<EntityId>()
+        && !query.is_seen(&entity, known)?
+    {
+        let then =
+            |RecordedAt(at): RecordedAt| format!("held nothing of {entity} by {}", show(at.seconds, at.nanos as i32));
+        let why = known.map_or_else(|| format!("holds nothing of {entity}"), then);
+        return Err(Refused::NotFound(format!("the ledger {why}")).into());
+    }
     Ok(query.resolve(who, at, known)?)
+}
+
+fn system_of(party: &Party) -> String {
+    party.id.parse::<EntityId>().map(|entity| entity.system().to_owned()).unwrap_or_default()
+}
+
+/// Why a name that fits other systems' entities fits none of this one.
+fn elsewhere(query: &Query<'_>, who: &WhoArguments, system: &str, others: &[Party], more: bool) -> Result<Refused> {
+    let known: BTreeSet<String> = query.sources()?.sources.into_iter().map(|source| source.system).collect();
+    if !known.iter().any(|known| known.eq_ignore_ascii_case(system)) {
+        let known = known.into_iter().collect::<Vec<_>>().join(", ");
+        return Ok(Refused::NotFound(format!("no source has the system {system:?}: there are {known}")));
+    }
+    let systems: BTreeSet<String> = others.iter().map(system_of).filter(|system| !system.is_empty()).collect();
+    let of = if systems.is_empty() { "no system" } else { &systems.into_iter().collect::<Vec<_>>().join(" and ") };
+    let others = match others.len() {
+        1 => format!("1 entity of {of} is"),
+        count if more => format!("more than {count} entities of {of} are"),
+        count => format!("{count} entities of {of} are"),
+    };
+    Ok(Refused::NotFound(format!("nothing in {system} is called {:?}; {others}", who.who)))
 }
 
 /// Says that nobody is called so.
