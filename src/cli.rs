@@ -1,7 +1,9 @@
 //! The command line: its verbs, their arguments, and the exit codes.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -10,6 +12,7 @@ use counterfoil_ledger::LedgerError;
 use counterfoil_proto::v1::{FactKind, Verdict};
 use counterfoil_query::QueryError;
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
+use counterfoil_verify::tree::RecordIndex;
 
 use crate::{explain, when};
 
@@ -20,7 +23,9 @@ pub enum Exit {
     Done,
     /// It failed; for fsck: the ledger is falsified.
     Failed,
-    /// For fsck: the ledger cannot be read. Wrong arguments end in the same code.
+    /// The command line is wrong.
+    Wrong,
+    /// For fsck: the ledger cannot be read.
     Unreadable,
     /// Nothing fits the name, id or number.
     NotFound,
@@ -31,6 +36,11 @@ pub enum Exit {
 impl Exit {
     /// How a run ends that failed.
     pub fn of(error: &anyhow::Error) -> Self {
+        match error.downcast_ref::<Refused>() {
+            Some(Refused::Wrong(_)) => return Self::Wrong,
+            Some(Refused::NotFound(_)) => return Self::NotFound,
+            None => {}
+        }
         let is_not_found = |error: &LedgerError| matches!(error, LedgerError::NoSuchRecord { .. });
         let found = match error.downcast_ref::<QueryError>() {
             Some(QueryError::Ledger(error)) => !is_not_found(error),
@@ -43,12 +53,65 @@ impl Exit {
     }
 }
 
+/// Why a question is not asked, or has no answer.
+#[derive(Debug)]
+pub enum Refused {
+    /// The command line is wrong in a way that its parser does not see.
+    Wrong(String),
+    /// Nothing fits what was given.
+    NotFound(String),
+}
+
+impl std::error::Error for Refused {}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Wrong(why) | Self::NotFound(why)) = self;
+        f.write_str(why)
+    }
+}
+
+/// The number of a record, as it is given or with that of a fact in it: 1042, or 1042.0 as lists print it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub record: RecordIndex,
+    pub fact: Option<u32>,
+}
+
+impl FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let (record, fact) = text.split_once('.').map_or((text, None), |(record, fact)| (record, Some(fact)));
+        if !is_number(record) || !fact.is_none_or(is_number) {
+            return Err(
+                "expected the number of a record, such as 1042, or with that of a fact in it, 1042.0".to_owned()
+            );
+        }
+        match (record.parse(), fact.map(str::parse).transpose()) {
+            (Ok(record), Ok(fact)) => Ok(Self { record: RecordIndex(record), fact }),
+            _ => Err(format!("{text} is too large for the number of a record")),
+        }
+    }
+}
+
+/// Refuses a period that ends before it begins.
+pub fn check_period(from: Option<Moment>, at: Option<Moment>) -> Result<(), Refused> {
+    match (from, at) {
+        (Some(from), Some(at)) if from > at => {
+            Err(Refused::Wrong("--from is after --at: name the earlier moment with --from".to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(match exit {
             Exit::Done => 0,
             Exit::Failed => 1,
-            Exit::Unreadable => 2,
+            Exit::Wrong | Exit::Unreadable => 2,
             Exit::NotFound => 3,
             Exit::Ambiguous => 4,
         })
@@ -64,7 +127,7 @@ Exit codes:
   4  several entities fit the name, and they are listed
 
 Times are RFC 3339 (2026-03-01T09:30:00Z), or a date with a zone, which means its first moment
-(2026-03-01Z, 2026-03-01+01:00, 2026-03-01[Europe/Berlin]).";
+(2026-03-01Z, 2026-03-01+01:00, 2026-03-01[Europe/Berlin]), or now.";
 
 /// The other half of every access ticket: what was asked, who approved it, what then changed.
 #[derive(Parser)]
@@ -113,7 +176,8 @@ pub enum Format {
     Json,
     /// A JSON object a line for each row
     Jsonl,
-    /// Comma-separated values, as RFC 4180 has them
+    /// A header and a row for each, as RFC 4180 has them: lines end in CRLF. Every answer of a verb has the same columns;
+    /// a list is JSON in its cell. A cell that a spreadsheet would take for a formula has a ' before it
     Csv,
 }
 
@@ -228,7 +292,7 @@ pub struct HistoryArguments {
     /// From this moment on
     #[arg(long, value_name = "TIME", value_parser = when::parse)]
     pub from: Option<Moment>,
-    /// Up to this moment, inclusive
+    /// Up to this moment, inclusive; 2026-03-31Z is the first moment of that day
     #[arg(long, value_name = "TIME", value_parser = when::parse)]
     pub at: Option<Moment>,
     /// Counting only what the ledger held by then
@@ -296,13 +360,14 @@ pub struct ExplainArguments {
     /// Every change that gave access
     #[arg(long)]
     pub all: bool,
-    /// Every change that gave access and that no approval preceded
+    /// Every change that gave access and that no approval is shown to cover: every verdict but approved and
+    /// approved-recorded-late
     #[arg(long, conflicts_with = "all")]
     pub unapproved: bool,
     /// With --all or --unapproved: from this moment on
     #[arg(long, value_name = "TIME", value_parser = when::parse, conflicts_with = "change")]
     pub from: Option<Moment>,
-    /// With --all or --unapproved: up to this moment, inclusive
+    /// With --all or --unapproved: up to this moment, inclusive; 2026-03-31Z is the first moment of that day
     #[arg(long, value_name = "TIME", value_parser = when::parse, conflicts_with = "change")]
     pub at: Option<Moment>,
     /// With --all or --unapproved: only what these have executed: an id, a login, an e-mail address or a name
@@ -328,8 +393,9 @@ pub struct ExplainArguments {
 #[derive(Args)]
 #[command(after_help = "Example:\n  counterfoil record 1042 --data ledger --output json")]
 pub struct RecordArguments {
-    /// The record's index
-    pub index: u64,
+    /// The record's index, also with the number of a fact in it (1042.0)
+    #[arg(value_name = "INDEX")]
+    pub place: Place,
     /// Only the record's bytes, as hashed: SHA-256 of a zero byte and these is its leaf hash
     #[arg(long)]
     pub raw: bool,
@@ -345,9 +411,9 @@ pub struct RecordArguments {
     after_help = "Examples:\n  counterfoil proof 1042 --data ledger > 1042.tlog-proof\n  counterfoil proof --since 1000 --data ledger"
 )]
 pub struct ProofArguments {
-    /// The record's index
-    #[arg(required_unless_present = "since", conflicts_with = "since")]
-    pub index: Option<u64>,
+    /// The record's index, also with the number of a fact in it (1042.0): the proof is of the whole record
+    #[arg(value_name = "INDEX", required_unless_present = "since", conflicts_with = "since")]
+    pub place: Option<Place>,
     /// The earlier size
     #[arg(long, value_name = "SIZE")]
     pub since: Option<u64>,
@@ -416,8 +482,9 @@ pub enum DeadletterVerb {
     /// Show one: its bytes as they came, less their secrets
     #[command(after_help = "Example:\n  counterfoil deadletter show 17 --data ledger")]
     Show {
-        /// The record's index
-        index: u64,
+        /// The record's index, also with the number of a fact in it (17.0)
+        #[arg(value_name = "INDEX")]
+        place: Place,
         #[command(flatten)]
         ledger: LedgerArguments,
         #[command(flatten)]

@@ -6,7 +6,7 @@ use anyhow::Result;
 use counterfoil_proto::v1::{DeadLetter, ListDeadLettersResponse};
 use counterfoil_verify::tree::RecordIndex;
 
-use crate::cli::{DeadletterArguments, DeadletterVerb, Exit, Format, LedgerArguments};
+use crate::cli::{DeadletterArguments, DeadletterVerb, Exit, Format, LedgerArguments, Place};
 use crate::{open, output, tables};
 
 /// Dead letters asked for at a time.
@@ -15,7 +15,7 @@ const PAGE_LETTERS: usize = 1_000;
 pub fn run(arguments: &DeadletterArguments) -> Result<Exit> {
     match &arguments.verb {
         DeadletterVerb::List { ledger, after, limit, output } => list(ledger, *after, *limit, output.output),
-        DeadletterVerb::Show { index, ledger, output } => show(ledger, RecordIndex(*index), output.output),
+        DeadletterVerb::Show { place, ledger, output } => show(ledger, *place, output.output),
     }
 }
 
@@ -47,10 +47,13 @@ fn list(ledger: &LedgerArguments, after: Option<u64>, limit: usize, format: Form
     Ok(Exit::Done)
 }
 
-fn show(ledger: &LedgerArguments, index: RecordIndex, format: Format) -> Result<Exit> {
+fn show(ledger: &LedgerArguments, place: Place, format: Format) -> Result<Exit> {
     let opened = open::views(ledger)?;
     let query = opened.views.query()?;
-    let letter = query.dead_letter(index)?;
+    // A record that is not there is told from one that holds something else.
+    opened.reader().record(place.record)?;
+    open::check(&opened.reader(), place)?;
+    let letter = query.dead_letter(place.record)?;
     if format == Format::Table {
         anstream::eprintln!("{}: {}", output::safe(&letter.reason), output::safe(&letter.error));
         anstream::eprintln!("{}", output::show_basis(&query.basis()));

@@ -18,6 +18,7 @@ use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
 use counterfoil_verify::tree::RecordIndex;
 
 use crate::cli::{DemoArguments, Exit};
+use crate::explain::covered;
 use crate::history::period;
 use crate::output::safe;
 use crate::{import as import_verb, init, open, tables, when};
@@ -106,7 +107,7 @@ fn tell(query: &Query<'_>, story: &Story, before_late: RecordedAt, late_events: 
     explain(query, &story.unapproved_change_uuid)?;
     let unapproved =
         query.explain_all(period(None, None), None, ExplainFilter::Unapproved)?.collect::<Result<Vec<_>, _>>()?;
-    say(&format!("  {} changes that gave access are not covered: {}", unapproved.len(), tables::verdicts(&unapproved)));
+    say(&format!("  {}: {}", covered(unapproved.len(), true), tables::verdicts(&unapproved)));
 
     heading(4, &format!("A late log: {late_events} events of an earlier month arrive last"));
     let late = account(query, &story.late_identity_login, now)?;

@@ -1,6 +1,6 @@
 //! `counterfoil explain`: one change, or a list of them.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use counterfoil_ledger::Reader;
 use counterfoil_proto::v1::{ExplainChangeResponse, Explanation, FactKind, Mapping, Party, Verdict, record::Body};
@@ -9,12 +9,13 @@ use counterfoil_verify::fact::can_give_access;
 use counterfoil_verify::time::{OccurredAt, RecordedAt};
 use counterfoil_verify::tree::RecordIndex;
 
-use crate::cli::{Exit, ExplainArguments, Format};
+use crate::cli::{Exit, ExplainArguments, Format, Place, Refused, check_period};
 use crate::history::period;
 use crate::output::{self, Rows, table};
 use crate::{open, tables, when, who};
 
 pub fn run(arguments: &ExplainArguments) -> Result<Exit> {
+    check_period(arguments.from, arguments.at)?;
     let known = arguments.known_at.map(RecordedAt);
     let opened = open::views(&arguments.ledger)?;
     opened.tell_beginning(known)?;
@@ -109,19 +110,32 @@ impl Filter<'_> {
             && (self.kinds.is_empty() || self.kinds.contains(&explanation.kind()))
     }
 
-    /// What it leaves, a line for each part of it.
-    fn words(&self) -> Vec<String> {
+    /// Whom it leaves, a line for each part of it.
+    fn people(&self) -> Vec<String> {
         let parties = |word: &str, wanted: &Option<Vec<Party>>| {
             let names = |party: &Party| format!("{} ({})", tables::called(&Some(party.clone())), party.id);
             wanted.as_ref().map(|wanted| format!("only {word} {}", list_of(wanted.iter().map(names))))
         };
+        parties("by", &self.by).into_iter().chain(parties("for", &self.for_whom)).collect()
+    }
+
+    /// What it leaves of them, a line for each part of it.
+    fn words(&self) -> Vec<String> {
         let verdicts = list_of(self.verdicts.iter().map(|verdict| tables::verdict(*verdict)));
         let kinds = list_of(self.kinds.iter().map(|kind| tables::kind(*kind)));
-        let mut words: Vec<String> = parties("by", &self.by).into_iter().collect();
-        words.extend(parties("for", &self.for_whom));
+        let mut words = Vec::new();
         words.extend((!verdicts.is_empty()).then(|| format!("only with the verdict {verdicts}")));
         words.extend((!kinds.is_empty()).then(|| format!("only {kinds}")));
         words
+    }
+}
+
+/// How many changes there are, in words.
+pub fn covered(count: usize, unapproved: bool) -> String {
+    match (count, unapproved) {
+        (1, true) => "1 change that gave access is not covered".to_owned(),
+        (_, true) => format!("{count} changes that gave access are not covered"),
+        (_, false) => format!("{} gave access", tables::counted(count as u64, "change")),
     }
 }
 
@@ -130,6 +144,12 @@ fn list_of(words: impl Iterator<Item = String>) -> String {
 }
 
 fn list(query: &Query<'_>, arguments: &ExplainArguments, known: Option<RecordedAt>) -> Result<Exit> {
+    let is_covering = |verdict: &&Verdict| matches!(verdict, Verdict::Approved | Verdict::ApprovedRecordedLate);
+    if let (true, Some(verdict)) = (arguments.unapproved, arguments.verdict.iter().find(is_covering)) {
+        let verdict = tables::verdict(*verdict).replace(' ', "-");
+        let why = format!("--unapproved never lists what is {verdict}: ask with --all --verdict {verdict}");
+        return Err(Refused::Wrong(why).into());
+    }
     let at = OccurredAt(arguments.at.unwrap_or_else(when::now));
     let mut filter = Filter { by: None, for_whom: None, verdicts: &arguments.verdict, kinds: &arguments.kind };
     for (wanted, name) in [(&mut filter.by, &arguments.by), (&mut filter.for_whom, &arguments.for_whom)] {
@@ -145,30 +165,34 @@ fn list(query: &Query<'_>, arguments: &ExplainArguments, known: Option<RecordedA
     let explanations = query.explain_all(period(arguments.from, arguments.at), known, which)?;
     let explanations = explanations.filter(is_wanted).collect::<Result<Vec<_>, _>>()?;
 
-    let what = if arguments.unapproved { "changes that gave access are not covered" } else { "changes gave access" };
+    let format = arguments.output.output;
+    if format != Format::Table {
+        filter.people().iter().for_each(|line| anstream::eprintln!("counterfoil: {}", output::safe(line)));
+    }
+    let what = covered(explanations.len(), arguments.unapproved);
     let counts = tables::verdicts(&explanations);
     let counts = if counts.is_empty() { String::new() } else { format!(": {counts}") };
     let moment = query.moment_of(arguments.at.map(OccurredAt), known)?;
-    let mut title = vec![format!("{} {what}{counts}", explanations.len())];
+    let mut title = vec![what + &counts];
+    title.extend(filter.people());
     title.extend(filter.words());
-    title.push(tables::times(&moment));
+    let moment = Some(moment);
+    title.push(tables::limits(arguments.from, arguments.at, &moment));
     let rows = tables::explanations(&explanations, title);
-    let response = ExplainChangeResponse { basis: Some(query.basis()), moment: Some(moment), explanations };
-    let format = arguments.output.output;
+    let response = ExplainChangeResponse { basis: Some(query.basis()), moment, explanations };
     output::print(format, &response, &response.explanations, &rows, response.basis.as_ref())?;
     Ok(Exit::Done)
 }
 
 /// A record's number, also with a fact's, or else an event id.
 fn selector(text: &str) -> Result<ChangeSelector> {
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let (record, fact) = text.split_once('.').map_or((text, None), |(record, fact)| (record, Some(fact)));
-    if !is_number(record) || !fact.is_none_or(is_number) {
+    if !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         return Ok(ChangeSelector::Event(text.to_owned()));
     }
-    match (record.parse(), fact.map(str::parse).transpose()) {
-        (Ok(record), Ok(fact)) => Ok(ChangeSelector::Record(RecordIndex(record), fact)),
-        _ => bail!("{text} is too large for the number of a record"),
+    match text.parse::<Place>() {
+        Ok(Place { record, fact }) => Ok(ChangeSelector::Record(record, fact)),
+        Err(_) if text.split('.').count() > 2 => Ok(ChangeSelector::Event(text.to_owned())),
+        Err(why) => Err(Refused::Wrong(why).into()),
     }
 }
 

@@ -7,6 +7,7 @@ use counterfoil_proto::v1::{Basis, FsckReport};
 use crate::cli::{Exit, FsckArguments};
 use crate::open;
 use crate::output::{self, Rows};
+use crate::tables::counted;
 
 pub fn run(arguments: &FsckArguments) -> Result<Exit> {
     let location = open::location(&arguments.ledger);
@@ -52,7 +53,7 @@ fn message(report: &Report) -> FsckReport {
 
 fn rows(report: &FsckReport, location: &Location) -> Rows {
     let mut title = vec![if report.sound {
-        format!("Sound: {} records, {} bytes", report.records, report.bytes)
+        format!("Sound: {}, {} bytes", counted(report.records, "record"), report.bytes)
     } else if report.problem_record.is_empty() {
         format!("Falsified: {}", report.problem)
     } else {
@@ -60,9 +61,9 @@ fn rows(report: &FsckReport, location: &Location) -> Rows {
     }];
     if report.beyond_anchor > 0 {
         title.push(format!(
-            "{} records beyond the anchor's size: a run was cut off, and the next one signs them. No more than one commit \
+            "{} beyond the anchor's size: a run was cut off, and the next one signs what it left. No more than one commit \
              can be left so: if there are many, ask who brought back an older anchor.",
-            report.beyond_anchor
+            counted(report.beyond_anchor, "record")
         ));
     }
     if report.sound {

@@ -1,10 +1,10 @@
 //! `counterfoil history`.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use counterfoil_query::{HistoryRequest, Period};
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
 
-use crate::cli::{Exit, HistoryArguments};
+use crate::cli::{Exit, Format, HistoryArguments, check_period};
 use crate::{output, tables, when, who};
 
 /// Entries asked for at a time.
@@ -12,9 +12,7 @@ const PAGE_ENTRIES: usize = 1_000;
 
 pub fn run(arguments: &HistoryArguments) -> Result<Exit> {
     let known = arguments.known_at.map(RecordedAt);
-    if arguments.from > arguments.at && arguments.at.is_some() {
-        bail!("--from is after --at: nothing can lie between them");
-    }
+    check_period(arguments.from, arguments.at)?;
     let period = period(arguments.from, arguments.at);
     let at = OccurredAt(arguments.at.unwrap_or_else(when::now));
     let format = arguments.output.output;
@@ -25,12 +23,16 @@ pub fn run(arguments: &HistoryArguments) -> Result<Exit> {
         let mut response = query.history(&request)?;
         while !response.next_page_token.is_empty() && response.entries.len() < limit {
             request.page_token = std::mem::take(&mut response.next_page_token);
+            request.page_size = (limit - response.entries.len()).min(PAGE_ENTRIES);
             let page = query.history(&request)?;
             response.entries.extend(page.entries);
             response.next_page_token = page.next_page_token;
         }
-        response.entries.truncate(limit);
-        output::print(format, &response, &response.entries, &tables::history(&response), response.basis.as_ref())
+        if let (Some(words), Format::Csv | Format::Jsonl) = (tables::first_only(&response), format) {
+            anstream::eprintln!("counterfoil: {words}");
+        }
+        let rows = tables::history(&response, arguments.from, arguments.at);
+        output::print(format, &response, &response.entries, &rows, response.basis.as_ref())
     })
 }
 

@@ -15,7 +15,10 @@ pub fn run(arguments: &HoldersArguments) -> Result<Exit> {
                 "{entity} is no entitlement, and nobody holds it: for what an account holds, ask `counterfoil state`"
             );
         }
-        let response = query.holders(&entity, at, known)?;
-        output::print(format, &response, &response.holders, &tables::holders(&response), response.basis.as_ref())
+        let mut response = query.holders(&entity, at, known)?;
+        // What had run out comes last.
+        response.holders.sort_by_key(|holder| holder.lapsed);
+        let rows = tables::holders(&response, query.is_known(&entity, at, known)?);
+        output::print(format, &response, &response.holders, &rows, response.basis.as_ref())
     })
 }

@@ -1,14 +1,18 @@
 //! `counterfoil import`.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result};
 use counterfoil_ingest::connectors;
-use counterfoil_ingest::import::{ImportOptions, Progress, Summary, expand, import};
+use counterfoil_ingest::import::{ImportError, ImportOptions, Progress, Summary, expand, import};
 use counterfoil_ingest::sources::file::Input;
 use counterfoil_ledger::Ledger;
 use counterfoil_proto::v1::{Basis, ImportResponse, ImportSummary};
+use counterfoil_verify::entity::check_name;
 
-use crate::cli::{Exit, ImportArguments};
+use crate::cli::{Exit, ImportArguments, Refused};
 use crate::output::{self, Rows, safe};
+use crate::tables::counted;
 use crate::{open, when};
 
 /// Threads that prepare events: as many as there are cores, but no more than the owner can keep up with.
@@ -16,22 +20,31 @@ const THREADS_MAX: usize = 8;
 
 pub fn run(arguments: &ImportArguments) -> Result<Exit> {
     let connector = connectors::by_name(&arguments.connector).context("the connector is not known")?;
-    counterfoil_verify::entity::check_name(&arguments.instance).context("--instance")?;
-    counterfoil_verify::entity::check_name(&arguments.ticket_instance).context("--ticket-instance")?;
+    for (option, name) in [("--instance", &arguments.instance), ("--ticket-instance", &arguments.ticket_instance)] {
+        check_name(name).map_err(|error| Refused::Wrong(format!("{option}: {error}")))?;
+    }
+    let files = files(&arguments.files)?;
     let ledger = open::ledger(&open::location(&arguments.ledger), arguments.accept_clock)?;
     let mut response = ImportResponse::default();
     let mut total = Summary::default();
-    for argument in &arguments.files {
-        let files = expand(argument.clone()).with_context(|| format!("read {}", argument.display()))?;
-        if argument.is_dir() {
-            let count = if files.is_empty() { "no".to_owned() } else { files.len().to_string() };
-            anstream::eprintln!("counterfoil: {} holds {count} files", safe(&argument.display().to_string()));
-        }
-        for file in files {
-            let input = Input::new(&file);
-            let summary = import_one(&ledger, connector.as_ref(), &input, arguments)?;
-            total.add(&summary);
-            response.inputs.push(message(&input.name(), &summary));
+    let mut failures = Vec::new();
+    for file in &files {
+        let input = Input::new(file);
+        let before = ledger.reader().head().size.0;
+        match import_one(&ledger, connector.as_ref(), &input, arguments) {
+            Ok(summary) => {
+                total.add(&summary);
+                response.inputs.push(message(&input.name(), &summary));
+            }
+            Err(error) => {
+                let kept = ledger.reader().head().size.0.saturating_sub(before);
+                let kept = (kept > 0).then(|| format!("; {} of what came before are kept", counted(kept, "record")));
+                failures.push(format!("{error:#}{}", kept.unwrap_or_default()));
+                // The next file can be read where this one cannot; a ledger that takes nothing takes nothing more.
+                if !matches!(error.downcast_ref(), Some(ImportError::Input { .. })) {
+                    break;
+                }
+            }
         }
     }
     let head = ledger.reader().head();
@@ -41,14 +54,51 @@ pub fn run(arguments: &ImportArguments) -> Result<Exit> {
         root: head.root.as_bytes().to_vec(),
     });
     response.total = Some(message("total", &total));
-    output::print(arguments.output.output, &response, &response.inputs, &rows(&response), response.basis.as_ref())?;
-    if total == Summary::default() {
+    let format = arguments.output.output;
+    let printed = output::print(format, &response, &response.inputs, &rows(&response), response.basis.as_ref());
+    tell(&total, failures.is_empty());
+    failures.iter().for_each(|failure| anstream::eprintln!("counterfoil: {}", safe(failure)));
+    // Nobody may have read the table; that a file failed is told all the same.
+    if !failures.is_empty() {
+        return Ok(Exit::Failed);
+    }
+    printed?;
+    Ok(Exit::Done)
+}
+
+/// The files that the arguments stand for. All of them are there before the first is read.
+fn files(arguments: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for argument in arguments {
+        let about = || format!("read {}", argument.display());
+        if Input::new(argument) != Input::Stdin {
+            argument.metadata().with_context(about)?;
+        }
+        let found = expand(argument.clone()).with_context(about)?;
+        if argument.is_dir() {
+            let count = if found.is_empty() { "no files".to_owned() } else { counted(found.len() as u64, "file") };
+            anstream::eprintln!("counterfoil: {} holds {count}", safe(&argument.display().to_string()));
+        }
+        files.extend(found);
+    }
+    Ok(files)
+}
+
+/// Says what of an import deserves a look.
+fn tell(total: &Summary, is_whole: bool) {
+    if is_whole && *total == Summary::default() {
         anstream::eprintln!("counterfoil: nothing was imported: there is no event in what was given");
+    }
+    let (unmapped, conflicts) = (total.unmapped, total.conflicts);
+    let mut odd = Vec::new();
+    odd.extend((unmapped > 0).then(|| format!("{} of unknown type", counted(unmapped, "event"))));
+    odd.extend((conflicts > 0).then(|| format!("{conflicts} that came again with other content")));
+    if !odd.is_empty() {
+        anstream::eprintln!("{}: see `counterfoil sources`", odd.join(", "));
     }
     if total.rejected > 0 {
         anstream::eprintln!("{} could not be read and are kept: see `counterfoil deadletter list`", total.rejected);
     }
-    Ok(Exit::Done)
 }
 
 fn import_one(

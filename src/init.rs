@@ -2,17 +2,23 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use counterfoil_ledger::{SystemClock, init};
+use counterfoil_verify::checkpoint::Origin;
 
-use crate::cli::{Exit, InitArguments};
+use crate::cli::{Exit, InitArguments, Refused};
 use crate::open;
 use crate::output::safe;
 
 pub fn run(arguments: &InitArguments) -> Result<Exit> {
     if arguments.origin.contains("://") {
-        bail!("the origin is a URL without its scheme: write {:?} without what stands before //", arguments.origin);
+        let why = format!(
+            "the origin is a URL without its scheme: write {:?} without what stands before //",
+            arguments.origin
+        );
+        return Err(Refused::Wrong(why).into());
     }
+    Origin::new(&arguments.origin).map_err(|error| Refused::Wrong(format!("--origin: {error}")))?;
     let location = open::location(&arguments.ledger);
     create(&location, &arguments.origin)?;
     let show = |path: &Path| safe(&path.display().to_string());

@@ -6,6 +6,7 @@ use clap::Parser;
 
 mod checkpoint;
 mod cli;
+mod columns;
 mod completions;
 mod deadletter;
 mod demo;

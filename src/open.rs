@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use anyhow::Result;
 use counterfoil_ledger::{Ledger, LedgerError, Location, Options, Reader, SystemClock};
-use counterfoil_query::Views;
+use counterfoil_proto::v1::record::Body;
+use counterfoil_query::{QueryError, Views};
 use counterfoil_verify::record;
 use counterfoil_verify::time::RecordedAt;
 use counterfoil_verify::tree::RecordIndex;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::cli::LedgerArguments;
+use crate::cli::{LedgerArguments, Place};
 use crate::when;
 
 /// How long one run waits for another that has the ledger: longer than a question takes.
@@ -45,6 +46,17 @@ impl Opened {
         }
         Ok(())
     }
+}
+
+/// Refuses the place of a fact that a ledger does not hold. A record without facts stands in lists as if it had one.
+pub fn check(reader: &Reader, Place { record: index, fact }: Place) -> Result<()> {
+    let Some(fact) = fact.filter(|fact| *fact > 0) else { return Ok(()) };
+    let record = reader.record(index)?;
+    let count = if let Some(Body::Event(event)) = &record.body { event.facts.len() } else { 0 };
+    if usize::try_from(fact).is_ok_and(|fact| fact < count) {
+        return Ok(());
+    }
+    Err(QueryError::NoSuchFact { index, fact, count }.into())
 }
 
 pub fn location(arguments: &LedgerArguments) -> Location {

@@ -3,16 +3,16 @@
 //! Names come from outside and may be hostile: nothing printed for people holds a control character, and no cell of a CSV
 //! file is a formula.
 
-use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::Result;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, TableComponent, presets};
 use counterfoil_proto::v1::Basis;
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::cli::Format;
+use crate::columns::{self, Row};
+use crate::tables::counted;
 
 /// An answer as rows for people.
 #[derive(Clone, Debug, Default)]
@@ -26,7 +26,7 @@ pub struct Rows {
 }
 
 /// Prints an answer in the form asked for. `items` are the parts that make a line each.
-pub fn print<R: Serialize, I: Serialize>(
+pub fn print<R: Serialize, I: Row>(
     format: Format,
     response: &R,
     items: &[I],
@@ -61,44 +61,15 @@ pub fn print<R: Serialize, I: Serialize>(
     Ok(())
 }
 
-/// A row for each item, a column for each field that any of them has, named as in the JSON form: `change.occurredAt`.
-fn write_csv<I: Serialize>(out: &mut impl Write, items: &[I]) -> Result<()> {
-    let mut columns: Vec<String> = Vec::new();
-    let mut rows: Vec<BTreeMap<String, String>> = Vec::new();
+/// A header, and a row for each item. Lines end as RFC 4180 has them.
+fn write_csv<I: Row>(out: &mut impl Write, items: &[I]) -> Result<()> {
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
+    writer.write_record(columns::header::<I>())?;
     for item in items {
-        let mut cells = Vec::new();
-        flatten(String::new(), &serde_json::to_value(item)?, &mut cells);
-        for (column, _) in &cells {
-            if !columns.contains(column) {
-                columns.push(column.clone());
-            }
-        }
-        rows.push(cells.into_iter().collect());
-    }
-    let mut writer = csv::Writer::from_writer(out);
-    if !columns.is_empty() {
-        writer.write_record(&columns)?;
-    }
-    for row in rows {
-        writer
-            .write_record(columns.iter().map(|column| row.get(column).map_or(String::new(), |cell| csv_cell(cell))))?;
+        writer.write_record(columns::cells(item)?.iter().map(|cell| csv_cell(cell)))?;
     }
     writer.flush()?;
     Ok(())
-}
-
-/// The fields of an object, those of objects in it behind a dot. A list stays JSON.
-fn flatten(name: String, value: &Value, cells: &mut Vec<(String, String)>) {
-    match value {
-        Value::Object(fields) => {
-            for (field, value) in fields {
-                let name = if name.is_empty() { field.clone() } else { format!("{name}.{field}") };
-                flatten(name, value, cells);
-            }
-        }
-        Value::String(text) => cells.push((name, text.clone())),
-        other => cells.push((name, other.to_string())),
-    }
 }
 
 /// The rows as a table, with its title; on a terminal no wider than that.
@@ -170,7 +141,12 @@ fn listed(rows: &Rows) -> String {
 /// The basis for people.
 pub fn show_basis(basis: &Basis) -> String {
     use base64::prelude::{BASE64_STANDARD, Engine};
-    format!("Basis: {} at {} records, root {}", basis.origin, basis.tree_size, BASE64_STANDARD.encode(&basis.root))
+    format!(
+        "Basis: {} at {}, root {}",
+        basis.origin,
+        counted(basis.tree_size, "record"),
+        BASE64_STANDARD.encode(&basis.root)
+    )
 }
 
 fn talk_basis(basis: Option<&Basis>) {

@@ -1,17 +1,18 @@
 //! `counterfoil proof`.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use counterfoil_proto::v1::{Basis, GetConsistencyProofResponse, GetInclusionProofResponse};
 use counterfoil_verify::hash::Hash;
 use counterfoil_verify::proof::TlogProof;
 use counterfoil_verify::record;
-use counterfoil_verify::tree::{RecordIndex, TreeSize};
+use counterfoil_verify::tree::TreeSize;
 use std::io::Write;
 
-use crate::cli::{Exit, Format, ProofArguments};
+use crate::cli::{Exit, Format, ProofArguments, Refused};
 use crate::open;
 use crate::output::{self, Rows};
+use crate::tables::counted;
 
 pub fn run(arguments: &ProofArguments) -> Result<Exit> {
     let ledger = open::ledger(&open::location(&arguments.ledger), false)?;
@@ -25,7 +26,11 @@ pub fn run(arguments: &ProofArguments) -> Result<Exit> {
     let format = arguments.output.output;
     if let Some(old_size) = arguments.since {
         if old_size > head.size.0 {
-            bail!("the ledger holds {} records: expected an earlier size, got {old_size}", head.size);
+            let why = format!(
+                "the ledger holds {}: expected an earlier size, got {old_size}",
+                counted(head.size.0, "record")
+            );
+            return Err(Refused::NotFound(why).into());
         }
         let path = reader.consistency_proof(TreeSize(old_size), head.size)?;
         let response = GetConsistencyProofResponse { basis, old_size, path: bytes_of(&path) };
@@ -33,7 +38,9 @@ pub fn run(arguments: &ProofArguments) -> Result<Exit> {
         output::print(format, &response, &[&response], &rows, response.basis.as_ref())?;
         return Ok(Exit::Done);
     }
-    let index = RecordIndex(arguments.index.unwrap_or_default());
+    let place = arguments.place.context("neither a record nor an earlier size is given")?;
+    open::check(&reader, place)?;
+    let index = place.record;
     let leaf = record::hash(&reader.record_bytes(index)?);
     let path = reader.inclusion_proof(index, head.size)?;
     if format == Format::Table {

@@ -4,7 +4,6 @@ use std::io::Write;
 
 use anyhow::Result;
 use counterfoil_proto::v1::{Basis, EntityValues, GetRecordResponse, record::Body};
-use counterfoil_verify::tree::RecordIndex;
 use counterfoil_verify::{beside, record};
 
 use crate::cli::{Exit, RecordArguments};
@@ -13,7 +12,8 @@ use crate::{open, tables, when};
 
 pub fn run(arguments: &RecordArguments) -> Result<Exit> {
     let ledger = open::ledger(&open::location(&arguments.ledger), false)?;
-    let (reader, index) = (ledger.reader(), RecordIndex(arguments.index));
+    let (reader, index) = (ledger.reader(), arguments.place.record);
+    open::check(&reader, arguments.place)?;
     let head = reader.head();
     let bytes = reader.record_bytes(index)?;
     if arguments.raw {

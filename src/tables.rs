@@ -8,6 +8,7 @@ use counterfoil_proto::v1::{
     ListDeadLettersResponse, ListHoldersResponse, ListMatchesResponse, ListSourcesResponse, Moment, Outcome, Party,
     TicketState, Verdict,
 };
+use counterfoil_verify::time;
 
 use crate::output::Rows;
 use crate::when::{show, show_timestamp};
@@ -45,6 +46,27 @@ fn title(party: &Option<Party>, moment: &Option<Moment>) -> Vec<String> {
     lines
 }
 
+/// A number of things: "1 record", "2 records".
+pub fn counted(count: impl Into<u64>, one: &str) -> String {
+    match count.into() {
+        1 => format!("1 {one}"),
+        count => format!("{count} {one}s"),
+    }
+}
+
+/// What a list was limited to: the time when its facts happened, and when they were recorded.
+pub fn limits(from: Option<time::Moment>, at: Option<time::Moment>, moment: &Option<Moment>) -> String {
+    let show = |at: time::Moment| show(at.seconds, at.nanos as i32);
+    let period = match (from.map(show), at.map(show)) {
+        (Some(from), Some(at)) => format!("from {from} up to {at}, "),
+        (Some(from), None) => format!("from {from} on, "),
+        (None, Some(at)) => format!("up to {at}, "),
+        (None, None) => String::new(),
+    };
+    let known = moment.as_ref().map(|moment| times(&Moment { at: None, ..moment.clone() }));
+    period + &known.unwrap_or_default()
+}
+
 /// Both times of an answer.
 pub fn times(moment: &Moment) -> String {
     let at = show_timestamp(&moment.at);
@@ -53,7 +75,7 @@ pub fn times(moment: &Moment) -> String {
     match moment.known_size {
         // Record 0 is there from the beginning.
         0 => format!("{at}known by {known}, before the ledger began (0 records)"),
-        size => format!("{at}known by {known} ({size} records)"),
+        size => format!("{at}known by {known} ({})", counted(size, "record")),
     }
 }
 
@@ -168,7 +190,11 @@ pub fn state(response: &GetStateResponse) -> Rows {
         push("account", which, how, &account.evidence);
     }
     for grant in &state.grants {
-        let word = if is_holder(&state.entity, &grant.counterpart) { "held by" } else { "holds" };
+        let word = match is_holder(&state.entity, &grant.counterpart) {
+            _ if grant.lapsed => "lapsed",
+            true => "held by",
+            false => "holds",
+        };
         push(word, called(&grant.counterpart), how_granted(grant), &grant.evidence);
     }
     for credential in &state.credentials {
@@ -208,7 +234,7 @@ pub fn state(response: &GetStateResponse) -> Rows {
         push_ticket(ticket, &mut push);
     }
     rows.title.extend(vouched_for(&rested_on));
-    if is_entitlement(&state.entity) && state.grants.is_empty() {
+    if is_entitlement(&state.entity) && state.grants.iter().all(|grant| grant.lapsed) {
         rows.title
             .push("Nobody held it. Who did at another time: ask `counterfoil holders --at`, or `history`.".to_owned());
     } else if rows.rows.is_empty() {
@@ -289,7 +315,8 @@ fn push_ticket(ticket: &TicketState, push: &mut Push<'_>) {
     }
 }
 
-pub fn history(response: &GetHistoryResponse) -> Rows {
+/// A history, of which `from` and `at` were asked for.
+pub fn history(response: &GetHistoryResponse, from: Option<time::Moment>, at: Option<time::Moment>) -> Rows {
     let row = |entry: &counterfoil_proto::v1::HistoryEntry| {
         let (occurred_at, record) = rested(&entry.evidence);
         let recorded_at = entry.evidence.as_ref().map(|evidence| show_timestamp(&evidence.recorded_at));
@@ -305,13 +332,25 @@ pub fn history(response: &GetHistoryResponse) -> Rows {
             record,
         ]
     };
-    let mut title = title(&response.entity, &response.moment);
+    let mut title = title(&response.entity, &None);
+    title.push(limits(from, at, &response.moment));
+    title.extend(first_only(response));
+    if response.entries.is_empty() {
+        let is_limited = from.is_some() || at.is_some();
+        title.push(if is_limited { "No fact in this period." } else { "No fact names it." }.to_owned());
+    }
     title.extend(vouched_for(response.entries.iter().map(|entry| &entry.evidence)));
     Rows {
         title,
         columns: vec!["occurred", "recorded", "fact", "outcome", "by", "with", "for", "what", "record"],
         rows: response.entries.iter().map(row).collect(),
     }
+}
+
+/// Says so where a history goes on after what is listed.
+pub fn first_only(response: &GetHistoryResponse) -> Option<String> {
+    let has_more = !response.next_page_token.is_empty();
+    has_more.then(|| format!("the first {}; there are more", response.entries.len()))
 }
 
 pub fn diff(response: &DiffStateResponse) -> Rows {
@@ -355,16 +394,23 @@ pub fn diff(response: &DiffStateResponse) -> Rows {
     }
 }
 
-pub fn holders(response: &ListHoldersResponse) -> Rows {
+/// Who held an entitlement; `known` is whether anything was known of it.
+pub fn holders(response: &ListHoldersResponse, known: bool) -> Rows {
     let row = |grant: &GrantState| {
         let (since, record) = rested(&grant.evidence);
         vec![called(&grant.counterpart), how_granted(grant), since, record]
     };
     let mut title = title(&response.entitlement, &response.moment);
     title.extend(vouched_for(response.holders.iter().map(|holder| &holder.evidence)));
-    if response.holders.is_empty() {
-        title.push("Nobody held it.".to_owned());
-    }
+    let lapsed = response.holders.iter().filter(|holder| holder.lapsed).count() as u64;
+    let held = response.holders.len() as u64 - lapsed;
+    title.push(match (held, lapsed) {
+        _ if !known => "Nothing was known of it by then.".to_owned(),
+        (0, 0) => "Nobody held it.".to_owned(),
+        (0, _) => format!("Nobody held it; {} had lapsed", counted(lapsed, "grant")),
+        (_, 0) => counted(held, "grant"),
+        _ => format!("{}, and {lapsed} that had lapsed", counted(held, "grant")),
+    });
     Rows { title, columns: vec!["holder", "how", "since", "record"], rows: response.holders.iter().map(row).collect() }
 }
 
@@ -495,8 +541,9 @@ pub fn sources(response: &ListSourcesResponse) -> Rows {
             .map(move |unmapped| {
                 let native = if unmapped.native_type.is_empty() { "(no type)" } else { &unmapped.native_type };
                 format!(
-                    "unmapped in {name}: {native}, {} times, first in record {}",
-                    unmapped.count, unmapped.example_record
+                    "unmapped in {name}: {native}, {}, first in record {}",
+                    counted(unmapped.count, "time"),
+                    unmapped.example_record
                 )
             })
             .collect::<Vec<_>>()

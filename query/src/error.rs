@@ -43,7 +43,7 @@ pub enum QueryError {
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     /// The record was not in the ledger by the moment of the question.
-    #[error("record {index} was not known then: by that moment the ledger held {size} records")]
+    #[error("record {index} was not known then: by that moment the ledger held {size} record{}", plural(size.0))]
     NotKnownThen {
         /// Asked for.
         index: RecordIndex,
@@ -56,7 +56,7 @@ pub enum QueryError {
     )]
     NoSuchEvent(String),
     /// The record has no fact of that number.
-    #[error("record {index} has {count} facts, numbered from 0: there is no fact {fact}")]
+    #[error("record {index} has {count} fact{}, numbered from 0: there is no fact {fact}", plural(*count as u64))]
     NoSuchFact {
         /// The record.
         index: RecordIndex,
@@ -83,6 +83,10 @@ impl QueryError {
             _ => Self::Damaged { path, problem },
         }
     }
+}
+
+fn plural(count: u64) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }
 
 /// A result of this crate.

@@ -82,7 +82,7 @@ fn init_refuses_to_overwrite() {
     }
     for origin in ["", "with space", "https://example.com/audit+1"] {
         let other = LedgerFolder::empty();
-        let refused = other.run(&["init", "--origin", origin]).ended(1);
+        let refused = other.run(&["init", "--origin", origin]).ended(2);
         assert!(refused.stderr.contains("origin"), "{}", refused.stderr);
         assert!(!other.data().exists(), "nothing half made is left");
     }

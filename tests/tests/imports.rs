@@ -122,6 +122,58 @@ fn an_interrupted_import_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn a_path_that_is_not_there_stops_an_import_before_it_begins() {
+    let ledger = LedgerFolder::init();
+    let good = ledger.file("a.jsonl", lines(&events(2)));
+    let nowhere = ledger.beside("nowhere.jsonl");
+    let run = ledger.import("okta", &good, &[nowhere.to_str().unwrap()]).ended(1);
+    assert!(run.stderr.contains("nowhere.jsonl") && run.stderr.contains("No such file"), "{}", run.stderr);
+    assert!(run.stdout.is_empty(), "{}", run.text());
+    assert_eq!(basis_of(&ledger).tree_size, 1, "nothing was read");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_stops_no_other() {
+    let ledger = LedgerFolder::init();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(&lines(&events(3_000))).unwrap();
+    let whole = encoder.finish().unwrap();
+    let cut = ledger.file("cut.jsonl.gz", &whole[..whole.len() / 2]);
+    let late = |number| joined(number, "2026-03-01T09:00:00Z", number, 1);
+    let first = ledger.file("first.jsonl", lines(&[late(4_001)]));
+    let last = ledger.file("last.jsonl", lines(&[late(4_002), late(4_003)]));
+    let further = [cut.to_str().unwrap(), last.to_str().unwrap()];
+    let run = ledger.import("okta", &first, &further).ended(1);
+    assert!(run.stderr.contains("counterfoil: read ") && run.stderr.contains("cut.jsonl.gz"), "{}", run.stderr);
+    for words in ["first.jsonl", "last.jsonl", "total", "Basis: "] {
+        assert!(run.text().contains(words), "{words}: {}", run.text());
+    }
+    assert!(!run.text().contains("cut.jsonl.gz"), "{}", run.text());
+    let kept = basis_of(&ledger).tree_size - 4;
+    if kept > 0 {
+        assert!(run.stderr.contains(&format!("; {kept} records of what came before are kept")), "{}", run.stderr);
+    }
+    for number in [4_001, 4_003] {
+        ledger.run(&["explain", &uuid(number)]).ended(0);
+    }
+}
+
+#[test]
+fn what_of_an_import_deserves_a_look_is_told() {
+    let ledger = LedgerFolder::init();
+    let unknown = |number| counterfoil_tests::okta::event(number, "brand.new.type", "2026-03-01T09:00:00Z", &[]);
+    let first = joined(1, "2026-03-01T09:00:00Z", 1, 1);
+    let run = ledger.import("okta", &ledger.file("a.jsonl", lines(&[first, unknown(2)])), &[]).ended(0);
+    assert!(run.stderr.contains("1 event of unknown type: see `counterfoil sources`"), "{}", run.stderr);
+    let other = joined(1, "2026-03-01T09:00:00Z", 1, 2);
+    let run = ledger.import("okta", &ledger.file("b.jsonl", lines(&[other, unknown(3), unknown(4)])), &[]).ended(0);
+    let told = "2 events of unknown type, 1 that came again with other content: see `counterfoil sources`";
+    assert!(run.stderr.contains(told), "{}", run.stderr);
+    let run = ledger.import("okta", &ledger.file("c.jsonl", lines(&events(1))), &[]).ended(0);
+    assert!(!run.stderr.contains("counterfoil sources"), "{}", run.stderr);
+}
+
+#[test]
 fn types_that_nobody_knows_are_counted_with_an_example() {
     let ledger = LedgerFolder::init();
     let unknown = |number| counterfoil_tests::okta::event(number, "brand.new.type", "2026-03-01T09:00:00Z", &[]);

@@ -5,13 +5,14 @@
 
 use counterfoil_ledger::Reader;
 use counterfoil_proto::v1::{Basis, Moment as AnswerMoment};
+use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::record;
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::error::{QueryError, Result};
 use crate::views::database::View;
-use crate::views::meta;
+use crate::views::{histories, meta, names};
 
 mod aliases;
 mod convert;
@@ -69,6 +70,18 @@ impl<'a> Query<'a> {
     /// The two times of a question, as its answer states them.
     pub fn moment_of(&self, at: Option<OccurredAt>, known: Option<RecordedAt>) -> Result<AnswerMoment> {
         self.moment(at, known, self.known_size(known)?)
+    }
+
+    /// Whether the ledger holds anything that happened to an entity by `at`.
+    pub fn is_known(&self, entity: &EntityId, at: OccurredAt, known: Option<RecordedAt>) -> Result<bool> {
+        histories::is_known(&self.view, entity, at, self.known_size(known)?)
+    }
+
+    /// Whether the ledger holds anything of an entity, whenever it happened.
+    pub fn is_seen(&self, entity: &EntityId, known: Option<RecordedAt>) -> Result<bool> {
+        let size = self.known_size(known)?;
+        let is_bound = |token| names::bound_to(&self.view, &token, size).map(|bound| !bound.is_empty());
+        Ok(names::is_seen(&self.view, entity, size)? || entity.token().map_or(Ok(false), is_bound)?)
     }
 
     /// How many records count.

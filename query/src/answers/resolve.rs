@@ -42,7 +42,11 @@ impl Wanted<'_> {
             entity.kind(),
             EntityKind::Ticket | EntityKind::SnapshotScope | EntityKind::Source | EntityKind::Unresolved
         );
-        self.system.is_none_or(|system| entity.system().eq_ignore_ascii_case(system)) && (acts || !self.everybody)
+        self.is_of_system(entity) && (acts || !self.everybody)
+    }
+
+    fn is_of_system(&self, entity: &EntityId) -> bool {
+        self.system.is_none_or(|system| entity.system().eq_ignore_ascii_case(system))
     }
 }
 
@@ -69,7 +73,7 @@ impl Query<'_> {
     /// At most one more than are wanted, so that it shows where there are more.
     fn candidates(&self, who: &str, wanted: Wanted<'_>, at: OccurredAt, known: TreeSize) -> Result<Vec<EntityId>> {
         if let Ok(entity) = who.parse::<EntityId>() {
-            return Ok(vec![entity]);
+            return Ok(Some(entity).filter(|entity| wanted.is_of_system(entity)).into_iter().collect());
         }
         if canonical(who).is_empty() {
             return Ok(Vec::new());

@@ -1,0 +1,158 @@
+//! The columns of the CSV form: one fixed list for each message that makes a row.
+//!
+//! Owns their names, their order, and what a cell holds where the JSON form leaves a default out. A list never depends on
+//! the answer, and never loses or moves a column: what a message gains comes last in its list, wherever its field stands.
+
+use counterfoil_proto::v1::{
+    DeadLetter, Difference, Explanation, FsckReport, GetConsistencyProofResponse, GetInclusionProofResponse,
+    GetRecordResponse, GrantState, HistoryEntry, ImportSummary, Party, SourceSummary, State,
+};
+use serde::Serialize;
+use serde_json::Value;
+
+/// A message that makes a row.
+pub trait Row: Serialize {
+    /// Its columns between blanks, each by the path of its field in the JSON form, with its default behind a `=`. A
+    /// field that holds a list, or for which the list has no deeper column, is JSON in one cell.
+    const COLUMNS: &'static str;
+}
+
+impl<T: Row> Row for &T {
+    const COLUMNS: &'static str = T::COLUMNS;
+}
+
+/// The names of the columns of `R`.
+pub fn header<R: Row>() -> impl Iterator<Item = &'static str> {
+    R::COLUMNS.split_whitespace().map(|column| column.split_once('=').map_or(column, |(name, _)| name))
+}
+
+/// The cells of a row. A field of a message that is there has its default; of one that is not there, nothing.
+pub fn cells<R: Row>(row: &R) -> serde_json::Result<Vec<String>> {
+    let value = serde_json::to_value(row)?;
+    let cell = |column: &str| {
+        let (path, default) = column.split_once('=').unwrap_or((column, ""));
+        let (parents, field) = path.rsplit_once('.').map_or((None, path), |(parents, field)| (Some(parents), field));
+        let mut parents = parents.into_iter().flat_map(|parents| parents.split('.'));
+        match parents.try_fold(&value, |value, parent| value.get(parent)) {
+            Some(parent) => parent.get(field).map_or_else(|| default.to_owned(), text),
+            None => String::new(),
+        }
+    };
+    Ok(R::COLUMNS.split_whitespace().map(cell).collect())
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+impl Row for Party {
+    const COLUMNS: &'static str = "id name login email identityType=IDENTITY_TYPE_UNSPECIFIED";
+}
+
+impl Row for State {
+    const COLUMNS: &'static str = "\
+         entity.id entity.name entity.login entity.email entity.identityType=IDENTITY_TYPE_UNSPECIFIED known=false \
+         account.status=ACCOUNT_STATUS_UNSPECIFIED account.locked=false account.reversible=false account.department \
+         account.evidence.record=0 account.evidence.fact=0 account.evidence.occurredAt account.evidence.recordedAt \
+         account.evidence.authentication=AUTHENTICATION_UNSPECIFIED grants=[] credentials=[] \
+         ticket.type=TICKET_TYPE_UNSPECIFIED ticket.status=TICKET_STATUS_UNSPECIFIED ticket.requester.id \
+         ticket.requester.name ticket.requester.login ticket.requester.email \
+         ticket.requester.identityType=IDENTITY_TYPE_UNSPECIFIED ticket.beneficiary.id ticket.beneficiary.name \
+         ticket.beneficiary.login ticket.beneficiary.email ticket.beneficiary.identityType=IDENTITY_TYPE_UNSPECIFIED \
+         ticket.assignee.id ticket.assignee.name ticket.assignee.login ticket.assignee.email \
+         ticket.assignee.identityType=IDENTITY_TYPE_UNSPECIFIED ticket.items=[] ticket.windowStart ticket.windowEnd \
+         ticket.decision=DECISION_UNSPECIFIED ticket.decidedAt ticket.sourceDecision=DECISION_UNSPECIFIED \
+         ticket.sourceDecidedAt ticket.approvals=[] ticket.openedAt ticket.evidence.record=0 ticket.evidence.fact=0 \
+         ticket.evidence.occurredAt ticket.evidence.recordedAt \
+         ticket.evidence.authentication=AUTHENTICATION_UNSPECIFIED implies=[] owners=[] register.registered=false \
+         register.retired=false register.purposeDeclared=false register.expiresAt register.rotationIntervalSeconds=0 \
+         register.evidence.record=0 register.evidence.fact=0 register.evidence.occurredAt \
+         register.evidence.recordedAt register.evidence.authentication=AUTHENTICATION_UNSPECIFIED linked=[] \
+         lifecycle.kind=FACT_KIND_UNSPECIFIED lifecycle.effectiveAt lifecycle.evidence.record=0 \
+         lifecycle.evidence.fact=0 lifecycle.evidence.occurredAt lifecycle.evidence.recordedAt \
+         lifecycle.evidence.authentication=AUTHENTICATION_UNSPECIFIED identifiers=[]";
+}
+
+impl Row for HistoryEntry {
+    const COLUMNS: &'static str = "\
+         evidence.record=0 evidence.fact=0 evidence.occurredAt evidence.recordedAt \
+         evidence.authentication=AUTHENTICATION_UNSPECIFIED kind=FACT_KIND_UNSPECIFIED outcome=OUTCOME_UNSPECIFIED \
+         roles=[] actor.id actor.name actor.login actor.email actor.identityType=IDENTITY_TYPE_UNSPECIFIED via.id \
+         via.name via.login via.email via.identityType=IDENTITY_TYPE_UNSPECIFIED subject.id subject.name \
+         subject.login subject.email subject.identityType=IDENTITY_TYPE_UNSPECIFIED object.id object.name \
+         object.login object.email object.identityType=IDENTITY_TYPE_UNSPECIFIED tickets=[] nativeType source";
+}
+
+impl Row for Difference {
+    const COLUMNS: &'static str = "\
+         kind=DIFFERENCE_KIND_UNSPECIFIED what party.id party.name party.login party.email \
+         party.identityType=IDENTITY_TYPE_UNSPECIFIED before after evidence.record=0 evidence.fact=0 \
+         evidence.occurredAt evidence.recordedAt evidence.authentication=AUTHENTICATION_UNSPECIFIED";
+}
+
+impl Row for GrantState {
+    const COLUMNS: &'static str = "\
+         counterpart.id counterpart.name counterpart.login counterpart.email \
+         counterpart.identityType=IDENTITY_TYPE_UNSPECIFIED scope expiresAt lapsed=false mode=GRANT_MODE_UNSPECIFIED \
+         inheritedVia.id inheritedVia.name inheritedVia.login inheritedVia.email \
+         inheritedVia.identityType=IDENTITY_TYPE_UNSPECIFIED conditional=false actor.id actor.name actor.login \
+         actor.email actor.identityType=IDENTITY_TYPE_UNSPECIFIED evidence.record=0 evidence.fact=0 \
+         evidence.occurredAt evidence.recordedAt evidence.authentication=AUTHENTICATION_UNSPECIFIED \
+         confidence=CONFIDENCE_UNSPECIFIED";
+}
+
+impl Row for Explanation {
+    const COLUMNS: &'static str = "\
+         change.record=0 change.fact=0 change.occurredAt change.recordedAt \
+         change.authentication=AUTHENTICATION_UNSPECIFIED eventId kind=FACT_KIND_UNSPECIFIED \
+         outcome=OUTCOME_UNSPECIFIED subject.id subject.name subject.login subject.email \
+         subject.identityType=IDENTITY_TYPE_UNSPECIFIED object.id object.name object.login object.email \
+         object.identityType=IDENTITY_TYPE_UNSPECIFIED executor.id executor.name executor.login executor.email \
+         executor.identityType=IDENTITY_TYPE_UNSPECIFIED credential.id credential.name credential.login \
+         credential.email credential.identityType=IDENTITY_TYPE_UNSPECIFIED verdict=VERDICT_UNSPECIFIED \
+         rule=LINK_RULE_UNSPECIFIED ruleVersion=0 tickets=[] summary orderOnSourcesWord=false beneficiaryCut=false";
+}
+
+impl Row for SourceSummary {
+    const COLUMNS: &'static str = "\
+         system instance connector events=0 facts=0 unmapped=0 incomplete=0 duplicates=0 conflicts=0 rejected=0 \
+         firstOccurredAt lastOccurredAt unmappedTypes=[] objects=[]";
+}
+
+impl Row for DeadLetter {
+    const COLUMNS: &'static str = "record=0 recordedAt connector channel sequence=0 reason error size=0 content";
+}
+
+impl Row for ImportSummary {
+    const COLUMNS: &'static str =
+        "input events=0 facts=0 unmapped=0 incomplete=0 duplicates=0 conflicts=0 rejected=0 resumedDocuments=0";
+}
+
+impl Row for FsckReport {
+    const COLUMNS: &'static str = "\
+         records=0 bytes=0 root sound=false problem problemRecord basis.origin basis.treeSize=0 basis.root \
+         beyondAnchor=0";
+}
+
+impl Row for GetRecordResponse {
+    const COLUMNS: &'static str = "\
+         basis.origin basis.treeSize=0 basis.root leafHash record.format=0 record.index=0 record.prev \
+         record.recordedAt.seconds=0 record.recordedAt.nanos=0 record.recordedAt.precision=PRECISION_UNSPECIFIED \
+         record.provenance.source.system record.provenance.source.instance record.provenance.source.stream \
+         record.provenance.position.channel record.provenance.position.sequence=0 record.provenance.eventId \
+         record.provenance.contentDigest record.provenance.connector record.provenance.connectorVersion=0 \
+         record.provenance.delivery=DELIVERY_UNSPECIFIED record.provenance.authentication=AUTHENTICATION_UNSPECIFIED \
+         record.provenance.assumedZone record.commitment record.origin record.event record.eventConflict \
+         record.sourceRejected record.sourceGap payload values=[] recordBytes beside";
+}
+
+impl Row for GetInclusionProofResponse {
+    const COLUMNS: &'static str = "basis.origin basis.treeSize=0 basis.root index=0 leafHash path=[]";
+}
+
+impl Row for GetConsistencyProofResponse {
+    const COLUMNS: &'static str = "basis.origin basis.treeSize=0 basis.root oldSize=0 path=[]";
+}
