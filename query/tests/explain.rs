@@ -297,6 +297,83 @@ fn a_ticket_is_for_whoever_had_the_address_when_it_was_opened() {
     }
 }
 
+/// A case about who has the address: what Okta said of accounts (kind, hour, account, logins), and whether a change of
+/// each account is approved by a ticket for the address, opened at hour 5.
+type Holders = (&'static str, &'static [(FactKind, i64, &'static str, &'static [&'static str])], bool, bool);
+
+#[test]
+fn who_has_an_address_at_a_moment() {
+    use FactKind::{AccountCreated as Created, AccountDeleted as Deleted, AccountDisabled as Disabled};
+    use FactKind::{AccountUpdated as Updated, AuthEvent};
+    const ADDRESS: &str = "shared@example.com";
+    const BEA: &str = "account:okta:default:00u2";
+    let cases: &[Holders] = &[
+        (
+            "a later mention by another name takes nothing away",
+            &[(Created, 0, ANN, &["ann.ode", ADDRESS]), (AuthEvent, 1, ANN, &["ann.ode"])],
+            true,
+            false,
+        ),
+        (
+            "a line about the leaver does not give the address back",
+            &[
+                (Created, 0, ANN, &[ADDRESS]),
+                (Disabled, 1, ANN, &[ADDRESS]),
+                (Created, 2, BEA, &[ADDRESS]),
+                (Deleted, 3, ANN, &[ADDRESS]),
+            ],
+            false,
+            true,
+        ),
+        (
+            "two accounts of one person have it",
+            &[(Created, 0, ANN, &["ann.ode", ADDRESS]), (Created, 1, BEA, &["adm.ann", ADDRESS])],
+            true,
+            true,
+        ),
+        (
+            "nobody had it yet: whoever got it next",
+            &[(Created, 7, ANN, &[ADDRESS]), (Updated, 8, BEA, &[ADDRESS])],
+            true,
+            false,
+        ),
+        (
+            "all who had it are gone: the last of them",
+            &[
+                (Created, 0, ANN, &[ADDRESS]),
+                (Created, 1, BEA, &[ADDRESS]),
+                (Deleted, 2, ANN, &[ADDRESS]),
+                (Deleted, 3, BEA, &[ADDRESS]),
+            ],
+            false,
+            true,
+        ),
+    ];
+    for (what, events, of_ann, of_bea) in cases {
+        for (account, approved) in [(ANN, of_ann), (BEA, of_bea)] {
+            let ledger = TestLedger::new();
+            let who = |id: &str, logins: &[&str]| Some(ledger.who(id, logins));
+            let group = || Some(ledger.who(GROUP, &[]));
+            for (kind, hours, id, logins) in *events {
+                let said = of_system("okta", fact(*kind, hours * HOUR, who(id, logins), None));
+                ledger.record_one(Native::new("okta", vec![said]));
+            }
+            let asked = ticket(FactKind::TicketOpened, 5 * HOUR, 7, Some(ledger.email(ADDRESS)), group());
+            let decided = approval(FactKind::ApprovalGranted, 6 * HOUR, 7, ledger.who(APPROVER, &[]));
+            for fact in [asked, decided] {
+                ledger.record_one(Native::new("freshservice", vec![fact]));
+            }
+            let change = grant(10 * HOUR, ledger.who(account, &[]), ledger.who(GROUP, &[]), &[]);
+            let change = ledger.record_one(Native::new("okta", vec![change]));
+            let views = ledger.views();
+            let selector = ChangeSelector::Record(RecordIndex(change), None);
+            let explained = views.query().unwrap().explain(&selector, None).unwrap().explanations.remove(0);
+            let expected = if *approved { Verdict::Approved } else { Verdict::NoneRecorded };
+            assert_eq!(explained.verdict(), expected, "{what}, {account}: {}", explained.summary);
+        }
+    }
+}
+
 #[test]
 fn a_ticket_for_a_former_address_is_found() {
     let case = Case::new();

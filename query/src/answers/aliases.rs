@@ -13,7 +13,7 @@ use counterfoil_verify::tree::TreeSize;
 
 use crate::answers::Query;
 use crate::error::Result;
-use crate::views::histories::{self, Binding};
+use crate::views::keys::Position;
 use crate::views::{changes, names, timelines};
 
 /// The most entities that one beneficiary is followed to. More would be a shared mailbox, not a person.
@@ -76,17 +76,17 @@ impl Query<'_> {
 
     /// The entities one step away, each with the record that says so.
     fn steps_from(&self, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<Vec<(EntityId, u64)>> {
-        let mut steps = match entity.token() {
-            Some(token) => self.meant_by(&token, at, known)?,
+        let mut steps = Vec::new();
+        match entity.token() {
+            Some(token) => steps.extend(self.meant_by(&token, at, known)?),
             None => {
-                let binding = histories::binding_at(&self.view, entity, at, known)?;
-                let identifier = |binding: Binding| {
-                    let index = binding.position.1.0;
-                    binding.tokens.into_iter().map(move |token| (EntityId::identifier(&token), index))
-                };
-                binding.into_iter().flat_map(identifier).collect()
+                for token in names::identifiers_of(&self.view, entity, known)? {
+                    let mut meant = self.meant_by(&token, at, known)?.into_iter();
+                    let own = meant.find(|(meant, _)| meant == entity);
+                    steps.extend(own.map(|(_, index)| (EntityId::identifier(&token), index)));
+                }
             }
-        };
+        }
         if matches!(entity.kind(), EntityKind::Account | EntityKind::Person | EntityKind::Identifier) {
             let state = timelines::state_at(&self.view, entity, at, known)?;
             let linked = state.linked.into_iter();
@@ -110,29 +110,30 @@ impl Query<'_> {
         Ok(tickets)
     }
 
-    /// The entities that an identifier meant: those that it was the identifier of at that moment. Within one kind and one
-    /// system it means one of them only, since identifiers are given away again: the one it was bound to last, unless that
-    /// one was gone by then and another came after it.
+    /// The entities that an identifier meant at a moment, each with the record that first said so. Identifiers are given
+    /// away again: within one kind and one system it means those that had it by then and were not gone; if all of them
+    /// were, the next one that got it; or else the last that had it.
     fn meant_by(&self, token: &Token, at: OccurredAt, known: TreeSize) -> Result<Vec<(EntityId, u64)>> {
-        let mut bound: BTreeMap<(EntityKind, String, String), Vec<(EntityId, Binding)>> = BTreeMap::new();
-        for entity in names::bound_to(&self.view, token, known)? {
-            let binding = histories::binding_at(&self.view, &entity, at, known)?;
-            let Some(binding) = binding.filter(|binding| binding.tokens.contains(token)) else { continue };
+        let mut bound: BTreeMap<(EntityKind, String, String), Vec<(EntityId, Position)>> = BTreeMap::new();
+        for (entity, first) in names::bound_to(&self.view, token, known)? {
             let place = (entity.kind(), entity.system().to_owned(), entity.instance().to_owned());
-            bound.entry(place).or_default().push((entity, binding));
+            bound.entry(place).or_default().push((entity, first));
         }
         let mut meant = Vec::with_capacity(bound.len());
-        for mut held in bound.into_values() {
-            held.sort_by_key(|(_, binding)| binding.position);
-            let later = held.partition_point(|(_, binding)| binding.position.0 <= at);
-            let newest = later.checked_sub(1);
-            let is_free = match newest {
-                Some(newest) if later < held.len() => self.is_gone(&held[newest].0, at, known)?,
-                newest => newest.is_none(),
-            };
-            let chosen = if is_free { later } else { later - 1 };
-            let (entity, binding) = held.swap_remove(chosen);
-            meant.push((entity, binding.position.1.0));
+        for mut holders in bound.into_values() {
+            holders.sort_by_key(|(_, first)| *first);
+            let later = holders.partition_point(|(_, first)| first.0 <= at);
+            let mut present = Vec::new();
+            for (entity, first) in &holders[..later] {
+                if holders.len() == 1 || !self.is_gone(entity, at, known)? {
+                    present.push((entity.clone(), first.1.0));
+                }
+            }
+            if present.is_empty() {
+                let next = holders.get(later).or(holders.last());
+                present.extend(next.map(|(entity, first)| (entity.clone(), first.1.0)));
+            }
+            meant.extend(present);
         }
         Ok(meant)
     }

@@ -5,13 +5,14 @@
 //! entities is meant.
 //!
 //! ```text
-//! identifiers   token (16 bytes) ‖ binary entity id       →  u64 index of the first record that binds it
-//! bound         entity ‖ token (16 bytes)                →  the same
+//! identifiers   token (16 bytes) ‖ entity ‖ position     →  empty
+//! bound         entity ‖ token (16 bytes)                →  u64 index of the first record that binds it
 //! seen          entity                                    →  u64 index of the first record that names it
 //! names         searchable name ‖ 0 ‖ binary entity id    →  empty
 //! values        entity ‖ name of the value                →  occurred_at (12 bytes) ‖ u64 index ‖ the value
 //! ```
-//! `names` holds every name that an entity ever had, and the last part of its native id; `values` the newest value of
+//! `identifiers` has a row whenever a record binds an identifier to an entity at an earlier time than every record before
+//! it, so that for each K the first time is known. `names` holds every name that an entity ever had, and the last part of its native id; `values` the newest value of
 //! each name, and under [`IDENTITY_TYPE`] the number of its type.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -28,9 +29,9 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use crate::error::Result;
-use crate::views::database::{Batch, Column, View};
+use crate::views::database::{Batch, Column, Row, View};
 use crate::views::histories::Mention;
-use crate::views::keys::{Position, entity_prefix, key, position_bytes, read_u64};
+use crate::views::keys::{POSITION_BYTES, Position, entity_prefix, key, position_bytes, read_position, read_u64};
 
 /// The name under which an entity's type of identity is kept: no connector's values have a '#'.
 pub(crate) const IDENTITY_TYPE: &str = "#identity_type";
@@ -47,7 +48,8 @@ const STAMP_BYTES: usize = 20;
 /// What one projector batch says about names.
 #[derive(Default)]
 pub(crate) struct Gathered {
-    bound: BTreeMap<(Token, EntityId), u64>,
+    /// When each identifier was bound: those that came before all that are listed before them.
+    bound: BTreeMap<(Token, EntityId), Vec<Position>>,
     seen: BTreeMap<EntityId, u64>,
     values: BTreeMap<(EntityId, String), Vec<Stamped>>,
 }
@@ -61,7 +63,10 @@ impl Gathered {
         for (entity, mention) in mentions {
             self.seen.entry(entity.clone()).or_insert(position.1.0);
             for token in &mention.tokens {
-                self.bound.entry((*token, entity.clone())).or_insert(position.1.0);
+                let bound = self.bound.entry((*token, entity.clone())).or_default();
+                if bound.last().is_none_or(|earliest| position < *earliest) {
+                    bound.push(position);
+                }
             }
         }
     }
@@ -88,7 +93,8 @@ impl Gathered {
 /// What the projector remembers between batches, so that it need not ask the database again.
 #[derive(Default)]
 pub(crate) struct Memory {
-    bound: HashMap<(Token, EntityId), ()>,
+    /// The earliest time at which each identifier was bound.
+    bound: HashMap<(Token, EntityId), Position>,
     seen: HashMap<EntityId, ()>,
     values: HashMap<Vec<u8>, Stamped>,
 }
@@ -100,12 +106,7 @@ pub(crate) fn project(
     memory: &mut Memory,
     batch: &mut Batch,
 ) -> Result<Vec<EntityId>> {
-    let identifier_key = |(token, entity): &(Token, EntityId)| key(token.as_bytes(), &[entity.as_bytes()]);
-    for (bound, first) in absent(view, Column::Identifiers, gathered.bound, &mut memory.bound, identifier_key)? {
-        let (token, entity) = &bound;
-        batch.put(Column::Identifiers, identifier_key(&bound), first.to_be_bytes().to_vec());
-        batch.put(Column::Bound, key(&entity_prefix(entity), &[token.as_bytes()]), first.to_be_bytes().to_vec());
-    }
+    project_bound(view, gathered.bound, &mut memory.bound, batch)?;
     let new = absent(view, Column::Seen, gathered.seen, &mut memory.seen, entity_prefix)?;
     for (entity, first) in &new {
         batch.put(Column::Seen, entity_prefix(entity), first.to_be_bytes().to_vec());
@@ -134,6 +135,52 @@ fn absent<K: std::hash::Hash + Eq + Clone>(
     }
     remembered.extend(asked.iter().map(|(one, _)| (one.clone(), ())));
     Ok(asked.into_iter().zip(held).filter(|(_, held)| held.is_none()).map(|(one, _)| one).collect())
+}
+
+/// Most records bind nothing earlier than it was bound, and write nothing here.
+fn project_bound(
+    view: &View<'_>,
+    bound: BTreeMap<(Token, EntityId), Vec<Position>>,
+    remembered: &mut HashMap<(Token, EntityId), Position>,
+    batch: &mut Batch,
+) -> Result<()> {
+    if remembered.len() + bound.len() > REMEMBERED_MAX {
+        remembered.clear();
+    }
+    for (of, positions) in bound {
+        let (token, entity) = &of;
+        let prefix = identifier_prefix(token, entity);
+        let mut earliest = match remembered.get(&of) {
+            Some(held) => Some(*held),
+            None => read_positions(view, &prefix)?.into_iter().min(),
+        };
+        if earliest.is_none()
+            && let Some(first) = positions.first()
+        {
+            let key = key(&entity_prefix(entity), &[token.as_bytes()]);
+            batch.put(Column::Bound, key, first.1.0.to_be_bytes().to_vec());
+        }
+        for position in positions {
+            if earliest.is_none_or(|held| position < held) {
+                batch.put(Column::Identifiers, key(&prefix, &[&position_bytes(&position)]), Vec::new());
+                earliest = Some(position);
+            }
+        }
+        remembered.extend(earliest.map(|earliest| (of, earliest)));
+    }
+    Ok(())
+}
+
+fn identifier_prefix(token: &Token, entity: &EntityId) -> Vec<u8> {
+    key(token.as_bytes(), &[&entity_prefix(entity)])
+}
+
+fn read_positions(view: &View<'_>, prefix: &[u8]) -> Result<Vec<Position>> {
+    let read = |row: Result<Row>| {
+        let position = read_position(&row?.0[prefix.len()..]);
+        position.ok_or_else(|| view.damaged("a row of the identifiers cannot be read"))
+    };
+    view.forward(Column::Identifiers, prefix, prefix)?.map(read).collect()
 }
 
 /// A value that is said again keeps the stamp of the first time, so that most records write nothing here.
@@ -188,17 +235,22 @@ pub(crate) fn values(view: &View<'_>, entity: &EntityId) -> Result<BTreeMap<Stri
     Ok(found)
 }
 
-/// The entities that a token was ever bound to, by the first `known` records.
-pub(crate) fn bound_to(view: &View<'_>, token: &Token, known: TreeSize) -> Result<Vec<EntityId>> {
-    let mut found = Vec::new();
+/// The entities that a token was ever bound to, by the first `known` records, each with the first time.
+pub(crate) fn bound_to(view: &View<'_>, token: &Token, known: TreeSize) -> Result<Vec<(EntityId, Position)>> {
+    let malformed = || view.damaged("a row of the identifiers cannot be read");
+    let mut found: BTreeMap<EntityId, Position> = BTreeMap::new();
     for row in view.forward(Column::Identifiers, token.as_bytes(), token.as_bytes())? {
-        let (row_key, first) = row?;
-        let first = read_u64(&first).ok_or_else(|| view.damaged("a row of the identifiers cannot be read"))?;
-        if first < known.0 {
-            found.push(read_entity(view, &row_key[TOKEN_BYTES..])?);
+        let (row_key, _) = row?;
+        let (entity, position) = row_key[TOKEN_BYTES..]
+            .split_at_checked(row_key.len().saturating_sub(TOKEN_BYTES + POSITION_BYTES))
+            .ok_or_else(malformed)?;
+        let position = read_position(position).ok_or_else(malformed)?;
+        if position.1.0 < known.0 {
+            let entity = read_entity(view, entity.get(2..).ok_or_else(malformed)?)?;
+            found.entry(entity).and_modify(|held| *held = position.min(*held)).or_insert(position);
         }
     }
-    Ok(found)
+    Ok(found.into_iter().collect())
 }
 
 /// The identifiers that were ever bound to an entity, by the first `known` records.
