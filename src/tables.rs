@@ -63,7 +63,7 @@ pub fn limits(from: Option<time::Moment>, at: Option<time::Moment>, moment: &Opt
         (None, Some(at)) => format!("up to {at}, "),
         (None, None) => String::new(),
     };
-    let known = moment.as_ref().map(|moment| times(&Moment { at: None, ..moment.clone() }));
+    let known = moment.as_ref().map(|moment| times(&Moment { at: None, ..*moment }));
     period + &known.unwrap_or_default()
 }
 
