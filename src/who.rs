@@ -10,7 +10,6 @@ use counterfoil_verify::time::{OccurredAt, RecordedAt};
 
 use crate::cli::{Exit, Format, LedgerArguments, Refused, WhoArguments};
 use crate::output::{self, safe};
-use crate::when::show;
 use crate::{open, tables};
 
 /// The two times by which a name is looked up.
@@ -55,15 +54,12 @@ pub fn ask(
     }
 }
 
-/// Everybody who is called so. An id that the ledger holds nothing of is nobody's.
+/// Everybody who is called so. An id that the ledger holds nothing of, whenever it was recorded, is nobody's.
 pub fn called(query: &Query<'_>, who: &str, (at, known): Times) -> Result<ListMatchesResponse> {
     if let Ok(entity) = who.trim().parse::<EntityId>()
-        && !query.is_seen(&entity, known)?
+        && !query.is_seen(&entity)?
     {
-        let then =
-            |RecordedAt(at): RecordedAt| format!("held nothing of {entity} by {}", show(at.seconds, at.nanos as i32));
-        let why = known.map_or_else(|| format!("holds nothing of {entity}"), then);
-        return Err(Refused::NotFound(format!("the ledger {why}")).into());
+        return Err(Refused::NotFound(format!("the ledger holds nothing of {entity}")).into());
     }
     Ok(query.resolve(who, at, known)?)
 }
