@@ -63,7 +63,7 @@ pub fn limits(from: Option<time::Moment>, at: Option<time::Moment>, moment: &Opt
         (None, Some(at)) => format!("up to {at}, "),
         (None, None) => String::new(),
     };
-    let known = moment.as_ref().map(|moment| times(&Moment { at: None, ..moment.clone() }));
+    let known = moment.as_ref().map(|moment| times(&Moment { at: None, ..*moment }));
     period + &known.unwrap_or_default()
 }
 
@@ -337,7 +337,7 @@ pub fn history(response: &GetHistoryResponse, from: Option<time::Moment>, at: Op
     title.extend(first_only(response));
     if response.entries.is_empty() {
         let is_limited = from.is_some() || at.is_some();
-        title.push(if is_limited { "No fact in this period." } else { "No fact names it." }.to_owned());
+        title.push(if is_limited { "No fact in this period." } else { "Nothing was known of it by then." }.to_owned());
     }
     title.extend(vouched_for(response.entries.iter().map(|entry| &entry.evidence)));
     Rows {

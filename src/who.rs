@@ -10,7 +10,6 @@ use counterfoil_verify::time::{OccurredAt, RecordedAt};
 
 use crate::cli::{Exit, Format, LedgerArguments, Refused, WhoArguments};
 use crate::output::{self, safe};
-use crate::when::show;
 use crate::{open, tables};
 
 /// The two times by which a name is looked up.
@@ -27,7 +26,7 @@ pub fn ask(
     let opened = open::views(ledger)?;
     opened.tell_beginning(times.1)?;
     let query = opened.views.query()?;
-    check_seen(&query, &who.who, times.1)?;
+    check_seen(&query, &who.who)?;
     let wanted = Wanted { system: who.system.as_deref(), everybody: false };
     let response = query.resolve(&who.who, wanted, times.0, times.1)?;
     if let (Some(system), []) = (&who.system, &response.matches[..]) {
@@ -57,21 +56,18 @@ pub fn ask(
 
 /// Everybody who is called so.
 pub fn called(query: &Query<'_>, who: &str, (at, known): Times) -> Result<ListMatchesResponse> {
-    check_seen(query, who, known)?;
+    check_seen(query, who)?;
     let called = query.resolve(who, Wanted { everybody: true, ..Wanted::default() }, at, known)?;
     ensure!(!called.more, "too many are called {}: give a longer part of the name", safe(&format!("{who:?}")));
     Ok(called)
 }
 
-/// Refuses an id that the ledger holds nothing of.
-fn check_seen(query: &Query<'_>, who: &str, known: Option<RecordedAt>) -> Result<()> {
+/// Refuses an id that the ledger holds nothing of, whenever it was recorded.
+fn check_seen(query: &Query<'_>, who: &str) -> Result<()> {
     if let Ok(entity) = who.trim().parse::<EntityId>()
-        && !query.is_seen(&entity, known)?
+        && !query.is_seen(&entity)?
     {
-        let then =
-            |RecordedAt(at): RecordedAt| format!("held nothing of {entity} by {}", show(at.seconds, at.nanos as i32));
-        let why = known.map_or_else(|| format!("holds nothing of {entity}"), then);
-        return Err(Refused::NotFound(format!("the ledger {why}")).into());
+        return Err(Refused::NotFound(format!("the ledger holds nothing of {entity}")).into());
     }
     Ok(())
 }

@@ -77,9 +77,9 @@ impl<'a> Query<'a> {
         histories::is_known(&self.view, entity, at, self.known_size(known)?)
     }
 
-    /// Whether the ledger holds anything of an entity, whenever it happened.
-    pub fn is_seen(&self, entity: &EntityId, known: Option<RecordedAt>) -> Result<bool> {
-        let size = self.known_size(known)?;
+    /// Whether the ledger holds anything of an entity, whenever it happened and was recorded.
+    pub fn is_seen(&self, entity: &EntityId) -> Result<bool> {
+        let size = self.basis.size;
         let is_bound = |token| names::bound_to(&self.view, &token, size).map(|bound| !bound.is_empty());
         Ok(names::is_seen(&self.view, entity, size)? || entity.token().map_or(Ok(false), is_bound)?)
     }
