@@ -178,8 +178,15 @@ fn list(query: &Query<'_>, arguments: &ExplainArguments, known: Option<RecordedA
     title.extend(filter.words());
     let moment = Some(moment);
     title.push(tables::limits(arguments.from, arguments.at, &moment));
+    let unread = query.unread()?;
+    if let Some(hidden) = tables::unread(&unread) {
+        match format {
+            Format::Table => title.push(hidden),
+            _ => anstream::eprintln!("counterfoil: {hidden}"),
+        }
+    }
     let rows = tables::explanations(&explanations, title);
-    let response = ExplainChangeResponse { basis: Some(query.basis()), moment, explanations };
+    let response = ExplainChangeResponse { basis: Some(query.basis()), moment, explanations, unread: Some(unread) };
     output::print(format, &response, &response.explanations, &rows, response.basis.as_ref())?;
     Ok(Exit::Done)
 }

@@ -6,7 +6,7 @@ use counterfoil_proto::v1::{
     AccountStatus, Authentication, Confidence, CredentialStatus, Decision, DiffStateResponse, DifferenceKind, Evidence,
     Explanation, FactKind, GetHistoryResponse, GetStateResponse, GrantMode, GrantState, IdentityType, LinkRule,
     ListDeadLettersResponse, ListHoldersResponse, ListMatchesResponse, ListSourcesResponse, Moment, Outcome, Party,
-    TicketState, Verdict,
+    TicketState, UnreadEvents, Verdict,
 };
 use counterfoil_verify::time;
 
@@ -468,6 +468,19 @@ pub fn verdicts(explanations: &[Explanation]) -> String {
     }
     counts.sort_by(|one, other| other.cmp(one));
     counts.iter().map(|(count, name)| format!("{count} {name}")).collect::<Vec<_>>().join(", ")
+}
+
+/// What may hide changes that a list does not have; nothing where everything was read.
+pub fn unread(unread: &UnreadEvents) -> Option<String> {
+    let counts = [
+        (unread.incomplete, "incomplete"),
+        (unread.unmapped, "of unknown type"),
+        (unread.conflicts, "conflicting"),
+        (unread.rejected, "unreadable"),
+    ];
+    let counts = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+    let counts = counts.collect::<Vec<_>>().join(", ");
+    (!counts.is_empty()).then(|| format!("beside these, events may hide changes: {counts}; see `counterfoil sources`"))
 }
 
 /// One explanation, point by point.

@@ -80,6 +80,30 @@ fn answers_say_on_whose_word_they_rest() {
 }
 
 #[test]
+fn a_list_of_changes_says_what_may_hide_more() {
+    let ledger = LedgerFolder::init();
+    import(&ledger, &ledger.file("a.jsonl", lines(&[joined(1, "2026-03-01T09:00:00Z", 1, 1)])));
+    let list = |output: &str| ledger.run(&["explain", "--all", "--output", output]).ended(0);
+    assert!(!list("table").text().contains("may hide"), "{}", list("table").text());
+    // Nobody was given nothing; an unknown type; an event that came again with other content; none at all.
+    let mut nothing = joined(2, "2026-03-01T10:00:00Z", 2, 1);
+    nothing["target"] = serde_json::Value::Null;
+    let mut unknown = joined(3, "2026-03-01T10:00:00Z", 2, 1);
+    unknown["eventType"] = "zebra.sighted".into();
+    let again = joined(1, "2026-03-01T11:00:00Z", 1, 1);
+    let events = [&lines(&[nothing, unknown, again])[..], b"{\n"].concat();
+    ledger.import("okta", &ledger.file("b.jsonl", events), &[]).ended(0);
+    let expected = "may hide changes: 1 incomplete, 1 of unknown type, 1 conflicting, 1 unreadable";
+    assert!(list("table").text().contains(expected), "{}", list("table").text());
+    for output in ["json", "csv"] {
+        assert!(list(output).stderr.contains(expected), "{}", list(output).stderr);
+    }
+    let response: ExplainChangeResponse = ledger.run(&["explain", "--all", "--output", "json"]).json();
+    let unread = response.unread.unwrap();
+    assert_eq!((unread.incomplete, unread.unmapped, unread.conflicts, unread.rejected), (1, 1, 1, 1));
+}
+
+#[test]
 fn a_question_from_before_the_beginning_is_told_so() {
     let ledger = LedgerFolder::init();
     import(&ledger, &ledger.file("a.jsonl", lines(&events(2))));

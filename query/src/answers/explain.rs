@@ -53,6 +53,8 @@ pub(crate) struct Judged {
     pub(crate) verdict: Verdict,
     pub(crate) judgement: Option<Judgement>,
     pub(crate) self_approved: bool,
+    /// More entities stand for its beneficiary than were followed.
+    is_cut: bool,
     records: BTreeSet<u64>,
 }
 
@@ -74,6 +76,7 @@ impl Query<'_> {
             basis: Some(self.basis()),
             moment: Some(self.moment(None, known, size)?),
             explanations,
+            unread: None,
         })
     }
 
@@ -158,7 +161,7 @@ impl Query<'_> {
             explanation.order_on_sources_word = decisive.clone().any(|judgement| judgement.order_on_sources_word);
             explanation.set_rule(if judged.is_empty() { LinkRule::Unspecified } else { rule });
             explanation.rule_version = RULE_VERSION;
-            explanation.beneficiary_cut = aliases.is_cut;
+            explanation.beneficiary_cut = aliases.is_cut || judged.iter().any(|one| one.is_cut);
         }
         explanation.tickets = judged.iter().map(|one| self.linked_ticket(one)).collect::<Result<_>>()?;
         explanation.summary = self.summary(&explanation, fact, &judged)?;
@@ -186,6 +189,7 @@ impl Query<'_> {
                 verdict: Verdict::TicketUnknown,
                 judgement: None,
                 self_approved: false,
+                is_cut: false,
                 records: BTreeSet::from([change.fact.evidence.index]),
             }));
         }
@@ -233,6 +237,7 @@ impl Query<'_> {
         Ok(Some(Judged {
             ticket: ticket.clone(),
             self_approved: read.is_self_approved(aliases),
+            is_cut: read.aliases.is_cut,
             verdict: judgement.verdict,
             judgement: Some(judgement),
             records,

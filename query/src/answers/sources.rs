@@ -4,7 +4,7 @@
 
 use counterfoil_proto::v1::{
     DeadLetter, ListDeadLettersResponse, ListSourcesResponse, ObjectCount, Record, SourceSummary, UnmappedType,
-    record::Body,
+    UnreadEvents, record::Body,
 };
 use counterfoil_verify::beside;
 use counterfoil_verify::record::recorded_at;
@@ -18,6 +18,18 @@ use crate::views::sources::SourceCounts;
 use crate::views::{changes, sources};
 
 impl Query<'_> {
+    /// How many events no change could be read out of, in all sources.
+    pub fn unread(&self) -> Result<UnreadEvents> {
+        let mut unread = UnreadEvents::default();
+        for counts in sources::sources(&self.view)?.into_values() {
+            unread.incomplete += counts.incomplete;
+            unread.unmapped += counts.unmapped;
+            unread.conflicts += counts.conflicts;
+            unread.rejected += counts.rejected;
+        }
+        Ok(unread)
+    }
+
     /// What each source has delivered, and how many objects of each kind its system has.
     pub fn sources(&self) -> Result<ListSourcesResponse> {
         let objects = sources::objects(&self.view)?;
