@@ -239,7 +239,10 @@ impl Documents {
         let next = text.trim_ascii_start();
         match next.first() {
             None => true,
-            Some(b']') => self.in_array,
+            // Behind the outermost array stands nothing that goes on with what is in it.
+            Some(b']') => {
+                self.in_array && !matches!(next[1..].trim_ascii_start().first(), Some(b',' | b':' | b'}' | b']'))
+            }
             Some(b',') => self.in_array && [None, first].contains(&next[1..].trim_ascii_start().first()),
             next => !self.in_array && next == first,
         }
