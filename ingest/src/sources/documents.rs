@@ -154,6 +154,8 @@ impl Documents {
     /// Skips what stands between values. False at the end of the input.
     fn skip_gap(&mut self) -> io::Result<bool> {
         let mut gap = Vec::new();
+        // Behind the outermost array stands nothing that goes on with what is in it: then a broken value closed it.
+        let (mut has_closed, mut goes_on) = (false, false);
         loop {
             let buffer = self.reader.fill_buf()?;
             if buffer.is_empty() {
@@ -161,14 +163,15 @@ impl Documents {
             }
             let mut used = 0;
             for &byte in buffer {
+                goes_on |= has_closed && matches!(byte, b',' | b':' | b'}' | b']');
                 match byte {
                     b' ' | b'\t' | b'\r' | b',' => gap.push(byte),
                     b'\n' => {
                         gap.clear();
                         gap.push(byte);
                     }
-                    b'[' if !self.in_array => self.in_array = true,
-                    b']' if self.in_array => self.in_array = false,
+                    b'[' if !self.in_array => (self.in_array, goes_on) = (true, false),
+                    b']' if self.in_array => (self.in_array, has_closed) = (false, true),
                     _ => break,
                 }
                 used += 1;
@@ -176,6 +179,7 @@ impl Documents {
             let is_over = used < buffer.len();
             self.reader.consume(used);
             if is_over {
+                self.in_array |= goes_on;
                 self.shape.begins(&gap);
                 return Ok(true);
             }
