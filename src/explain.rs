@@ -6,6 +6,7 @@ use counterfoil_ledger::Reader;
 use counterfoil_proto::v1::{ExplainChangeResponse, Explanation, FactKind, Mapping, Party, Verdict, record::Body};
 use counterfoil_query::{ChangeSelector, ExplainFilter, Query};
 use counterfoil_verify::fact::can_give_access;
+use counterfoil_verify::link::is_in_time;
 use counterfoil_verify::time::{OccurredAt, RecordedAt};
 use counterfoil_verify::tree::RecordIndex;
 
@@ -144,7 +145,7 @@ fn list_of(words: impl Iterator<Item = String>) -> String {
 }
 
 fn list(query: &Query<'_>, arguments: &ExplainArguments, known: Option<RecordedAt>) -> Result<Exit> {
-    let is_covering = |verdict: &&Verdict| matches!(verdict, Verdict::Approved | Verdict::ApprovedRecordedLate);
+    let is_covering = |verdict: &&Verdict| is_in_time(**verdict);
     if let (true, Some(verdict)) = (arguments.unapproved, arguments.verdict.iter().find(is_covering)) {
         let verdict = tables::verdict(*verdict).replace(' ', "-");
         let why = format!("--unapproved never lists what is {verdict}: ask with --all --verdict {verdict}");

@@ -7,8 +7,7 @@
 use std::collections::BTreeSet;
 
 use counterfoil_proto::v1::{
-    AccessItem, AccessOperation, Decision, Delivery, EntityKind, Precision, Ref, Source, TicketStatus, Verdict,
-    fact::Detail,
+    AccessItem, AccessOperation, Decision, Delivery, EntityKind, Ref, Source, TicketStatus, Verdict, fact::Detail,
 };
 
 use crate::approval::{Derived, final_decision};
@@ -17,13 +16,11 @@ use crate::fact::{Group, kind_group, takes_access};
 use crate::identifier::Token;
 use crate::replay::{FactAt, named};
 use crate::state::{ItemState, TicketState};
-use crate::ticket::TicketHistory;
+use crate::ticket::{CLOCK_TOLERANCE_SECONDS, TicketHistory, latest_moment};
 use crate::time::Moment;
 
 /// The version of the rules in this module: an answer names it.
 pub const RULE_VERSION: u32 = 1;
-/// How far the clocks of two systems may differ before the order of their events counts, in seconds.
-pub const CLOCK_TOLERANCE_SECONDS: i64 = 60;
 /// How long after its decision a ticket without a window of its own covers a change, in seconds: 14 days.
 pub const WINDOW_SECONDS: i64 = 14 * 24 * 3600;
 
@@ -88,7 +85,7 @@ pub fn judge_explicit(change: &Change<'_>, candidate: &Candidate<'_>) -> Judgeme
     let judgement = judge_decision(change, candidate);
     match fit(change, candidate, candidate.approved(), Limits::explicit) {
         Ok(()) => judgement,
-        Err(Verdict::ApprovedUnspecific) if is_approved(judgement.verdict) => {
+        Err(Verdict::ApprovedUnspecific) if is_in_time(judgement.verdict) => {
             Judgement { verdict: Verdict::ApprovedUnspecific, ..judgement }
         }
         Err(Verdict::ApprovedUnspecific) => judgement,
@@ -123,34 +120,22 @@ pub fn in_order(change: &Change<'_>, candidate: &Candidate<'_>, now: Judgement, 
 /// was cancelled before the change.
 fn is_cancelled(change: &Change<'_>, history: &TicketHistory) -> bool {
     let before = change.fact.evidence.occurred_at().0.plus_seconds(-CLOCK_TOLERANCE_SECONDS);
-    let is_known_then = history.around.iter().any(Option::is_some);
-    history.last.cancelled.is_some_and(|cancelled| is_known_then || cancelled.occurred_at().0 < before)
+    history.last.cancelled.is_some_and(|cancelled| history.is_known_then() || cancelled.occurred_at().0 < before)
 }
 
 fn is_backfill(change: &Change<'_>, candidate: &Candidate<'_>) -> bool {
     change.delivery == Delivery::Backfill && candidate.delivery == Delivery::Backfill
 }
 
-fn is_approved(verdict: Verdict) -> bool {
+/// Whether a verdict shows an approval that preceded the change, by what the sources say.
+pub fn is_in_time(verdict: Verdict) -> bool {
     matches!(verdict, Verdict::Approved | Verdict::ApprovedRecordedLate)
 }
 
 /// Whether the ticket came to cover the change only by an edit that nobody approved.
 fn is_edited(change: &Change<'_>, candidate: &Candidate<'_>, judgement: &Judgement, limits: LimitsOf) -> bool {
     let edited = (candidate.history.at_change(), candidate.edited_beneficiary);
-    is_approved(judgement.verdict) && fit(change, candidate, edited, limits).is_ok()
-}
-
-/// The last moment at which a change may have happened: its source may not say it to the second, and the clocks of two
-/// systems differ.
-pub fn latest_moment(change: &FactAt<'_>) -> Moment {
-    let inexact = match change.fact.occurred_at.map(|time| time.precision()) {
-        Some(Precision::Day) => 24 * 3600,
-        Some(Precision::Minute) => 60,
-        Some(Precision::Second) => 1,
-        _ => 0,
-    };
-    change.evidence.occurred_at().0.plus_seconds(inexact + CLOCK_TOLERANCE_SECONDS)
+    is_in_time(judgement.verdict) && fit(change, candidate, edited, limits).is_ok()
 }
 
 /// The order of approval and change, and what the approval came to.
@@ -158,13 +143,12 @@ fn judge_decision(change: &Change<'_>, candidate: &Candidate<'_>) -> Judgement {
     let history = candidate.history;
     let decision = final_decision(history.basis());
     let backfill = is_backfill(change, candidate);
-    let is_known_then = history.around.iter().any(Option::is_some);
     let was_cancelled = history.around.iter().flatten().all(|then| then.cancelled.is_some());
     let verdict = match decision {
         _ if history.approved_then().is_some() => Verdict::Approved,
-        _ if is_known_then && was_cancelled => Verdict::Rejected,
+        _ if history.is_known_then() && was_cancelled => Verdict::Rejected,
         Some(Derived { decision: Decision::Approved, completed_by: Some(by) }) if !is_cancelled(change, history) => {
-            let is_late = is_known_then || by.occurred_at().0 > latest_moment(&change.fact);
+            let is_late = history.is_known_then() || by.occurred_at().0 > latest_moment(&change.fact);
             if is_late { Verdict::ApprovedLate } else { Verdict::Approved }
         }
         Some(Derived {
@@ -228,8 +212,7 @@ fn has_place(entity: &EntityId) -> bool {
     entity.kind() != EntityKind::Identifier
 }
 
-/// What a ticket that is for the right beneficiary says about a change.
-/// The better comes first.
+/// What a ticket that is for the right beneficiary says about a change, the better first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Standing {
     Covered,

@@ -4,14 +4,16 @@
 //! whether it was approved in time is what its approvals came to when the change happened. What happens to it later can
 //! give a late approval at best. It never judges a change (`link` does).
 
-use counterfoil_proto::v1::Decision;
+use counterfoil_proto::v1::{Decision, Precision};
 
 use crate::approval::{Derived, final_decision};
 use crate::entity::EntityId;
-use crate::link::{CLOCK_TOLERANCE_SECONDS, latest_moment};
 use crate::replay::{FactAt, apply};
 use crate::state::{Evidence, State, TicketState};
 use crate::time::Moment;
+
+/// How far the clocks of two systems may differ before the order of their events counts, in seconds.
+pub const CLOCK_TOLERANCE_SECONDS: i64 = 60;
 
 /// A ticket as replayed to several moments.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,6 +49,11 @@ impl TicketHistory {
             history.when_approved = said_by(&|by| by.order() <= completed_by.order());
         }
         Some(history)
+    }
+
+    /// Whether anything is recorded of it around the change.
+    pub fn is_known_then(&self) -> bool {
+        self.around.iter().any(Option::is_some)
     }
 
     /// The ticket as it was approved around the change, if it was.
@@ -87,6 +94,18 @@ impl TicketHistory {
         let by = final_decision(self.basis()).and_then(|derived| derived.completed_by);
         by.map_or_else(|| self.opened_at(), |by| by.occurred_at().0)
     }
+}
+
+/// The last moment at which a change may have happened: its source may not say it to the second, and the clocks of two
+/// systems differ.
+pub fn latest_moment(change: &FactAt<'_>) -> Moment {
+    let inexact = match change.fact.occurred_at.map(|time| time.precision()) {
+        Some(Precision::Day) => 24 * 3600,
+        Some(Precision::Minute) => 60,
+        Some(Precision::Second) => 1,
+        _ => 0,
+    };
+    change.evidence.occurred_at().0.plus_seconds(inexact + CLOCK_TOLERANCE_SECONDS)
 }
 
 fn replay(ticket: &EntityId, facts: &[FactAt<'_>], counts: impl Fn(&Evidence) -> bool) -> Option<TicketState> {

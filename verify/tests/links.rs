@@ -12,12 +12,11 @@ use counterfoil_proto::v1::{
 use counterfoil_verify::approval::final_decision;
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::link::{
-    CLOCK_TOLERANCE_SECONDS, Candidate, Change, Judgement, WINDOW_SECONDS, explicit_tickets, in_order, judge_explicit,
-    judge_window,
+    Candidate, Change, Judgement, WINDOW_SECONDS, explicit_tickets, in_order, judge_explicit, judge_window,
 };
 use counterfoil_verify::replay::{FactAt, facts_of};
 use counterfoil_verify::state::{ApprovalState, Evidence, ItemState, TicketState};
-use counterfoil_verify::ticket::TicketHistory;
+use counterfoil_verify::ticket::{CLOCK_TOLERANCE_SECONDS, TicketHistory};
 use support::*;
 
 const U1: &str = "account:okta:acme:u1";

@@ -10,7 +10,7 @@ use counterfoil_proto::v1::{
 };
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::link::{
-    Candidate, Change, Judgement, RULE_VERSION, explicit_tickets, in_order, judge_explicit, judge_window,
+    Candidate, Change, Judgement, RULE_VERSION, explicit_tickets, in_order, is_in_time, judge_explicit, judge_window,
 };
 use counterfoil_verify::replay::{FactAt, facts_of, named};
 use counterfoil_verify::state::{Evidence, TicketState};
@@ -222,9 +222,9 @@ impl Query<'_> {
         let Some(read) = self.ticket(ticket, change, size)? else { return Ok(None) };
         let Some(now) = read.judge(rule, change) else { return Ok(None) };
         let records = read.rests_on(change, aliases);
-        // Whether it was approved by what the ledger knew before the change.
+        // Whether it was approved by what the ledger knew before the change; among old logs that order says nothing.
         let before = TreeSize(change.fact.evidence.index + 1);
-        let is_late = records.last().is_some_and(|last| *last >= before.0);
+        let is_late = records.last().is_some_and(|last| *last >= before.0) && !now.order_on_sources_word;
         let judgement = match now.verdict == Verdict::Approved && is_late {
             false => now,
             true => {
@@ -347,10 +347,6 @@ fn overall(rule: LinkRule, judged: &[Judged]) -> Verdict {
         (LinkRule::Explicit, [best, ..]) | (_, [best]) => best.verdict,
         _ => Verdict::Ambiguous,
     }
-}
-
-fn is_in_time(verdict: Verdict) -> bool {
-    matches!(verdict, Verdict::Approved | Verdict::ApprovedRecordedLate)
 }
 
 fn is_approved(verdict: Verdict) -> bool {
