@@ -21,7 +21,7 @@ use crate::cli::{DemoArguments, Exit};
 use crate::explain::covered;
 use crate::history::period;
 use crate::output::safe;
-use crate::{import as import_verb, init, open, tables, when};
+use crate::{import as import_verb, init, open, tables, when, words};
 
 mod flip;
 
@@ -149,7 +149,7 @@ fn explain(query: &Query<'_>, event: &str) -> Result<()> {
     let response = query.explain(&ChangeSelector::Event(event.to_owned()), None)?;
     for explanation in &response.explanations {
         say(&format!("  {}", change_of(explanation)));
-        say(&format!("  {}: {}", tables::verdict(explanation.verdict()).to_uppercase(), explanation.summary));
+        say(&format!("  {}: {}", words::verdict(explanation.verdict()).to_uppercase(), explanation.summary));
     }
     Ok(())
 }
@@ -158,9 +158,9 @@ fn change_of(explanation: &Explanation) -> String {
     let at = explanation.change.as_ref().map(|change| when::show_timestamp(&change.occurred_at));
     format!(
         "{} {} for {}, {}",
-        tables::kind(explanation.kind()),
-        tables::called(&explanation.object),
-        tables::called(&explanation.subject),
+        words::kind(explanation.kind()),
+        words::called(&explanation.object),
+        words::called(&explanation.subject),
         at.unwrap_or_default()
     )
 }

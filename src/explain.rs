@@ -13,7 +13,7 @@ use counterfoil_verify::tree::RecordIndex;
 use crate::cli::{Exit, ExplainArguments, Format, Place, Refused, check_period};
 use crate::history::period;
 use crate::output::{self, Rows, table};
-use crate::{open, tables, when, who};
+use crate::{open, tables, when, who, words};
 
 pub fn run(arguments: &ExplainArguments) -> Result<Exit> {
     check_period(arguments.from, arguments.at)?;
@@ -114,7 +114,7 @@ impl Filter<'_> {
     /// Whom it leaves, a line for each part of it.
     fn people(&self) -> Vec<String> {
         let parties = |word: &str, wanted: &Option<Vec<Party>>| {
-            let names = |party: &Party| format!("{} ({})", tables::called(&Some(party.clone())), party.id);
+            let names = |party: &Party| format!("{} ({})", words::called(&Some(party.clone())), party.id);
             wanted.as_ref().map(|wanted| format!("only {word} {}", list_of(wanted.iter().map(names))))
         };
         parties("by", &self.by).into_iter().chain(parties("for", &self.for_whom)).collect()
@@ -122,8 +122,8 @@ impl Filter<'_> {
 
     /// What it leaves of them, a line for each part of it.
     fn words(&self) -> Vec<String> {
-        let verdicts = list_of(self.verdicts.iter().map(|verdict| tables::verdict(*verdict)));
-        let kinds = list_of(self.kinds.iter().map(|kind| tables::kind(*kind)));
+        let verdicts = list_of(self.verdicts.iter().map(|verdict| words::verdict(*verdict)));
+        let kinds = list_of(self.kinds.iter().map(|kind| words::kind(*kind)));
         let mut words = Vec::new();
         words.extend((!verdicts.is_empty()).then(|| format!("only with the verdict {verdicts}")));
         words.extend((!kinds.is_empty()).then(|| format!("only {kinds}")));
@@ -136,7 +136,7 @@ pub fn covered(count: usize, unapproved: bool) -> String {
     match (count, unapproved) {
         (1, true) => "1 change that gave access is not covered".to_owned(),
         (_, true) => format!("{count} changes that gave access are not covered"),
-        (_, false) => format!("{} gave access", tables::counted(count as u64, "change")),
+        (_, false) => format!("{} gave access", words::counted(count as u64, "change")),
     }
 }
 
@@ -147,7 +147,7 @@ fn list_of(words: impl Iterator<Item = String>) -> String {
 fn list(query: &Query<'_>, arguments: &ExplainArguments, known: Option<RecordedAt>) -> Result<Exit> {
     let is_covering = |verdict: &&Verdict| is_in_time(**verdict);
     if let (true, Some(verdict)) = (arguments.unapproved, arguments.verdict.iter().find(is_covering)) {
-        let verdict = tables::verdict(*verdict).replace(' ', "-");
+        let verdict = words::verdict(*verdict).replace(' ', "-");
         let why = format!("--unapproved never lists what is {verdict}: ask with --all --verdict {verdict}");
         return Err(Refused::Wrong(why).into());
     }
@@ -209,14 +209,14 @@ pub fn verdicts() -> impl TypedValueParser<Value = Verdict> {
     let mut verdicts = enumerated(Verdict::try_from);
     // What changed no access is not listed.
     verdicts.retain(|verdict| *verdict != Verdict::NotAChange);
-    named(verdicts, |verdict| tables::verdict(verdict).replace(' ', "-"))
+    named(verdicts, |verdict| words::verdict(verdict).replace(' ', "-"))
 }
 
 /// The kinds of facts that give access on the command line, such as "grant.added".
 pub fn kinds() -> impl TypedValueParser<Value = FactKind> {
     let mut kinds = enumerated(FactKind::try_from);
     kinds.retain(|kind| can_give_access(*kind));
-    named(kinds, tables::kind)
+    named(kinds, words::kind)
 }
 
 /// Every value of an enum but that which stands for none.

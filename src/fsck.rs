@@ -7,7 +7,7 @@ use counterfoil_proto::v1::{Basis, FsckReport};
 use crate::cli::{Exit, FsckArguments};
 use crate::open;
 use crate::output::{self, Rows};
-use crate::tables::counted;
+use crate::words::counted;
 
 pub fn run(arguments: &FsckArguments) -> Result<Exit> {
     let location = open::location(&arguments.ledger);

@@ -12,7 +12,7 @@ use counterfoil_verify::entity::check_name;
 
 use crate::cli::{Exit, ImportArguments, Refused};
 use crate::output::{self, Rows, safe};
-use crate::tables::counted;
+use crate::words::counted;
 use crate::{open, when};
 
 /// Threads that prepare events: as many as there are cores, but no more than the owner can keep up with.

@@ -26,6 +26,7 @@ mod state;
 mod tables;
 mod when;
 mod who;
+mod words;
 
 use cli::{Cli, Verb};
 

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::cli::Format;
 use crate::columns::{self, Row};
-use crate::tables::counted;
+use crate::words::counted;
 
 /// An answer as rows for people.
 #[derive(Clone, Debug, Default)]

@@ -12,7 +12,7 @@ use std::io::Write;
 use crate::cli::{Exit, Format, ProofArguments, Refused};
 use crate::open;
 use crate::output::{self, Rows};
-use crate::tables::counted;
+use crate::words::counted;
 
 pub fn run(arguments: &ProofArguments) -> Result<Exit> {
     let ledger = open::ledger(&open::location(&arguments.ledger), false)?;

@@ -8,7 +8,7 @@ use counterfoil_verify::{beside, record};
 
 use crate::cli::{Exit, RecordArguments};
 use crate::output::{self, Rows};
-use crate::{open, tables, when};
+use crate::{open, when, words};
 
 pub fn run(arguments: &RecordArguments) -> Result<Exit> {
     let ledger = open::ledger(&open::location(&arguments.ledger), false)?;
@@ -56,8 +56,8 @@ fn rows(response: &GetRecordResponse) -> Rows {
         push("source", format!("{}/{}/{}", source.system, source.instance, source.stream));
         push("event", provenance.event_id.clone());
         push("connector", format!("{} v{}", provenance.connector, provenance.connector_version));
-        push("delivery", tables::word(provenance.delivery().as_str_name(), "DELIVERY_"));
-        push("vouched for by", tables::authentication(provenance.authentication()).to_owned());
+        push("delivery", words::word(provenance.delivery().as_str_name(), "DELIVERY_"));
+        push("vouched for by", words::authentication(provenance.authentication()).to_owned());
         if !provenance.assumed_zone.is_empty() {
             push("assumed zone", provenance.assumed_zone.clone());
         }
@@ -66,12 +66,12 @@ fn rows(response: &GetRecordResponse) -> Rows {
         Some(Body::Event(event)) => {
             let part =
                 if event.parts > 1 { format!(", part {} of {}", event.part + 1, event.parts) } else { String::new() };
-            let mapping = tables::word(event.mapping().as_str_name(), "MAPPING_");
+            let mapping = words::word(event.mapping().as_str_name(), "MAPPING_");
             push("event type", format!("{} ({mapping}){part}", event.native_type));
             for (number, fact) in event.facts.iter().enumerate() {
                 let at = fact.occurred_at.as_ref().map(|time| when::show(time.seconds, time.nanos as i32));
-                let outcome = tables::word(fact.outcome().as_str_name(), "OUTCOME_");
-                push("fact", format!("{number}: {} {outcome} {}", tables::kind(fact.kind()), at.unwrap_or_default()));
+                let outcome = words::word(fact.outcome().as_str_name(), "OUTCOME_");
+                push("fact", format!("{number}: {} {outcome} {}", words::kind(fact.kind()), at.unwrap_or_default()));
             }
         }
         Some(Body::Origin(origin)) => push("origin", origin.origin.clone()),
@@ -79,7 +79,7 @@ fn rows(response: &GetRecordResponse) -> Rows {
             push("conflict", format!("with record {}: its event came again with this content", conflict.first_index))
         }
         Some(Body::SourceRejected(rejected)) => {
-            push("rejected", tables::word(rejected.reason().as_str_name(), "REJECT_REASON_"));
+            push("rejected", words::word(rejected.reason().as_str_name(), "REJECT_REASON_"));
             push("its bytes", format!("`counterfoil deadletter show {}`", record.index));
         }
         Some(Body::SourceGap(gap)) => push("gap", format!("{} to {}", gap.from, gap.to)),

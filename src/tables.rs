@@ -4,39 +4,17 @@ use std::collections::BTreeSet;
 
 use counterfoil_proto::v1::{
     AccountStatus, Authentication, Confidence, CredentialStatus, Decision, DiffStateResponse, DifferenceKind, Evidence,
-    Explanation, FactKind, GetHistoryResponse, GetStateResponse, GrantMode, GrantState, IdentityType, LinkRule,
-    ListDeadLettersResponse, ListHoldersResponse, ListMatchesResponse, ListSourcesResponse, Moment, Outcome, Party,
-    TicketState, UnreadEvents, Verdict,
+    Explanation, GetHistoryResponse, GetStateResponse, GrantMode, GrantState, IdentityType, LinkRule,
+    ListDeadLettersResponse, ListHoldersResponse, ListMatchesResponse, ListSourcesResponse, Moment, Party, TicketState,
+    UnreadEvents,
 };
 use counterfoil_verify::time;
 
 use crate::output::Rows;
 use crate::when::{show, show_timestamp};
-
-/// What people call a party: its name, its login or e-mail, or else its id. Of a ticket, an entitlement and a credential
-/// the id stands behind the name, since several may have one name.
-pub fn called(party: &Option<Party>) -> String {
-    let Some(party) = party else { return String::new() };
-    let short = || party.id.rsplit(':').next().unwrap_or_default().to_owned();
-    match [&party.name, &party.login, &party.email].into_iter().find(|name| !name.is_empty()) {
-        None => short(),
-        Some(name) if ["entitlement:", "ticket:", "credential:"].iter().any(|kind| party.id.starts_with(kind)) => {
-            format!("{name} ({})", short())
-        }
-        Some(name) => name.clone(),
-    }
-}
-
-/// A party's name with its login: for lines that have the room.
-pub fn called_in_full(party: &Option<Party>) -> String {
-    let name = called(party);
-    match party {
-        Some(party) if !party.login.is_empty() && party.login != name && party.id.starts_with("account:") => {
-            format!("{name} <{}>", party.login)
-        }
-        _ => name,
-    }
-}
+use crate::words::{
+    authentication, called, called_in_full, counted, decision, kind, outcome, times, to_the_second, verdict, word,
+};
 
 fn title(party: &Option<Party>, moment: &Option<Moment>) -> Vec<String> {
     let id = party.as_ref().map(|party| party.id.as_str()).unwrap_or_default();
@@ -44,14 +22,6 @@ fn title(party: &Option<Party>, moment: &Option<Moment>) -> Vec<String> {
     let mut lines = vec![if name == id { name } else { format!("{name}   {id}") }];
     lines.extend(moment.as_ref().map(times));
     lines
-}
-
-/// A number of things: "1 record", "2 records".
-pub fn counted(count: impl Into<u64>, one: &str) -> String {
-    match count.into() {
-        1 => format!("1 {one}"),
-        count => format!("{count} {one}s"),
-    }
 }
 
 /// What a list was limited to: the time when its facts happened, and when they were recorded.
@@ -65,18 +35,6 @@ pub fn limits(from: Option<time::Moment>, at: Option<time::Moment>, moment: &Opt
     };
     let known = moment.as_ref().map(|moment| times(&Moment { at: None, ..*moment }));
     period + &known.unwrap_or_default()
-}
-
-/// Both times of an answer.
-pub fn times(moment: &Moment) -> String {
-    let at = show_timestamp(&moment.at);
-    let at = if at.is_empty() { String::new() } else { format!("as of {at}, ") };
-    let known = show_timestamp(&moment.known_at);
-    match moment.known_size {
-        // Record 0 is there from the beginning.
-        0 => format!("{at}known by {known}, before the ledger began (0 records)"),
-        size => format!("{at}known by {known} ({})", counted(size, "record")),
-    }
 }
 
 fn rested(evidence: &Option<Evidence>) -> (String, String) {
@@ -94,51 +52,6 @@ fn vouched_for<'e>(rested_on: impl IntoIterator<Item = &'e Option<Evidence>>) ->
     let grades: BTreeSet<Authentication> = rested_on.into_iter().flatten().map(Evidence::authentication).collect();
     let words = grades.into_iter().map(authentication).collect::<Vec<_>>();
     (!words.is_empty()).then(|| format!("vouched for by {}", words.join(" and ")))
-}
-
-/// How a producer was authenticated, in words.
-pub fn authentication(grade: Authentication) -> &'static str {
-    match grade {
-        Authentication::Unspecified => "nobody",
-        Authentication::OperatorFile => "an operator's file",
-        Authentication::WebhookSecret => "a webhook's secret",
-        Authentication::BrokerCredentials => "a producer's broker credentials",
-        Authentication::ClientCredentials => "a client's credentials",
-        Authentication::SourceSignature => "the source's signature",
-    }
-}
-
-/// A time without its fraction of a second, which only programs need.
-fn to_the_second(time: &str) -> String {
-    match time.split_once('.') {
-        Some((seconds, _)) => format!("{seconds}Z"),
-        None => time.to_owned(),
-    }
-}
-
-/// An enum's name without its prefix, in lower case.
-pub fn word(name: &str, prefix: &str) -> String {
-    match name.strip_prefix(prefix) {
-        Some("UNSPECIFIED") | None => String::new(),
-        Some(rest) => rest.to_lowercase().replace('_', " "),
-    }
-}
-
-/// A kind of fact in the vocabulary's spelling, such as "grant.added".
-pub fn kind(kind: FactKind) -> String {
-    word(kind.as_str_name(), "FACT_KIND_").replacen(' ', ".", 1).replace(' ', "_")
-}
-
-pub fn verdict(verdict: Verdict) -> String {
-    word(verdict.as_str_name(), "VERDICT_")
-}
-
-fn outcome(outcome: Outcome) -> String {
-    word(outcome.as_str_name(), "OUTCOME_")
-}
-
-fn decision(decision: Decision) -> String {
-    word(decision.as_str_name(), "DECISION_")
 }
 
 pub fn matches(response: &ListMatchesResponse) -> Rows {
