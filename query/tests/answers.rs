@@ -12,6 +12,8 @@ use counterfoil_proto::v1::{
 use counterfoil_query::{ChangeSelector, ExplainFilter, HistoryRequest, Period, Query, QueryError, Views, Wanted};
 use counterfoil_verify::time::{Moment, OccurredAt};
 use counterfoil_verify::tree::RecordIndex;
+use proptest::collection::vec;
+use proptest::prelude::*;
 
 const ALWAYS: Period = Period::ALWAYS;
 const ANN: &str = "account:okta:default:00u1";
@@ -124,6 +126,60 @@ fn a_recycled_address_lists_whom_it_means_first() {
     let query = views.query().unwrap();
     assert_eq!(found(&query, "a@example.com", 99), [BEA, ANN]);
     assert_eq!(found(&query, "ann.new@example.com", 99), [ANN]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn what_was_known_at_a_time_is_called_as_it_was_then(
+        renames in vec((0..60_i64, 0..2_usize, 0..3_usize), 1..12),
+        is_grown in any::<bool>(),
+    ) {
+        let ledger = TestLedger::new();
+        let mut then = Vec::new();
+        for (turn, &(seconds, who, name)) in renames.iter().enumerate() {
+            let (id, name) = ([ANN, BEA][who], ["Ann Ode", "Bea Li", "Cy Po"][name]);
+            let seen = fact(FactKind::AccountUpdated, seconds, Some(ledger.who(id, &[])), None);
+            let native = Native::new("okta", vec![of_system("okta", seen)]).named(id, "display_name", name);
+            ledger.at(100 + turn as i64).record_one(native);
+            if is_grown || turn + 1 == renames.len() {
+                let views = ledger.views();
+                let query = views.query().unwrap();
+                // The answer of the moment is the model for what is said of it later.
+                then.push((turn, names(&query, turn)));
+                for (turn, answer) in &then {
+                    prop_assert_eq!(&names(&query, *turn), answer);
+                }
+            }
+        }
+        let views = ledger.views();
+        for (turn, _) in renames.iter().enumerate() {
+            // The newest of what was known, by the sources' clocks; a value said again counts from when it was said first.
+            let mut newest = [None::<(i64, usize)>; 2];
+            for &(seconds, who, name) in &renames[..=turn] {
+                if newest[who].is_none_or(|(held, old)| seconds >= held && name != old) {
+                    newest[who] = Some((seconds, name));
+                }
+            }
+            for (who, newest) in newest.into_iter().enumerate() {
+                let state = views.query().unwrap();
+                let state = state.state(&entity([ANN, BEA][who]), occurred(99), Some(recorded(100 + turn as i64)));
+                let name = newest.map_or("", |(_, name)| ["Ann Ode", "Bea Li", "Cy Po"][name]);
+                prop_assert_eq!(state.unwrap().state.unwrap().entity.unwrap().name, name);
+            }
+        }
+    }
+}
+
+/// Who is found by which name, and how everybody is called, by what was known at a turn.
+fn names(query: &Query<'_>, turn: usize) -> String {
+    let known = Some(recorded(100 + turn as i64));
+    let found = ["ann ode", "bea li", "cy", "00u"].map(|who| {
+        let found = query.resolve(who, Wanted::default(), occurred(99), known).unwrap();
+        found.matches
+    });
+    let states = [ANN, BEA].map(|id| query.state(&entity(id), occurred(99), known).unwrap().state);
+    format!("{found:#?} {states:#?}")
 }
 
 #[test]

@@ -44,6 +44,8 @@ impl Query<'_> {
             Ok((self.moment(Some(at), known, size)?, lines))
         };
         let ((before, old), (after, new)) = (side(before)?, side(after)?);
+        // What is gone may have had no name yet, or none any more: the later knowledge has both.
+        let parties = self.parties(TreeSize(before.known_size.max(after.known_size)));
         let subjects: BTreeSet<&Subject> = old.keys().chain(new.keys()).collect();
         let gone: Vec<&Subject> = old.keys().filter(|subject| !new.contains_key(subject)).collect();
         let removals = self.removals(entity, &gone, until, self.known_size(known)?)?;
@@ -59,7 +61,7 @@ impl Query<'_> {
             differences.push(Difference {
                 kind: kind.into(),
                 what: subject.0.to_owned(),
-                party: self.party_of(&subject.1)?,
+                party: parties.of(&subject.1)?,
                 before: text(old),
                 after: text(new),
                 evidence: removals.get(subject).or(new.or(old).map(|(_, by)| by)).map(evidence),
@@ -69,7 +71,7 @@ impl Query<'_> {
             basis: Some(self.basis()),
             before: Some(before),
             after: Some(after),
-            entity: Some(self.party(entity)?),
+            entity: Some(parties.party(entity)?),
             differences,
         })
     }

@@ -20,6 +20,7 @@ use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::answers::aliases::Aliases;
 use crate::answers::convert::evidence;
+use crate::answers::parties::Parties;
 use crate::answers::{Period, Query};
 use crate::error::{QueryError, Result};
 use crate::views::keys::{FIRST, entity_prefix};
@@ -136,15 +137,16 @@ impl Query<'_> {
 
     fn explain_fact(&self, record: &Record, fact: &FactAt<'_>, size: TreeSize) -> Result<Explanation> {
         let provenance = record.provenance.clone().unwrap_or_default();
+        let parties = self.parties(size);
         let mut explanation = Explanation {
             change: Some(evidence(&fact.evidence)),
             event_id: provenance.event_id.clone(),
             kind: fact.fact.kind,
             outcome: fact.fact.outcome,
-            subject: self.party_named(&fact.fact.subject, fact.source)?,
-            object: self.party_named(&fact.fact.object, fact.source)?,
-            executor: self.party_named(&fact.fact.actor, fact.source)?,
-            credential: self.party_named(&fact.fact.via, fact.source)?,
+            subject: parties.named(&fact.fact.subject, fact.source)?,
+            object: parties.named(&fact.fact.object, fact.source)?,
+            executor: parties.named(&fact.fact.actor, fact.source)?,
+            credential: parties.named(&fact.fact.via, fact.source)?,
             verdict: Verdict::NotAChange.into(),
             ..Explanation::default()
         };
@@ -163,8 +165,8 @@ impl Query<'_> {
             explanation.rule_version = RULE_VERSION;
             explanation.beneficiary_cut = aliases.is_cut || judged.iter().any(|one| one.is_cut);
         }
-        explanation.tickets = judged.iter().map(|one| self.linked_ticket(one)).collect::<Result<_>>()?;
-        explanation.summary = self.summary(&explanation, fact, &judged)?;
+        explanation.tickets = judged.iter().map(|one| parties.linked_ticket(one)).collect::<Result<_>>()?;
+        explanation.summary = parties.summary(&explanation, fact, &judged)?;
         Ok(explanation)
     }
 
@@ -271,7 +273,9 @@ impl Query<'_> {
             history,
         }))
     }
+}
 
+impl Parties<'_> {
     fn linked_ticket(&self, judged: &Judged) -> Result<LinkedTicket> {
         Ok(LinkedTicket {
             ticket: Some(self.party(&judged.ticket)?),

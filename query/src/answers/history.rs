@@ -17,6 +17,7 @@ use counterfoil_verify::time::RecordedAt;
 use counterfoil_verify::tree::TreeSize;
 
 use crate::answers::convert::evidence;
+use crate::answers::parties::Parties;
 use crate::answers::{Period, Query};
 use crate::error::{QueryError, Result};
 use crate::views::histories::{self, role_names};
@@ -58,6 +59,7 @@ impl Query<'_> {
             asked => asked.min(PAGE_ENTRIES_MAX),
         };
         let mut rows = histories::read(&self.view, &request.entity, after, request.period.to, size)?;
+        let parties = self.parties(size);
         let mut entries = Vec::new();
         let mut last = after;
         let mut record: Option<Record> = None;
@@ -65,7 +67,7 @@ impl Query<'_> {
             let (position, roles) = row?;
             let held = record.take().filter(|record| record.index == position.1.0);
             let read = held.map_or_else(|| self.reader.record(position.1), Ok)?;
-            entries.push(self.entry(&read, position, roles)?);
+            entries.push(parties.entry(&read, position, roles)?);
             record = Some(read);
             last = position;
         }
@@ -76,12 +78,32 @@ impl Query<'_> {
         Ok(GetHistoryResponse {
             basis: Some(self.basis()),
             moment: Some(self.moment(None, request.known, size)?),
-            entity: Some(self.party(&request.entity)?),
+            entity: Some(parties.party(&request.entity)?),
             entries,
             next_page_token,
         })
     }
 
+    fn read_token(&self, token: &str, question: &[u8; 8]) -> Result<(Position, TreeSize)> {
+        let bytes = from_hex(token).ok_or(QueryError::PageToken("is none that this program gives"))?;
+        let read = || {
+            let (&TOKEN_FORMAT, rest) = bytes.split_first()? else { return None };
+            let (asked, rest) = rest.split_at_checked(8)?;
+            let (size, position) = rest.split_at_checked(8)?;
+            Some((asked, TreeSize(read_u64(size)?), read_position(position)?))
+        };
+        let (asked, size, position) = read().ok_or(QueryError::PageToken("is none that this program gives"))?;
+        if asked != question {
+            return Err(QueryError::PageToken("belongs to another question"));
+        }
+        if size > self.basis.size {
+            return Err(QueryError::PageToken("rests on records that these views do not hold yet"));
+        }
+        Ok((position, size))
+    }
+}
+
+impl Parties<'_> {
     fn entry(&self, record: &Record, position: Position, roles: u16) -> Result<HistoryEntry> {
         let provenance = record.provenance.clone().unwrap_or_default();
         let source = provenance.source.unwrap_or_default();
@@ -103,31 +125,13 @@ impl Query<'_> {
             evidence: Some(evidence(&at)),
             kind: fact.kind,
             outcome: fact.outcome,
-            actor: self.party_named(&fact.actor, source)?,
-            via: self.party_named(&fact.via, source)?,
-            subject: self.party_named(&fact.subject, source)?,
-            object: self.party_named(&fact.object, source)?,
+            actor: self.named(&fact.actor, source)?,
+            via: self.named(&fact.via, source)?,
+            subject: self.named(&fact.subject, source)?,
+            object: self.named(&fact.object, source)?,
             tickets: tickets.collect::<Result<_>>()?,
             ..base
         })
-    }
-
-    fn read_token(&self, token: &str, question: &[u8; 8]) -> Result<(Position, TreeSize)> {
-        let bytes = from_hex(token).ok_or(QueryError::PageToken("is none that this program gives"))?;
-        let read = || {
-            let (&TOKEN_FORMAT, rest) = bytes.split_first()? else { return None };
-            let (asked, rest) = rest.split_at_checked(8)?;
-            let (size, position) = rest.split_at_checked(8)?;
-            Some((asked, TreeSize(read_u64(size)?), read_position(position)?))
-        };
-        let (asked, size, position) = read().ok_or(QueryError::PageToken("is none that this program gives"))?;
-        if asked != question {
-            return Err(QueryError::PageToken("belongs to another question"));
-        }
-        if size > self.basis.size {
-            return Err(QueryError::PageToken("rests on records that these views do not hold yet"));
-        }
-        Ok((position, size))
     }
 }
 

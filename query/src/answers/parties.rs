@@ -1,22 +1,38 @@
 //! What people call an entity.
 //!
-//! Owns how an entity is shown: its id, and the newest values that lie beside its records. Names are returned as the
-//! source gave them, however hostile; whoever prints them escapes them.
+//! Owns how an entity is shown: its id, and the newest values that lie beside its records, as far as they were known. Names
+//! are returned as the source gave them, however hostile; whoever prints them escapes them.
 
 use std::collections::BTreeMap;
 
 use counterfoil_proto::v1::{Party, Ref, Source};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::replay::named;
+use counterfoil_verify::tree::TreeSize;
 
 use crate::answers::Query;
 use crate::error::Result;
+use crate::views::database::View;
 use crate::views::names;
 
-impl Query<'_> {
+/// What entities are called by the first `known` records, so that an answer about an earlier knowledge shows the names of
+/// that time.
+pub(crate) struct Parties<'a> {
+    view: &'a View<'a>,
+    known: TreeSize,
+}
+
+impl<'a> Query<'a> {
+    /// What entities are called by the first `known` records.
+    pub(crate) fn parties(&'a self, known: TreeSize) -> Parties<'a> {
+        Parties { view: &self.view, known }
+    }
+}
+
+impl Parties<'_> {
     /// An entity and what people call it.
     pub(crate) fn party(&self, entity: &EntityId) -> Result<Party> {
-        let mut values = names::values(&self.view, entity)?;
+        let mut values = names::values(self.view, entity, self.known)?;
         let name = ["display_name", "name", "subject"].iter().find_map(|name| values.remove(*name));
         let identity_type = values.remove(names::IDENTITY_TYPE).and_then(|number| number.parse().ok());
         Ok(Party {
@@ -29,7 +45,7 @@ impl Query<'_> {
     }
 
     /// The entity with that id in text form; none for an empty text.
-    pub(crate) fn party_of(&self, id: &str) -> Result<Option<Party>> {
+    pub(crate) fn of(&self, id: &str) -> Result<Option<Party>> {
         match id.parse::<EntityId>() {
             Ok(entity) => self.party(&entity).map(Some),
             Err(_) if id.is_empty() => Ok(None),
@@ -38,7 +54,7 @@ impl Query<'_> {
     }
 
     /// What a fact's reference names: its id, or the first of its identifiers.
-    pub(crate) fn party_named(&self, reference: &Option<Ref>, source: &Source) -> Result<Option<Party>> {
+    pub(crate) fn named(&self, reference: &Option<Ref>, source: &Source) -> Result<Option<Party>> {
         let entity = reference.as_ref().and_then(|reference| named(reference, source).into_iter().next());
         entity.map(|entity| self.party(&entity)).transpose()
     }

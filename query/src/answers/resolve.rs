@@ -66,7 +66,8 @@ impl Query<'_> {
     ) -> Result<ListMatchesResponse> {
         let size = self.known_size(known)?;
         let found = self.candidates(who.trim(), wanted, at, size)?;
-        let matches = found.iter().take(wanted.max()).map(|entity| self.party(entity)).collect::<Result<_>>()?;
+        let parties = self.parties(size);
+        let matches = found.iter().take(wanted.max()).map(|entity| parties.party(entity)).collect::<Result<_>>()?;
         Ok(ListMatchesResponse { basis: Some(self.basis()), matches, more: found.len() > wanted.max() })
     }
 
@@ -120,9 +121,7 @@ impl Query<'_> {
     }
 
     fn search(&self, name: &str, how: Match, wanted: Wanted<'_>, known: TreeSize) -> Result<Vec<EntityId>> {
-        names::search(&self.view, name, how, wanted.max() + 1, |entity| {
-            Ok(wanted.fits(entity) && names::is_seen(&self.view, entity, known)?)
-        })
+        names::search(&self.view, name, how, known, wanted.max() + 1, |entity| wanted.fits(entity))
     }
 
     /// The entities with a native id as people write it: "ticket/1042", "#1042", "SR-1042". What stands before a dash

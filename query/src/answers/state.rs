@@ -17,6 +17,7 @@ use counterfoil_verify::tree::TreeSize;
 
 use crate::answers::Query;
 use crate::answers::convert::{evidence, is_lapsed, optional_timestamp, timestamp};
+use crate::answers::parties::Parties;
 use crate::error::Result;
 use crate::views::histories;
 use crate::views::timelines;
@@ -41,11 +42,12 @@ impl Query<'_> {
     ) -> Result<ListHoldersResponse> {
         let size = self.known_size(known)?;
         let held = self.replayed(entitlement, at, size)?;
+        let parties = self.parties(size);
         Ok(ListHoldersResponse {
             basis: Some(self.basis()),
             moment: Some(self.moment(Some(at), known, size)?),
-            entitlement: Some(self.party(entitlement)?),
-            holders: self.grants(&held.grants, at)?,
+            entitlement: Some(parties.party(entitlement)?),
+            holders: parties.grants(&held.grants, at)?,
         })
     }
 
@@ -56,7 +58,8 @@ impl Query<'_> {
 
     fn state_message(&self, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<v1::State> {
         let state = self.replayed(entity, at, known)?;
-        let mut party = self.party(entity)?;
+        let parties = self.parties(known);
+        let mut party = parties.party(entity)?;
         if state.identity_type != 0 {
             party.identity_type = state.identity_type;
         }
@@ -65,13 +68,13 @@ impl Query<'_> {
             entity: Some(party),
             known: is_known,
             account: state.account.as_ref().map(account),
-            grants: self.grants(&state.grants, at)?,
-            credentials: self.credentials(&state.credentials, at)?,
-            ticket: state.ticket.as_ref().map(|ticket| self.ticket_message(ticket)).transpose()?,
-            implies: self.parties(state.implies.keys())?,
-            owners: self.evident(&state.owners, |owner, evidence| OwnerState { owner, evidence })?,
+            grants: parties.grants(&state.grants, at)?,
+            credentials: parties.credentials(&state.credentials, at)?,
+            ticket: state.ticket.as_ref().map(|ticket| parties.ticket_message(ticket)).transpose()?,
+            implies: parties.all(state.implies.keys())?,
+            owners: parties.evident(&state.owners, |owner, evidence| OwnerState { owner, evidence })?,
             register: state.register.as_ref().map(register),
-            linked: self.evident(&state.linked, |party, evidence| LinkedState { party, evidence })?,
+            linked: parties.evident(&state.linked, |party, evidence| LinkedState { party, evidence })?,
             lifecycle: state.lifecycle.as_ref().map(|step| v1::LifecycleState {
                 kind: step.kind,
                 effective_at: optional_timestamp(&step.effective_at),
@@ -81,6 +84,18 @@ impl Query<'_> {
         })
     }
 
+    fn identifiers(&self, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<Vec<Party>> {
+        if entity.kind() == EntityKind::Identifier {
+            return Ok(Vec::new());
+        }
+        let binding = histories::binding_at(&self.view, entity, at, known)?;
+        let tokens = binding.map(|binding| binding.tokens).unwrap_or_default();
+        let parties = self.parties(known);
+        tokens.iter().map(|token| parties.party(&EntityId::identifier(token))).collect()
+    }
+}
+
+impl Parties<'_> {
     /// The message for a ticket's state.
     pub(crate) fn ticket_message(&self, ticket: &state::TicketState) -> Result<TicketState> {
         let derived = derive(ticket);
@@ -88,7 +103,7 @@ impl Query<'_> {
             Ok(v1::AccessItemState {
                 operation: asked.item.operation,
                 target_type: asked.item.target_type.clone(),
-                target: asked.targets.first().map_or(Ok(None), |target| self.party_of(target))?,
+                target: asked.targets.first().map_or(Ok(None), |target| self.of(target))?,
                 from: optional_timestamp(&asked.item.from),
                 until: optional_timestamp(&asked.item.until),
             })
@@ -96,9 +111,9 @@ impl Query<'_> {
         Ok(TicketState {
             r#type: ticket.version.r#type,
             status: ticket.version.status,
-            requester: self.party_of(&ticket.requester)?,
-            beneficiary: ticket.beneficiary.first().map_or(Ok(None), |id| self.party_of(id))?,
-            assignee: self.party_of(&ticket.assignee)?,
+            requester: self.of(&ticket.requester)?,
+            beneficiary: ticket.beneficiary.first().map_or(Ok(None), |id| self.of(id))?,
+            assignee: self.of(&ticket.assignee)?,
             items: ticket.items.iter().map(item).collect::<Result<_>>()?,
             window_start: optional_timestamp(&ticket.version.window_start),
             window_end: optional_timestamp(&ticket.version.window_end),
@@ -121,10 +136,10 @@ impl Query<'_> {
                 id: id.clone(),
                 level: row.level,
                 rule: row.rule,
-                approver: self.party_of(&row.approver)?,
+                approver: self.of(&row.approver)?,
                 decision: row.decision,
                 decided_at: is_decided(row).then(|| timestamp(row.evidence.occurred_at().0)),
-                decided_by: self.party_of(&row.decided_by)?,
+                decided_by: self.of(&row.decided_by)?,
                 evidence: Some(evidence(&row.evidence)),
             })
         };
@@ -135,14 +150,14 @@ impl Query<'_> {
         let message = |held: &state::GrantState| {
             let grant = held.grant.clone().unwrap_or_default();
             Ok(GrantState {
-                counterpart: self.party_of(&held.counterpart)?,
+                counterpart: self.of(&held.counterpart)?,
                 scope: held.scope.clone(),
                 expires_at: optional_timestamp(&grant.expires_at),
                 lapsed: is_lapsed(&grant.expires_at, at),
                 mode: grant.mode,
-                inherited_via: self.party_of(&held.inherited_via)?,
+                inherited_via: self.of(&held.inherited_via)?,
                 conditional: grant.conditional,
-                actor: self.party_of(&held.actor)?,
+                actor: self.of(&held.actor)?,
                 evidence: Some(evidence(&held.evidence)),
                 confidence: held.confidence,
             })
@@ -158,8 +173,8 @@ impl Query<'_> {
         let when = |by: Option<state::Evidence>| by.map(|by| timestamp(by.occurred_at().0));
         let message = |(id, held): (&String, &state::CredentialState)| {
             Ok(CredentialState {
-                credential: self.party_of(id)?,
-                owner: self.party_of(&held.owner)?,
+                credential: self.of(id)?,
+                owner: self.of(&held.owner)?,
                 status: held.status,
                 expires_at: optional_timestamp(&held.expires_at),
                 lapsed: is_lapsed(&held.expires_at, at),
@@ -172,17 +187,8 @@ impl Query<'_> {
         credentials.iter().map(message).collect()
     }
 
-    fn identifiers(&self, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<Vec<Party>> {
-        if entity.kind() == EntityKind::Identifier {
-            return Ok(Vec::new());
-        }
-        let binding = histories::binding_at(&self.view, entity, at, known)?;
-        let tokens = binding.map(|binding| binding.tokens).unwrap_or_default();
-        tokens.iter().map(|token| self.party(&EntityId::identifier(token))).collect()
-    }
-
-    fn parties<'s>(&self, ids: impl Iterator<Item = &'s String>) -> Result<Vec<Party>> {
-        ids.filter_map(|id| self.party_of(id).transpose()).collect()
+    fn all<'s>(&self, ids: impl Iterator<Item = &'s String>) -> Result<Vec<Party>> {
+        ids.filter_map(|id| self.of(id).transpose()).collect()
     }
 
     fn evident<T>(
@@ -190,7 +196,7 @@ impl Query<'_> {
         entities: &BTreeMap<String, state::Evidence>,
         message: impl Fn(Option<Party>, Option<v1::Evidence>) -> T,
     ) -> Result<Vec<T>> {
-        let one = |(id, by): (&String, &state::Evidence)| Ok(message(self.party_of(id)?, Some(evidence(by))));
+        let one = |(id, by): (&String, &state::Evidence)| Ok(message(self.of(id)?, Some(evidence(by))));
         entities.iter().map(one).collect()
     }
 }

@@ -6,13 +6,12 @@ use counterfoil_proto::v1::{Confidence, Decision, Explanation, Outcome, Verdict}
 use counterfoil_verify::replay::FactAt;
 use counterfoil_verify::state::{Evidence, TicketState};
 
-use crate::answers::Query;
 use crate::answers::convert::{moment_text, span_text, words};
 use crate::answers::explain::Judged;
-use crate::answers::parties::{label, short_id};
+use crate::answers::parties::{Parties, label, short_id};
 use crate::error::Result;
 
-impl Query<'_> {
+impl Parties<'_> {
     /// The sentence about an explained change, such as "Approved by Ann Ode (level 1, 2026-02-03T10:00:00Z) on
     /// ticket/1042 before the change; executed by Freshservice provisioner with api_token/00T1."
     pub(crate) fn summary(&self, explained: &Explanation, fact: &FactAt<'_>, judged: &[Judged]) -> Result<String> {
@@ -98,7 +97,7 @@ impl Query<'_> {
         let mut approvers = Vec::with_capacity(rows.len());
         for row in rows {
             let who = if row.decided_by.is_empty() { &row.approver } else { &row.decided_by };
-            let name = self.party_of(who)?.map_or("somebody unnamed".to_owned(), |party| label(&party));
+            let name = self.of(who)?.map_or("somebody unnamed".to_owned(), |party| label(&party));
             let when = moment_text(row.evidence.occurred_at().0);
             approvers.push(format!("{name} (level {}, {when})", row.level));
         }

@@ -38,6 +38,8 @@ pub(crate) enum Column {
     Names,
     /// What people call an entity (`names`).
     Values,
+    /// What people called it before (`names`).
+    Former,
     /// The facts that gave access, by time (`changes`).
     Changes,
     /// The records of an event that changed access (`changes`).
@@ -53,7 +55,7 @@ pub(crate) enum Column {
 }
 
 impl Column {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 18] = [
         Self::Meta,
         Self::History,
         Self::Deltas,
@@ -65,6 +67,7 @@ impl Column {
         Self::Seen,
         Self::Names,
         Self::Values,
+        Self::Former,
         Self::Changes,
         Self::EventIds,
         Self::Requests,
@@ -86,6 +89,7 @@ impl Column {
             Self::Seen => "seen",
             Self::Names => "names",
             Self::Values => "values",
+            Self::Former => "former",
             Self::Changes => "changes",
             Self::EventIds => "event_ids",
             Self::Requests => "requests",
@@ -97,7 +101,7 @@ impl Column {
 
     /// Whether most reads are of single keys, so that a Bloom filter saves most of the reads in vain.
     fn is_looked_up(self) -> bool {
-        matches!(self, Self::Timelines | Self::Identifiers | Self::Seen | Self::Values | Self::States)
+        matches!(self, Self::Timelines | Self::Identifiers | Self::Seen | Self::Names | Self::Values | Self::States)
     }
 }
 

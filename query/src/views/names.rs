@@ -8,12 +8,14 @@
 //! identifiers   token (16 bytes) ‖ entity ‖ position     →  empty
 //! bound         entity ‖ token (16 bytes)                →  u64 index of the first record that binds it
 //! seen          entity                                    →  u64 index of the first record that names it
-//! names         searchable name ‖ 0 ‖ binary entity id    →  empty
+//! names         searchable name ‖ 0 ‖ binary entity id    →  u64 index of the first record that says it
 //! values        entity ‖ name of the value                →  occurred_at (12 bytes) ‖ u64 index ‖ the value
+//! former        entity ‖ name of the value ‖ 0 ‖ u64 index of the record that replaced it  →  as the row of `values` was
 //! ```
 //! `identifiers` has a row whenever a record binds an identifier to an entity at an earlier time than every record before
-//! it, so that for each K the first time is known. `names` holds every name that an entity ever had, and the last part of its native id; `values` the newest value of
-//! each name, and under [`IDENTITY_TYPE`] the number of its type.
+//! it, so that for each K the first time is known. `names` holds every name that an entity ever had, and the last part of
+//! its native id. `values` holds the newest value of each name, and under [`IDENTITY_TYPE`] the number of its type;
+//! `former` what was the newest before, so that for each K the newest of its records is known.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -107,15 +109,17 @@ pub(crate) fn project(
     batch: &mut Batch,
 ) -> Result<Vec<EntityId>> {
     project_bound(view, gathered.bound, &mut memory.bound, batch)?;
+    let mut named = BTreeMap::new();
     let new = absent(view, Column::Seen, gathered.seen, &mut memory.seen, entity_prefix)?;
     for (entity, first) in &new {
         batch.put(Column::Seen, entity_prefix(entity), first.to_be_bytes().to_vec());
         let native = entity.native_id().rsplit('/').next().unwrap_or_default();
         if !native.is_empty() {
-            batch.put(Column::Names, name_key(native, entity), Vec::new());
+            named.insert(name_key(native, entity), *first);
         }
     }
-    project_values(view, gathered.values, &mut memory.values, batch)?;
+    project_values(view, gathered.values, &mut memory.values, &mut named, batch)?;
+    project_names(view, named, batch)?;
     Ok(new.into_iter().map(|(entity, _)| entity).collect())
 }
 
@@ -183,11 +187,13 @@ fn read_positions(view: &View<'_>, prefix: &[u8]) -> Result<Vec<Position>> {
     view.forward(Column::Identifiers, prefix, prefix)?.map(read).collect()
 }
 
-/// A value that is said again keeps the stamp of the first time, so that most records write nothing here.
+/// A value that is said again keeps the stamp of the first time, so that most records write nothing here. Adds the names
+/// by which an entity may not have been found so far, each with the first record that says it.
 fn project_values(
     view: &View<'_>,
     values: BTreeMap<(EntityId, String), Vec<Stamped>>,
     remembered: &mut HashMap<Vec<u8>, Stamped>,
+    named: &mut BTreeMap<Vec<u8>, u64>,
     batch: &mut Batch,
 ) -> Result<()> {
     if remembered.len() + values.len() > REMEMBERED_MAX {
@@ -205,34 +211,60 @@ fn project_values(
         let key = row_key(&of);
         let before = remembered.get(&key).cloned();
         let mut newest = before.clone();
-        let mut names = BTreeSet::new();
         for (stamp, value) in said {
+            let index = index_of(&stamp);
             if before.as_ref().is_none_or(|(_, old)| value != *old) && SEARCHABLE.contains(&of.1.as_str()) {
-                names.insert(name_key(&value, &of.0));
+                let first = named.entry(name_key(&value, &of.0)).or_insert(index);
+                *first = index.min(*first);
             }
-            if newest.as_ref().is_none_or(|(held, old)| stamp > *held && value != *old) {
-                newest = Some((stamp, value));
+            let is_newest = newest.as_ref().is_none_or(|(held, old)| stamp > *held && value != *old);
+            if is_newest && let Some(replaced) = newest.replace((stamp, value)) {
+                batch.put(Column::Former, former_key(&key, index), value_row(&replaced));
             }
         }
-        names.into_iter().for_each(|name| batch.put(Column::Names, name, Vec::new()));
-        if let Some((stamp, value)) = newest.filter(|newest| before.as_ref() != Some(newest)) {
-            batch.put(Column::Values, key.clone(), [&stamp[..], value.as_bytes()].concat());
-            remembered.insert(key, (stamp, value));
+        if let Some(newest) = newest.filter(|newest| before.as_ref() != Some(newest)) {
+            batch.put(Column::Values, key.clone(), value_row(&newest));
+            remembered.insert(key, newest);
         }
     }
     Ok(())
 }
 
-/// Everything that people call an entity: the newest value of each name.
-pub(crate) fn values(view: &View<'_>, entity: &EntityId) -> Result<BTreeMap<String, String>> {
+/// A name that the entity had before keeps the record that said it first.
+fn project_names(view: &View<'_>, named: BTreeMap<Vec<u8>, u64>, batch: &mut Batch) -> Result<()> {
+    let (keys, firsts): (Vec<_>, Vec<_>) = named.into_iter().unzip();
+    let held = view.get_many(Column::Names, &keys)?;
+    for ((key, first), held) in keys.into_iter().zip(firsts).zip(held) {
+        if held.is_none() {
+            batch.put(Column::Names, key, first.to_be_bytes().to_vec());
+        }
+    }
+    Ok(())
+}
+
+/// Everything that people call an entity by the first `known` records: the newest value of each name.
+pub(crate) fn values(view: &View<'_>, entity: &EntityId, known: TreeSize) -> Result<BTreeMap<String, String>> {
     let prefix = entity_prefix(entity);
     let mut found = BTreeMap::new();
     for row in view.forward(Column::Values, &prefix, &prefix)? {
         let (row_key, row) = row?;
+        let newest = read_value(view, &row)?;
+        let known_value = match index_of(&newest.0) < known.0 {
+            true => Some(newest),
+            false => former(view, &row_key, known)?,
+        };
         let name = String::from_utf8_lossy(&row_key[prefix.len()..]).into_owned();
-        found.insert(name, read_value(view, &row)?.1);
+        found.extend(known_value.map(|(_, value)| (name, value)));
     }
     Ok(found)
+}
+
+/// What was the newest value by the first `known` records, of one that was replaced by a later record.
+fn former(view: &View<'_>, value_key: &[u8], known: TreeSize) -> Result<Option<Stamped>> {
+    let prefix = key(value_key, &[&[0]]);
+    let replaced = view.forward(Column::Former, &former_key(value_key, known.0), &prefix)?.next().transpose()?;
+    let value = replaced.map(|(_, row)| read_value(view, &row)).transpose()?;
+    Ok(value.filter(|(stamp, _)| index_of(stamp) < known.0))
 }
 
 /// The entities that a token was ever bound to, by the first `known` records, each with the first time.
@@ -285,13 +317,14 @@ pub(crate) enum Match {
     Part,
 }
 
-/// At most `max` entities whose name, now or once, matches, and that are wanted.
+/// At most `max` entities whose name, now or once, matches by the first `known` records, and that are wanted.
 pub(crate) fn search(
     view: &View<'_>,
     name: &str,
     how: Match,
+    known: TreeSize,
     max: usize,
-    is_wanted: impl Fn(&EntityId) -> Result<bool>,
+    is_wanted: impl Fn(&EntityId) -> bool,
 ) -> Result<Vec<EntityId>> {
     let name = searchable(name);
     let prefix = match how {
@@ -301,13 +334,14 @@ pub(crate) fn search(
     };
     let (mut found, mut listed) = (Vec::new(), BTreeSet::new());
     for row in view.forward(Column::Names, &prefix, &prefix)? {
-        let (row_key, _) = row?;
+        let (row_key, first) = row?;
         let end = row_key.iter().position(|&byte| byte == 0).unwrap_or(row_key.len());
         if how == Match::Part && !String::from_utf8_lossy(&row_key[..end]).contains(&name) {
             continue;
         }
+        let first = read_u64(&first).ok_or_else(|| view.damaged("a row of the names cannot be read"))?;
         let entity = read_entity(view, row_key.get(end + 1..).unwrap_or_default())?;
-        if listed.insert(entity.clone()) && is_wanted(&entity)? {
+        if first < known.0 && is_wanted(&entity) && listed.insert(entity.clone()) {
             found.push(entity);
         }
         if found.len() == max {
@@ -337,6 +371,19 @@ fn stamp(position: &Position) -> [u8; STAMP_BYTES] {
     let mut stamp = [0; STAMP_BYTES];
     stamp.copy_from_slice(&position_bytes(position)[..STAMP_BYTES]);
     stamp
+}
+
+/// The index of the record that a stamp is of.
+fn index_of(stamp: &[u8; STAMP_BYTES]) -> u64 {
+    stamp.last_chunk().map_or(0, |index| u64::from_be_bytes(*index))
+}
+
+fn former_key(value_key: &[u8], replaced_by: u64) -> Vec<u8> {
+    key(value_key, &[&[0], &replaced_by.to_be_bytes()])
+}
+
+fn value_row((stamp, value): &Stamped) -> Vec<u8> {
+    [&stamp[..], value.as_bytes()].concat()
 }
 
 fn read_value(view: &View<'_>, row: &[u8]) -> Result<Stamped> {
