@@ -73,7 +73,8 @@ impl Row for State {
          register.evidence.recordedAt register.evidence.authentication=AUTHENTICATION_UNSPECIFIED linked=[] \
          lifecycle.kind=FACT_KIND_UNSPECIFIED lifecycle.effectiveAt lifecycle.evidence.record=0 \
          lifecycle.evidence.fact=0 lifecycle.evidence.occurredAt lifecycle.evidence.recordedAt \
-         lifecycle.evidence.authentication=AUTHENTICATION_UNSPECIFIED identifiers=[]";
+         lifecycle.evidence.authentication=AUTHENTICATION_UNSPECIFIED identifiers=[] removed.record=0 \
+         removed.fact=0 removed.occurredAt removed.recordedAt removed.authentication=AUTHENTICATION_UNSPECIFIED";
 }
 
 impl Row for HistoryEntry {
@@ -101,7 +102,7 @@ impl Row for GrantState {
          inheritedVia.identityType=IDENTITY_TYPE_UNSPECIFIED conditional=false actor.id actor.name actor.login \
          actor.email actor.identityType=IDENTITY_TYPE_UNSPECIFIED evidence.record=0 evidence.fact=0 \
          evidence.occurredAt evidence.recordedAt evidence.authentication=AUTHENTICATION_UNSPECIFIED \
-         confidence=CONFIDENCE_UNSPECIFIED";
+         confidence=CONFIDENCE_UNSPECIFIED holderStatus=ACCOUNT_STATUS_UNSPECIFIED";
 }
 
 impl Row for Explanation {

@@ -102,6 +102,9 @@ pub fn state(response: &GetStateResponse) -> Rows {
         let which = if department.is_empty() { String::new() } else { format!("department {department}") };
         push("account", which, how, &account.evidence);
     }
+    if state.removed.is_some() {
+        push("removed", String::new(), String::new(), &state.removed);
+    }
     for grant in &state.grants {
         let word = match is_holder(&state.entity, &grant.counterpart) {
             _ if grant.lapsed => "lapsed",
@@ -185,6 +188,11 @@ fn how_granted(grant: &GrantState) -> String {
     }
     if grant.conditional {
         how.push("under conditions".to_owned());
+    }
+    match grant.holder_status() {
+        AccountStatus::Deleted => how.push("its account was deleted".to_owned()),
+        AccountStatus::Disabled => how.push("its account is disabled".to_owned()),
+        _ => {}
     }
     if grant.confidence() == Confidence::Snapshot {
         how.push("seen in a listing".to_owned());
@@ -315,6 +323,10 @@ pub fn holders(response: &ListHoldersResponse, known: bool) -> Rows {
     };
     let mut title = title(&response.entitlement, &response.moment);
     title.extend(vouched_for(response.holders.iter().map(|holder| &holder.evidence)));
+    if response.removed.is_some() {
+        let (when, record) = rested(&response.removed);
+        title.push(format!("It was removed at {when} ({record}); whom the log did not take it from is listed."));
+    }
     let lapsed = response.holders.iter().filter(|holder| holder.lapsed).count() as u64;
     let held = response.holders.len() as u64 - lapsed;
     title.push(match (held, lapsed) {

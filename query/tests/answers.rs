@@ -7,7 +7,7 @@ use common::{Native, TestLedger, approval, entity, fact, grant, occurred, of_sys
 use counterfoil_proto::v1::fact::Detail;
 use counterfoil_proto::v1::record::Body;
 use counterfoil_proto::v1::{
-    DifferenceKind, EventConflict, Fact, FactKind, Ownership, RejectReason, SourceRejected, Time,
+    AccountStatus, DifferenceKind, EventConflict, Fact, FactKind, Ownership, RejectReason, SourceRejected, Time,
 };
 use counterfoil_query::{ChangeSelector, ExplainFilter, HistoryRequest, Period, Query, QueryError, Views, Wanted};
 use counterfoil_verify::time::{Moment, OccurredAt};
@@ -310,6 +310,31 @@ fn a_beneficiary_of_too_many_entities_is_said_to_be_one() {
 }
 
 /// What is gone was taken away by a fact, and that is the evidence: the last such fact, as far as was known.
+#[test]
+fn a_list_of_holders_says_whose_account_is_gone() {
+    let ledger = TestLedger::new();
+    let group = ledger.who(GROUP, &[]);
+    for (seconds, id) in [(10, ANN), (11, BEA)] {
+        ledger.record_one(Native::new("okta", vec![grant(seconds, ledger.who(id, &[]), group.clone(), &[])]));
+    }
+    let okta = |fact| Native::new("okta", vec![of_system("okta", fact)]);
+    ledger.record_one(okta(fact(FactKind::AccountDisabled, 20, Some(ledger.who(ANN, &[])), None)));
+    ledger.record_one(okta(fact(FactKind::AccountDeleted, 30, Some(ledger.who(ANN, &[])), None)));
+    ledger.record_one(okta(fact(FactKind::EntitlementRemoved, 40, None, Some(group))));
+    let views = ledger.views();
+    let query = views.query().unwrap();
+    let listed = |at| {
+        let answer = query.holders(&entity(GROUP), occurred(at), None).unwrap();
+        let holders = answer.holders.iter().map(|holder| holder.holder_status()).collect::<Vec<_>>();
+        (holders, answer.removed.map(|by| by.record))
+    };
+    use AccountStatus::{Deleted, Disabled, Unspecified};
+    assert_eq!(listed(15), (vec![Unspecified, Unspecified], None));
+    assert_eq!(listed(25), (vec![Disabled, Unspecified], None));
+    assert_eq!(listed(35), (vec![Deleted, Unspecified], None));
+    assert_eq!(listed(45), (vec![Deleted, Unspecified], Some(5)));
+}
+
 #[test]
 fn what_was_removed_rests_on_its_removal() {
     let ledger = TestLedger::new();

@@ -65,7 +65,8 @@ pub fn facts_of(record: &Record) -> impl Iterator<Item = FactAt<'_>> {
 }
 
 /// The entities whose state a fact may change, without doubles. A reference with a native id stands for that id alone;
-/// one without stands for each of its identifiers.
+/// one without stands for each of its identifiers. What is taken away is taken from the id and from the identifiers,
+/// since another source may have given it to either.
 pub fn bearers(fact: &Fact, source: &Source) -> Vec<EntityId> {
     if fact.outcome() != Outcome::Success {
         return Vec::new();
@@ -73,7 +74,7 @@ pub fn bearers(fact: &Fact, source: &Source) -> Vec<EntityId> {
     let roles = bearing_roles(fact);
     let mut bearers: Vec<EntityId> = references(fact)
         .filter(|(role, _)| roles.contains(role))
-        .flat_map(|(_, reference)| named(reference, source))
+        .flat_map(|(_, reference)| bearing(fact, reference, source))
         .collect();
     bearers.sort_unstable();
     bearers.dedup();
@@ -98,6 +99,14 @@ pub fn named(reference: &Ref, source: &Source) -> Vec<EntityId> {
     }
 }
 
+/// What a reference of a fact stands for where the fact takes effect.
+fn bearing(fact: &Fact, reference: &Ref, source: &Source) -> Vec<EntityId> {
+    match fact.kind() {
+        FactKind::GrantRemoved | FactKind::GrantExpired => entities_of(reference, source).collect(),
+        _ => named(reference, source),
+    }
+}
+
 /// Applies one fact to the state of `entity`. Facts come in the order of [`Evidence::order`].
 pub fn apply(state: &mut State, entity: &EntityId, fact: &FactAt<'_>) {
     if fact.fact.outcome() != Outcome::Success {
@@ -105,8 +114,8 @@ pub fn apply(state: &mut State, entity: &EntityId, fact: &FactAt<'_>) {
     }
     let roles = bearing_roles(fact.fact);
     let is = |role: Role, reference: &Option<Ref>| {
-        let named = |reference| named(reference, fact.source).contains(entity);
-        roles.contains(&role) && reference.as_ref().is_some_and(named)
+        let bears = |reference| bearing(fact.fact, reference, fact.source).contains(entity);
+        roles.contains(&role) && reference.as_ref().is_some_and(bears)
     };
     let is_subject = is(Role::Subject, &fact.fact.subject);
     let is_object = is(Role::Object, &fact.fact.object);
@@ -145,7 +154,8 @@ pub fn apply(state: &mut State, entity: &EntityId, fact: &FactAt<'_>) {
 }
 
 fn keys(reference: &Option<Ref>, fact: &FactAt<'_>) -> Vec<String> {
-    reference.iter().flat_map(|reference| named(reference, fact.source)).map(|entity| entity.to_string()).collect()
+    let bearing = |reference| bearing(fact.fact, reference, fact.source);
+    reference.iter().flat_map(bearing).map(|entity| entity.to_string()).collect()
 }
 
 fn key(reference: &Option<Ref>, fact: &FactAt<'_>) -> String {
@@ -439,24 +449,24 @@ fn apply_approval(state: &mut State, fact: &FactAt<'_>) {
 }
 
 fn apply_entitlement(state: &mut State, fact: &FactAt<'_>) {
-    match (&fact.fact.detail, fact.fact.kind()) {
-        (_, FactKind::EntitlementRemoved) => state.implies.clear(),
-        (Some(Detail::Entitlement(detail)), kind) => {
-            if kind == FactKind::EntitlementDefined {
-                state.implies.clear();
-            }
-            for removed in &detail.implies_removed {
-                named(removed, fact.source).iter().for_each(|entity| {
-                    state.implies.remove(&entity.to_string());
-                });
-            }
-            for added in &detail.implies_added {
-                for entity in named(added, fact.source) {
-                    state.implies.insert(entity.to_string(), fact.evidence);
-                }
-            }
+    let is_removed = fact.fact.kind() == FactKind::EntitlementRemoved;
+    state.removed = is_removed.then_some(fact.evidence);
+    let detail = match &fact.fact.detail {
+        Some(Detail::Entitlement(detail)) if !is_removed => Some(detail),
+        _ => None,
+    };
+    if is_removed || (detail.is_some() && fact.fact.kind() == FactKind::EntitlementDefined) {
+        state.implies.clear();
+    }
+    for removed in detail.iter().flat_map(|detail| &detail.implies_removed) {
+        named(removed, fact.source).iter().for_each(|entity| {
+            state.implies.remove(&entity.to_string());
+        });
+    }
+    for added in detail.iter().flat_map(|detail| &detail.implies_added) {
+        for entity in named(added, fact.source) {
+            state.implies.insert(entity.to_string(), fact.evidence);
         }
-        _ => {}
     }
 }
 

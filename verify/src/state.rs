@@ -45,6 +45,9 @@ pub struct State {
     /// The type of identity that the latest fact about it gave.
     #[prost(enumeration = "counterfoil_proto::v1::IdentityType", tag = "10")]
     pub identity_type: i32,
+    /// The fact that removed it as an entitlement.
+    #[prost(message, optional, tag = "11")]
+    pub removed: Option<Evidence>,
 }
 
 /// The fact that something rests on, and both its times.

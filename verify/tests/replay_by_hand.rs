@@ -4,12 +4,12 @@
 mod support;
 
 use counterfoil_proto::v1::{
-    Account, AccountStatus, Completeness, Confidence, CredentialStatus, Fact, FactKind, Grant, IdentityType, Record,
-    Ref, Snapshot, Ticket, TicketStatus, fact::Detail,
+    Account, AccountStatus, Completeness, Confidence, CredentialStatus, EntityKind, Fact, FactKind, Grant,
+    IdentityType, Record, Ref, Snapshot, Ticket, TicketStatus, fact::Detail,
 };
 use counterfoil_verify::fact::entity_set;
 use counterfoil_verify::replay::replay;
-use counterfoil_verify::state::{State, TicketState};
+use counterfoil_verify::state::State;
 use counterfoil_verify::tree::TreeSize;
 use support::*;
 
@@ -210,7 +210,6 @@ fn the_same_moment_applies_in_the_order_of_the_log() {
     assert_eq!(state(U1, &added_last, 5, 9).grants.len(), 1);
 }
 
-/// A replayed state is kept as a snapshot by views: its bytes must say all of it.
 #[test]
 fn an_id_and_its_identifiers_are_not_mixed_up() {
     let both = Ref { tokens: vec![vec![9; 16]], ..account("u1") };
@@ -220,6 +219,41 @@ fn an_id_and_its_identifiers_are_not_mixed_up() {
     assert_eq!(state(&token, &records, 5, 9), State::default(), "the id bears the grant, the identifier only belongs");
     assert!(entity_set(&records[0]).contains(&token.parse().unwrap()));
     assert_eq!(state(G1, &records, 5, 9).grants.into_keys().collect::<Vec<_>>(), [format!("{U1} ")]);
-    let default = TicketState::default();
-    assert_eq!(default.approvals.len(), 0);
+}
+
+#[test]
+fn what_is_taken_by_id_is_taken_from_the_identifiers_too() {
+    let ends = |subject: Ref, kind, seconds| {
+        record_of(seconds as u64, vec![Fact { subject: Some(subject), ..grant(kind, seconds) }])
+    };
+    let login = known_as(EntityKind::Account, 9);
+    let both = Ref { tokens: login.tokens.clone(), ..account("u1") };
+    let token = format!("identifier:{}", "09".repeat(16));
+    for kind in [FactKind::GrantRemoved, FactKind::GrantExpired] {
+        let given = [ends(login.clone(), FactKind::GrantAdded, 1), ends(account("u1"), FactKind::GrantAdded, 2)];
+        let held = |taken: Record| {
+            let records = [&given[..], &[taken]].concat();
+            [U1, token.as_str(), G1].map(|entity| state(entity, &records, 9, 9).grants.len())
+        };
+        assert_eq!(held(ends(both.clone(), kind, 3)), [0, 0, 0]);
+        assert_eq!(held(ends(account("u1"), kind, 3)), [0, 1, 1], "nothing says whose the login is");
+        assert_eq!(held(ends(login.clone(), kind, 3)), [1, 0, 1], "a login may be given to somebody else");
+    }
+}
+
+#[test]
+fn an_entitlement_that_is_removed_says_so_until_it_is_defined_again() {
+    let of_group =
+        |kind, seconds| record_of(seconds as u64, vec![Fact { object: Some(group("g1")), ..fact(kind, seconds) }]);
+    let records = [
+        of_group(FactKind::EntitlementDefined, 1),
+        record_of(2, vec![grant(FactKind::GrantAdded, 2)]),
+        of_group(FactKind::EntitlementRemoved, 3),
+        of_group(FactKind::EntitlementChanged, 4),
+        of_group(FactKind::EntitlementRemoved, 5),
+        of_group(FactKind::EntitlementDefined, 6),
+    ];
+    let removed = |at| state(G1, &records, at, 9).removed.map(|by| by.index);
+    assert_eq!([1, 2, 3, 4, 5, 6].map(removed), [None, None, Some(3), None, Some(5), None]);
+    assert_eq!(state(G1, &records, 3, 9).grants.len(), 1, "that the group is gone is no removal of a member");
 }

@@ -164,6 +164,9 @@ fn lines(state: &State, at: OccurredAt) -> BTreeMap<Subject, Line> {
     for (what, listed) in [(IMPLIED, &state.implies), (OWNER, &state.owners), ("linked", &state.linked)] {
         listed.iter().for_each(|(id, by)| add(what, id, "", "yes".to_owned(), *by));
     }
+    if let Some(removed) = state.removed {
+        add("removed", "", "", "yes".to_owned(), removed);
+    }
     if let Some(register) = &state.register {
         let held = match (register.registered, register.retired) {
             (_, true) => "retired",

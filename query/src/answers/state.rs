@@ -43,11 +43,19 @@ impl Query<'_> {
         let size = self.known_size(known)?;
         let held = self.replayed(entitlement, at, size)?;
         let parties = self.parties(size);
+        let mut holders = parties.grants(&held.grants, at)?;
+        for (holder, grant) in holders.iter_mut().zip(held.grants.values()) {
+            if let Ok(entity) = grant.counterpart.parse::<EntityId>() {
+                let account = self.replayed(&entity, at, size)?.account;
+                holder.holder_status = account.map_or(0, |account| account.status);
+            }
+        }
         Ok(ListHoldersResponse {
             basis: Some(self.basis()),
             moment: Some(self.moment(Some(at), known, size)?),
             entitlement: Some(parties.party(entitlement)?),
-            holders: parties.grants(&held.grants, at)?,
+            holders,
+            removed: held.removed.as_ref().map(evidence),
         })
     }
 
@@ -72,6 +80,7 @@ impl Query<'_> {
             credentials: parties.credentials(&state.credentials, at)?,
             ticket: state.ticket.as_ref().map(|ticket| parties.ticket_message(ticket)).transpose()?,
             implies: parties.all(state.implies.keys())?,
+            removed: state.removed.as_ref().map(evidence),
             owners: parties.evident(&state.owners, |owner, evidence| OwnerState { owner, evidence })?,
             register: state.register.as_ref().map(register),
             linked: parties.evident(&state.linked, |party, evidence| LinkedState { party, evidence })?,
@@ -160,6 +169,7 @@ impl Parties<'_> {
                 actor: self.of(&held.actor)?,
                 evidence: Some(evidence(&held.evidence)),
                 confidence: held.confidence,
+                holder_status: 0,
             })
         };
         grants.values().map(message).collect()

@@ -1,147 +1,19 @@
-//! The replay, against a naive one and by hand.
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+//! The naive replay: all entities at once, in plain maps. References of its histories have one name each.
 
-mod support;
-
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use counterfoil_proto::v1::{
-    Account, AccountStatus, Approval, Authentication, Confidence, Credential, CredentialStatus, Decision, Entitlement,
-    EntityKind, Fact, FactKind, Grant, Lifecycle, Outcome, Ownership, Precision, Provenance, Record, Ref, Snapshot,
-    Ticket, TicketStatus, Time, fact::Detail, record::Body,
+    Account, AccountStatus, Confidence, Credential, CredentialStatus, Decision, EntityKind, Fact, FactKind, Lifecycle,
+    Outcome, Ownership, Record, Ref, Ticket, TicketStatus, fact::Detail, record::Body,
 };
-use counterfoil_verify::entity::EntityId;
-use counterfoil_verify::fact::entity_set;
-use counterfoil_verify::replay::{apply, bearers, facts_of, replay};
-use counterfoil_verify::rules;
 use counterfoil_verify::state::{
     AccountState, ApprovalState, CredentialState, Evidence, GrantState, ItemState, LifecycleState, RegisterState, State,
 };
-use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
-use counterfoil_verify::tree::{RecordIndex, TreeSize};
-use proptest::collection::vec;
-use proptest::option;
-use proptest::prelude::*;
-use support::*;
 
-// ---------------------------------------------------------------------------------------------------------------------
-// Random histories
+use crate::support::hex;
 
-/// Records with facts about a few entities, whose facts happened in any order.
-fn any_history() -> BoxedStrategy<Vec<Record>> {
-    vec(vec(any_event_fact(), 1..4), 1..25)
-        .prop_map(|events| (1..).zip(events).map(|(index, facts)| record_of(index, facts)).collect())
-        .boxed()
-}
-
-fn any_event_fact() -> BoxedStrategy<Fact> {
-    let kind = prop::sample::select(fact_kinds());
-    let outcome = prop_oneof![8 => Just(1), 1 => 2..=4];
-    let confidence = prop_oneof![4 => Just(1), 1 => 2..=3];
-    (kind, 0..12i64, outcome, confidence, "[st]?")
-        .prop_flat_map(|(kind, seconds, outcome, confidence, scope)| {
-            let name = kind.as_str_name();
-            let object = if name.contains("GRANT") || name.contains("ENTITLEMENT") || name.contains("SNAPSHOT_ITEM") {
-                prop::sample::select(vec![group("g1"), group("g2"), known_as(EntityKind::Entitlement, 8)]).boxed()
-            } else if name.contains("CREDENTIAL") {
-                prop::sample::select(vec![credential("c1"), credential("c2")]).boxed()
-            } else if name.contains("TICKET") || name.contains("APPROVAL") {
-                prop::sample::select(vec![ticket("t1"), ticket("t2")]).boxed()
-            } else {
-                any_person()
-            };
-            let head = Fact { outcome, confidence, scope, ..fact(kind, seconds) };
-            let ends = (option::of(any_person()), option::weighted(0.9, any_person()), option::weighted(0.9, object));
-            (Just(head), ends, option::weighted(0.8, any_detail(kind)))
-        })
-        .prop_map(|(head, (actor, subject, object), detail)| Fact { actor, subject, object, detail, ..head })
-        .boxed()
-}
-
-fn any_person() -> BoxedStrategy<Ref> {
-    let person = prop::sample::select(vec![account("u1"), account("u2"), known_as(EntityKind::Account, 9)]);
-    (person, prop_oneof![3 => Just(0), 1 => 1..=3])
-        .prop_map(|(person, identity_type)| Ref { identity_type, ..person })
-        .boxed()
-}
-
-fn some_time() -> BoxedStrategy<Option<Time>> {
-    option::of((0..100i64).prop_map(time)).boxed()
-}
-
-/// A detail that goes with the kind.
-fn any_detail(kind: FactKind) -> BoxedStrategy<Detail> {
-    let name = kind.as_str_name().trim_start_matches("FACT_KIND_");
-    let (group_name, _) = name.split_once('_').unwrap();
-    let person = || option::of(any_person());
-    match group_name {
-        "GRANT" => (some_time(), 0..=2, option::of(Just(group("g9"))))
-            .prop_map(|(expires_at, mode, inherited_via)| {
-                Detail::Grant(Grant { expires_at, mode, inherited_via, conditional: true })
-            })
-            .boxed(),
-        "ACCOUNT" => (any::<bool>(), "(d/[12])?")
-            .prop_map(|(reversible, department)| {
-                Detail::Account(Account { changed: vec!["x".into()], reversible, department, manager: None })
-            })
-            .boxed(),
-        "CREDENTIAL" => some_time()
-            .prop_map(|expires_at| {
-                Detail::Credential(Credential { expires_at, last_used_at: None, rotation_interval_seconds: 1 })
-            })
-            .boxed(),
-        "ENTITLEMENT" => (vec(0..3usize, 0..3), vec(0..3usize, 0..3))
-            .prop_map(|(added, removed)| {
-                let refs = |numbers: Vec<usize>| numbers.iter().map(|number| group(&format!("i{number}"))).collect();
-                let (implies_added, implies_removed) = (refs(added), refs(removed));
-                Detail::Entitlement(Entitlement { version: "v".into(), implies_added, implies_removed })
-            })
-            .boxed(),
-        "OWNER" | "PURPOSE" | "NHI" => (person(), some_time(), 0..3u64, any::<bool>())
-            .prop_map(|(owner, expires_at, interval, purpose_declared)| {
-                let rotation_interval_seconds = if purpose_declared { interval } else { interval + 1 };
-                Detail::Ownership(Ownership { owner, expires_at, rotation_interval_seconds, purpose_declared })
-            })
-            .boxed(),
-        "LIFECYCLE" => some_time()
-            .prop_map(|effective_at| Detail::Lifecycle(Lifecycle { effective_at, department: "d/9".into() }))
-            .boxed(),
-        "SNAPSHOT" => {
-            (1..=3).prop_map(|completeness| Detail::Snapshot(Snapshot { completeness, ..Snapshot::default() })).boxed()
-        }
-        "TICKET" => {
-            let items = vec(option::of(Just(group("g1"))).prop_map(|target| item(target, "okta:group_member")), 0..2);
-            (1..=5, 0..=6, person(), person(), items, some_time(), some_time(), 0..=3)
-                .prop_map(|(r#type, status, requester, assignee, items, window_start, window_end, source_decision)| {
-                    let texts = Vec::new();
-                    Detail::Ticket(Ticket {
-                        r#type,
-                        status,
-                        requester,
-                        assignee,
-                        items,
-                        window_start,
-                        window_end,
-                        source_decision,
-                        texts,
-                    })
-                })
-                .boxed()
-        }
-        "APPROVAL" => ("(r[12])?", 1..=2u32, 0..=5, 0..3u32, person(), prop_oneof![Just(0), Just(6)])
-            .prop_map(|(id, level, rule, quorum, approver, source_decision)| {
-                let (asked_by, delegate) = (None, None);
-                Detail::Approval(Approval { id, level, rule, quorum, approver, asked_by, delegate, source_decision })
-            })
-            .boxed(),
-        _ => Just(Detail::Review(counterfoil_proto::v1::Review { decision: 1, reviewer: None })).boxed(),
-    }
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
-// The naive replay: all entities at once, in plain maps. References of these histories have one name each.
-
-type World = BTreeMap<String, State>;
+/// Every entity's state, by its id in text form.
+pub type World = BTreeMap<String, State>;
 
 fn text(reference: &Option<Ref>) -> String {
     let Some(reference) = reference else { return String::new() };
@@ -154,7 +26,8 @@ fn text(reference: &Option<Ref>) -> String {
     }
 }
 
-fn naive(records: &[Record], at: i64, known: u64) -> World {
+/// What all entities come to at `at`, by the first `known` records.
+pub fn naive(records: &[Record], at: i64, known: u64) -> World {
     let mut facts = Vec::new();
     for record in records.iter().filter(|record| record.index < known) {
         let Some(Body::Event(event)) = &record.body else { continue };
@@ -459,8 +332,10 @@ fn naive_entitlement(state: &mut State, fact: &Fact, evidence: Evidence) {
         Some(Detail::Entitlement(detail)) => Some(detail),
         _ => None,
     };
+    state.removed = None;
     if fact.kind() == FactKind::EntitlementRemoved {
         state.implies.clear();
+        state.removed = Some(evidence);
         return;
     }
     let Some(detail) = detail else { return };
@@ -505,106 +380,4 @@ fn naive_governance(state: &mut State, fact: &Fact, evidence: Evidence) {
         },
         evidence,
     });
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Properties
-
-fn entities(records: &[Record]) -> BTreeSet<EntityId> {
-    records.iter().flat_map(entity_set).collect()
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn the_replay_equals_the_naive_one(records in any_history(), at_seconds in -1..13i64, known in 0..27u64) {
-        prop_assert!(records.iter().all(|record| rules::check(record).is_ok()));
-        let mut world = naive(&records, at_seconds, known);
-        for entity in entities(&records) {
-            let state = replay(&entity, &records, at(at_seconds), TreeSize(known));
-            let expected = world.remove(&entity.to_string()).unwrap_or_default();
-            prop_assert_eq!(state, expected, "{}", entity);
-        }
-        prop_assert!(world.is_empty(), "not in any entity set: {:?}", world.keys());
-    }
-
-    #[test]
-    fn neither_order_nor_strangers_matter(records in any_history().prop_shuffle(), at_seconds in 0..13i64, known in 0..27u64) {
-        let mut sorted = records.clone();
-        sorted.sort_by_key(|record| record.index);
-        for entity in entities(&records) {
-            let own = sorted.iter().filter(|record| entity_set(record).contains(&entity));
-            let expected = replay(&entity, own, at(at_seconds), TreeSize(known));
-            prop_assert_eq!(&replay(&entity, &records, at(at_seconds), TreeSize(known)), &expected, "shuffled");
-            prop_assert_eq!(&replay(&entity, records.iter().rev(), at(at_seconds), TreeSize(known)), &expected);
-        }
-    }
-
-    /// A view keeps deltas of bearers alone: whoever is none must not change.
-    #[test]
-    fn only_bearers_change(records in any_history(), before in any_history()) {
-        for record in &records {
-            for fact in facts_of(record) {
-                let bearers = bearers(fact.fact, fact.source);
-                prop_assert!(bearers.iter().all(|bearer| entity_set(record).contains(bearer)));
-                for entity in entities(&records) {
-                    let mut state = replay(&entity, &before, OccurredAt(Moment::MAX), TreeSize(u64::MAX));
-                    let unchanged = state.clone();
-                    apply(&mut state, &entity, &fact);
-                    prop_assert!(bearers.contains(&entity) || state == unchanged, "{} by {:?}", entity, fact.fact);
-                }
-            }
-        }
-    }
-
-    /// Whatever is not a success is evidence alone, and so are the kinds that change nothing.
-    #[test]
-    fn failures_change_nothing(records in any_history(), outcome in 2..=4) {
-        let failed: Vec<Record> = records.into_iter().map(|mut record| {
-            if let Some(Body::Event(event)) = &mut record.body {
-                event.facts.iter_mut().for_each(|fact| fact.outcome = outcome);
-            }
-            record
-        }).collect();
-        for entity in entities(&failed) {
-            prop_assert_eq!(replay(&entity, &failed, OccurredAt(Moment::MAX), TreeSize(u64::MAX)), State::default());
-        }
-    }
-
-    #[test]
-    fn no_ticket_and_no_approval_creates_access(records in any_history()) {
-        let asked: Vec<Record> = records.into_iter().map(|mut record| {
-            if let Some(Body::Event(event)) = &mut record.body {
-                event.facts.retain(|fact| {
-                    let name = fact.kind().as_str_name();
-                    name.contains("TICKET") || name.contains("APPROVAL") || name.contains("REVIEW")
-                });
-            }
-            record
-        }).collect();
-        for entity in entities(&asked) {
-            let state = replay(&entity, &asked, OccurredAt(Moment::MAX), TreeSize(u64::MAX));
-            prop_assert!(state.grants.is_empty() && state.credentials.is_empty() && state.account.is_none());
-        }
-    }
-
-    #[test]
-    fn evidence_survives_the_round_trip(index in any::<u64>(), number in any::<u32>(), seconds in any::<i64>(), nanos in 0..1_000_000_000u32) {
-        let (occurred, recorded) = (Moment { seconds, nanos }, Moment { seconds: 7, nanos: 8 });
-        let recorded_at = Some(recorded.to_time(Precision::Nanosecond));
-        let signed = Provenance { authentication: 5, ..Provenance::default() };
-        let record = Record { index, recorded_at, provenance: Some(signed), ..Record::default() };
-        let evidence = Evidence::of(&record, number, OccurredAt(occurred));
-        prop_assert_eq!(evidence.authentication(), Authentication::SourceSignature);
-        prop_assert_eq!((evidence.occurred_at(), evidence.recorded_at()), (OccurredAt(occurred), RecordedAt(recorded)));
-        prop_assert_eq!(evidence.order(), (OccurredAt(occurred), RecordIndex(index), number));
-        prop_assert_eq!(Moment::from_sortable_bytes(&occurred.to_sortable_bytes()), occurred);
-    }
-
-    #[test]
-    fn sortable_bytes_sort_as_moments_do(one in any_time(), other in any_time()) {
-        let (one, other) = (Moment::of(&one), Moment::of(&other));
-        prop_assert_eq!(one.cmp(&other), one.to_sortable_bytes().cmp(&other.to_sortable_bytes()));
-    }
 }

@@ -1,0 +1,122 @@
+//! Random histories: records with facts about a few entities, whose facts happened in any order.
+
+use counterfoil_proto::v1::{
+    Account, Approval, Credential, Entitlement, EntityKind, Fact, FactKind, Grant, Lifecycle, Ownership, Record, Ref,
+    Snapshot, Ticket, Time, fact::Detail,
+};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+use crate::support::*;
+
+/// Records with facts about a few entities, whose facts happened in any order.
+pub fn any_history() -> BoxedStrategy<Vec<Record>> {
+    vec(vec(any_event_fact(), 1..4), 1..25)
+        .prop_map(|events| (1..).zip(events).map(|(index, facts)| record_of(index, facts)).collect())
+        .boxed()
+}
+
+fn any_event_fact() -> BoxedStrategy<Fact> {
+    let kind = prop::sample::select(fact_kinds());
+    let outcome = prop_oneof![8 => Just(1), 1 => 2..=4];
+    let confidence = prop_oneof![4 => Just(1), 1 => 2..=3];
+    (kind, 0..12i64, outcome, confidence, "[st]?")
+        .prop_flat_map(|(kind, seconds, outcome, confidence, scope)| {
+            let name = kind.as_str_name();
+            let object = if name.contains("GRANT") || name.contains("ENTITLEMENT") || name.contains("SNAPSHOT_ITEM") {
+                prop::sample::select(vec![group("g1"), group("g2"), known_as(EntityKind::Entitlement, 8)]).boxed()
+            } else if name.contains("CREDENTIAL") {
+                prop::sample::select(vec![credential("c1"), credential("c2")]).boxed()
+            } else if name.contains("TICKET") || name.contains("APPROVAL") {
+                prop::sample::select(vec![ticket("t1"), ticket("t2")]).boxed()
+            } else {
+                any_person()
+            };
+            let head = Fact { outcome, confidence, scope, ..fact(kind, seconds) };
+            let ends = (option::of(any_person()), option::weighted(0.9, any_person()), option::weighted(0.9, object));
+            (Just(head), ends, option::weighted(0.8, any_detail(kind)))
+        })
+        .prop_map(|(head, (actor, subject, object), detail)| Fact { actor, subject, object, detail, ..head })
+        .boxed()
+}
+
+fn any_person() -> BoxedStrategy<Ref> {
+    let person = prop::sample::select(vec![account("u1"), account("u2"), known_as(EntityKind::Account, 9)]);
+    (person, prop_oneof![3 => Just(0), 1 => 1..=3])
+        .prop_map(|(person, identity_type)| Ref { identity_type, ..person })
+        .boxed()
+}
+
+fn some_time() -> BoxedStrategy<Option<Time>> {
+    option::of((0..100i64).prop_map(time)).boxed()
+}
+
+/// A detail that goes with the kind.
+fn any_detail(kind: FactKind) -> BoxedStrategy<Detail> {
+    let name = kind.as_str_name().trim_start_matches("FACT_KIND_");
+    let (group_name, _) = name.split_once('_').unwrap();
+    let person = || option::of(any_person());
+    match group_name {
+        "GRANT" => (some_time(), 0..=2, option::of(Just(group("g9"))))
+            .prop_map(|(expires_at, mode, inherited_via)| {
+                Detail::Grant(Grant { expires_at, mode, inherited_via, conditional: true })
+            })
+            .boxed(),
+        "ACCOUNT" => (any::<bool>(), "(d/[12])?")
+            .prop_map(|(reversible, department)| {
+                Detail::Account(Account { changed: vec!["x".into()], reversible, department, manager: None })
+            })
+            .boxed(),
+        "CREDENTIAL" => some_time()
+            .prop_map(|expires_at| {
+                Detail::Credential(Credential { expires_at, last_used_at: None, rotation_interval_seconds: 1 })
+            })
+            .boxed(),
+        "ENTITLEMENT" => (vec(0..3usize, 0..3), vec(0..3usize, 0..3))
+            .prop_map(|(added, removed)| {
+                let refs = |numbers: Vec<usize>| numbers.iter().map(|number| group(&format!("i{number}"))).collect();
+                let (implies_added, implies_removed) = (refs(added), refs(removed));
+                Detail::Entitlement(Entitlement { version: "v".into(), implies_added, implies_removed })
+            })
+            .boxed(),
+        "OWNER" | "PURPOSE" | "NHI" => (person(), some_time(), 0..3u64, any::<bool>())
+            .prop_map(|(owner, expires_at, interval, purpose_declared)| {
+                let rotation_interval_seconds = if purpose_declared { interval } else { interval + 1 };
+                Detail::Ownership(Ownership { owner, expires_at, rotation_interval_seconds, purpose_declared })
+            })
+            .boxed(),
+        "LIFECYCLE" => some_time()
+            .prop_map(|effective_at| Detail::Lifecycle(Lifecycle { effective_at, department: "d/9".into() }))
+            .boxed(),
+        "SNAPSHOT" => {
+            (1..=3).prop_map(|completeness| Detail::Snapshot(Snapshot { completeness, ..Snapshot::default() })).boxed()
+        }
+        "TICKET" => {
+            let items = vec(option::of(Just(group("g1"))).prop_map(|target| item(target, "okta:group_member")), 0..2);
+            (1..=5, 0..=6, person(), person(), items, some_time(), some_time(), 0..=3)
+                .prop_map(|(r#type, status, requester, assignee, items, window_start, window_end, source_decision)| {
+                    let texts = Vec::new();
+                    Detail::Ticket(Ticket {
+                        r#type,
+                        status,
+                        requester,
+                        assignee,
+                        items,
+                        window_start,
+                        window_end,
+                        source_decision,
+                        texts,
+                    })
+                })
+                .boxed()
+        }
+        "APPROVAL" => ("(r[12])?", 1..=2u32, 0..=5, 0..3u32, person(), prop_oneof![Just(0), Just(6)])
+            .prop_map(|(id, level, rule, quorum, approver, source_decision)| {
+                let (asked_by, delegate) = (None, None);
+                Detail::Approval(Approval { id, level, rule, quorum, approver, asked_by, delegate, source_decision })
+            })
+            .boxed(),
+        _ => Just(Detail::Review(counterfoil_proto::v1::Review { decision: 1, reviewer: None })).boxed(),
+    }
+}
