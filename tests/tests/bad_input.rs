@@ -368,7 +368,9 @@ fn an_id_that_is_used_again_with_other_content() {
         ledger.run(&["state", &login(number), "--at", "2026-04-01Z", "--output", "json"]).json()
     };
     let before = state(1).state;
-    let other = lines(&[joined(1, "2026-03-01T09:00:00Z", 3, 2)]);
+    let mut renamed = joined(1, "2026-03-01T09:00:00Z", 3, 1);
+    renamed["target"][1]["displayName"] = json!("Another Name");
+    let other = lines(&[renamed]);
     let summary = import(&ledger, "other.jsonl", &other, &[]);
     assert_eq!((summary.events, summary.conflicts, summary.duplicates), (0, 1, 0), "{summary:?}");
     // It has no effect on any state.

@@ -19,6 +19,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use counterfoil_proto::v1::record::Body;
 use counterfoil_proto::v1::{Beside, Record};
 use counterfoil_verify::beside;
 use counterfoil_verify::entity::EntityId;
@@ -73,8 +74,12 @@ impl Gathered {
         }
     }
 
-    /// Adds the values that lie beside a record, and the types of identity in it.
+    /// Adds the values that lie beside a record, and the types of identity in it. What is no event names nobody: a
+    /// conflict's values are kept, and have no effect.
     pub(crate) fn add_values(&mut self, record: &Record, position: Position, beside: Option<&Beside>) {
+        if !matches!(record.body, Some(Body::Event(_))) {
+            return;
+        }
         let stamp = stamp(&position);
         for (entity, values) in beside.into_iter().flat_map(beside::values) {
             for value in values.values.into_iter().filter(|value| SEARCHABLE.contains(&value.name.as_str())) {
