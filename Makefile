@@ -23,6 +23,7 @@ demo: build ## Build, make up a company, import it, and tell its story. 10 to 20
 	bin/counterfoil demo --data $(demo)/ledger
 
 test: build ## Run every test and print the totals. A few minutes, after 10 to 20 cold
+	@scripts/install test
 	@scripts/test
 
 bench: build ## Measure the figures and write them to target/bench.json. A few minutes, after 10 to 20 cold

@@ -1,26 +1,42 @@
-//! Generates the Rust types and their protobuf JSON mapping from `counterfoil/v1/*.proto`, without a system protoc.
+//! Generates the Rust types and their protobuf JSON mapping from `counterfoil/v1/*.proto`, without a system protoc; and
+//! with the feature `services`, the gRPC clients and servers.
 
 use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
+use prost_types::FileDescriptorSet;
+use protox::Compiler;
 
-const FILES: [&str; 4] = [
+const FILES: [&str; 9] = [
     "counterfoil/v1/fact.proto",
     "counterfoil/v1/record.proto",
     "counterfoil/v1/beside.proto",
     "counterfoil/v1/answer.proto",
+    "counterfoil/v1/identity_service.proto",
+    "counterfoil/v1/linkage_service.proto",
+    "counterfoil/v1/ledger_service.proto",
+    "counterfoil/v1/source_service.proto",
+    "counterfoil/v1/ingest_service.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=counterfoil");
-    let descriptors = protox::compile(FILES, ["."])?;
+    println!("cargo:rerun-if-changed=google");
+    let mut compiler = Compiler::new(["."])?;
+    compiler.include_imports(true).include_source_info(true).open_files(FILES)?;
+    // With the options of methods, which decoded descriptors lose.
+    let encoded = compiler.encode_file_descriptor_set();
     let path = PathBuf::from(env::var("OUT_DIR")?).join("descriptors.bin");
-    let encoded = descriptors.encode_to_vec();
     fs::write(&path, &encoded)?;
 
+    let mut descriptors = FileDescriptorSet::decode(&encoded[..])?;
+    descriptors.file.retain(|file| file.package() != "google.api");
     let mut config = prost_build::Config::new();
     config.compile_well_known_types();
     config.extern_path(".google.protobuf", "::pbjson_types");
+    if env::var_os("CARGO_FEATURE_SERVICES").is_some() {
+        config.service_generator(tonic_prost_build::configure().build_transport(false).service_generator());
+    }
     config.compile_fds(descriptors)?;
 
     pbjson_build::Builder::new().register_descriptors(&encoded)?.build(&[".counterfoil.v1"])?;

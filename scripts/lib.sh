@@ -11,6 +11,7 @@ target="${CARGO_TARGET_DIR:-$cache/target}"
 
 cargo_deny_version=0.20.2
 buf_version=1.75.0
+grpcurl_version=1.9.4
 
 say() { echo "==> $*" >&2; }
 

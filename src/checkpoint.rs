@@ -5,10 +5,10 @@ use std::io::Write;
 use anyhow::Result;
 
 use crate::cli::{CheckpointArguments, Exit};
-use crate::open;
+use crate::client::Client;
 
 pub fn run(arguments: &CheckpointArguments) -> Result<Exit> {
-    let ledger = open::ledger(&open::location(&arguments.ledger), false)?;
-    std::io::stdout().write_all(&ledger.reader().head().checkpoint)?;
+    let checkpoint = Client::of_log(&arguments.ask)?.checkpoint()?.checkpoint;
+    std::io::stdout().write_all(&checkpoint)?;
     Ok(Exit::Done)
 }

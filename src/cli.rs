@@ -1,6 +1,7 @@
 //! The command line: its verbs, their arguments, and the exit codes.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -8,12 +9,13 @@ use std::str::FromStr;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use counterfoil_ingest::connectors;
-use counterfoil_ledger::LedgerError;
 use counterfoil_proto::v1::{FactKind, Verdict};
-use counterfoil_query::QueryError;
-use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
+use counterfoil_verify::time::Moment;
 use counterfoil_verify::tree::RecordIndex;
 
+use tonic::Code;
+
+use crate::client::NoAnswer;
 use crate::{explain, when};
 
 /// How a run ended.
@@ -41,15 +43,15 @@ impl Exit {
             Some(Refused::NotFound(_)) => return Self::NotFound,
             None => {}
         }
-        let is_not_found = |error: &LedgerError| matches!(error, LedgerError::NoSuchRecord { .. });
-        let found = match error.downcast_ref::<QueryError>() {
-            Some(QueryError::Ledger(error)) => !is_not_found(error),
-            Some(QueryError::NoSuchEvent(_) | QueryError::NoSuchFact { .. }) => false,
-            Some(QueryError::NotKnownThen { .. } | QueryError::NotRejected(_)) => false,
-            Some(_) => true,
-            None => !error.downcast_ref::<LedgerError>().is_some_and(is_not_found),
+        let code = match error.downcast_ref::<NoAnswer>() {
+            Some(NoAnswer(status)) => status.code(),
+            None => return Self::Failed,
         };
-        if found { Self::Failed } else { Self::NotFound }
+        match code {
+            Code::NotFound => Self::NotFound,
+            Code::InvalidArgument | Code::OutOfRange => Self::Wrong,
+            _ => Self::Failed,
+        }
     }
 }
 
@@ -152,6 +154,7 @@ pub enum Verb {
     Fsck(FsckArguments),
     Sources(SourcesArguments),
     Deadletter(DeadletterArguments),
+    Serve(ServeArguments),
     Demo(DemoArguments),
     Completions(CompletionsArguments),
 }
@@ -165,6 +168,26 @@ pub struct LedgerArguments {
     /// The anchor file, where it is not DIR.anchor
     #[arg(long, value_name = "FILE", env = "COUNTERFOIL_ANCHOR")]
     pub anchor: Option<PathBuf>,
+}
+
+/// Who answers: this program, from a data folder, or a server.
+#[derive(Args)]
+pub struct AskArguments {
+    /// The data folder
+    #[arg(long, value_name = "DIR", env = "COUNTERFOIL_DATA", required_unless_present = "server")]
+    pub data: Option<PathBuf>,
+    /// The anchor file, where it is not DIR.anchor
+    #[arg(long, value_name = "FILE", env = "COUNTERFOIL_ANCHOR")]
+    pub anchor: Option<PathBuf>,
+    /// Ask this server (http://127.0.0.1:7401) instead of opening a data folder
+    #[arg(long, value_name = "URL", env = "COUNTERFOIL_SERVER")]
+    pub server: Option<String>,
+    /// With --server: a file with the token that says who asks
+    #[arg(long, value_name = "FILE", env = "COUNTERFOIL_TOKEN_FILE")]
+    pub token_file: Option<PathBuf>,
+    /// With --server: the certificates to trust instead of those of the system, in PEM form
+    #[arg(long, value_name = "FILE", env = "COUNTERFOIL_CA")]
+    pub ca: Option<PathBuf>,
 }
 
 /// In which form an answer is printed.
@@ -207,18 +230,6 @@ pub struct MomentArguments {
     /// Counting only what the ledger held by then; all that it holds, if it is left out
     #[arg(long, value_name = "TIME", value_parser = when::parse)]
     pub known_at: Option<Moment>,
-}
-
-impl MomentArguments {
-    /// As of when.
-    pub fn at(&self) -> OccurredAt {
-        OccurredAt(self.at.unwrap_or_else(when::now))
-    }
-
-    /// Counting what was known by when; none counts everything.
-    pub fn known_at(&self) -> Option<RecordedAt> {
-        self.known_at.map(RecordedAt)
-    }
 }
 
 /// Make a ledger: its keys, its first record, its anchor DIR.anchor, and DIR.policy for verifiers
@@ -274,7 +285,7 @@ pub struct StateArguments {
     #[command(flatten)]
     pub who: WhoArguments,
     #[command(flatten)]
-    pub ledger: LedgerArguments,
+    pub ask: AskArguments,
     #[command(flatten)]
     pub moment: MomentArguments,
     #[command(flatten)]
@@ -288,7 +299,7 @@ pub struct HistoryArguments {
     #[command(flatten)]
     pub who: WhoArguments,
     #[command(flatten)]
-    pub ledger: LedgerArguments,
+    pub ask: AskArguments,
     /// From this moment on
     #[arg(long, value_name = "TIME", value_parser = when::parse)]
     pub from: Option<Moment>,
@@ -314,7 +325,7 @@ pub struct DiffArguments {
     #[command(flatten)]
     pub who: WhoArguments,
     #[command(flatten)]
-    pub ledger: LedgerArguments,
+    pub ask: AskArguments,
     /// The earlier moment
     #[arg(long, value_name = "TIME", value_parser = when::parse)]
     pub from: Moment,
@@ -339,7 +350,7 @@ pub struct HoldersArguments {
     #[command(flatten)]
     pub who: WhoArguments,
     #[command(flatten)]
-    pub ledger: LedgerArguments,
+    pub ask: AskArguments,
     #[command(flatten)]
     pub moment: MomentArguments,
     #[command(flatten)]
@@ -353,7 +364,7 @@ pub struct HoldersArguments {
     counterfoil explain --all --data ledger --for yuki.moreau@tallyhall.example")]
 pub struct ExplainArguments {
     #[command(flatten)]
-    pub ledger: LedgerArguments,
+    pub ask: AskArguments,
     /// An event id, or the number of a record, also with that of a fact in it (1042.0)
     #[arg(required_unless_present_any = ["all", "unapproved"], conflicts_with_all = ["all", "unapproved"])]
     pub change: Option<String>,
@@ -400,7 +411,7 @@ pub struct RecordArguments {
     #[arg(long)]
     pub raw: bool,
     #[command(flatten)]
-    pub ledger: LedgerArguments,
+    pub ask: AskArguments,
     #[command(flatten)]
     pub output: OutputArguments,
 }
@@ -418,7 +429,7 @@ pub struct ProofArguments {
     #[arg(long, value_name = "SIZE")]
     pub since: Option<u64>,
     #[command(flatten)]
-    pub ledger: LedgerArguments,
+    pub ask: AskArguments,
     #[command(flatten)]
     pub output: OutputArguments,
 }
@@ -428,7 +439,7 @@ pub struct ProofArguments {
 #[command(after_help = "Example:\n  counterfoil checkpoint --data ledger")]
 pub struct CheckpointArguments {
     #[command(flatten)]
-    pub ledger: LedgerArguments,
+    pub ask: AskArguments,
 }
 
 /// Read every byte again, and believe none of it
@@ -448,7 +459,7 @@ pub struct FsckArguments {
 #[command(after_help = "Example:\n  counterfoil sources --data ledger --output json")]
 pub struct SourcesArguments {
     #[command(flatten)]
-    pub ledger: LedgerArguments,
+    pub ask: AskArguments,
     #[command(flatten)]
     pub output: OutputArguments,
 }
@@ -469,7 +480,7 @@ pub enum DeadletterVerb {
     #[command(after_help = "Example:\n  counterfoil deadletter list --data ledger --output csv")]
     List {
         #[command(flatten)]
-        ledger: LedgerArguments,
+        ask: AskArguments,
         /// Only those after this record
         #[arg(long, value_name = "INDEX")]
         after: Option<u64>,
@@ -486,10 +497,38 @@ pub enum DeadletterVerb {
         #[arg(value_name = "INDEX")]
         place: Place,
         #[command(flatten)]
-        ledger: LedgerArguments,
+        ask: AskArguments,
         #[command(flatten)]
         output: OutputArguments,
     },
+}
+
+/// Serve a ledger: questions and events over gRPC and HTTP, on one port
+#[derive(Args)]
+#[command(after_help = "Example:\n  counterfoil serve --data ledger --listen 127.0.0.1:7401\n\n\
+    It holds the ledger until it is stopped (Ctrl-C, or SIGTERM): ask it with --server http://127.0.0.1:7401.\n\
+    RUST_LOG sets how much it tells on stderr: error, warn, info, debug.")]
+pub struct ServeArguments {
+    #[command(flatten)]
+    pub ledger: LedgerArguments,
+    /// The address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7401")]
+    pub listen: SocketAddr,
+    /// The wall clock is right although it jumped
+    #[arg(long)]
+    pub accept_clock: bool,
+    /// How events of the service are written to stderr
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// How events of the service are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// A JSON object a line
+    Json,
 }
 
 /// Make a company, import its tickets and logs, and tell its story on one screen

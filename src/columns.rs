@@ -135,12 +135,12 @@ impl Row for ImportSummary {
 impl Row for FsckReport {
     const COLUMNS: &'static str = "\
          records=0 bytes=0 root sound=false problem problemRecord basis.origin basis.treeSize=0 basis.root \
-         beyondAnchor=0";
+         basis.withheld=[] beyondAnchor=0";
 }
 
 impl Row for GetRecordResponse {
     const COLUMNS: &'static str = "\
-         basis.origin basis.treeSize=0 basis.root leafHash record.format=0 record.index=0 record.prev \
+         basis.origin basis.treeSize=0 basis.root basis.withheld=[] leafHash record.format=0 record.index=0 record.prev \
          record.recordedAt.seconds=0 record.recordedAt.nanos=0 record.recordedAt.precision=PRECISION_UNSPECIFIED \
          record.provenance.source.system record.provenance.source.instance record.provenance.source.stream \
          record.provenance.position.channel record.provenance.position.sequence=0 record.provenance.eventId \
@@ -151,9 +151,11 @@ impl Row for GetRecordResponse {
 }
 
 impl Row for GetInclusionProofResponse {
-    const COLUMNS: &'static str = "basis.origin basis.treeSize=0 basis.root index=0 leafHash path=[]";
+    const COLUMNS: &'static str = "basis.origin basis.treeSize=0 basis.root basis.withheld=[] index=0 leafHash path=[] \
+         treeSize=0 checkpoint";
 }
 
 impl Row for GetConsistencyProofResponse {
-    const COLUMNS: &'static str = "basis.origin basis.treeSize=0 basis.root oldSize=0 path=[]";
+    const COLUMNS: &'static str = "basis.origin basis.treeSize=0 basis.root basis.withheld=[] oldSize=0 path=[] \
+         treeSize=0 checkpoint";
 }

@@ -2,44 +2,45 @@
 
 use std::io::Write;
 
-use anyhow::Result;
-use counterfoil_proto::v1::{DeadLetter, ListDeadLettersResponse};
-use counterfoil_verify::tree::RecordIndex;
+use anyhow::{Context, Result};
+use counterfoil_proto::v1::{GetDeadLetterRequest, ListDeadLettersRequest, ListDeadLettersResponse};
 
-use crate::cli::{DeadletterArguments, DeadletterVerb, Exit, Format, LedgerArguments, Place};
-use crate::{open, output, tables};
+use crate::cli::{AskArguments, DeadletterArguments, DeadletterVerb, Exit, Format, Place};
+use crate::client::Client;
+use crate::{output, record, tables};
 
 /// Dead letters asked for at a time.
 const PAGE_LETTERS: usize = 1_000;
 
 pub fn run(arguments: &DeadletterArguments) -> Result<Exit> {
     match &arguments.verb {
-        DeadletterVerb::List { ledger, after, limit, output } => list(ledger, *after, *limit, output.output),
-        DeadletterVerb::Show { place, ledger, output } => show(ledger, *place, output.output),
+        DeadletterVerb::List { ask, after, limit, output } => list(ask, *after, *limit, output.output),
+        DeadletterVerb::Show { place, ask, output } => show(ask, *place, output.output),
     }
 }
 
-fn list(ledger: &LedgerArguments, after: Option<u64>, limit: usize, format: Format) -> Result<Exit> {
-    let opened = open::views(ledger)?;
-    let query = opened.views.query()?;
+fn list(ask: &AskArguments, after: Option<u64>, limit: usize, format: Format) -> Result<Exit> {
+    let client = Client::new(ask)?;
     let limit = if limit == 0 { usize::MAX } else { limit };
-    let mut letters: Vec<DeadLetter> = Vec::new();
-    let mut last = after;
-    // One more than is wanted tells whether there are more.
-    while letters.len() <= limit {
-        let from = last.map_or(0, |last| last.saturating_add(1));
-        let page = query.dead_letters(RecordIndex(from), PAGE_LETTERS)?.dead_letters;
-        let Some(end) = page.last() else { break };
-        last = Some(end.record);
-        letters.extend(page);
+    let mut response = ListDeadLettersResponse::default();
+    loop {
+        let request = ListDeadLettersRequest {
+            min_tree_size: 0,
+            from: after.map_or(0, |after| after.saturating_add(1)),
+            page_size: (limit - response.dead_letters.len()).min(PAGE_LETTERS) as i32,
+            page_token: std::mem::take(&mut response.next_page_token),
+        };
+        let page = client.sources(|mut sources| async move { sources.list_dead_letters(request).await })?;
+        response.dead_letters.extend(page.dead_letters);
+        (response.basis, response.next_page_token) = (page.basis, page.next_page_token);
+        if response.next_page_token.is_empty() || response.dead_letters.len() >= limit {
+            break;
+        }
     }
-    let has_more = letters.len() > limit;
-    letters.truncate(limit);
-    if let (true, Some(last)) = (has_more, letters.last()) {
+    if let (false, Some(last)) = (response.next_page_token.is_empty(), response.dead_letters.last()) {
         anstream::eprintln!("counterfoil: there are more: ask again with --after {}", last.record);
     }
-    let response = ListDeadLettersResponse { basis: Some(query.basis()), dead_letters: letters };
-    let mut rows = tables::dead_letters(&response);
+    let mut rows = tables::dead_letters(&response.dead_letters);
     if after.is_some() && response.dead_letters.is_empty() {
         rows.title = vec!["After that record, everything could be read.".to_owned()];
     }
@@ -47,21 +48,20 @@ fn list(ledger: &LedgerArguments, after: Option<u64>, limit: usize, format: Form
     Ok(Exit::Done)
 }
 
-fn show(ledger: &LedgerArguments, place: Place, format: Format) -> Result<Exit> {
-    let opened = open::views(ledger)?;
-    let query = opened.views.query()?;
-    // A record that is not there is told from one that holds something else.
-    opened.reader().record(place.record)?;
-    open::check(&opened.reader(), place)?;
-    let letter = query.dead_letter(place.record)?;
+fn show(ask: &AskArguments, place: Place, format: Format) -> Result<Exit> {
+    let client = Client::new(ask)?;
+    record::read(&client, place)?;
+    let request = GetDeadLetterRequest { record: place.record.0, min_tree_size: 0 };
+    let response = client.sources(|mut sources| async move { sources.get_dead_letter(request).await })?;
+    let letter = response.dead_letter.context("the server gave no dead letter")?;
     if format == Format::Table {
         anstream::eprintln!("{}: {}", output::safe(&letter.reason), output::safe(&letter.error));
-        anstream::eprintln!("{}", output::show_basis(&query.basis()));
+        response.basis.iter().for_each(|basis| anstream::eprintln!("{}", output::show_basis(basis)));
         let mut out = std::io::stdout().lock();
         out.write_all(output::safe_lines(&letter.content).as_bytes())?;
         return Ok(Exit::Done);
     }
-    let rows = tables::dead_letters(&ListDeadLettersResponse { basis: None, dead_letters: vec![letter.clone()] });
-    output::print(format, &letter, &[&letter], &rows, Some(&query.basis()))?;
+    let rows = tables::dead_letters(std::slice::from_ref(&letter));
+    output::print(format, &letter, &[&letter], &rows, response.basis.as_ref())?;
     Ok(Exit::Done)
 }

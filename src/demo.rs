@@ -11,7 +11,7 @@ use counterfoil_ingest::import::{Summary, import};
 use counterfoil_ingest::sources::file::Input;
 use counterfoil_ledger::{Ledger, Location, Reader, fsck};
 use counterfoil_proto::v1::{Explanation, GetStateResponse};
-use counterfoil_query::{ChangeSelector, ExplainFilter, Query, Wanted};
+use counterfoil_query::{ChangeSelector, ExplainFilter, Period, Query, Wanted};
 use counterfoil_scenario::{Company, Delivery, File, Options, Story, generate};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
@@ -19,7 +19,6 @@ use counterfoil_verify::tree::RecordIndex;
 
 use crate::cli::{DemoArguments, Exit};
 use crate::explain::covered;
-use crate::history::period;
 use crate::output::safe;
 use crate::{import as import_verb, init, open, tables, when, words};
 
@@ -66,7 +65,7 @@ pub fn run(arguments: &DemoArguments) -> Result<Exit> {
     ));
     let opened = open::views_of(ledger, &location.views())?;
     tell(&opened.views.query()?, &company.truth.story, before_late, late.events)?;
-    let targets = targets(&opened.reader())?;
+    let targets = targets(&opened.ledger.reader())?;
     drop(opened);
     flip_a_bit(&location, &targets)?;
     suggest(&arguments.data, &company.truth.story, before_late);
@@ -106,7 +105,7 @@ fn tell(query: &Query<'_>, story: &Story, before_late: RecordedAt, late_events: 
     heading(3, "And who approved this one?");
     explain(query, &story.unapproved_change_uuid)?;
     let unapproved =
-        query.explain_all(period(None, None), None, ExplainFilter::Unapproved)?.collect::<Result<Vec<_>, _>>()?;
+        query.explain_all(Period::ALWAYS, None, ExplainFilter::Unapproved)?.collect::<Result<Vec<_>, _>>()?;
     say(&format!("  {}: {}", covered(unapproved.len(), true), tables::verdicts(&unapproved)));
 
     heading(4, &format!("A late log: {late_events} events of an earlier month arrive last"));
@@ -125,7 +124,7 @@ fn tell(query: &Query<'_>, story: &Story, before_late: RecordedAt, late_events: 
 }
 
 fn account(query: &Query<'_>, login: &str, at: OccurredAt) -> Result<EntityId> {
-    let matches = query.resolve(login, Wanted::default(), at, None)?.matches;
+    let matches = query.resolve(login, Wanted::default(), at, None)?.identities;
     let okta = matches.iter().find(|party| party.id.starts_with("account:okta:"));
     Ok(okta.with_context(|| format!("the ledger knows no account {login}"))?.id.parse()?)
 }

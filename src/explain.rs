@@ -2,45 +2,45 @@
 
 use anyhow::Result;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use counterfoil_ledger::Reader;
-use counterfoil_proto::v1::{ExplainChangeResponse, Explanation, FactKind, Mapping, Party, Verdict, record::Body};
-use counterfoil_query::{ChangeSelector, ExplainFilter, Query};
+use counterfoil_proto::v1::{
+    ExplainChangeRequest, FactKind, ListExplanationsRequest, ListExplanationsResponse, Party, Verdict,
+};
 use counterfoil_verify::fact::can_give_access;
 use counterfoil_verify::link::is_in_time;
-use counterfoil_verify::time::{OccurredAt, RecordedAt};
-use counterfoil_verify::tree::RecordIndex;
 
-use crate::cli::{Exit, ExplainArguments, Format, Place, Refused, check_period};
-use crate::history::period;
+use crate::cli::{Exit, ExplainArguments, Format, Refused, check_period};
+use crate::client::{Client, timestamp};
 use crate::output::{self, Rows, table};
-use crate::{open, tables, when, who, words};
+use crate::{tables, words};
 
 pub fn run(arguments: &ExplainArguments) -> Result<Exit> {
     check_period(arguments.from, arguments.at)?;
-    let known = arguments.known_at.map(RecordedAt);
-    let opened = open::views(&arguments.ledger)?;
-    opened.tell_beginning(known)?;
-    let query = opened.views.query()?;
+    check_verdicts(arguments)?;
+    let client = Client::new(&arguments.ask)?;
+    client.tell_beginning(arguments.known_at)?;
     match &arguments.change {
-        Some(change) => one(&query, &opened.reader(), &selector(change)?, known, arguments.output.output),
-        None => list(&query, arguments, known),
+        Some(change) => one(&client, change, arguments),
+        None => list(&client, arguments),
     }
 }
 
-fn one(
-    query: &Query<'_>,
-    reader: &Reader,
-    change: &ChangeSelector,
-    known: Option<RecordedAt>,
-    format: Format,
-) -> Result<Exit> {
-    if let ChangeSelector::Record(index, _) = change
-        && let Some(instead) = instead_of(reader, *index)?
-    {
-        anstream::eprintln!("counterfoil: {}", output::safe(&instead));
-        return Ok(Exit::NotFound);
+fn check_verdicts(arguments: &ExplainArguments) -> Result<(), Refused> {
+    let is_covering = |verdict: &&Verdict| is_in_time(**verdict);
+    match arguments.verdict.iter().find(is_covering) {
+        Some(verdict) if arguments.unapproved => {
+            let verdict = words::verdict(*verdict).replace(' ', "-");
+            let why = format!("--unapproved never lists what is {verdict}: ask with --all --verdict {verdict}");
+            Err(Refused::Wrong(why))
+        }
+        _ => Ok(()),
     }
-    let response = query.explain(change, known)?;
+}
+
+fn one(client: &Client, change: &str, arguments: &ExplainArguments) -> Result<Exit> {
+    let format = arguments.output.output;
+    let request =
+        ExplainChangeRequest { change: change.to_owned(), known_at: timestamp(arguments.known_at), min_tree_size: 0 };
+    let response = client.linkage(|mut linkage| async move { linkage.explain_change(request).await })?;
     if let (Format::Table, [first, rest @ ..]) = (format, &response.explanations[..]) {
         // Each point by point; the last one with the basis.
         let all: Vec<Rows> = std::iter::once(first)
@@ -59,78 +59,6 @@ fn one(
     Ok(Exit::Done)
 }
 
-/// What a record is that holds nothing to explain, and what to ask instead.
-fn instead_of(reader: &Reader, index: RecordIndex) -> Result<Option<String>> {
-    let record = reader.record(index)?;
-    let see = format!("see `counterfoil record {index}`");
-    Ok(match &record.body {
-        Some(Body::Event(event)) if !event.facts.is_empty() => None,
-        Some(Body::Event(event)) => {
-            let why = match event.mapping() {
-                Mapping::Unmapped => "whose type no connector knows, so that nothing was read out of it",
-                Mapping::Incomplete => "that lacks what its facts need",
-                _ => "that says nothing about identities or access",
-            };
-            Some(format!("record {index} holds an event of type {}, {why}: {see}", event.native_type))
-        }
-        Some(Body::EventConflict(conflict)) => Some(format!(
-            "record {index} says that the event of record {first} came again with other content, and changes nothing: \
-             ask `counterfoil explain {first}`",
-            first = conflict.first_index
-        )),
-        Some(Body::SourceRejected(_)) => Some(format!(
-            "record {index} holds what could not be read as an event: see `counterfoil deadletter show {index}`"
-        )),
-        Some(Body::SourceGap(_)) => {
-            Some(format!("record {index} says that a part of a source will never be read: {see}"))
-        }
-        Some(Body::Origin(_)) | None => {
-            Some(format!("record {index} says which ledger this is, and changes nothing: {see}"))
-        }
-    })
-}
-
-/// Which of the listed changes are wanted, beyond their time.
-struct Filter<'a> {
-    by: Option<Vec<Party>>,
-    for_whom: Option<Vec<Party>>,
-    verdicts: &'a [Verdict],
-    kinds: &'a [FactKind],
-}
-
-impl Filter<'_> {
-    fn wants(&self, explanation: &Explanation) -> bool {
-        let is_one = |wanted: &Option<Vec<Party>>, party: &Option<Party>| {
-            wanted
-                .as_ref()
-                .is_none_or(|wanted| party.as_ref().is_some_and(|party| wanted.iter().any(|one| one.id == party.id)))
-        };
-        is_one(&self.by, &explanation.executor)
-            && is_one(&self.for_whom, &explanation.subject)
-            && (self.verdicts.is_empty() || self.verdicts.contains(&explanation.verdict()))
-            && (self.kinds.is_empty() || self.kinds.contains(&explanation.kind()))
-    }
-
-    /// Whom it leaves, a line for each part of it.
-    fn people(&self) -> Vec<String> {
-        let parties = |word: &str, wanted: &Option<Vec<Party>>| {
-            let names = |party: &Party| format!("{} ({})", words::called(&Some(party.clone())), party.id);
-            wanted.as_ref().map(|wanted| format!("only {word} {}", list_of(wanted.iter().map(names))))
-        };
-        parties("by", &self.by).into_iter().chain(parties("for", &self.for_whom)).collect()
-    }
-
-    /// What it leaves of them, a line for each part of it.
-    fn words(&self) -> Vec<String> {
-        let verdicts = list_of(self.verdicts.iter().map(|verdict| words::verdict(*verdict)));
-        let kinds = list_of(self.kinds.iter().map(|kind| words::kind(*kind)));
-        let mut words = Vec::new();
-        words.extend((!verdicts.is_empty()).then(|| format!("only with the verdict {verdicts}")));
-        words.extend((!kinds.is_empty()).then(|| format!("only {kinds}")));
-        words
-    }
-}
-
 /// How many changes there are, in words.
 pub fn covered(count: usize, unapproved: bool) -> String {
     match (count, unapproved) {
@@ -144,64 +72,74 @@ fn list_of(words: impl Iterator<Item = String>) -> String {
     words.collect::<Vec<_>>().join(" or ")
 }
 
-fn list(query: &Query<'_>, arguments: &ExplainArguments, known: Option<RecordedAt>) -> Result<Exit> {
-    let is_covering = |verdict: &&Verdict| is_in_time(**verdict);
-    if let (true, Some(verdict)) = (arguments.unapproved, arguments.verdict.iter().find(is_covering)) {
-        let verdict = words::verdict(*verdict).replace(' ', "-");
-        let why = format!("--unapproved never lists what is {verdict}: ask with --all --verdict {verdict}");
-        return Err(Refused::Wrong(why).into());
-    }
-    let at = OccurredAt(arguments.at.unwrap_or_else(when::now));
-    let mut filter = Filter { by: None, for_whom: None, verdicts: &arguments.verdict, kinds: &arguments.kind };
-    for (wanted, name) in [(&mut filter.by, &arguments.by), (&mut filter.for_whom, &arguments.for_whom)] {
-        let Some(name) = name else { continue };
-        let called = who::called(query, name, (at, known))?.matches;
-        if called.is_empty() {
-            return Ok(who::nobody(name));
-        }
-        *wanted = Some(called);
-    }
-    let which = if arguments.unapproved { ExplainFilter::Unapproved } else { ExplainFilter::All };
-    let is_wanted = |explanation: &Result<Explanation, _>| explanation.as_ref().map_or(true, |one| filter.wants(one));
-    let explanations = query.explain_all(period(arguments.from, arguments.at), known, which)?;
-    let explanations = explanations.filter(is_wanted).collect::<Result<Vec<_>, _>>()?;
+/// Whom a list is limited to, a line for each part of it.
+fn people(response: &ListExplanationsResponse) -> Vec<String> {
+    let parties = |word: &str, parties: &[Party]| {
+        let names = parties.iter().map(|party| format!("{} ({})", words::called(&Some(party.clone())), party.id));
+        (!parties.is_empty()).then(|| format!("only {word} {}", list_of(names)))
+    };
+    parties("by", &response.by).into_iter().chain(parties("for", &response.for_whom)).collect()
+}
 
+/// What else it is limited to, a line for each part of it.
+fn limited_to(arguments: &ExplainArguments) -> Vec<String> {
+    let verdicts = list_of(arguments.verdict.iter().map(|verdict| words::verdict(*verdict)));
+    let kinds = list_of(arguments.kind.iter().map(|kind| words::kind(*kind)));
+    let mut words = Vec::new();
+    words.extend((!verdicts.is_empty()).then(|| format!("only with the verdict {verdicts}")));
+    words.extend((!kinds.is_empty()).then(|| format!("only {kinds}")));
+    words
+}
+
+fn list(client: &Client, arguments: &ExplainArguments) -> Result<Exit> {
+    let response = read(client, arguments)?;
     let format = arguments.output.output;
+    let people = people(&response);
     if format != Format::Table {
-        filter.people().iter().for_each(|line| anstream::eprintln!("counterfoil: {}", output::safe(line)));
+        people.iter().for_each(|line| anstream::eprintln!("counterfoil: {}", output::safe(line)));
     }
-    let what = covered(explanations.len(), arguments.unapproved);
-    let counts = tables::verdicts(&explanations);
+    let what = covered(response.explanations.len(), arguments.unapproved);
+    let counts = tables::verdicts(&response.explanations);
     let counts = if counts.is_empty() { String::new() } else { format!(": {counts}") };
-    let moment = query.moment_of(arguments.at.map(OccurredAt), known)?;
     let mut title = vec![what + &counts];
-    title.extend(filter.people());
-    title.extend(filter.words());
-    let moment = Some(moment);
-    title.push(tables::limits(arguments.from, arguments.at, &moment));
-    let unread = query.unread()?;
-    if let Some(hidden) = tables::unread(&unread) {
+    title.extend(people);
+    title.extend(limited_to(arguments));
+    title.push(tables::limits(arguments.from, arguments.at, &response.moment));
+    if let Some(hidden) = response.unread.as_ref().and_then(tables::unread) {
         match format {
             Format::Table => title.push(hidden),
             _ => anstream::eprintln!("counterfoil: {hidden}"),
         }
     }
-    let rows = tables::explanations(&explanations, title);
-    let response = ExplainChangeResponse { basis: Some(query.basis()), moment, explanations, unread: Some(unread) };
+    let rows = tables::explanations(&response.explanations, title);
     output::print(format, &response, &response.explanations, &rows, response.basis.as_ref())?;
     Ok(Exit::Done)
 }
 
-/// A record's number, also with a fact's, or else an event id.
-fn selector(text: &str) -> Result<ChangeSelector> {
-    if !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
-        return Ok(ChangeSelector::Event(text.to_owned()));
+/// All pages.
+fn read(client: &Client, arguments: &ExplainArguments) -> Result<ListExplanationsResponse> {
+    let mut request = ListExplanationsRequest {
+        unapproved: arguments.unapproved,
+        from: timestamp(arguments.from),
+        at: timestamp(arguments.at),
+        known_at: timestamp(arguments.known_at),
+        by: arguments.by.clone().unwrap_or_default(),
+        for_whom: arguments.for_whom.clone().unwrap_or_default(),
+        verdicts: arguments.verdict.iter().map(|verdict| i32::from(*verdict)).collect(),
+        kinds: arguments.kind.iter().map(|kind| i32::from(*kind)).collect(),
+        ..ListExplanationsRequest::default()
+    };
+    let ask = |request: ListExplanationsRequest| {
+        client.linkage(|mut linkage| async move { linkage.list_explanations(request).await })
+    };
+    let mut read = ask(request.clone())?;
+    while !read.next_page_token.is_empty() {
+        request.page_token = std::mem::take(&mut read.next_page_token);
+        let page = ask(request.clone())?;
+        read.explanations.extend(page.explanations);
+        read.next_page_token = page.next_page_token;
     }
-    match text.parse::<Place>() {
-        Ok(Place { record, fact }) => Ok(ChangeSelector::Record(record, fact)),
-        Err(_) if text.split('.').count() > 2 => Ok(ChangeSelector::Event(text.to_owned())),
-        Err(why) => Err(Refused::Wrong(why).into()),
-    }
+    Ok(read)
 }
 
 /// Verdicts on the command line, such as "none-recorded".

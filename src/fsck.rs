@@ -38,6 +38,7 @@ fn message(report: &Report) -> FsckReport {
         origin: origin.as_str().to_owned(),
         tree_size: report.records,
         root: root.clone(),
+        ..Basis::default()
     });
     FsckReport {
         records: report.records,

@@ -1,42 +1,60 @@
 //! `counterfoil history`.
 
 use anyhow::Result;
-use counterfoil_query::{HistoryRequest, Period};
-use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
+use counterfoil_proto::v1::{GetHistoryRequest, GetHistoryResponse};
 
 use crate::cli::{Exit, Format, HistoryArguments, check_period};
-use crate::{output, tables, when, who};
+use crate::client::{Client, timestamp};
+use crate::{output, tables, who};
 
 /// Entries asked for at a time.
 const PAGE_ENTRIES: usize = 1_000;
 
 pub fn run(arguments: &HistoryArguments) -> Result<Exit> {
-    let known = arguments.known_at.map(RecordedAt);
     check_period(arguments.from, arguments.at)?;
-    let period = period(arguments.from, arguments.at);
-    let at = OccurredAt(arguments.at.unwrap_or_else(when::now));
+    let client = Client::new(&arguments.ask)?;
+    client.tell_beginning(arguments.known_at)?;
     let format = arguments.output.output;
-    let limit = if arguments.limit == 0 { usize::MAX } else { arguments.limit };
-    who::ask(&arguments.ledger, &arguments.who, (at, known), format, |query, entity| {
-        let mut request =
-            HistoryRequest { entity, period, known, page_size: limit.min(PAGE_ENTRIES), page_token: String::new() };
-        let mut response = query.history(&request)?;
-        while !response.next_page_token.is_empty() && response.entries.len() < limit {
-            request.page_token = std::mem::take(&mut response.next_page_token);
-            request.page_size = (limit - response.entries.len()).min(PAGE_ENTRIES);
-            let page = query.history(&request)?;
-            response.entries.extend(page.entries);
-            response.next_page_token = page.next_page_token;
-        }
-        if let (Some(words), Format::Csv | Format::Jsonl) = (tables::first_only(&response), format) {
+    let response = read(&client, arguments);
+    who::answered(&client, &arguments.who, (arguments.at, arguments.known_at), format, response, |response| {
+        if let (Some(words), Format::Csv | Format::Jsonl) = (tables::first_only(response), format) {
             anstream::eprintln!("counterfoil: {words}");
         }
-        let rows = tables::history(&response, arguments.from, arguments.at);
-        output::print(format, &response, &response.entries, &rows, response.basis.as_ref())
+        let rows = tables::history(response, arguments.from, arguments.at);
+        output::print(format, response, &response.entries, &rows, response.basis.as_ref())
     })
 }
 
-/// From one moment on, up to and with another.
-pub fn period(from: Option<Moment>, at: Option<Moment>) -> Period {
-    Period { from: from.map_or(Period::ALWAYS.from, OccurredAt), to: at.map_or(Period::ALWAYS.to, OccurredAt) }
+/// As many pages as are wanted.
+fn read(client: &Client, arguments: &HistoryArguments) -> Result<GetHistoryResponse> {
+    let limit = if arguments.limit == 0 { usize::MAX } else { arguments.limit };
+    let mut read: Option<GetHistoryResponse> = None;
+    loop {
+        let (held, page_token) = match &mut read {
+            Some(read) => (read.entries.len(), std::mem::take(&mut read.next_page_token)),
+            None => (0, String::new()),
+        };
+        let request = GetHistoryRequest {
+            who: arguments.who.who.clone(),
+            system: arguments.who.system.clone().unwrap_or_default(),
+            from: timestamp(arguments.from),
+            at: timestamp(arguments.at),
+            known_at: timestamp(arguments.known_at),
+            min_tree_size: 0,
+            page_size: (limit - held).min(PAGE_ENTRIES) as i32,
+            page_token,
+        };
+        let page = client.identity(|mut identity| async move { identity.get_history(request).await })?;
+        let read = match &mut read {
+            Some(read) => {
+                read.entries.extend(page.entries);
+                read.next_page_token = page.next_page_token;
+                read
+            }
+            None => read.insert(page),
+        };
+        if read.next_page_token.is_empty() || read.entries.len() >= limit {
+            return Ok(std::mem::take(read));
+        }
+    }
 }

@@ -52,6 +52,7 @@ pub fn run(arguments: &ImportArguments) -> Result<Exit> {
         origin: head.origin.as_str().to_owned(),
         tree_size: head.size.0,
         root: head.root.as_bytes().to_vec(),
+        ..Basis::default()
     });
     response.total = Some(message("total", &total));
     let format = arguments.output.output;

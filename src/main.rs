@@ -6,6 +6,7 @@ use clap::Parser;
 
 mod checkpoint;
 mod cli;
+mod client;
 mod columns;
 mod completions;
 mod deadletter;
@@ -21,6 +22,7 @@ mod open;
 mod output;
 mod proof;
 mod record;
+mod serve;
 mod sources;
 mod state;
 mod tables;
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Verb::Fsck(arguments) => fsck::run(arguments),
         Verb::Sources(arguments) => sources::run(arguments),
         Verb::Deadletter(arguments) => deadletter::run(arguments),
+        Verb::Serve(arguments) => serve::run(arguments),
         Verb::Demo(arguments) => demo::run(arguments),
         Verb::Completions(arguments) => completions::run(arguments),
     };

@@ -3,16 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Result;
-use counterfoil_ledger::{Ledger, LedgerError, Location, Options, Reader, SystemClock};
-use counterfoil_proto::v1::record::Body;
-use counterfoil_query::{QueryError, Views};
-use counterfoil_verify::record;
-use counterfoil_verify::time::RecordedAt;
-use counterfoil_verify::tree::RecordIndex;
+use anyhow::{Context, Result};
+use counterfoil_ledger::{Ledger, LedgerError, Location, Options, SystemClock};
+use counterfoil_query::Views;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::cli::{LedgerArguments, Place};
+use crate::cli::{AskArguments, LedgerArguments};
 use crate::when;
 
 /// How long one run waits for another that has the ledger: longer than a question takes.
@@ -24,48 +20,27 @@ const TURNS_MAX: usize = 20;
 pub struct Opened {
     // Fields drop in this order: the views first, then the ledger that they read.
     pub views: Views,
-    ledger: Ledger,
-}
-
-impl Opened {
-    /// The ledger's records.
-    pub fn reader(&self) -> Reader {
-        self.ledger.reader()
-    }
-
-    /// Says so where a question counts what was known before the ledger began: that is nothing.
-    pub fn tell_beginning(&self, known: Option<RecordedAt>) -> Result<()> {
-        let began = record::recorded_at(&self.reader().record(RecordIndex(0))?);
-        if let Some(known) = known.filter(|known| *known < began) {
-            let show = |RecordedAt(at): RecordedAt| when::show(at.seconds, at.nanos as i32);
-            anstream::eprintln!(
-                "counterfoil: the ledger began {}, and held 0 records at {}: nothing was known then",
-                show(began),
-                show(known)
-            );
-        }
-        Ok(())
-    }
-}
-
-/// Refuses the place of a fact that a ledger does not hold. A record without facts stands in lists as if it had one.
-pub fn check(reader: &Reader, Place { record: index, fact }: Place) -> Result<()> {
-    let Some(fact) = fact.filter(|fact| *fact > 0) else { return Ok(()) };
-    let record = reader.record(index)?;
-    let count = if let Some(Body::Event(event)) = &record.body { event.facts.len() } else { 0 };
-    if usize::try_from(fact).is_ok_and(|fact| fact < count) {
-        return Ok(());
-    }
-    Err(QueryError::NoSuchFact { index, fact, count }.into())
+    pub ledger: Ledger,
 }
 
 pub fn location(arguments: &LedgerArguments) -> Location {
     Location::new(&arguments.data, arguments.anchor.as_deref())
 }
 
+/// The ledger that is asked, where no server is.
+pub fn location_of(arguments: &AskArguments) -> Result<Location> {
+    let data = arguments.data.as_deref().context("neither a data folder nor a server is given")?;
+    Ok(Location::new(data, arguments.anchor.as_deref()))
+}
+
 /// Opens a ledger as its owner.
 pub fn ledger(location: &Location, accept_clock: bool) -> Result<Ledger> {
-    let options = || Options { clock: Box::new(SystemClock::new()), accept_clock, holder: holder() };
+    ledger_as(location, accept_clock, &holder())
+}
+
+/// The same, for a run that describes itself in other words.
+pub fn ledger_as(location: &Location, accept_clock: bool, holder: &str) -> Result<Ledger> {
+    let options = || Options { clock: Box::new(SystemClock::new()), accept_clock, holder: holder.to_owned() };
     let ledger = in_turn(location, || Ledger::open(location, options()))?;
     if ledger.caught_up() > 0 {
         anstream::eprintln!(
@@ -81,7 +56,12 @@ pub fn ledger(location: &Location, accept_clock: bool) -> Result<Ledger> {
 /// How this run describes itself to another that finds the ledger in use.
 pub fn holder() -> String {
     let verb = std::env::args().nth(1).unwrap_or_default();
-    format!("counterfoil {verb}, since {}", when::show(when::now().seconds, 0))
+    format!("counterfoil {verb}, {}", since())
+}
+
+/// Since when this run has the ledger.
+pub fn since() -> String {
+    format!("since {}", when::show(when::now().seconds, 0))
 }
 
 /// Takes what needs the ledger for itself; where another process has it, after waiting a little.
@@ -93,13 +73,6 @@ pub fn in_turn<T>(location: &Location, mut take: impl FnMut() -> Result<T, Ledge
         }
     }
     Ok(take()?)
-}
-
-/// Opens a ledger and brings its views up to date.
-pub fn views(arguments: &LedgerArguments) -> Result<Opened> {
-    let location = location(arguments);
-    let ledger = ledger(&location, false)?;
-    views_of(ledger, &location.views())
 }
 
 /// Brings the views of an open ledger up to date.

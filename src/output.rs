@@ -175,6 +175,11 @@ fn csv_cell(cell: &str) -> String {
     if safe.starts_with(['=', '+', '-', '@', '\t']) { format!("'{safe}") } else { safe }
 }
 
+/// Whether a person reads what is said on stderr.
+pub fn is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
 /// Whether the reader of stdout has gone, as `head` does.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {

@@ -3,43 +3,39 @@
 use std::io::Write;
 
 use anyhow::Result;
-use counterfoil_proto::v1::{Basis, EntityValues, GetRecordResponse, record::Body};
-use counterfoil_verify::{beside, record};
+use counterfoil_proto::v1::{GetRecordRequest, GetRecordResponse, record::Body};
 
-use crate::cli::{Exit, RecordArguments};
+use crate::cli::{Exit, Place, RecordArguments, Refused};
+use crate::client::Client;
 use crate::output::{self, Rows};
-use crate::{open, when, words};
+use crate::words::counted;
+use crate::{when, words};
 
 pub fn run(arguments: &RecordArguments) -> Result<Exit> {
-    let ledger = open::ledger(&open::location(&arguments.ledger), false)?;
-    let (reader, index) = (ledger.reader(), arguments.place.record);
-    open::check(&reader, arguments.place)?;
-    let head = reader.head();
-    let bytes = reader.record_bytes(index)?;
+    let response = read(&Client::of_log(&arguments.ask)?, arguments.place)?;
     if arguments.raw {
-        std::io::stdout().write_all(&bytes)?;
+        std::io::stdout().write_all(&response.record_bytes)?;
         return Ok(Exit::Done);
-    }
-    let mut response = GetRecordResponse {
-        basis: Some(Basis {
-            origin: head.origin.as_str().to_owned(),
-            tree_size: head.size.0,
-            root: head.root.as_bytes().to_vec(),
-        }),
-        leaf_hash: record::hash(&bytes).0.as_bytes().to_vec(),
-        record: Some(reader.record(index)?),
-        record_bytes: bytes,
-        ..GetRecordResponse::default()
-    };
-    if let Some(beside) = reader.beside(index)? {
-        response.values = beside::values(&beside)
-            .map(|(entity, values)| EntityValues { entity: entity.to_string(), values: values.values })
-            .collect();
-        response.payload = beside.payload.as_ref().map(|sealed| sealed.content.clone()).unwrap_or_default();
-        response.beside = Some(beside);
     }
     output::print(arguments.output.output, &response, &[&response], &rows(&response), response.basis.as_ref())?;
     Ok(Exit::Done)
+}
+
+/// A record. The place of a fact that it does not have is refused; one without facts stands in lists as if it had one.
+pub fn read(client: &Client, place: Place) -> Result<GetRecordResponse> {
+    let request = GetRecordRequest { index: place.record.0, min_tree_size: 0 };
+    let response = client.log(|mut log| async move { log.get_record(request).await })?;
+    let Some(fact) = place.fact.filter(|fact| *fact > 0) else { return Ok(response) };
+    let count = match response.record.as_ref().and_then(|record| record.body.as_ref()) {
+        Some(Body::Event(event)) => event.facts.len(),
+        _ => 0,
+    };
+    if usize::try_from(fact).is_ok_and(|fact| fact < count) {
+        return Ok(response);
+    }
+    let facts = counted(count as u64, "fact");
+    let why = format!("record {} has {facts}, numbered from 0: there is no fact {fact}", place.record);
+    Err(Refused::NotFound(why).into())
 }
 
 fn rows(response: &GetRecordResponse) -> Rows {

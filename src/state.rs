@@ -1,16 +1,27 @@
 //! `counterfoil state`.
 
 use anyhow::Result;
+use counterfoil_proto::v1::GetStateRequest;
 
 use crate::cli::{Exit, StateArguments};
+use crate::client::{Client, timestamp};
 use crate::{output, tables, who};
 
 pub fn run(arguments: &StateArguments) -> Result<Exit> {
-    let (at, known) = (arguments.moment.at(), arguments.moment.known_at());
-    let format = arguments.output.output;
-    who::ask(&arguments.ledger, &arguments.who, (at, known), format, |query, entity| {
-        let response = query.state(&entity, at, known)?;
+    let client = Client::new(&arguments.ask)?;
+    let (at, known_at) = (arguments.moment.at, arguments.moment.known_at);
+    client.tell_beginning(known_at)?;
+    let request = GetStateRequest {
+        who: arguments.who.who.clone(),
+        system: arguments.who.system.clone().unwrap_or_default(),
+        at: timestamp(at),
+        known_at: timestamp(known_at),
+        min_tree_size: 0,
+    };
+    let response = client.identity(|mut identity| async move { identity.get_state(request).await });
+    who::answered(&client, &arguments.who, (at, known_at), arguments.output.output, response, |response| {
         let items: Vec<_> = response.state.iter().collect();
-        output::print(format, &response, &items, &tables::state(&response), response.basis.as_ref())
+        let basis = response.basis.as_ref();
+        output::print(arguments.output.output, response, &items, &tables::state(response), basis)
     })
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use counterfoil_proto::v1::{
-    AccountStatus, Authentication, Confidence, CredentialStatus, Decision, DiffStateResponse, DifferenceKind, Evidence,
-    Explanation, GetHistoryResponse, GetStateResponse, GrantMode, GrantState, IdentityType, LinkRule,
-    ListDeadLettersResponse, ListHoldersResponse, ListMatchesResponse, ListSourcesResponse, Moment, Party, TicketState,
+    AccountStatus, Authentication, Confidence, CredentialStatus, DeadLetter, Decision, DiffStateResponse,
+    DifferenceKind, Evidence, Explanation, GetHistoryResponse, GetStateResponse, GrantMode, GrantState, IdentityType,
+    LinkRule, ListHoldersResponse, ListIdentitiesResponse, ListSourcesResponse, Moment, Party, TicketState,
     UnreadEvents,
 };
 use counterfoil_verify::time;
@@ -54,11 +54,11 @@ fn vouched_for<'e>(rested_on: impl IntoIterator<Item = &'e Option<Evidence>>) ->
     (!words.is_empty()).then(|| format!("vouched for by {}", words.join(" and ")))
 }
 
-pub fn matches(response: &ListMatchesResponse) -> Rows {
+pub fn identities(response: &ListIdentitiesResponse) -> Rows {
     Rows {
         columns: vec!["id", "called"],
         rows: response
-            .matches
+            .identities
             .iter()
             .map(|party| vec![party.id.clone(), called_in_full(&Some(party.clone()))])
             .collect(),
@@ -315,8 +315,8 @@ pub fn diff(response: &DiffStateResponse) -> Rows {
     }
 }
 
-/// Who held an entitlement; `known` is whether anything was known of it.
-pub fn holders(response: &ListHoldersResponse, known: bool) -> Rows {
+/// Who held an entitlement.
+pub fn holders(response: &ListHoldersResponse) -> Rows {
     let row = |grant: &GrantState| {
         let (since, record) = rested(&grant.evidence);
         vec![called(&grant.counterpart), how_granted(grant), since, record]
@@ -330,7 +330,7 @@ pub fn holders(response: &ListHoldersResponse, known: bool) -> Rows {
     let lapsed = response.holders.iter().filter(|holder| holder.lapsed).count() as u64;
     let held = response.holders.len() as u64 - lapsed;
     title.push(match (held, lapsed) {
-        _ if !known => "Nothing was known of it by then.".to_owned(),
+        _ if !response.known => "Nothing was known of it by then.".to_owned(),
         (0, 0) => "Nobody held it.".to_owned(),
         (0, _) => format!("Nobody held it; {} had lapsed", counted(lapsed, "grant")),
         (_, 0) => counted(held, "grant"),
@@ -506,8 +506,8 @@ pub fn sources(response: &ListSourcesResponse) -> Rows {
     }
 }
 
-pub fn dead_letters(response: &ListDeadLettersResponse) -> Rows {
-    let row = |letter: &counterfoil_proto::v1::DeadLetter| {
+pub fn dead_letters(letters: &[DeadLetter]) -> Rows {
+    let row = |letter: &DeadLetter| {
         vec![
             letter.record.to_string(),
             letter.connector.clone(),
@@ -519,8 +519,8 @@ pub fn dead_letters(response: &ListDeadLettersResponse) -> Rows {
         ]
     };
     Rows {
-        title: if response.dead_letters.is_empty() { vec!["Everything could be read.".to_owned()] } else { Vec::new() },
+        title: if letters.is_empty() { vec!["Everything could be read.".to_owned()] } else { Vec::new() },
         columns: vec!["record", "connector", "reason", "error", "bytes", "number", "recorded"],
-        rows: response.dead_letters.iter().map(row).collect(),
+        rows: letters.iter().map(row).collect(),
     }
 }

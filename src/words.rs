@@ -60,6 +60,7 @@ pub fn authentication(grade: Authentication) -> &'static str {
         Authentication::BrokerCredentials => "a producer's broker credentials",
         Authentication::ClientCredentials => "a client's credentials",
         Authentication::SourceSignature => "the source's signature",
+        Authentication::LocalConnection => "a local connection",
     }
 }
 

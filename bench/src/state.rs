@@ -64,8 +64,8 @@ pub fn measure(folder: &Path) -> Result<Vec<Figure>> {
 fn find(query: &Query<'_>, login: &str) -> Result<EntityId> {
     let accounts =
         query.resolve(login, Wanted::default(), OccurredAt(Moment { seconds: i64::from(i32::MAX), nanos: 0 }), None)?;
-    ensure!(accounts.matches.len() == 1, "expected one account called {login}, got {:?}", accounts.matches);
-    Ok(accounts.matches[0].id.parse()?)
+    ensure!(accounts.identities.len() == 1, "expected one account called {login}, got {:?}", accounts.identities);
+    Ok(accounts.identities[0].id.parse()?)
 }
 
 /// Up to 400 moments in the later half of a history, with how many groups are held at each.

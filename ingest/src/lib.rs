@@ -2,6 +2,7 @@
 
 pub mod connectors;
 pub mod import;
+pub mod intake;
 pub mod json;
 pub mod prepare;
 pub mod secrets;

@@ -9,7 +9,7 @@
 //! ```
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Condvar, Mutex, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -220,6 +220,7 @@ impl Ledger {
                 last: anchored_leaf,
                 note: Arc::from(anchor.note()),
             }),
+            grown: (Mutex::new(anchored.size), Condvar::new()),
         });
         let mut owner = Owner {
             reader: reader.clone(),

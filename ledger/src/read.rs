@@ -8,7 +8,8 @@
 
 use std::iter::Peekable;
 use std::ops::Range;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use counterfoil_proto::v1::{Beside, Record};
 use counterfoil_verify::beside;
@@ -33,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) origin: Origin,
     pub(crate) index_key: IndexKey,
     pub(crate) published: RwLock<Published>,
+    /// The size of the newest head, for those who wait for a larger one.
+    pub(crate) grown: (Mutex<TreeSize>, Condvar),
 }
 
 /// The newest head that is signed and anchored.
@@ -78,8 +81,16 @@ impl Reader {
         Head { origin: self.0.origin.clone(), size: published.size, root: published.root, checkpoint: published.note }
     }
 
+    /// Waits for a head beyond `size`, at most so long. Gives the size of the newest one.
+    pub fn wait_beyond(&self, size: TreeSize, patience: Duration) -> TreeSize {
+        let (held, grown) = &self.0.grown;
+        let held = held.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = grown.wait_timeout_while(held, patience, |held| *held <= size);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
     fn published(&self) -> Published {
-        self.0.published.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.0.published.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The bytes of a record, as hashed.
@@ -216,7 +227,10 @@ impl Reader {
     }
 
     pub(crate) fn publish(&self, published: Published) {
-        *self.0.published.write().unwrap_or_else(std::sync::PoisonError::into_inner) = published;
+        let size = published.size;
+        *self.0.published.write().unwrap_or_else(PoisonError::into_inner) = published;
+        *self.0.grown.0.lock().unwrap_or_else(PoisonError::into_inner) = size;
+        self.0.grown.1.notify_all();
     }
 
     pub(crate) fn log(&self) -> &LogDb {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use counterfoil_ledger::LedgerError;
+use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 /// Why a question has no answer.
@@ -68,6 +69,20 @@ pub enum QueryError {
     /// The record holds something else than an event that could not be read.
     #[error("record {0} is no rejected event: list them to see which are")]
     NotRejected(RecordIndex),
+    /// The ledger holds nothing of it, whenever that was recorded.
+    #[error("the ledger holds nothing of {0}")]
+    NoSuchEntity(EntityId),
+    /// It is nothing that anybody could hold.
+    #[error("{0} is no entitlement, and nobody holds it: for what an account holds, ask for its state")]
+    NoEntitlement(EntityId),
+    /// Nobody is called so.
+    #[error(
+        "nothing in the ledger is called {0:?}: give a login, an e-mail address, a name, a ticket number or an entity id"
+    )]
+    NobodyCalled(String),
+    /// More are called so than can be followed.
+    #[error("too many are called {0:?}: give a longer part of the name")]
+    TooManyCalled(String),
     /// The page token belongs to another question, or to none.
     #[error("the page token {0}: give it back exactly as it came, with the same question")]
     PageToken(&'static str),

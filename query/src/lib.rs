@@ -7,8 +7,9 @@
 
 mod answers;
 mod error;
+pub mod services;
 mod views;
 
-pub use answers::{ChangeSelector, ExplainFilter, HistoryRequest, Period, Query, Wanted};
+pub use answers::{ChangeSelector, ExplainFilter, ExplanationsRequest, HistoryRequest, Page, Period, Query, Wanted};
 pub use error::QueryError;
 pub use views::Views;

@@ -9,7 +9,9 @@ use counterfoil_proto::v1::record::Body;
 use counterfoil_proto::v1::{
     AccountStatus, DifferenceKind, EventConflict, Fact, FactKind, Ownership, RejectReason, SourceRejected, Time,
 };
-use counterfoil_query::{ChangeSelector, ExplainFilter, HistoryRequest, Period, Query, QueryError, Views, Wanted};
+use counterfoil_query::{
+    ChangeSelector, ExplainFilter, HistoryRequest, Page, Period, Query, QueryError, Views, Wanted,
+};
 use counterfoil_verify::time::{Moment, OccurredAt};
 use counterfoil_verify::tree::RecordIndex;
 use proptest::collection::vec;
@@ -68,7 +70,7 @@ fn company_in_steps(mut step: impl FnMut(&TestLedger)) -> TestLedger {
 
 fn found(query: &Query<'_>, who: &str, at: i64) -> Vec<String> {
     let answer = query.resolve(who, Wanted::default(), occurred(at), None).unwrap();
-    answer.matches.into_iter().map(|party| party.id).collect()
+    answer.identities.into_iter().map(|party| party.id).collect()
 }
 
 #[test]
@@ -92,8 +94,11 @@ fn a_name_is_found_however_it_is_known() {
     let absent = "account:okta:default:never";
     assert_eq!(found(&query, absent, 99), [absent]);
     assert!(!query.state(&entity(absent), occurred(99), None).unwrap().state.unwrap().known);
-    assert_eq!(query.resolve("ann ode", Wanted::default(), occurred(99), Some(recorded(50))).unwrap().matches.len(), 0);
-    let bea = &query.resolve("bea", Wanted::default(), occurred(99), None).unwrap().matches[0];
+    assert_eq!(
+        query.resolve("ann ode", Wanted::default(), occurred(99), Some(recorded(50))).unwrap().identities.len(),
+        0
+    );
+    let bea = &query.resolve("bea", Wanted::default(), occurred(99), None).unwrap().identities[0];
     assert_eq!(bea.name, "Bea \u{1b}[31mLi", "a hostile name comes as it is");
 }
 
@@ -176,7 +181,7 @@ fn names(query: &Query<'_>, turn: usize) -> String {
     let known = Some(recorded(100 + turn as i64));
     let found = ["ann ode", "bea li", "cy", "00u"].map(|who| {
         let found = query.resolve(who, Wanted::default(), occurred(99), known).unwrap();
-        found.matches
+        found.identities
     });
     let states = [ANN, BEA].map(|id| query.state(&entity(id), occurred(99), known).unwrap().state);
     format!("{found:#?} {states:#?}")
@@ -191,8 +196,7 @@ fn a_history_comes_in_pages_that_later_records_do_not_change() {
             entity: entity(GROUP),
             period,
             known: None,
-            page_size: 2,
-            page_token: page_token.to_owned(),
+            page: Page { size: 2, token: page_token.to_owned() },
         };
         query.history(&request)
     };
@@ -236,8 +240,7 @@ fn both_ends_of_a_period_count() {
         (Period { from: moment(1), to: moment(2) }, 2),
         (Period { from: moment(3), to: moment(2) }, 0),
     ] {
-        let request =
-            HistoryRequest { entity: entity(ANN), period, known: None, page_size: 0, page_token: String::new() };
+        let request = HistoryRequest { entity: entity(ANN), period, known: None, page: Page::default() };
         assert_eq!(query.history(&request).unwrap().entries.len(), count, "{period:?}");
         assert_eq!(query.explain_all(period, None, ExplainFilter::All).unwrap().count(), count, "{period:?}");
     }
@@ -256,7 +259,7 @@ fn a_list_that_is_cut_says_so() {
         let views = ledger.views();
         for name in ["Ann Ode", "ann"] {
             let found = views.query().unwrap().resolve(name, Wanted::default(), occurred(99), None).unwrap();
-            assert_eq!((found.matches.len(), found.more), (listed, more), "{name}: {count}");
+            assert_eq!((found.identities.len(), found.more), (listed, more), "{name}: {count}");
         }
     }
 }
@@ -280,7 +283,7 @@ fn only_those_that_are_wanted_are_counted() {
     let query = views.query().unwrap();
     let found = |wanted| {
         let answer = query.resolve("access", wanted, occurred(99), None).unwrap();
-        (answer.matches.len(), answer.more, answer.matches.iter().any(|party| party.id == ANN))
+        (answer.identities.len(), answer.more, answer.identities.iter().any(|party| party.id == ANN))
     };
     let (any, okta) = (Wanted::default(), Wanted { system: Some("Okta"), everybody: false });
     assert_eq!((found(any).0, found(any).1), (50, true));
@@ -324,7 +327,7 @@ fn a_list_of_holders_says_whose_account_is_gone() {
     let views = ledger.views();
     let query = views.query().unwrap();
     let listed = |at| {
-        let answer = query.holders(&entity(GROUP), occurred(at), None).unwrap();
+        let answer = query.holders(&entity(GROUP), occurred(at), None, &Page::default()).unwrap();
         let holders = answer.holders.iter().map(|holder| holder.holder_status()).collect::<Vec<_>>();
         (holders, answer.removed.map(|by| by.record))
     };
@@ -408,7 +411,7 @@ fn sources_are_counted_and_dead_letters_listed() {
         (okta.unmapped_types[0].native_type.as_str(), okta.unmapped_types[0].example_record),
         ("zebra.sighted", 8)
     );
-    let letters = query.dead_letters(RecordIndex(0), 10).unwrap().dead_letters;
+    let letters = query.dead_letters(RecordIndex(0), &Page::default()).unwrap().dead_letters;
     assert_eq!((letters.len(), letters[0].record, letters[0].reason.as_str()), (1, 10, "not json"));
     assert_eq!(query.dead_letter(RecordIndex(10)).unwrap().size, 3);
     assert!(matches!(query.dead_letter(RecordIndex(1)), Err(QueryError::NotRejected(_))));
@@ -422,20 +425,24 @@ fn everything(views: &Views) -> String {
         for (at, known) in [(45, None), (99, None), (99, Some(recorded(250)))] {
             text += &format!("{:?}\n", query.state(&entity(id), occurred(at), known).unwrap());
         }
-        let request =
-            HistoryRequest { entity: entity(id), period: ALWAYS, known: None, page_size: 1, page_token: String::new() };
+        let request = HistoryRequest {
+            entity: entity(id),
+            period: ALWAYS,
+            known: None,
+            page: Page { size: 1, token: String::new() },
+        };
         text += &format!("{:?}\n", query.history(&request).unwrap());
     }
     for who in ["ann@example.com", "bea", "SR-1042", "i"] {
         text += &format!("{:?}\n", query.resolve(who, Wanted::default(), occurred(99), None).unwrap());
     }
-    text += &format!("{:?}\n", query.holders(&entity(GROUP), occurred(99), None).unwrap());
+    text += &format!("{:?}\n", query.holders(&entity(GROUP), occurred(99), None, &Page::default()).unwrap());
     for explained in query.explain_all(ALWAYS, None, ExplainFilter::All).unwrap() {
         text += &format!("{:?}\n", explained.unwrap());
     }
     text += &format!("{:?}\n", query.explain(&ChangeSelector::Record(RecordIndex(5), None), None).unwrap());
     text += &format!("{:?}\n", query.sources().unwrap());
-    text += &format!("{:?}\n", query.dead_letters(RecordIndex(0), 9).unwrap());
+    text += &format!("{:?}\n", query.dead_letters(RecordIndex(0), &Page::default()).unwrap());
     text
 }
 

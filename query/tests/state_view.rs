@@ -149,7 +149,14 @@ fn s2_24_a_ticket_alone_gives_no_access() {
     let state = query.state(&entity("account:okta:default:00u1"), occurred(99), None).unwrap().state.unwrap();
     assert!(state.known, "the ticket names the account");
     assert_eq!((state.grants.len(), state.account), (0, None));
-    let holders = query.holders(&entity("entitlement:okta:default:group_member/00g1"), occurred(99), None).unwrap();
+    let holders = query
+        .holders(
+            &entity("entitlement:okta:default:group_member/00g1"),
+            occurred(99),
+            None,
+            &counterfoil_query::Page::default(),
+        )
+        .unwrap();
     assert_eq!(holders.holders.len(), 0);
     let ticket = query.state(&entity("ticket:freshservice:default:ticket/7"), occurred(99), None).unwrap();
     assert!(ticket.state.unwrap().ticket.unwrap().decided_at.is_some());

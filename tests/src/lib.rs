@@ -7,3 +7,4 @@ pub mod files;
 pub mod inside;
 pub mod okta;
 pub mod program;
+pub mod server;

@@ -7,7 +7,8 @@ use common::{basis_of, check_answer, company_ledger, events, import, log_key, re
 use counterfoil_proto::v1::{
     DiffStateResponse, DifferenceKind, ExplainChangeResponse, FsckReport, GetConsistencyProofResponse,
     GetHistoryResponse, GetInclusionProofResponse, GetRecordResponse, GetStateResponse, ImportResponse,
-    ListDeadLettersResponse, ListHoldersResponse, ListMatchesResponse, ListSourcesResponse, Verdict,
+    ListDeadLettersResponse, ListExplanationsResponse, ListHoldersResponse, ListIdentitiesResponse,
+    ListSourcesResponse, Verdict,
 };
 use counterfoil_tests::files::lines;
 use counterfoil_tests::okta::{joined, left, login, user_id};
@@ -79,12 +80,12 @@ fn every_answer_in_every_form() {
     assert_eq!(held.provenance.as_ref().unwrap().event_id, story.explained_change_uuid);
     assert_eq!(record::hash(&record::encode(&held).unwrap()).0.as_bytes(), &record.leaf_hash[..]);
 
-    let all: ExplainChangeResponse = check_answer(&ledger, &["explain", "--all"]);
+    let all: ListExplanationsResponse = check_answer(&ledger, &["explain", "--all"]);
     let lines = ledger.run(&["explain", "--all", "--output", "jsonl"]).ended(0);
     assert_eq!(lines.text().lines().count(), all.explanations.len());
     let rows = ledger.run(&["explain", "--all", "--output", "csv"]).ended(0);
     assert_eq!(csv::Reader::from_reader(&rows.stdout[..]).records().count(), all.explanations.len());
-    check_answer::<ExplainChangeResponse>(&ledger, &["explain", "--unapproved"]);
+    check_answer::<ListExplanationsResponse>(&ledger, &["explain", "--unapproved"]);
     check_answer::<ListSourcesResponse>(&ledger, &["sources"]);
     let dead: ListDeadLettersResponse = check_answer(&ledger, &["deadletter", "list"]);
     assert_eq!(dead.dead_letters.len(), 1);
@@ -99,7 +100,7 @@ fn every_answer_in_every_form() {
     // The views are derived: without them the same answers come back.
     fs::remove_dir_all(ledger.data().join("views")).unwrap();
     fs::remove_dir_all(ledger.data().join("derived")).unwrap();
-    let rebuilt: ExplainChangeResponse = check_answer(&ledger, &["explain", "--all"]);
+    let rebuilt: ListExplanationsResponse = check_answer(&ledger, &["explain", "--all"]);
     assert_eq!(rebuilt, all);
     assert_eq!(check_answer::<GetHistoryResponse>(&ledger, &["history", &id]), history);
 }
@@ -256,10 +257,10 @@ fn several_matches_are_listed_and_not_guessed() {
     }
     assert!(run.text().contains(&format!("Basis: {ORIGIN} at 4 records")), "{}", run.text());
     let run = ledger.run(&["history", "Person", "--output", "json"]).ended(4);
-    let listed: ListMatchesResponse = serde_json::from_slice(&run.stdout).unwrap();
-    assert_eq!(listed.matches.len(), 4);
+    let listed: ListIdentitiesResponse = serde_json::from_slice(&run.stdout).unwrap();
+    assert_eq!(listed.identities.len(), 4);
     assert!(listed.basis.is_some());
-    for id in listed.matches.iter().map(|party| &party.id) {
+    for id in listed.identities.iter().map(|party| &party.id) {
         ledger.run(&["state", id]).ended(0);
     }
     // A whole name means one, though it is a part of others.

@@ -54,8 +54,9 @@ fn dependencies_point_one_way() {
     check("ledger", &["proto", "verify"]);
     check("ingest", &["proto", "verify", "ledger"]);
     check("query", &["proto", "verify", "ledger"]);
+    check("server", &["proto", "verify", "ledger", "ingest", "query"]);
     check("scenario", &[]);
-    check(".", &["proto", "verify", "ledger", "ingest", "query", "scenario"]);
+    check(".", &["proto", "verify", "ledger", "ingest", "query", "server", "scenario"]);
     // Not even their tests know what stands above them, or each other.
     for package in ["verify", "ledger", "ingest", "query"] {
         let tests = dependencies(package, "dev-dependencies");
@@ -127,8 +128,16 @@ fn verify_opens_no_file_reads_no_clock_spawns_nothing() {
     ];
     let found = dependencies("verify", "dependencies]");
     assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), expected, "whoever trusts verify trusts these");
-    for word in ["tokio", "hyper", "tonic", "rocksdb", "rand"] {
-        assert!(!dependencies("proto", "dependencies]").contains(word), "{word} comes with proto");
+    // What else the types bring with them: the network stack of the services is there for those who ask for it.
+    let proto = fs::read_to_string(workspace().join("proto/Cargo.toml")).unwrap();
+    for word in ["tokio", "hyper", "tonic", "tonic-prost", "rocksdb", "rand"] {
+        let comes = dependencies("proto", "dependencies]").contains(word);
+        assert!(!comes || proto.contains(&format!("{word} = {{ workspace = true, optional = true }}")), "{word}");
+    }
+    let asked = |package: &str| fs::read_to_string(workspace().join(package).join("Cargo.toml")).unwrap();
+    assert!(asked("query").contains("features = [\"services\"]"), "the feature is called so");
+    for package in ["verify", "ledger"] {
+        assert!(!asked(package).contains("services"), "{package} does without the services");
     }
 }
 

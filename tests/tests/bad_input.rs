@@ -9,7 +9,7 @@ use std::process::Command;
 
 use counterfoil_proto::v1::{
     DeadLetter, EventConflict, FsckReport, GetHistoryResponse, GetRecordResponse, GetStateResponse, ImportResponse,
-    ImportSummary, ListDeadLettersResponse, ListMatchesResponse, ListSourcesResponse, record::Body,
+    ImportSummary, ListDeadLettersResponse, ListIdentitiesResponse, ListSourcesResponse, record::Body,
 };
 use counterfoil_tests::files::{holds, lines};
 use counterfoil_tests::okta::{event, group, joined, login, user, uuid};
@@ -514,11 +514,11 @@ fn hostile_names_are_exact_in_json() {
         assert_plain_json(run.text());
     }
     // A hostile name finds what it names.
-    let matches: ListMatchesResponse = {
+    let matches: ListIdentitiesResponse = {
         let run = ledger.run(&["state", HOSTILE[0], "--output", "json"]).ended(4);
         serde_json::from_slice(&run.stdout).unwrap()
     };
-    assert_eq!(matches.matches.len(), 2, "the person and the group: {matches:?}");
+    assert_eq!(matches.identities.len(), 2, "the person and the group: {matches:?}");
     assert_sound(&ledger);
 }
 

@@ -11,7 +11,7 @@ use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use counterfoil_ledger::{Ledger, Location, Options, SystemClock, fsck};
-use counterfoil_proto::v1::{ExplainChangeResponse, FsckReport, ImportResponse, Outcome, record::Body};
+use counterfoil_proto::v1::{FsckReport, ImportResponse, ListExplanationsResponse, Outcome, record::Body};
 use counterfoil_query::{ExplainFilter, Period, Query, Views};
 use counterfoil_scenario::{Delivery, generate, okta_events};
 use counterfoil_tests::files::all_files;
@@ -164,7 +164,7 @@ fn views_and_derived_data_that_were_deleted_come_back_the_same() {
 #[test]
 fn a_record_that_was_changed_in_its_place_is_refused_by_every_verb() {
     let ledger = small_company();
-    let all: ExplainChangeResponse = ledger.run(&["explain", "--all", "--output", "json"]).json();
+    let all: ListExplanationsResponse = ledger.run(&["explain", "--all", "--output", "json"]).json();
     let change = &all.explanations[all.explanations.len() / 2];
     let place = change.change.as_ref().unwrap();
     let (index, event) = (place.record.to_string(), change.event_id.as_str());

@@ -8,8 +8,8 @@ use std::process::Command;
 
 use common::{check_answer, company_ledger, events, import};
 use counterfoil_proto::v1::{
-    Authentication, ExplainChangeResponse, Explanation, ListDeadLettersResponse, ListHoldersResponse,
-    ListMatchesResponse, Party, Verdict,
+    Authentication, Explanation, ListDeadLettersResponse, ListExplanationsResponse, ListHoldersResponse,
+    ListIdentitiesResponse, Party, Verdict,
 };
 use counterfoil_tests::files::lines;
 use counterfoil_tests::okta::{event, joined, left, login, user_id};
@@ -98,7 +98,7 @@ fn a_list_of_changes_says_what_may_hide_more() {
     for output in ["json", "csv"] {
         assert!(list(output).stderr.contains(expected), "{}", list(output).stderr);
     }
-    let response: ExplainChangeResponse = ledger.run(&["explain", "--all", "--output", "json"]).json();
+    let response: ListExplanationsResponse = ledger.run(&["explain", "--all", "--output", "json"]).json();
     let unread = response.unread.unwrap();
     assert_eq!((unread.incomplete, unread.unmapped, unread.conflicts, unread.rejected), (1, 1, 1, 1));
 }
@@ -152,7 +152,7 @@ fn explanations_are_listed_for_whom_and_what_is_asked() {
     let (ledger, _) = company_ledger();
     let explain = |further: &[&str]| -> Vec<Explanation> {
         let arguments = [&["explain", "--all", "--output", "json"], further].concat();
-        ledger.run(&arguments).json::<ExplainChangeResponse>().explanations
+        ledger.run(&arguments).json::<ListExplanationsResponse>().explanations
     };
     let all = explain(&[]);
     let id = |party: &Option<Party>| party.as_ref().map(|party| party.id.clone()).unwrap_or_default();
@@ -174,8 +174,8 @@ fn explanations_are_listed_for_whom_and_what_is_asked() {
     // A name stands for everybody who is called so, in whatever system; the answer says whom it took.
     let name = none.executor.as_ref().unwrap().name.clone();
     let matches = ledger.run(&["state", &name, "--output", "json"]).ended(4);
-    let matches: ListMatchesResponse = serde_json::from_slice(&matches.stdout).unwrap();
-    let called: Vec<String> = matches.matches.iter().map(|party| party.id.clone()).collect();
+    let matches: ListIdentitiesResponse = serde_json::from_slice(&matches.stdout).unwrap();
+    let called: Vec<String> = matches.identities.iter().map(|party| party.id.clone()).collect();
     assert!(called.len() > 1 && called.contains(&executor), "{called:?}");
     check(&["--by", &name], &|one| called.contains(&id(&one.executor)));
     let table = ledger.run(&["explain", "--all", "--by", &name, "--verdict", "none-recorded"]).ended(0);
@@ -183,7 +183,7 @@ fn explanations_are_listed_for_whom_and_what_is_asked() {
         assert!(table.text().contains(words), "{words:?} is missing in {}", table.text());
     }
 
-    check_answer::<ExplainChangeResponse>(&ledger, &["explain", "--unapproved", "--by", &executor]);
+    check_answer::<ListExplanationsResponse>(&ledger, &["explain", "--unapproved", "--by", &executor]);
     for option in ["--by", "--for"] {
         let refused = ledger.run(&["explain", "--all", option, "Nobody Known"]).ended(3);
         assert!(refused.stderr.contains("\"Nobody Known\"") && refused.stdout.is_empty(), "{}", refused.stderr);
@@ -208,19 +208,18 @@ fn what_is_no_change_is_said_to_be_what_it_is() {
         b"not json\n".to_vec(),
     ];
     import(&ledger, &ledger.file("a.jsonl", file.concat()));
-    for (index, what, instead) in [
-        ("0", "says which ledger this is", "counterfoil record 0"),
-        ("2", "the event of record 1 came again with other content", "counterfoil explain 1"),
-        ("3", "brand.new.type, whose type no connector knows", "counterfoil record 3"),
-        ("5", "could not be read", "counterfoil deadletter show 5"),
+    for (index, what, instead, question) in [
+        ("0", "says which ledger this is", "see record 0", &["record", "0"][..]),
+        ("2", "the event of record 1 came again with other content", "ask about record 1", &["explain", "1"]),
+        ("3", "brand.new.type, whose type no connector knows", "see record 3", &["record", "3"]),
+        ("5", "could not be read", "see dead letter 5", &["deadletter", "show", "5"]),
     ] {
         for change in [index.to_owned(), format!("{index}.0")] {
             let told = ledger.run(&["explain", &change]).ended(3);
             assert!(told.stderr.contains(what) && told.stderr.contains(instead), "{change}: {}", told.stderr);
             assert!(told.stdout.is_empty());
         }
-        let shown: Vec<&str> = instead.split(' ').skip(1).collect();
-        ledger.run(&shown).ended(0);
+        ledger.run(question).ended(0);
     }
     ledger.run(&["explain", "1"]).ended(0);
     let rejected = ledger.run(&["record", "5"]).ended(0);

@@ -10,7 +10,7 @@ use counterfoil_proto::v1::{
     self, AccountStatus, Decision, Explanation, FactKind, GetStateResponse, LinkRule, ListHoldersResponse, State,
     TicketState,
 };
-use counterfoil_query::{ChangeSelector, ExplainFilter, Period, Query, Wanted};
+use counterfoil_query::{ChangeSelector, ExplainFilter, Page, Period, Query, Wanted};
 use counterfoil_scenario::{AccountStatus as TrueStatus, State as TrueState};
 use counterfoil_scenario::{Change, Company, Delivery, File, Options, Rule, Truth, Verdict, generate};
 use counterfoil_tests::inside::{InsideLedger, moment};
@@ -118,14 +118,14 @@ fn the_program_tells_the_truth_too() {
         let backfill: &[&str] = if file.delivery == Delivery::OnTime { &["--backfill"] } else { &[] };
         ledger.import(file.connector, &folder.join(&file.name), backfill).ended(0);
     }
-    let all: v1::ExplainChangeResponse = ledger.run(&["explain", "--all", "--output", "json"]).json();
+    let all: v1::ListExplanationsResponse = ledger.run(&["explain", "--all", "--output", "json"]).json();
     let expected = by_key(truth);
     let all = without_widened(all.explanations, truth);
     assert_eq!(keys(&all), expected.keys().cloned().collect::<Vec<_>>());
     for explanation in &all {
         check_explanation(expected[&key_of(explanation)], explanation);
     }
-    let unapproved: v1::ExplainChangeResponse = ledger.run(&["explain", "--unapproved", "--output", "json"]).json();
+    let unapproved: v1::ListExplanationsResponse = ledger.run(&["explain", "--unapproved", "--output", "json"]).json();
     assert_eq!(keys(&unapproved.explanations), unapproved_keys(truth));
     for expected in truth.states.iter().step_by(7) {
         let at = expected.at.to_string();
@@ -318,7 +318,7 @@ fn timestamp(time: &impl serde::Serialize) -> jiff::Timestamp {
 }
 
 fn account(query: &Query<'_>, login: &str, ledger: &InsideLedger) -> EntityId {
-    let matches = query.resolve(login, Wanted::default(), OccurredAt(ledger.now().0), None).unwrap().matches;
+    let matches = query.resolve(login, Wanted::default(), OccurredAt(ledger.now().0), None).unwrap().identities;
     let mut okta = matches.iter().filter(|party| party.id.starts_with("account:okta:"));
     let found = okta.next().unwrap_or_else(|| panic!("no account {login} in {matches:?}")).id.parse().unwrap();
     assert!(okta.next().is_none(), "{matches:?}");
@@ -336,7 +336,8 @@ fn check_states(seed: u64, query: &Query<'_>, truth: &Truth, ledger: &InsideLedg
         for entitlement in &expected.entitlements {
             let (system, id) = entitlement.split_once('/').unwrap();
             let entitlement: EntityId = format!("entitlement:{system}:default:{id}").parse().unwrap();
-            let ListHoldersResponse { holders, .. } = query.holders(&entitlement, at, None).unwrap();
+            let ListHoldersResponse { holders, .. } =
+                query.holders(&entitlement, at, None, &Page { size: 10_000, ..Page::default() }).unwrap();
             let ids: Vec<&str> =
                 holders.iter().map(|holder| holder.counterpart.as_ref().unwrap().id.as_str()).collect();
             assert_eq!(ids.iter().filter(|id| **id == who.to_string()).count(), 1, "{entitlement}: {ids:?}");

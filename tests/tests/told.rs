@@ -124,7 +124,7 @@ fn a_name_that_fits_another_system_is_said_to() {
     assert_says(&unknown, &["no source has the system \"entra\": there are freshservice, okta"]);
     let story = &company.truth.story;
     let elsewhere = ledger.run(&["history", &story.explained_ticket, "--system", "okta"]).ended(3);
-    assert_says(&elsewhere, &["nothing in okta is called", "; 1 entity of freshservice is"]);
+    assert_says(&elsewhere, &["nothing in \"okta\" is called", "; 1 entity of freshservice is"]);
     let nobody = ledger.run(&["state", "Nobody Known", "--system", "okta"]).ended(3);
     assert_says(&nobody, &["nothing in the ledger is called \"Nobody Known\""]);
 }

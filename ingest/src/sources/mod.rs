@@ -2,5 +2,6 @@
 
 mod documents;
 pub mod file;
+pub mod grpc;
 mod resync;
 mod structure;

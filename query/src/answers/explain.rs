@@ -18,10 +18,10 @@ use counterfoil_verify::ticket::TicketHistory;
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
+use crate::answers::Query;
 use crate::answers::aliases::Aliases;
 use crate::answers::convert::evidence;
 use crate::answers::parties::Parties;
-use crate::answers::{Period, Query};
 use crate::error::{QueryError, Result};
 use crate::views::keys::{FIRST, entity_prefix};
 use crate::views::{changes, deltas};
@@ -33,15 +33,6 @@ pub enum ChangeSelector {
     Record(RecordIndex, Option<u32>),
     /// An event, by its id at the source.
     Event(String),
-}
-
-/// Which of the changes to list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExplainFilter {
-    /// Every change that gave access.
-    All,
-    /// Those that no approval is shown to have preceded: every verdict but approved and approved, recorded late.
-    Unapproved,
 }
 
 /// A ticket as it stood at last, and what it says about the change.
@@ -77,30 +68,7 @@ impl Query<'_> {
             basis: Some(self.basis()),
             moment: Some(self.moment(None, known, size)?),
             explanations,
-            unread: None,
         })
-    }
-
-    /// Explains every change that gave access in a period, in the order in which they happened.
-    pub fn explain_all(
-        &self,
-        period: Period,
-        known: Option<RecordedAt>,
-        filter: ExplainFilter,
-    ) -> Result<impl Iterator<Item = Result<Explanation>> + '_> {
-        let size = self.known_size(known)?;
-        let explain = move |position: Result<_>| {
-            let (_, index, fact) = position?;
-            let record = self.reader.record(index)?;
-            let found = facts_of(&record).find(|found| found.evidence.fact == fact);
-            let found = found.ok_or(QueryError::NoSuchFact { index, fact, count: facts_of(&record).count() })?;
-            self.explain_fact(&record, &found, size)
-        };
-        let is_listed = move |explanation: &Result<Explanation>| match (filter, explanation) {
-            (ExplainFilter::Unapproved, Ok(explanation)) => !is_in_time(explanation.verdict()),
-            _ => true,
-        };
-        Ok(changes::read(&self.view, period.from, period.to, size)?.map(explain).filter(is_listed))
     }
 
     fn explain_event(&self, event_id: &str, size: TreeSize) -> Result<Vec<Explanation>> {
@@ -135,7 +103,8 @@ impl Query<'_> {
         chosen.into_iter().map(|fact| self.explain_fact(record, fact, size)).collect()
     }
 
-    fn explain_fact(&self, record: &Record, fact: &FactAt<'_>, size: TreeSize) -> Result<Explanation> {
+    /// What covers one fact, by the first `size` records.
+    pub(crate) fn explain_fact(&self, record: &Record, fact: &FactAt<'_>, size: TreeSize) -> Result<Explanation> {
         let provenance = record.provenance.clone().unwrap_or_default();
         let parties = self.parties(size);
         let mut explanation = Explanation {

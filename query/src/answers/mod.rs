@@ -3,8 +3,8 @@
 //! Owns what every question has in common: its basis, and what its two times come to. It never writes, and never reads a
 //! clock: whoever asks says what "now" is.
 
-use counterfoil_ledger::Reader;
-use counterfoil_proto::v1::{Basis, Moment as AnswerMoment};
+use counterfoil_ledger::{LedgerError, Reader};
+use counterfoil_proto::v1::{Basis, Moment as AnswerMoment, Record, Withheld};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::record;
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
@@ -12,21 +12,27 @@ use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::error::{QueryError, Result};
 use crate::views::database::View;
-use crate::views::{histories, meta, names};
+use crate::views::{meta, names};
 
 mod aliases;
 mod convert;
 mod diff;
 mod explain;
+mod explanations;
 mod history;
+mod identities;
+mod pages;
 mod parties;
 mod resolve;
 mod sources;
 mod state;
 mod summary;
 
-pub use explain::{ChangeSelector, ExplainFilter};
+pub(crate) use convert::timestamp;
+pub use explain::ChangeSelector;
+pub use explanations::{ExplainFilter, ExplanationsRequest};
 pub use history::HistoryRequest;
+pub use pages::Page;
 pub use resolve::Wanted;
 
 /// Questions to the views as of one head of the log.
@@ -37,6 +43,8 @@ pub struct Query<'a> {
     view: View<'a>,
     reader: &'a Reader,
     basis: meta::Basis,
+    /// Whether names and other personal values are shown.
+    shows_names: bool,
 }
 
 /// A time by the sources' clocks, both ends included.
@@ -55,7 +63,12 @@ impl Period {
 
 impl<'a> Query<'a> {
     pub(crate) fn new(view: View<'a>, reader: &'a Reader, basis: meta::Basis) -> Self {
-        Self { view, reader, basis }
+        Self { view, reader, basis, shows_names: true }
+    }
+
+    /// The same questions, answered without names and other personal values; the basis says so.
+    pub fn without_names(self) -> Self {
+        Self { shows_names: false, ..self }
     }
 
     /// The tree that all answers of this query rest on.
@@ -64,24 +77,29 @@ impl<'a> Query<'a> {
             origin: self.reader.head().origin.as_str().to_owned(),
             tree_size: self.basis.size.0,
             root: self.basis.root.as_bytes().to_vec(),
+            withheld: if self.shows_names { Vec::new() } else { vec![Withheld::PersonalValues.into()] },
         }
     }
 
-    /// The two times of a question, as its answer states them.
-    pub fn moment_of(&self, at: Option<OccurredAt>, known: Option<RecordedAt>) -> Result<AnswerMoment> {
-        self.moment(at, known, self.known_size(known)?)
+    /// A record of the tree that all answers rest on.
+    pub fn record(&self, index: RecordIndex) -> Result<Record> {
+        let size = self.basis.size;
+        if index.0 >= size.0 {
+            return Err(LedgerError::NoSuchRecord { index, size }.into());
+        }
+        Ok(self.reader.record(index)?)
     }
 
-    /// Whether the ledger holds anything that happened to an entity by `at`.
-    pub fn is_known(&self, entity: &EntityId, at: OccurredAt, known: Option<RecordedAt>) -> Result<bool> {
-        histories::is_known(&self.view, entity, at, self.known_size(known)?)
-    }
-
-    /// Whether the ledger holds anything of an entity, whenever it happened and was recorded.
-    pub fn is_seen(&self, entity: &EntityId) -> Result<bool> {
+    /// Refuses the id of an entity that the ledger holds nothing of, whenever it happened and was recorded.
+    ///
+    /// # Errors
+    /// [`QueryError::NoSuchEntity`].
+    pub fn check_seen(&self, who: &str) -> Result<()> {
+        let Ok(entity) = who.trim().parse::<EntityId>() else { return Ok(()) };
         let size = self.basis.size;
         let is_bound = |token| names::bound_to(&self.view, &token, size).map(|bound| !bound.is_empty());
-        Ok(names::is_seen(&self.view, entity, size)? || entity.token().map_or(Ok(false), is_bound)?)
+        let is_seen = names::is_seen(&self.view, &entity, size)? || entity.token().map_or(Ok(false), is_bound)?;
+        if is_seen { Ok(()) } else { Err(QueryError::NoSuchEntity(entity)) }
     }
 
     /// How many records count.

@@ -20,12 +20,13 @@ use crate::views::names;
 pub(crate) struct Parties<'a> {
     view: &'a View<'a>,
     known: TreeSize,
+    shows_names: bool,
 }
 
 impl<'a> Query<'a> {
     /// What entities are called by the first `known` records.
     pub(crate) fn parties(&'a self, known: TreeSize) -> Parties<'a> {
-        Parties { view: &self.view, known }
+        Parties { view: &self.view, known, shows_names: self.shows_names }
     }
 }
 
@@ -33,6 +34,9 @@ impl Parties<'_> {
     /// An entity and what people call it.
     pub(crate) fn party(&self, entity: &EntityId) -> Result<Party> {
         let mut values = names::values(self.view, entity, self.known)?;
+        if !self.shows_names {
+            values.retain(|name, _| name == names::IDENTITY_TYPE);
+        }
         let name = ["display_name", "name", "subject"].iter().find_map(|name| values.remove(*name));
         let identity_type = values.remove(names::IDENTITY_TYPE).and_then(|number| number.parse().ok());
         Ok(Party {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use counterfoil_proto::v1::{EntityKind, ListMatchesResponse};
+use counterfoil_proto::v1::{EntityKind, ListIdentitiesResponse};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::identifier::{IdentifierKind, Token, canonical};
 use counterfoil_verify::time::{OccurredAt, RecordedAt};
@@ -45,7 +45,7 @@ impl Wanted<'_> {
         self.is_of_system(entity) && (acts || !self.everybody)
     }
 
-    fn is_of_system(&self, entity: &EntityId) -> bool {
+    pub(crate) fn is_of_system(&self, entity: &EntityId) -> bool {
         self.system.is_none_or(|system| entity.system().eq_ignore_ascii_case(system))
     }
 }
@@ -63,12 +63,23 @@ impl Query<'_> {
         wanted: Wanted<'_>,
         at: OccurredAt,
         known: Option<RecordedAt>,
-    ) -> Result<ListMatchesResponse> {
-        let size = self.known_size(known)?;
+    ) -> Result<ListIdentitiesResponse> {
+        self.resolve_known(who, wanted, at, self.known_size(known)?)
+    }
+
+    /// The same, by the first `size` records.
+    pub(crate) fn resolve_known(
+        &self,
+        who: &str,
+        wanted: Wanted<'_>,
+        at: OccurredAt,
+        size: TreeSize,
+    ) -> Result<ListIdentitiesResponse> {
         let found = self.candidates(who.trim(), wanted, at, size)?;
         let parties = self.parties(size);
-        let matches = found.iter().take(wanted.max()).map(|entity| parties.party(entity)).collect::<Result<_>>()?;
-        Ok(ListMatchesResponse { basis: Some(self.basis()), matches, more: found.len() > wanted.max() })
+        let identities = found.iter().take(wanted.max()).map(|entity| parties.party(entity)).collect::<Result<_>>()?;
+        let more = found.len() > wanted.max();
+        Ok(ListIdentitiesResponse { basis: Some(self.basis()), identities, more, next_page_token: String::new() })
     }
 
     /// At most one more than are wanted, so that it shows where there are more.
@@ -120,7 +131,11 @@ impl Query<'_> {
         Ok(tokens)
     }
 
+    /// By name: whoever may not see names finds nobody by them either.
     fn search(&self, name: &str, how: Match, wanted: Wanted<'_>, known: TreeSize) -> Result<Vec<EntityId>> {
+        if !self.shows_names {
+            return Ok(Vec::new());
+        }
         names::search(&self.view, name, how, known, wanted.max() + 1, |entity| wanted.fits(entity))
     }
 

@@ -13,9 +13,14 @@ use counterfoil_verify::tree::RecordIndex;
 
 use crate::answers::Query;
 use crate::answers::convert::{timestamp, words};
+use crate::answers::pages::{Page, Question};
 use crate::error::{QueryError, Result};
+use crate::views::keys::read_u64;
 use crate::views::sources::SourceCounts;
 use crate::views::{changes, sources};
+
+/// The most dead letters of a page.
+const PAGE_LETTERS_MAX: usize = 1_000;
 
 impl Query<'_> {
     /// How many events no change could be read out of, in all sources.
@@ -47,17 +52,34 @@ impl Query<'_> {
         Ok(ListSourcesResponse { basis: Some(self.basis()), sources: summaries })
     }
 
-    /// At most `max` events that could not be read, from record `from` on, without their content.
-    pub fn dead_letters(&self, from: RecordIndex, max: usize) -> Result<ListDeadLettersResponse> {
+    /// A page of the events that could not be read, from record `from` on, without their content.
+    ///
+    /// # Errors
+    /// [`QueryError::PageToken`] if the token belongs to another question.
+    pub fn dead_letters(&self, from: RecordIndex, page: &Page) -> Result<ListDeadLettersResponse> {
+        let question = Question::new("dead-letters", &[&from.0.to_be_bytes()]);
+        let (size, first) = match page.read(&question, self.basis.size)? {
+            None => (self.basis.size, from),
+            Some((size, place)) => {
+                (size, RecordIndex(read_u64(&place).ok_or(QueryError::PageToken("names no place"))?))
+            }
+        };
+        let is_counted = |index: &Result<RecordIndex>| index.as_ref().map_or(true, |index| index.0 < size.0);
+        let mut rest = changes::dead_letters(&self.view, first)?.take_while(is_counted);
         let mut dead_letters = Vec::new();
-        for index in changes::dead_letters(&self.view, from)?.take(max) {
+        for index in rest.by_ref().take(page.count(PAGE_LETTERS_MAX, PAGE_LETTERS_MAX)) {
             let letter = self.dead_letter(index?)?;
             dead_letters.push(DeadLetter { content: Vec::new(), ..letter });
         }
-        Ok(ListDeadLettersResponse { basis: Some(self.basis()), dead_letters })
+        let next_page_token = match rest.next().transpose()? {
+            Some(next) => question.token(size, &next.0.to_be_bytes()),
+            None => String::new(),
+        };
+        Ok(ListDeadLettersResponse { basis: Some(self.basis()), dead_letters, next_page_token })
     }
 
-    /// One event that could not be read, with its bytes as they came, less their secrets.
+    /// One event that could not be read, with its bytes as they came, less their secrets; without them and without the
+    /// words about them for whoever may not see names.
     ///
     /// # Errors
     /// [`QueryError::NotRejected`] if the record holds something else.
@@ -69,7 +91,7 @@ impl Query<'_> {
         };
         let provenance = record.provenance.clone().unwrap_or_default();
         let position = provenance.position.unwrap_or_default();
-        let beside = self.reader.beside(index)?.unwrap_or_default();
+        let beside = self.reader.beside(index)?.filter(|_| self.shows_names).unwrap_or_default();
         let error = beside::values(&beside).flat_map(|(_, values)| values.values).find(|value| value.name == "error");
         Ok(DeadLetter {
             record: index.0,

@@ -4,6 +4,7 @@
 //! question. It never decides what a fact does, and leaves nothing of the state out.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use counterfoil_proto::v1::{
     self, CredentialState, EntityKind, GetStateResponse, GrantState, LinkedState, ListHoldersResponse, OwnerState,
@@ -12,15 +13,20 @@ use counterfoil_proto::v1::{
 use counterfoil_verify::approval::derive;
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::state::{self, State};
-use counterfoil_verify::time::{OccurredAt, RecordedAt};
+use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
 use counterfoil_verify::tree::TreeSize;
 
 use crate::answers::Query;
 use crate::answers::convert::{evidence, is_lapsed, optional_timestamp, timestamp};
+use crate::answers::pages::{Page, Question, occurred_part, recorded_part};
 use crate::answers::parties::Parties;
-use crate::error::Result;
+use crate::error::{QueryError, Result};
 use crate::views::histories;
 use crate::views::timelines;
+
+/// The holders of a page where nothing else is asked for, and the most of one page.
+const PAGE_HOLDERS: usize = 1_000;
+const PAGE_HOLDERS_MAX: usize = 10_000;
 
 impl Query<'_> {
     /// What the log says about an entity at a moment.
@@ -33,29 +39,55 @@ impl Query<'_> {
         })
     }
 
-    /// Who held an entitlement at a moment, as far as facts name the holder. Grants that had run out are marked.
+    /// A page of those who held an entitlement at a moment, as far as facts name the holder. Grants that had run out are
+    /// marked, and so are accounts that had been deleted.
+    ///
+    /// # Errors
+    /// [`QueryError::NoEntitlement`]; [`QueryError::PageToken`] if the token belongs to another question.
     pub fn holders(
         &self,
         entitlement: &EntityId,
         at: OccurredAt,
         known: Option<RecordedAt>,
+        page: &Page,
     ) -> Result<ListHoldersResponse> {
-        let size = self.known_size(known)?;
+        if !matches!(entitlement.kind(), EntityKind::Entitlement | EntityKind::Identifier) {
+            return Err(QueryError::NoEntitlement(entitlement.clone()));
+        }
+        let question = Question::new("holders", &[entitlement.as_bytes(), &recorded_part(known)]);
+        let (size, at, after) = match page.read(&question, self.basis.size)? {
+            None => (self.known_size(known)?, at, None),
+            Some((size, place)) => {
+                let (at, after) = read_place(&place).ok_or(QueryError::PageToken("names no place"))?;
+                (size, at, Some(after))
+            }
+        };
         let held = self.replayed(entitlement, at, size)?;
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut rest = held.grants.range::<String, _>((from, Bound::Unbounded));
+        let listed: Vec<_> = rest.by_ref().take(page.count(PAGE_HOLDERS, PAGE_HOLDERS_MAX)).collect();
         let parties = self.parties(size);
-        let mut holders = parties.grants(&held.grants, at)?;
-        for (holder, grant) in holders.iter_mut().zip(held.grants.values()) {
+        let mut holders = Vec::with_capacity(listed.len());
+        for (_, grant) in &listed {
+            let mut holder = parties.grant(grant, at)?;
             if let Ok(entity) = grant.counterpart.parse::<EntityId>() {
                 let account = self.replayed(&entity, at, size)?.account;
                 holder.holder_status = account.map_or(0, |account| account.status);
             }
+            holders.push(holder);
         }
+        let next_page_token = match (rest.next(), listed.last()) {
+            (Some(_), Some((last, _))) => question.token(size, &[&occurred_part(at), last.as_bytes()].concat()),
+            _ => String::new(),
+        };
         Ok(ListHoldersResponse {
             basis: Some(self.basis()),
             moment: Some(self.moment(Some(at), known, size)?),
             entitlement: Some(parties.party(entitlement)?),
             holders,
             removed: held.removed.as_ref().map(evidence),
+            known: histories::is_known(&self.view, entitlement, at, size)?,
+            next_page_token,
         })
     }
 
@@ -156,23 +188,24 @@ impl Parties<'_> {
     }
 
     fn grants(&self, grants: &BTreeMap<String, state::GrantState>, at: OccurredAt) -> Result<Vec<GrantState>> {
-        let message = |held: &state::GrantState| {
-            let grant = held.grant.clone().unwrap_or_default();
-            Ok(GrantState {
-                counterpart: self.of(&held.counterpart)?,
-                scope: held.scope.clone(),
-                expires_at: optional_timestamp(&grant.expires_at),
-                lapsed: is_lapsed(&grant.expires_at, at),
-                mode: grant.mode,
-                inherited_via: self.of(&held.inherited_via)?,
-                conditional: grant.conditional,
-                actor: self.of(&held.actor)?,
-                evidence: Some(evidence(&held.evidence)),
-                confidence: held.confidence,
-                holder_status: 0,
-            })
-        };
-        grants.values().map(message).collect()
+        grants.values().map(|held| self.grant(held, at)).collect()
+    }
+
+    fn grant(&self, held: &state::GrantState, at: OccurredAt) -> Result<GrantState> {
+        let grant = held.grant.clone().unwrap_or_default();
+        Ok(GrantState {
+            counterpart: self.of(&held.counterpart)?,
+            scope: held.scope.clone(),
+            expires_at: optional_timestamp(&grant.expires_at),
+            lapsed: is_lapsed(&grant.expires_at, at),
+            mode: grant.mode,
+            inherited_via: self.of(&held.inherited_via)?,
+            conditional: grant.conditional,
+            actor: self.of(&held.actor)?,
+            evidence: Some(evidence(&held.evidence)),
+            confidence: held.confidence,
+            holder_status: 0,
+        })
     }
 
     fn credentials(
@@ -209,6 +242,12 @@ impl Parties<'_> {
         let one = |(id, by): (&String, &state::Evidence)| Ok(message(self.of(id)?, Some(evidence(by))));
         entities.iter().map(one).collect()
     }
+}
+
+/// The moment of the question, and the last holder of the page before.
+fn read_place(place: &[u8]) -> Option<(OccurredAt, String)> {
+    let (at, last) = place.split_first_chunk::<12>()?;
+    Some((OccurredAt(Moment::from_sortable_bytes(at)), String::from_utf8(last.to_vec()).ok()?))
 }
 
 /// Whether somebody decided, rather than was only asked.

@@ -21,7 +21,7 @@ use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::error::Result;
 use crate::views::database::{Batch, Column, Row, View};
-use crate::views::keys::{Position, entity_prefix, first_at, key, position_bytes, read_position, read_u64};
+use crate::views::keys::{Position, entity_prefix, key, position_bytes, read_position, read_u64};
 
 /// Adds the rows of a record.
 pub(crate) fn project(record: &Record, batch: &mut Batch) {
@@ -67,14 +67,14 @@ pub(crate) fn changes_access(fact: &Fact) -> bool {
     gives_access(fact) || takes_access(fact)
 }
 
-/// The facts that gave access from one time up to another, of the first `known` records, in their order.
+/// The facts that gave access from one place up to a time, of the first `known` records, in their order.
 pub(crate) fn read<'v>(
     view: &'v View<'_>,
-    from: OccurredAt,
+    from: Position,
     to: OccurredAt,
     known: TreeSize,
 ) -> Result<impl Iterator<Item = Result<Position>> + 'v> {
-    let from = position_bytes(&first_at(from));
+    let from = position_bytes(&from);
     let read =
         |row: Result<Row>| read_position(&row?.0).ok_or_else(|| view.damaged("a row of the changes cannot be read"));
     Ok(view

@@ -311,6 +311,37 @@ pub(crate) fn is_seen(view: &View<'_>, entity: &EntityId, known: TreeSize) -> Re
     Ok(first.and_then(|first| read_u64(&first)).is_some_and(|first| first < known.0))
 }
 
+/// At most `max` entities that are wanted, of those named in the first `known` records: the next ones after the entity
+/// with these bytes, or from the first one on.
+pub(crate) fn seen_after(
+    view: &View<'_>,
+    after: &[u8],
+    known: TreeSize,
+    max: usize,
+    is_wanted: impl Fn(&EntityId) -> bool,
+) -> Result<Vec<EntityId>> {
+    let from = match after {
+        [] => Vec::new(),
+        id => entity_prefix(&read_entity(view, id)?),
+    };
+    let mut found = Vec::new();
+    for row in view.forward(Column::Seen, &from, &[])? {
+        let (row_key, first) = row?;
+        let first = read_u64(&first).ok_or_else(|| view.damaged("a row of the seen entities cannot be read"))?;
+        if first >= known.0 || *row_key == *from {
+            continue;
+        }
+        let entity = read_entity(view, row_key.get(2..).unwrap_or_default())?;
+        if is_wanted(&entity) {
+            found.push(entity);
+        }
+        if found.len() == max {
+            break;
+        }
+    }
+    Ok(found)
+}
+
 /// How a name must match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Match {

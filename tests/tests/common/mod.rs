@@ -82,6 +82,7 @@ pub fn basis_of(ledger: &LedgerFolder) -> Basis {
         origin: checkpoint.origin.as_str().to_owned(),
         tree_size: checkpoint.size.0,
         root: checkpoint.root.as_bytes().to_vec(),
+        ..Basis::default()
     }
 }
 

@@ -1,0 +1,161 @@
+//! Intake: documents that a producer pushes, through a connector, into the ledger, all in one commit.
+//!
+//! Owns the way from a push to a receipt. A push that comes again adds nothing: its events are known by their ids and
+//! contents. It listens to nobody: the sources `grpc` and `http` do.
+
+use std::sync::Arc;
+
+use counterfoil_ledger::{Batch, Ledger, LedgerError, Outcome, Receipt, SourceKey};
+use counterfoil_proto::v1::{Appended, AppendedEvent, Authentication, Delivery};
+use counterfoil_verify::record;
+use counterfoil_verify::time::Moment;
+
+use crate::connectors::{self, Context};
+use crate::json::{self, DigestKey};
+use crate::prepare::{Delivered, Document, Prepared};
+
+/// The most documents of a push.
+pub const DOCUMENTS_MAX: usize = 10_000;
+/// The most bytes of a push.
+pub const BYTES_MAX: usize = 16 << 20;
+/// The longest name of a tenant.
+const INSTANCE_BYTES_MAX: usize = 128;
+
+/// What a producer pushes.
+pub struct Push {
+    /// The connector that reads it.
+    pub connector: String,
+    /// The tenant that it comes from.
+    pub instance: String,
+    /// The channel of its positions, such as "grpc".
+    pub channel: &'static str,
+    /// The documents as the source gives them.
+    pub documents: Vec<Vec<u8>>,
+    /// A first import of old logs.
+    pub backfill: bool,
+    /// Times that lost their zone are in UTC.
+    pub assume_utc: bool,
+    /// How the producer was authenticated.
+    pub authentication: Authentication,
+}
+
+/// What became of a push.
+#[derive(Debug)]
+pub struct Pushed {
+    /// One for each event, in the order of the documents.
+    pub events: Vec<AppendedEvent>,
+    /// The ledger's receipt.
+    pub receipt: Receipt,
+}
+
+/// Why nothing of a push was taken.
+#[derive(Debug, thiserror::Error)]
+pub enum PushError {
+    /// There is no such connector.
+    #[error("there is no connector {0:?}: the connectors are {known}", known = connectors::names().join(", "))]
+    NoConnector(String),
+    /// The push breaks a limit.
+    #[error("{0}")]
+    Limit(String),
+    /// The ledger does not take it.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// The way in for pushes.
+pub struct Intake {
+    ledger: Arc<Ledger>,
+    digest_key: DigestKey,
+    now: fn() -> Moment,
+    /// Gives randomness that was never used before.
+    entropy: fn() -> [u8; 32],
+}
+
+impl Intake {
+    /// Takes pushes for a ledger.
+    pub fn new(ledger: Arc<Ledger>, now: fn() -> Moment, entropy: fn() -> [u8; 32]) -> Self {
+        let digest_key = DigestKey::new(*ledger.keys().ingest());
+        Self { ledger, digest_key, now, entropy }
+    }
+
+    /// The ledger that pushes go to.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Takes a push, and answers once it is durable, signed and anchored.
+    ///
+    /// # Errors
+    /// [`PushError`] if nothing was taken. An event that cannot be read is no error: it is recorded as rejected.
+    pub fn push(&self, push: Push) -> Result<Pushed, PushError> {
+        check(&push)?;
+        let connector =
+            connectors::by_name(&push.connector).ok_or_else(|| PushError::NoConnector(push.connector.clone()))?;
+        let seed_secret = (self.entropy)();
+        let channel = format!("{}/{}", push.channel, json::hex(&seed_secret[..8]));
+        let delivered = Delivered {
+            connector: connector.as_ref(),
+            context: Context {
+                instance: &push.instance,
+                ticket_system: "freshservice",
+                ticket_instance: &push.instance,
+                index_key: self.ledger.keys().index(),
+                digest_key: &self.digest_key,
+                assume_utc: push.assume_utc,
+                received_at: (self.now)(),
+            },
+            channel: &channel,
+            delivery: if push.backfill { Delivery::Backfill } else { Delivery::Live },
+            authentication: push.authentication,
+            seed_secret: &seed_secret,
+        };
+        let mut prepared: Vec<(u32, Prepared)> = Vec::new();
+        for (number, bytes) in (0..).zip(push.documents) {
+            let place = format!("document {number}");
+            let document = Document { sequence: u64::from(number), bytes, oversized: None, place };
+            prepared.extend(delivered.prepare(&document).into_iter().map(|event| (number, event)));
+        }
+        let is_rejected: Vec<(u32, bool)> =
+            prepared.iter().map(|(number, event)| (*number, event.mapping.is_none())).collect();
+        let source = SourceKey {
+            system: connector.system().to_owned(),
+            instance: push.instance,
+            connector: connector.name().to_owned(),
+        };
+        let events = prepared.into_iter().map(|(_, prepared)| prepared.event).collect();
+        let receipt = self.ledger.append(Batch { source, events, positions: Vec::new() })?;
+        let events = is_rejected.iter().zip(&receipt.outcomes);
+        let events = events.map(|((document, is_rejected), outcome)| self.appended(*document, *is_rejected, *outcome));
+        Ok(Pushed { events: events.collect::<Result<_, _>>()?, receipt })
+    }
+
+    fn appended(&self, document: u32, is_rejected: bool, outcome: Outcome) -> Result<AppendedEvent, LedgerError> {
+        let (outcome, index) = match outcome {
+            Outcome::Recorded(index) if is_rejected => (Appended::Rejected, index),
+            Outcome::Recorded(index) => (Appended::Recorded, index),
+            Outcome::Duplicate(index) => (Appended::Duplicate, index),
+            Outcome::Conflict(index) => (Appended::Conflict, index),
+        };
+        let leaf = record::hash(&self.ledger.reader().record_bytes(index)?);
+        let leaf_hash = leaf.0.as_bytes().to_vec();
+        Ok(AppendedEvent { document, outcome: outcome.into(), index: index.0, leaf_hash })
+    }
+}
+
+fn check(push: &Push) -> Result<(), PushError> {
+    let count = push.documents.len();
+    if count == 0 || count > DOCUMENTS_MAX {
+        return Err(PushError::Limit(format!("expected 1 to {DOCUMENTS_MAX} documents, got {count}")));
+    }
+    let bytes: usize = push.documents.iter().map(Vec::len).sum();
+    if bytes > BYTES_MAX {
+        let why = format!("expected at most {BYTES_MAX} bytes of documents, got {bytes}: push them in parts");
+        return Err(PushError::Limit(why));
+    }
+    let instance = &push.instance;
+    let is_name = !instance.is_empty() && instance.len() <= INSTANCE_BYTES_MAX && !instance.contains(char::is_control);
+    match is_name {
+        true => Ok(()),
+        false => Err(PushError::Limit(format!("expected the name of a tenant of 1 to {INSTANCE_BYTES_MAX} bytes"))),
+    }
+}

@@ -1,0 +1,212 @@
+//! `IdentityService`: what identities could do.
+//!
+//! Owns whom a request means: exactly one entity, or an error that says which there are.
+
+use std::collections::BTreeSet;
+
+use counterfoil_proto::v1::identity_service_server::IdentityService;
+use counterfoil_proto::v1::{
+    DiffStateRequest, DiffStateResponse, GetHistoryRequest, GetHistoryResponse, GetStateRequest, GetStateResponse,
+    ListHoldersRequest, ListHoldersResponse, ListIdentitiesRequest, ListIdentitiesResponse, Party,
+};
+use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::time::{OccurredAt, RecordedAt};
+use tonic::{Code, Request, Response, Status};
+
+use crate::answers::{HistoryRequest, Page, Period, Query, Wanted};
+use crate::services::problem::{AMBIGUOUS, invalid, problem, shown};
+use crate::services::{Answers, occurred, page_size, recorded};
+
+/// The longest name that is looked up, in bytes: an entity id has at most 769.
+const NAME_BYTES_MAX: usize = 1_024;
+/// How many of those that fit a message names.
+const NAMED_MAX: usize = 5;
+
+#[tonic::async_trait]
+impl IdentityService for Answers {
+    async fn list_identities(
+        &self,
+        request: Request<ListIdentitiesRequest>,
+    ) -> Result<Response<ListIdentitiesResponse>, Status> {
+        let min_tree_size = request.get_ref().min_tree_size;
+        self.ask(request, min_tree_size, |query, asked, now| {
+            let (at, known) = (occurred("at", asked.at)?, recorded("known_at", asked.known_at)?);
+            if asked.query.is_empty() {
+                let page = Page { size: page_size(asked.page_size)?, token: asked.page_token };
+                return Ok(query.identities(some(&asked.system), known, &page)?);
+            }
+            let who = Who { name: &asked.query, system: some(&asked.system) };
+            who.check(query)?;
+            let found = who.find(query, at.unwrap_or(OccurredAt(now)), known)?;
+            Ok(found)
+        })
+        .await
+    }
+
+    async fn get_state(&self, request: Request<GetStateRequest>) -> Result<Response<GetStateResponse>, Status> {
+        let min_tree_size = request.get_ref().min_tree_size;
+        self.ask(request, min_tree_size, |query, asked, now| {
+            let at = occurred("at", asked.at)?.unwrap_or(OccurredAt(now));
+            let known = recorded("known_at", asked.known_at)?;
+            let entity = Who { name: &asked.who, system: some(&asked.system) }.one(query, at, known)?;
+            Ok(query.state(&entity, at, known)?)
+        })
+        .await
+    }
+
+    async fn get_history(&self, request: Request<GetHistoryRequest>) -> Result<Response<GetHistoryResponse>, Status> {
+        let min_tree_size = request.get_ref().min_tree_size;
+        self.ask(request, min_tree_size, |query, asked, now| {
+            let (from, at) = (occurred("from", asked.from)?, occurred("at", asked.at)?);
+            let known = recorded("known_at", asked.known_at)?;
+            let who = Who { name: &asked.who, system: some(&asked.system) };
+            let request = HistoryRequest {
+                entity: who.one(query, at.unwrap_or(OccurredAt(now)), known)?,
+                period: period(from, at)?,
+                known,
+                page: Page { size: page_size(asked.page_size)?, token: asked.page_token },
+            };
+            Ok(query.history(&request)?)
+        })
+        .await
+    }
+
+    async fn diff_state(&self, request: Request<DiffStateRequest>) -> Result<Response<DiffStateResponse>, Status> {
+        let min_tree_size = request.get_ref().min_tree_size;
+        self.ask(request, min_tree_size, |query, asked, now| {
+            let at = occurred("at", asked.at)?.unwrap_or(OccurredAt(now));
+            let known = recorded("known_at", asked.known_at)?;
+            let from_known = recorded("from_known_at", asked.from_known_at)?;
+            let from = occurred("from", asked.from)?
+                .ok_or_else(|| invalid("from", "expected the earlier moment, got none".to_owned()))?;
+            period(Some(from), Some(at))?;
+            let entity = Who { name: &asked.who, system: some(&asked.system) }.one(query, at, known)?;
+            Ok(query.diff(&entity, (from, from_known), (at, known))?)
+        })
+        .await
+    }
+
+    async fn list_holders(
+        &self,
+        request: Request<ListHoldersRequest>,
+    ) -> Result<Response<ListHoldersResponse>, Status> {
+        let min_tree_size = request.get_ref().min_tree_size;
+        self.ask(request, min_tree_size, |query, asked, now| {
+            let at = occurred("at", asked.at)?.unwrap_or(OccurredAt(now));
+            let known = recorded("known_at", asked.known_at)?;
+            let entity = Who { name: &asked.who, system: some(&asked.system) }.one(query, at, known)?;
+            let page = Page { size: page_size(asked.page_size)?, token: asked.page_token };
+            Ok(query.holders(&entity, at, known, &page)?)
+        })
+        .await
+    }
+}
+
+/// From one moment on, up to and with another.
+pub(crate) fn period(from: Option<OccurredAt>, at: Option<OccurredAt>) -> Result<Period, Status> {
+    let period = Period { from: from.unwrap_or(Period::ALWAYS.from), to: at.unwrap_or(Period::ALWAYS.to) };
+    match period.from > period.to {
+        true => Err(invalid("from", "it is after at: give the earlier moment as from".to_owned())),
+        false => Ok(period),
+    }
+}
+
+fn some(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// Whom a request means.
+struct Who<'a> {
+    name: &'a str,
+    system: Option<&'a str>,
+}
+
+impl Who<'_> {
+    /// The one entity that is meant.
+    fn one(&self, query: &Query<'_>, at: OccurredAt, known: Option<RecordedAt>) -> Result<EntityId, Status> {
+        self.check(query)?;
+        let found = self.find(query, at, known)?;
+        match &found.identities[..] {
+            [] => Err(self.nobody()),
+            [one] => one.id.parse().map_err(|_| self.nobody()),
+            several => Err(self.ambiguous(several, found.more)),
+        }
+    }
+
+    /// Refuses what names nothing, and the id of what the ledger holds nothing of, whenever it was recorded.
+    fn check(&self, query: &Query<'_>) -> Result<(), Status> {
+        if self.name.trim().is_empty() {
+            return Err(invalid(
+                "who",
+                "expected an entity id, a login, a name or a ticket number, got nothing".to_owned(),
+            ));
+        }
+        if self.name.len() > NAME_BYTES_MAX {
+            let problem = format!("expected at most {NAME_BYTES_MAX} bytes, got {}", self.name.len());
+            return Err(invalid("who", problem));
+        }
+        Ok(query.check_seen(self.name)?)
+    }
+
+    /// Those who may be meant. Where only another system has some, that is an error.
+    fn find(
+        &self,
+        query: &Query<'_>,
+        at: OccurredAt,
+        known: Option<RecordedAt>,
+    ) -> Result<ListIdentitiesResponse, Status> {
+        let found = query.resolve(self.name, Wanted { system: self.system, everybody: false }, at, known)?;
+        if let (Some(system), []) = (self.system, &found.identities[..]) {
+            let beyond = query.resolve(self.name, Wanted::default(), at, known)?;
+            if !beyond.identities.is_empty() {
+                return Err(self.elsewhere(query, system, &beyond)?);
+            }
+        }
+        Ok(found)
+    }
+
+    fn nobody(&self) -> Status {
+        let message = format!(
+            "nothing in the ledger is called {}: give a login, an e-mail address, a name, a ticket number or an entity id",
+            shown(self.name)
+        );
+        problem(Code::NotFound, "NOBODY_CALLED", message)
+    }
+
+    fn ambiguous(&self, several: &[Party], more: bool) -> Status {
+        let ids: Vec<&str> = several.iter().take(NAMED_MAX).map(|party| party.id.as_str()).collect();
+        let message = format!(
+            "{}{} entities fit {}: give one of their ids, or narrow it with the system ({}{})",
+            if more { "more than " } else { "" },
+            several.len(),
+            shown(self.name),
+            ids.join(", "),
+            if several.len() > NAMED_MAX { ", …" } else { "" },
+        );
+        problem(Code::FailedPrecondition, AMBIGUOUS, message)
+    }
+
+    /// Why a name that fits other systems' entities fits none of this one.
+    fn elsewhere(&self, query: &Query<'_>, system: &str, beyond: &ListIdentitiesResponse) -> Result<Status, Status> {
+        let not_found = |message| problem(Code::NotFound, "NOBODY_CALLED", message);
+        let known: BTreeSet<String> = query.sources()?.sources.into_iter().map(|source| source.system).collect();
+        if !known.iter().any(|known| known.eq_ignore_ascii_case(system)) {
+            let known = known.into_iter().collect::<Vec<_>>().join(", ");
+            return Ok(not_found(format!("no source has the system {}: there are {known}", shown(system))));
+        }
+        let system_of =
+            |party: &Party| party.id.parse::<EntityId>().map(|entity| entity.system().to_owned()).unwrap_or_default();
+        let systems: BTreeSet<String> =
+            beyond.identities.iter().map(system_of).filter(|system| !system.is_empty()).collect();
+        let of = match systems.is_empty() {
+            true => "no system".to_owned(),
+            false => systems.into_iter().collect::<Vec<_>>().join(" and "),
+        };
+        let others = match beyond.identities.len() {
+            1 => format!("1 entity of {of} is"),
+            count if beyond.more => format!("more than {count} entities of {of} are"),
+            count => format!("{count} entities of {of} are"),
+        };
+        Ok(not_found(format!("nothing in {} is called {}; {others}", shown(system), shown(self.name))))
+    }
+}

@@ -1,0 +1,261 @@
+//! `LedgerService`: the log itself.
+//!
+//! Owns what is streamed, and how much of it at a time: a reader that stops reading stops the stream, and holds no thread
+//! and little memory meanwhile.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use counterfoil_ledger::{Head, Reader};
+use counterfoil_proto::v1::ledger_service_server::LedgerService;
+use counterfoil_proto::v1::{
+    Basis, EntityValues, GetCheckpointRequest, GetCheckpointResponse, GetConsistencyProofRequest,
+    GetConsistencyProofResponse, GetInclusionProofRequest, GetInclusionProofResponse, GetRecordRequest,
+    GetRecordResponse, ReadRecord, ReadRecordsRequest, ReadRecordsResponse, Withheld,
+};
+use counterfoil_verify::hash::Hash;
+use counterfoil_verify::tree::{RecordIndex, TreeSize};
+use counterfoil_verify::{beside, record};
+use prost::Message;
+use tokio::sync::{mpsc, watch};
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Request, Response, Status};
+
+use crate::answers::timestamp;
+use crate::error::QueryError;
+use crate::services::problem::{self, invalid};
+use crate::services::{Log, Sight, reached};
+
+/// What one message of a stream holds: so many records, or so many bytes of them.
+const STREAMED_RECORDS: usize = 1_000;
+const STREAMED_BYTES: usize = 1 << 20;
+/// How many messages wait for a reader.
+const STREAMED_AHEAD: usize = 2;
+/// How long a stream waits for a reader that reads nothing.
+const READER_PATIENCE: Duration = Duration::from_secs(60);
+
+impl Log {
+    /// Reads in a thread that may block, once the log holds as many records as are asked for.
+    async fn read<Q: Send + 'static, A: Send + 'static>(
+        &self,
+        request: Request<Q>,
+        min_tree_size: u64,
+        read: impl FnOnce(&Reader, Head, Q, Sight) -> Result<A, QueryError> + Send + 'static,
+    ) -> Result<Response<A>, Status> {
+        reached(self.head.clone(), TreeSize(min_tree_size)).await?;
+        let sight = request.extensions().get::<Sight>().copied().unwrap_or_default();
+        let (reader, request) = (self.reader.clone(), request.into_inner());
+        let read = tokio::task::spawn_blocking(move || read(&reader, reader.head(), request, sight));
+        Ok(Response::new(read.await.map_err(problem::stopped)??))
+    }
+}
+
+#[tonic::async_trait]
+impl LedgerService for Log {
+    async fn get_checkpoint(
+        &self,
+        request: Request<GetCheckpointRequest>,
+    ) -> Result<Response<GetCheckpointResponse>, Status> {
+        let min_tree_size = request.get_ref().min_tree_size;
+        self.read(request, min_tree_size, |reader, head, _, _| {
+            let began = record::recorded_at(&reader.record(RecordIndex(0))?);
+            Ok(GetCheckpointResponse {
+                basis: Some(basis(&head, Vec::new())),
+                checkpoint: head.checkpoint.to_vec(),
+                began_at: Some(timestamp(began.0)),
+            })
+        })
+        .await
+    }
+
+    async fn get_record(&self, request: Request<GetRecordRequest>) -> Result<Response<GetRecordResponse>, Status> {
+        let min_tree_size = request.get_ref().min_tree_size;
+        self.read(request, min_tree_size, |reader, head, asked, sight| {
+            let index = RecordIndex(asked.index);
+            let bytes = reader.record_bytes(index)?;
+            let mut response = GetRecordResponse {
+                basis: Some(basis(&head, withheld(sight))),
+                leaf_hash: record::hash(&bytes).0.as_bytes().to_vec(),
+                record: Some(reader.record(index)?),
+                record_bytes: bytes,
+                ..GetRecordResponse::default()
+            };
+            if let Some(beside) = reader.beside(index)?.filter(|_| sight.payloads) {
+                response.values = beside::values(&beside)
+                    .map(|(entity, values)| EntityValues { entity: entity.to_string(), values: values.values })
+                    .collect();
+                response.payload = beside.payload.as_ref().map(|sealed| sealed.content.clone()).unwrap_or_default();
+                response.beside = Some(beside);
+            }
+            Ok(response)
+        })
+        .await
+    }
+
+    async fn get_inclusion_proof(
+        &self,
+        request: Request<GetInclusionProofRequest>,
+    ) -> Result<Response<GetInclusionProofResponse>, Status> {
+        let asked = *request.get_ref();
+        self.check_sizes(0, asked.tree_size, asked.min_tree_size, "tree_size")?;
+        if asked.tree_size != 0 && asked.index >= asked.tree_size {
+            let why = format!("record {} is not in a tree of {} records", asked.index, asked.tree_size);
+            return Err(invalid("tree_size", why));
+        }
+        self.read(request, asked.min_tree_size, move |reader, head, asked, _| {
+            let index = RecordIndex(asked.index);
+            let size = if asked.tree_size == 0 { head.size } else { TreeSize(asked.tree_size) };
+            Ok(GetInclusionProofResponse {
+                leaf_hash: record::hash(&reader.record_bytes(index)?).0.as_bytes().to_vec(),
+                path: bytes_of(&reader.inclusion_proof(index, size)?),
+                index: asked.index,
+                tree_size: size.0,
+                basis: Some(basis(&head, Vec::new())),
+                checkpoint: head.checkpoint.to_vec(),
+            })
+        })
+        .await
+    }
+
+    async fn get_consistency_proof(
+        &self,
+        request: Request<GetConsistencyProofRequest>,
+    ) -> Result<Response<GetConsistencyProofResponse>, Status> {
+        let asked = *request.get_ref();
+        self.check_sizes(asked.old_size, asked.tree_size, asked.min_tree_size, "old_size")?;
+        self.read(request, asked.min_tree_size, |reader, head, asked, _| {
+            let size = if asked.tree_size == 0 { head.size } else { TreeSize(asked.tree_size) };
+            Ok(GetConsistencyProofResponse {
+                old_size: asked.old_size,
+                tree_size: size.0,
+                path: bytes_of(&reader.consistency_proof(TreeSize(asked.old_size), size)?),
+                basis: Some(basis(&head, Vec::new())),
+                checkpoint: head.checkpoint.to_vec(),
+            })
+        })
+        .await
+    }
+
+    type ReadRecordsStream = Pin<Box<dyn Stream<Item = Result<ReadRecordsResponse, Status>> + Send>>;
+
+    async fn read_records(
+        &self,
+        request: Request<ReadRecordsRequest>,
+    ) -> Result<Response<Self::ReadRecordsStream>, Status> {
+        let sight = request.extensions().get::<Sight>().copied().unwrap_or_default();
+        let asked = request.into_inner();
+        let size = self.reader.head().size;
+        if asked.from > size.0 || (!asked.follow && asked.until > size.0) {
+            let why = format!("the ledger holds {size} records: expected a place up to there");
+            return Err(problem::problem(Code::OutOfRange, "NO_SUCH_RECORD", why));
+        }
+        if asked.until != 0 && asked.from > asked.until {
+            return Err(invalid("until", "it is before from: give the record to end before".to_owned()));
+        }
+        let (sender, receiver) = mpsc::channel(STREAMED_AHEAD);
+        let stream = RecordStream { reader: self.reader.clone(), head: self.head.clone(), asked, sight };
+        tokio::spawn(stream.run(sender));
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+}
+
+impl Log {
+    /// Refuses sizes that the log has not reached, or that go backwards.
+    fn check_sizes(&self, old: u64, new: u64, min: u64, field: &str) -> Result<(), Status> {
+        let size = self.reader.head().size.0.max(min);
+        let newest = if new == 0 { size } else { new };
+        if old > newest || newest > size {
+            let why = format!("the ledger holds {size} records: expected an earlier size, got {}", old.max(newest));
+            return Err(problem::problem(Code::NotFound, "NO_SUCH_TREE", format!("{field}: {why}")));
+        }
+        Ok(())
+    }
+}
+
+/// One stream of records.
+struct RecordStream {
+    reader: Reader,
+    head: watch::Receiver<TreeSize>,
+    asked: ReadRecordsRequest,
+    sight: Sight,
+}
+
+impl RecordStream {
+    /// Sends batch after batch, until all are sent, or nobody reads them.
+    async fn run(mut self, sender: mpsc::Sender<Result<ReadRecordsResponse, Status>>) {
+        let mut next = self.asked.from;
+        let end = if self.asked.until != 0 || self.asked.follow { self.asked.until } else { self.reader.head().size.0 };
+        loop {
+            let is_done = end != 0 && next >= end;
+            if is_done || (!self.asked.follow && end == 0) {
+                return;
+            }
+            if next >= self.reader.head().size.0 {
+                let grown = self.head.wait_for(|size| size.0 > next);
+                tokio::select! {
+                    grown = grown => if grown.is_err() { return },
+                    () = sender.closed() => return,
+                }
+            }
+            let (reader, sight, with_beside) = (self.reader.clone(), self.sight, self.asked.with_beside);
+            let batch = tokio::task::spawn_blocking(move || batch(&reader, next, end, with_beside, sight)).await;
+            let batch = batch.map_err(problem::stopped).and_then(|batch| batch.map_err(problem::of));
+            let count = batch.as_ref().map_or(0, |batch| batch.records.len() as u64);
+            let sent = tokio::time::timeout(READER_PATIENCE, sender.send(batch)).await;
+            if count == 0 || !matches!(sent, Ok(Ok(()))) {
+                return;
+            }
+            next += count;
+        }
+    }
+}
+
+/// The next records of a stream.
+fn batch(
+    reader: &Reader,
+    from: u64,
+    end: u64,
+    with_beside: bool,
+    sight: Sight,
+) -> Result<ReadRecordsResponse, QueryError> {
+    let head = reader.head();
+    let end = if end == 0 { head.size.0 } else { end.min(head.size.0) };
+    let mut records = Vec::new();
+    let mut bytes = 0;
+    for entry in reader.entries(from..end.min(from.saturating_add(STREAMED_RECORDS as u64))) {
+        let entry = entry?;
+        let record = ReadRecord {
+            index: entry.record.index,
+            record_bytes: entry.record.encode_to_vec(),
+            beside: entry.beside.filter(|_| with_beside && sight.payloads),
+        };
+        bytes += record.encoded_len();
+        records.push(record);
+        if bytes >= STREAMED_BYTES {
+            break;
+        }
+    }
+    let hidden = if with_beside { withheld(sight) } else { Vec::new() };
+    Ok(ReadRecordsResponse { basis: Some(basis(&head, hidden)), checkpoint: head.checkpoint.to_vec(), records })
+}
+
+fn withheld(sight: Sight) -> Vec<i32> {
+    match sight.payloads {
+        true => Vec::new(),
+        false => vec![Withheld::PersonalValues.into(), Withheld::Payloads.into()],
+    }
+}
+
+fn basis(head: &Head, withheld: Vec<i32>) -> Basis {
+    Basis {
+        origin: head.origin.as_str().to_owned(),
+        tree_size: head.size.0,
+        root: head.root.as_bytes().to_vec(),
+        withheld,
+    }
+}
+
+fn bytes_of(path: &[Hash]) -> Vec<Vec<u8>> {
+    path.iter().map(|hash| hash.as_bytes().to_vec()).collect()
+}

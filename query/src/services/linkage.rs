@@ -1,0 +1,120 @@
+//! `LinkageService`: which approval covers a change.
+
+use counterfoil_proto::v1::linkage_service_server::LinkageService;
+use counterfoil_proto::v1::{
+    ExplainChangeRequest, ExplainChangeResponse, FactKind, ListExplanationsRequest, ListExplanationsResponse, Mapping,
+    Verdict, record::Body,
+};
+use counterfoil_verify::fact::can_give_access;
+use counterfoil_verify::tree::RecordIndex;
+use tonic::{Code, Request, Response, Status};
+
+use crate::answers::{ChangeSelector, ExplainFilter, ExplanationsRequest, Page, Query};
+use crate::services::identity::period;
+use crate::services::problem::{invalid, problem};
+use crate::services::{Answers, occurred, page_size, recorded};
+
+/// The longest event id that is looked up, in bytes.
+const EVENT_ID_BYTES_MAX: usize = 1_024;
+/// The most verdicts or kinds that a list may be limited to.
+const CODES_MAX: usize = 64;
+
+#[tonic::async_trait]
+impl LinkageService for Answers {
+    async fn explain_change(
+        &self,
+        request: Request<ExplainChangeRequest>,
+    ) -> Result<Response<ExplainChangeResponse>, Status> {
+        let min_tree_size = request.get_ref().min_tree_size;
+        self.ask(request, min_tree_size, |query, asked, _| {
+            let known = recorded("known_at", asked.known_at)?;
+            let change = selector(&asked.change)?;
+            if let ChangeSelector::Record(index, _) = change {
+                check_explicable(query, index)?;
+            }
+            Ok(query.explain(&change, known)?)
+        })
+        .await
+    }
+
+    async fn list_explanations(
+        &self,
+        request: Request<ListExplanationsRequest>,
+    ) -> Result<Response<ListExplanationsResponse>, Status> {
+        let min_tree_size = request.get_ref().min_tree_size;
+        self.ask(request, min_tree_size, |query, asked, _| {
+            let (from, at) = (occurred("from", asked.from)?, occurred("at", asked.at)?);
+            let codes = asked.verdicts.len().max(asked.kinds.len());
+            if codes > CODES_MAX {
+                return Err(invalid(
+                    "verdicts",
+                    format!("expected at most {CODES_MAX} verdicts and kinds, got {codes}"),
+                ));
+            }
+            let verdict = |code: &i32| Verdict::try_from(*code).ok().filter(|one| *one != Verdict::Unspecified);
+            let verdicts: Option<Vec<Verdict>> = asked.verdicts.iter().map(verdict).collect();
+            let kind = |code: &i32| FactKind::try_from(*code).ok().filter(|kind| can_give_access(*kind));
+            let kinds: Option<Vec<FactKind>> = asked.kinds.iter().map(kind).collect();
+            let request = ExplanationsRequest {
+                which: if asked.unapproved { ExplainFilter::Unapproved } else { ExplainFilter::All },
+                period: period(from, at)?,
+                known: recorded("known_at", asked.known_at)?,
+                by: asked.by,
+                for_whom: asked.for_whom,
+                verdicts: verdicts.ok_or_else(|| invalid("verdicts", "expected values of Verdict".to_owned()))?,
+                kinds: kinds
+                    .ok_or_else(|| invalid("kinds", "expected values of FactKind that give access".to_owned()))?,
+                page: Page { size: page_size(asked.page_size)?, token: asked.page_token },
+            };
+            Ok(query.explanations(&request)?)
+        })
+        .await
+    }
+}
+
+/// A record's number, also with a fact's, or else an event id.
+fn selector(text: &str) -> Result<ChangeSelector, Status> {
+    let expected =
+        "expected an event id, or the number of a record, such as 1042, or with that of a fact in it, 1042.0";
+    if text.is_empty() || text.len() > EVENT_ID_BYTES_MAX {
+        return Err(invalid("change", format!("{expected}; got {} bytes", text.len())));
+    }
+    if !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') || text.split('.').count() > 2 {
+        return Ok(ChangeSelector::Event(text.to_owned()));
+    }
+    let (record, fact) = text.split_once('.').map_or((text, None), |(record, fact)| (record, Some(fact)));
+    match (record.parse(), fact.map(str::parse).transpose()) {
+        (Ok(record), Ok(fact)) => Ok(ChangeSelector::Record(RecordIndex(record), fact)),
+        _ => Err(invalid("change", expected.to_owned())),
+    }
+}
+
+/// Refuses a record that holds nothing to explain, and says what to ask instead.
+fn check_explicable(query: &Query<'_>, index: RecordIndex) -> Result<(), Status> {
+    let record = query.record(index)?;
+    let see = format!("see record {index}");
+    let message = match &record.body {
+        Some(Body::Event(event)) if !event.facts.is_empty() => return Ok(()),
+        Some(Body::Event(event)) => {
+            let why = match event.mapping() {
+                Mapping::Unmapped => "whose type no connector knows, so that nothing was read out of it",
+                Mapping::Incomplete => "that lacks what its facts need",
+                _ => "that says nothing about identities or access",
+            };
+            format!("record {index} holds an event of type {}, {why}: {see}", event.native_type)
+        }
+        Some(Body::EventConflict(conflict)) => format!(
+            "record {index} says that the event of record {first} came again with other content, and changes nothing: \
+             ask about record {first}",
+            first = conflict.first_index
+        ),
+        Some(Body::SourceRejected(_)) => {
+            format!("record {index} holds what could not be read as an event: see dead letter {index}")
+        }
+        Some(Body::SourceGap(_)) => format!("record {index} says that a part of a source will never be read: {see}"),
+        Some(Body::Origin(_)) | None => {
+            format!("record {index} says which ledger this is, and changes nothing: {see}")
+        }
+    };
+    Err(problem(Code::NotFound, "NOTHING_TO_EXPLAIN", message))
+}

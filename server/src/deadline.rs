@@ -1,0 +1,107 @@
+//! Deadlines of gRPC calls (`grpc-timeout`, gRPC over HTTP/2, section "Requests").
+//!
+//! Owns that no call is worked on once its caller has given up: what a call waits for is dropped with it.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Body;
+use http::{Request, Response};
+use tonic::Status;
+use tower::{Layer, Service};
+
+/// Puts an end to calls whose deadline has passed.
+#[derive(Clone, Copy)]
+pub(crate) struct Deadlines;
+
+impl<S> Layer<S> for Deadlines {
+    type Service = Deadlined<S>;
+
+    fn layer(&self, inner: S) -> Deadlined<S> {
+        Deadlined { inner }
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct Deadlined<S> {
+    inner: S,
+}
+
+impl<S> Service<Request<Body>> for Deadlined<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let header = request.headers().get("grpc-timeout").map(|value| timeout(value.to_str().unwrap_or_default()));
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            match header {
+                None => answer.await,
+                Some(None) => Ok(refused(Status::invalid_argument("grpc-timeout: expected up to 8 digits and a unit"))),
+                Some(Some(deadline)) => match tokio::time::timeout(deadline, answer).await {
+                    Ok(answer) => answer,
+                    Err(_) => Ok(refused(Status::deadline_exceeded(
+                        "the deadline passed before there was an answer: allow more time, or ask for less",
+                    ))),
+                },
+            }
+        })
+    }
+}
+
+fn refused(status: Status) -> Response<Body> {
+    status.into_http()
+}
+
+/// Reads the value of the header: at most 8 digits and a unit.
+fn timeout(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let is_number = (1..=8).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let count: u64 = digits.parse().ok().filter(|_| is_number)?;
+    Some(match unit {
+        "H" => Duration::from_secs(count * 3_600),
+        "M" => Duration::from_secs(count * 60),
+        "S" => Duration::from_secs(count),
+        "m" => Duration::from_millis(count),
+        "u" => Duration::from_micros(count),
+        "n" => Duration::from_nanos(count),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_has_a_unit() {
+        for (text, expected) in [
+            ("1H", Some(Duration::from_secs(3_600))),
+            ("2M", Some(Duration::from_secs(120))),
+            ("3S", Some(Duration::from_secs(3))),
+            ("4m", Some(Duration::from_millis(4))),
+            ("5u", Some(Duration::from_micros(5))),
+            ("99999999n", Some(Duration::from_nanos(99_999_999))),
+            ("100000000n", None),
+            ("1", None),
+            ("S", None),
+            ("", None),
+            ("+1S", None),
+            ("1s", None),
+            ("1é", None),
+        ] {
+            assert_eq!(timeout(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Keeping the views up to date while the log grows.
+//!
+//! Owns the one thread that projects, and what the services know of its progress.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use counterfoil_ledger::Reader;
+use counterfoil_query::Views;
+use counterfoil_verify::tree::TreeSize;
+use tokio::sync::watch;
+
+/// How often the thread looks whether it shall stop, while nothing is appended.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// How long it waits after a failure before it tries again.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// The progress of log and views.
+#[derive(Clone)]
+pub(crate) struct Follower(Arc<Shared>);
+
+struct Shared {
+    reader: Reader,
+    views: Arc<Views>,
+    head: watch::Sender<TreeSize>,
+    projected: watch::Sender<TreeSize>,
+    problem: watch::Sender<Option<String>>,
+    is_stopping: AtomicBool,
+}
+
+impl Follower {
+    pub(crate) fn new(reader: Reader, views: Arc<Views>) -> Self {
+        let size = reader.head().size;
+        Self(Arc::new(Shared {
+            reader,
+            views,
+            head: watch::Sender::new(size),
+            projected: watch::Sender::new(TreeSize(0)),
+            problem: watch::Sender::new(None),
+            is_stopping: AtomicBool::new(false),
+        }))
+    }
+
+    /// Follows the size of the log.
+    pub(crate) fn head(&self) -> watch::Receiver<TreeSize> {
+        self.0.head.subscribe()
+    }
+
+    /// Follows how far the views have come.
+    pub(crate) fn projected(&self) -> watch::Receiver<TreeSize> {
+        self.0.projected.subscribe()
+    }
+
+    /// Follows why the views cannot go on, where they cannot.
+    pub(crate) fn problem(&self) -> watch::Receiver<Option<String>> {
+        self.0.problem.subscribe()
+    }
+
+    /// Starts the thread.
+    pub(crate) fn start(&self) -> JoinHandle<()> {
+        let follower = self.clone();
+        std::thread::spawn(move || follower.run())
+    }
+
+    /// Tells the thread to end.
+    pub(crate) fn stop(&self) {
+        self.0.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    fn run(&self) {
+        let mut size = TreeSize(0);
+        while !self.0.is_stopping.load(Ordering::Relaxed) {
+            let head = self.0.reader.wait_beyond(size, PATIENCE);
+            if head <= size {
+                continue;
+            }
+            self.0.head.send_replace(head);
+            match self.0.views.catch_up(&mut |_, _| ()) {
+                Ok(projected) => {
+                    size = projected;
+                    self.0.projected.send_replace(projected);
+                    self.0.problem.send_replace(None);
+                }
+                Err(error) => {
+                    let is_new = self.0.problem.send_replace(Some(error.to_string())).is_none();
+                    if is_new {
+                        tracing::error!(%error, "the views cannot be brought up to date");
+                    }
+                    std::thread::sleep(RETRY);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Counterfoil's services on one port.
+//!
+//! `Server` puts the services of `counterfoil-query` and of `counterfoil-ingest` on a port, over one embedded ledger: gRPC
+//! and HTTP. It keeps the views up to date while the log grows, and tells how it is doing. It answers no question and reads
+//! no event itself.
+#![deny(missing_docs)]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use counterfoil_ingest::intake::Intake;
+use counterfoil_ingest::sources::grpc::Ingest;
+use counterfoil_ledger::Ledger;
+use counterfoil_proto::DESCRIPTORS;
+use counterfoil_query::Views;
+use counterfoil_query::services::{Answers, Log};
+use counterfoil_verify::time::Moment;
+use tokio::net::TcpListener;
+use tonic::service::RoutesBuilder;
+
+mod access;
+mod deadline;
+mod follow;
+mod health;
+mod listen;
+
+use follow::Follower;
+use health::Health;
+
+/// How long calls in flight may take to end once the server is told to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Why a server cannot serve, or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Whoever can reach the address could read and write everything.
+    #[error(
+        "{0} can be reached from other machines, and nothing would ask who calls: listen on 127.0.0.1, or give \
+         certificates and tokens"
+    )]
+    Open(SocketAddr),
+    /// The descriptors of the services are damaged, which is a defect.
+    #[error("the descriptors of the services cannot be read: {0}")]
+    Descriptors(#[from] tonic_reflection::server::Error),
+}
+
+/// What a server gets from the program that runs it: it reads no clock and draws no randomness itself.
+#[derive(Clone, Copy)]
+pub struct Environment {
+    /// The time of questions and of pushes.
+    pub now: fn() -> Moment,
+    /// Randomness that was never used before.
+    pub entropy: fn() -> [u8; 32],
+}
+
+/// Listens on an address.
+///
+/// # Errors
+/// [`ServerError`] if that is impossible, or would let in whoever can reach it.
+pub async fn listen(address: SocketAddr) -> Result<TcpListener, ServerError> {
+    if !address.ip().is_loopback() {
+        return Err(ServerError::Open(address));
+    }
+    TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })
+}
+
+/// A server that listens already, and serves once it is run.
+pub struct Server {
+    listener: TcpListener,
+    router: Router,
+    follower: Follower,
+    health: Health,
+}
+
+impl Server {
+    /// A server of a ledger. Its views are brought up to date while it serves.
+    ///
+    /// # Errors
+    /// [`ServerError::Descriptors`].
+    pub fn new(
+        listener: TcpListener,
+        ledger: Arc<Ledger>,
+        views: Arc<Views>,
+        environment: Environment,
+    ) -> Result<Self, ServerError> {
+        let reader = ledger.reader();
+        let follower = Follower::new(reader.clone(), views.clone());
+        let (health, health_service) = Health::new(follower.clone());
+
+        let mut routes = RoutesBuilder::default();
+        Log::new(reader, follower.head()).add_to(&mut routes);
+        Answers::new(views, follower.projected(), environment.now).add_to(&mut routes);
+        let intake = Arc::new(Intake::new(ledger, environment.now, environment.entropy));
+        routes.add_service(Ingest::server(intake));
+        routes.add_service(health_service);
+        let reflection = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(DESCRIPTORS)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
+        routes.add_service(reflection().build_v1()?);
+        routes.add_service(reflection().build_v1alpha()?);
+
+        let (live, ready) = (health.clone(), health.clone());
+        let router = routes
+            .routes()
+            .into_axum_router()
+            .route("/healthz", get(move || async move { live.live() }))
+            .route("/readyz", get(move || async move { ready.ready() }))
+            .layer(deadline::Deadlines)
+            .layer(access::Guard);
+        Ok(Self { listener, router, follower, health })
+    }
+
+    /// Serves until `stop` is there, and then lets calls in flight end.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let following = self.follower.start();
+        let watching = tokio::spawn(self.health.watch());
+        listen::serve(self.listener, self.router, stop, DRAIN).await;
+        watching.abort();
+        self.follower.stop();
+        // The thread only reads, and ends by itself.
+        let _ = tokio::task::spawn_blocking(move || following.join()).await;
+    }
+}

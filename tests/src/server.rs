@@ -1,0 +1,97 @@
+//! The program as a server, as somebody runs it who then asks it from elsewhere.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
+
+use crate::program::{LedgerFolder, command};
+
+/// A running server. It is killed when it goes out of scope, unless it was stopped.
+pub struct Server {
+    child: Child,
+    /// Where it answers, such as "127.0.0.1:40123".
+    pub address: String,
+    log: Option<JoinHandle<String>>,
+}
+
+impl Server {
+    /// Serves a ledger on a free port, and waits until it listens.
+    ///
+    /// # Panics
+    /// If it ends instead.
+    pub fn start(ledger: &LedgerFolder) -> Self {
+        Self::start_with(ledger, &["--listen", "127.0.0.1:0"])
+    }
+
+    /// The same, with these arguments.
+    ///
+    /// # Panics
+    /// If it ends instead.
+    pub fn start_with<S: AsRef<OsStr>>(ledger: &LedgerFolder, arguments: &[S]) -> Self {
+        let mut command = command();
+        command.arg("serve").arg("--data").arg(ledger.data()).args(arguments);
+        command.args(["--log-format", "json"]).env("RUST_LOG", "info").stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        let mut lines = BufReader::new(child.stderr.take().expect("it was asked for"));
+        let mut told = String::new();
+        let address = loop {
+            let mut line = String::new();
+            let is_over = lines.read_line(&mut line).expect("its log is text") == 0;
+            assert!(!is_over, "the server ended: {told}");
+            told.push_str(&line);
+            let event: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+            if let Some(address) = event["fields"]["address"].as_str() {
+                break address.to_owned();
+            }
+        };
+        let log = std::thread::spawn(move || {
+            let mut rest = String::new();
+            // What is no text is no log of ours.
+            let _ = lines.read_to_string(&mut rest);
+            told + &rest
+        });
+        Self { child, address, log: Some(log) }
+    }
+
+    /// Where it answers, as a URL.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Stops it as an operator does, and gives what it told.
+    ///
+    /// # Panics
+    /// If it does not end well.
+    pub fn stop(mut self) -> String {
+        let pid = self.child.id().to_string();
+        let told = Command::new("kill").args(["-TERM", &pid]).status().expect("kill is there");
+        assert!(told.success());
+        let ended = self.child.wait().expect("it ends");
+        let log = self.log.take().map(|log| log.join().expect("the log is read")).unwrap_or_default();
+        assert!(ended.success(), "{ended}: {log}");
+        log
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A tool that `scripts/install` brings. Where it could not be installed the test is left out, which `scripts/test` says;
+/// in CI nothing may be left out.
+///
+/// # Panics
+/// In CI, if it is not there.
+pub fn tool(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file());
+    let is_ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
+    assert!(found.is_some() || !is_ci, "{name} is missing: run scripts/install test");
+    found
+}

@@ -1,0 +1,188 @@
+//! Answers over a server: they are those over the folder, and no client of ours is needed for them.
+#![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::process::{Command, Stdio};
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use common::company_ledger;
+use counterfoil_tests::files::lines;
+use counterfoil_tests::okta::{joined, login};
+use counterfoil_tests::program::{LedgerFolder, Run, run};
+use counterfoil_tests::server::{Server, tool};
+use serde_json::{Value, json};
+
+/// Asks the same of a server and of the folder.
+fn ask(server: Option<&Server>, ledger: &LedgerFolder, question: &[String]) -> Run {
+    match server {
+        Some(server) => run(&[question, &["--server".to_owned(), server.url()]].concat()),
+        None => ledger.run(question),
+    }
+}
+
+#[test]
+fn answers_over_a_server_are_those_over_the_folder() {
+    let (ledger, company) = company_ledger();
+    let story = &company.truth.story;
+    let at = "2026-06-01T00:00:00Z";
+    let mut questions: Vec<Vec<&str>> = vec![
+        vec!["state", "account:okta:default:never", "--at", at],
+        vec!["state", "nobody at all", "--at", at],
+        vec!["state", "a", "--at", at],
+        vec!["holders", &story.identity_login, "--system", "okta", "--at", at],
+        vec!["holders", &story.late_entitlement_name, "--at", at],
+        vec!["explain", &story.explained_change_uuid],
+        vec!["explain", &story.unapproved_change_uuid],
+        vec!["explain", "0"],
+        vec!["explain", "no-such-event"],
+        vec!["explain", "--all"],
+        vec!["explain", "--unapproved", "--verdict", "none-recorded"],
+        vec!["explain", "--all", "--for", &story.identity_login],
+        vec!["sources"],
+        vec!["checkpoint"],
+        vec!["record", "7"],
+        vec!["record", "7", "--raw"],
+        vec!["record", "7.99"],
+        vec!["record", "99999999"],
+        vec!["proof", "7"],
+        vec!["proof", "--since", "3"],
+        vec!["proof", "--since", "99999999"],
+        vec!["deadletter", "list"],
+    ];
+    for login in [&story.identity_login, &story.late_identity_login] {
+        for system in ["okta", "freshservice", "github"] {
+            questions.push(vec!["state", login, "--system", system, "--at", at]);
+            questions.push(vec!["state", login, "--system", system, "--at", at, "--known-at", "2026-01-01Z"]);
+            questions.push(vec!["history", login, "--system", system, "--limit", "7"]);
+            questions.push(vec!["history", login, "--system", system, "--from", "2026-02-01Z", "--at", at]);
+            questions.push(vec!["diff", login, "--system", system, "--from", "2026-02-01Z", "--at", at]);
+        }
+    }
+    let mut asked: Vec<Vec<String>> = Vec::new();
+    for question in &questions {
+        let plain: Vec<String> = question.iter().map(ToString::to_string).collect();
+        if !question.contains(&"checkpoint") {
+            for form in ["json", "csv"] {
+                asked.push([&plain[..], &["--output".to_owned(), form.to_owned()]].concat());
+            }
+        }
+        asked.push(plain);
+    }
+    let told = |server: Option<&Server>| -> Vec<(i32, Vec<u8>, String)> {
+        asked
+            .iter()
+            .map(|question| ask(server, &ledger, question))
+            .map(|run| (run.code, run.stdout, run.stderr))
+            .collect()
+    };
+    let embedded = told(None);
+    assert!(embedded.iter().filter(|(code, ..)| *code == 0).count() > 60, "most of these have an answer");
+    let server = Server::start(&ledger);
+    for ((question, embedded), served) in asked.iter().zip(embedded).zip(told(Some(&server))) {
+        assert_eq!(served, embedded, "{question:?}");
+    }
+    let refused = ledger.run(&["sources"]).ended(1);
+    assert!(refused.stderr.contains(&server.url()), "it says who answers: {}", refused.stderr);
+    server.stop();
+    ledger.run(&["sources"]).ended(0);
+}
+
+/// Calls a method with grpcurl: its answers, or the error.
+fn grpcurl(server: &Server, arguments: &[&str], method: &str) -> Option<Result<Vec<Value>, String>> {
+    let grpcurl = tool("grpcurl")?;
+    let output = Command::new(grpcurl)
+        .args(["-plaintext", "-format-error"])
+        .args(arguments)
+        .arg(&server.address)
+        .args([method].iter().filter(|method| !method.is_empty()))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    if !output.status.success() {
+        return Some(Err(String::from_utf8_lossy(&output.stderr).into_owned()));
+    }
+    let answers = serde_json::Deserializer::from_slice(&output.stdout).into_iter();
+    Some(Ok(answers.collect::<Result<_, _>>().unwrap()))
+}
+
+#[test]
+fn a_client_that_is_not_ours_calls_every_method() {
+    let ledger = LedgerFolder::init();
+    ledger.import("okta", &ledger.file("a.jsonl", lines(&[joined(1, "2026-03-01T09:00:00Z", 1, 1)])), &[]).ended(0);
+    ledger.import("okta", &ledger.file("bad.jsonl", "{\"uuid\": 1\n"), &[]).ended(0);
+    let server = Server::start(&ledger);
+    let who = login(1);
+    let event = BASE64_STANDARD.encode(joined(2, "2026-03-01T10:00:00Z", 2, 1).to_string());
+    let append = json!({"connector": "okta", "documents": [event], "requestId": "r1"});
+    let calls: [(&str, Value, fn(&[Value]) -> bool); 17] = [
+        ("IdentityService/ListIdentities", json!({}), |all| all[0]["identities"].as_array().unwrap().len() == 2),
+        ("IdentityService/ListIdentities", json!({"query": who}), |all| all[0]["identities"][0]["name"] == "Person 1"),
+        ("IdentityService/GetState", json!({"who": who}), |all| {
+            all[0]["state"]["grants"][0]["evidence"]["record"] == "1"
+        }),
+        ("IdentityService/GetHistory", json!({"who": who}), |all| all[0]["entries"].as_array().unwrap().len() == 1),
+        ("IdentityService/DiffState", json!({"who": who, "from": "2026-01-01T00:00:00Z"}), |all| {
+            all[0]["differences"][0]["kind"] == "DIFFERENCE_KIND_ADDED"
+        }),
+        ("IdentityService/ListHolders", json!({"who": "Group 1"}), |all| {
+            all[0]["holders"].as_array().unwrap().len() == 1
+        }),
+        ("LinkageService/ExplainChange", json!({"change": "1"}), |all| {
+            all[0]["explanations"][0]["verdict"] == "VERDICT_NONE_RECORDED"
+        }),
+        ("LinkageService/ListExplanations", json!({"unapproved": true}), |all| {
+            all[0]["explanations"].as_array().unwrap().len() == 1
+        }),
+        ("LedgerService/GetCheckpoint", json!({}), |all| all[0]["basis"]["treeSize"] == "3"),
+        ("LedgerService/GetRecord", json!({"index": 1}), |all| all[0]["payload"].is_string()),
+        ("LedgerService/GetInclusionProof", json!({"index": 1}), |all| !all[0]["path"].as_array().unwrap().is_empty()),
+        ("LedgerService/GetConsistencyProof", json!({"oldSize": 1}), |all| all[0]["treeSize"] == "3"),
+        ("LedgerService/ReadRecords", json!({"withBeside": true}), |all| {
+            all[0]["records"].as_array().unwrap().len() == 3 && all[0]["records"][1]["beside"].is_object()
+        }),
+        ("SourceService/ListSources", json!({}), |all| all[0]["sources"][0]["rejected"] == "1"),
+        ("SourceService/ListDeadLetters", json!({}), |all| all[0]["deadLetters"][0]["record"] == "2"),
+        ("SourceService/GetDeadLetter", json!({"record": 2}), |all| all[0]["deadLetter"]["content"].is_string()),
+        ("IngestService/Append", append.clone(), |all| {
+            all[0]["events"][0]["outcome"] == "APPENDED_RECORDED" && all[0]["events"][0]["index"] == "3"
+        }),
+    ];
+    let mut called = BTreeSet::from(["counterfoil.v1.IngestService.AppendStream".to_owned()]);
+    for (method, request, is_right) in calls {
+        called.insert(format!("counterfoil.v1.{}", method.replace('/', ".")));
+        let method = format!("counterfoil.v1.{method}");
+        let Some(answer) = grpcurl(&server, &["-d", &request.to_string()], &method) else { return };
+        let answer = answer.unwrap_or_else(|error| panic!("{method}: {error}"));
+        assert!(is_right(&answer), "{method}: {answer:?}");
+    }
+    // Once more adds nothing; and what was appended can be read at once.
+    let again = json!({"append": append});
+    let answer = grpcurl(&server, &["-d", &again.to_string()], "counterfoil.v1.IngestService/AppendStream").unwrap();
+    let receipt = &answer.unwrap()[0]["receipt"];
+    assert_eq!(
+        (&receipt["events"][0]["outcome"], &receipt["events"][0]["index"]),
+        (&json!("APPENDED_DUPLICATE"), &json!("3"))
+    );
+    let own = json!({"who": login(2), "minTreeSize": 4});
+    let answer =
+        grpcurl(&server, &["-d", &own.to_string()], "counterfoil.v1.IdentityService/GetState").unwrap().unwrap();
+    assert_eq!(answer[0]["basis"]["treeSize"], "4");
+    let record = json!({"index": 3});
+    let record =
+        grpcurl(&server, &["-d", &record.to_string()], "counterfoil.v1.LedgerService/GetRecord").unwrap().unwrap();
+    assert_eq!(record[0]["record"]["provenance"]["authentication"], "AUTHENTICATION_LOCAL_CONNECTION");
+    // Every method of every service is among these, as the server itself lists them.
+    for service in ["IdentityService", "LinkageService", "LedgerService", "SourceService", "IngestService"] {
+        let service = format!("counterfoil.v1.{service}");
+        let mut list = Command::new(tool("grpcurl").unwrap());
+        let listed = list.args(["-plaintext", &server.address, "list", &service]).output().unwrap();
+        let methods = String::from_utf8(listed.stdout).unwrap();
+        assert!(methods.lines().count() > 1, "{service}: {methods}");
+        for method in methods.lines() {
+            assert!(called.contains(method), "{method} is not called here");
+        }
+    }
+    server.stop();
+}
