@@ -95,7 +95,7 @@ impl Delivered<'_> {
                 .iter()
                 .enumerate()
                 .map(|(number, part)| match json::parse(part.raw.as_bytes()) {
-                    Ok(event) => self.prepare_event(document, number, part.raw, &event, &part.context),
+                    Ok(event) => self.prepare_event(document, number, &part.raw, &event, &part.context),
                     Err(reject) => self.reject(document, number, part.raw.as_bytes(), None, &reject),
                 })
                 .collect()),

@@ -15,10 +15,12 @@ use crate::json::{DigestKey, Json, quoted};
 pub use crate::json::Reject;
 
 mod access;
+mod cloudtrail;
 mod draft;
 mod fact;
 mod freshservice;
 mod mentions;
+mod naming;
 mod okta;
 mod shape;
 mod split;
@@ -61,8 +63,8 @@ pub enum Split<'a> {
 /// One event within an envelope.
 #[derive(Debug)]
 pub struct Part<'a> {
-    /// Its text, exactly as it stands in the document.
-    pub raw: &'a str,
+    /// Its text, exactly as it stands in the document; or, of one that stands in a string, as that string has it.
+    pub raw: Cow<'a, str>,
     pub context: PartContext,
 }
 
@@ -125,7 +127,8 @@ pub enum EventId {
 type Make = fn() -> Box<dyn Connector>;
 
 /// Every connector, by its name.
-const CONNECTORS: [(&str, Make); 3] = [
+const CONNECTORS: [(&str, Make); 4] = [
+    ("cloudtrail", || Box::new(cloudtrail::CloudTrail)),
     (fact::NAME, || Box::new(fact::FactConnector)),
     ("freshservice", || Box::new(freshservice::Freshservice::default())),
     ("okta", || Box::new(okta::Okta)),

@@ -13,26 +13,33 @@ use super::{PARTS_MAX, Part, PartContext, Reject, Split};
 
 /// The elements of the array behind a path of keys, each an event of the same context.
 pub fn elements<'a>(raw: &'a str, path: &[&str], context: &PartContext) -> Result<Split<'a>, Reject> {
-    let array = path.iter().try_fold(raw, |raw, key| member(raw, key)).map_err(|error| not_an_array(path, &error))?;
-    let items: Vec<&RawValue> = serde_json::from_str(array).map_err(|error| not_an_array(path, &error))?;
+    let part = |raw: &'a str| Part { raw: raw.into(), context: context.clone() };
+    Ok(Split::Parts(items(raw, path)?.into_iter().map(part).collect()))
+}
+
+/// The texts of the elements of the array behind a path of keys.
+pub fn items<'a>(raw: &'a str, path: &[&str]) -> Result<Vec<&'a str>, Reject> {
+    let array = path.iter().try_fold(raw, |raw, key| member(raw, key))?;
+    let items: Vec<&RawValue> = serde_json::from_str(array).map_err(|error| {
+        Reject::new(RejectReason::NotAnEvent, format!("expected an array of events at {path:?}: {error}"))
+    })?;
     if items.len() > PARTS_MAX {
         return Err(Reject::new(
             RejectReason::TooLarge,
             format!("expected at most {PARTS_MAX} events in one document, got {}; send it in pages", items.len()),
         ));
     }
-    let part = |item: &'a RawValue| Part { raw: item.get(), context: context.clone() };
-    Ok(Split::Parts(items.into_iter().map(part).collect()))
-}
-
-fn not_an_array(path: &[&str], error: &serde_json::Error) -> Reject {
-    Reject::new(RejectReason::NotAnEvent, format!("expected an array of events at {path:?}: {error}"))
+    Ok(items.into_iter().map(RawValue::get).collect())
 }
 
 /// The text of the value of one key of an object.
-fn member<'a>(raw: &'a str, key: &str) -> Result<&'a str, serde_json::Error> {
+pub fn member<'a>(raw: &'a str, key: &str) -> Result<&'a str, Reject> {
     let mut deserializer = serde_json::Deserializer::from_str(raw);
-    Member(key).deserialize(&mut deserializer).map(|value| value.map_or("null", RawValue::get))
+    let value = Member(key).deserialize(&mut deserializer);
+    let value = value.map_err(|error| {
+        Reject::new(RejectReason::NotAnEvent, format!("expected an object with the key {key:?}: {error}"))
+    })?;
+    Ok(value.map_or("null", RawValue::get))
 }
 
 struct Member<'k>(&'k str);
