@@ -88,3 +88,23 @@ fn a_user_has_what_was_given_to_the_name_whichever_name_is_asked_for() {
     let explained: ExplainChangeResponse = ledger.run(&["explain", "--unapproved", "--output", "json"]).json();
     assert_eq!(explained.explanations.len(), 3, "the user, the group, the policy: {explained:?}");
 }
+
+/// A busy account's log file has more values than one document may have: its events are read one by one.
+#[test]
+fn a_large_log_file_is_read_event_by_event() {
+    const EVENTS: u32 = 12_000;
+    let ledger = LedgerFolder::init();
+    let mut event = event(1, "iam", "GetUser", json!({"userName": "jane.roe"}), Value::Null);
+    event["resources"] = json!(vec![0; 80]);
+    let id = event["eventID"].as_str().unwrap().to_owned();
+    let text = event.to_string();
+    let events: Vec<String> = (0..EVENTS).map(|number| text.replace(&id, &format!("{id}{number}"))).collect();
+    let list = format!("[{}]", events.join(","));
+    let large = summary(&ledger, "a.json", format!("{{\"Records\":{list}}}"));
+    assert_eq!((large.events, large.rejected), (EVENTS.into(), 0), "{large:?}");
+    // What is no such envelope, or hides a list behind another one, is refused whole.
+    for other in [format!("{{\"Records\":[],\"Records\":{list}}}"), format!("{{\"Other\":{list}}}")] {
+        let refused = summary(&ledger, "b.json", other);
+        assert_eq!((refused.events, refused.duplicates, refused.rejected), (0, 0, 1), "{refused:?}");
+    }
+}

@@ -49,6 +49,12 @@ pub trait Connector: Send + Sync {
     /// Tells whether a delivered document is one event, or an envelope of several. `raw` is the document's text.
     fn split<'a>(&self, document: &Json<'a>, raw: &'a str) -> Result<Split<'a>, Reject>;
 
+    /// The events of an envelope that has too many values to be read as one document; none where it is no envelope that
+    /// may be so large.
+    fn split_large<'a>(&self, _raw: &'a str) -> Option<Vec<Part<'a>>> {
+        None
+    }
+
     /// Reads one event, already freed from secrets.
     fn read(&self, event: &Json<'_>, part: &PartContext, context: &Context<'_>) -> Result<Reading, Reject>;
 }

@@ -1,7 +1,7 @@
 //! Cutting an envelope into its events.
 //!
-//! Owns the exact text of each event within a document. It never reads the events, and it relies on the document having
-//! been parsed already: what stands here is valid JSON without doubled keys.
+//! Owns the exact text of each event within a document. It never reads the events: whoever gets a text parses it, and
+//! finds out by that whether it is JSON without doubled keys.
 
 use std::fmt;
 
@@ -35,7 +35,7 @@ pub fn items<'a>(raw: &'a str, path: &[&str]) -> Result<Vec<&'a str>, Reject> {
 /// The text of the value of one key of an object.
 pub fn member<'a>(raw: &'a str, key: &str) -> Result<&'a str, Reject> {
     let mut deserializer = serde_json::Deserializer::from_str(raw);
-    let value = Member(key).deserialize(&mut deserializer);
+    let value = Member(key).deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
     let value = value.map_err(|error| {
         Reject::new(RejectReason::NotAnEvent, format!("expected an object with the key {key:?}: {error}"))
     })?;
@@ -63,6 +63,9 @@ impl<'de> Visitor<'de> for Member<'_> {
         let mut found = None;
         while let Some(name) = map.next_key::<std::borrow::Cow<'de, str>>()? {
             if name == self.0 {
+                if found.is_some() {
+                    return Err(serde::de::Error::custom(format_args!("the key {:?} stands there twice", self.0)));
+                }
                 found = Some(map.next_value()?);
             } else {
                 map.next_value::<IgnoredAny>()?;

@@ -29,6 +29,8 @@ const SYSTEM: &str = "aws";
 const STREAM: &str = "cloudtrail";
 /// What every event has.
 const ESSENTIAL: [&str; 3] = ["eventSource", "eventName", "eventTime"];
+/// Where a log file has its events.
+const RECORDS: &str = "Records";
 /// Where `lookup-events` puts the text of an event.
 const EMBEDDED: &str = "CloudTrailEvent";
 
@@ -49,7 +51,7 @@ impl Connector for CloudTrail {
         let is_event = |event: &Json<'_>| ESSENTIAL.iter().all(|key| event.get(key).is_some());
         is_event(event)
             || event.get("detail").is_some_and(is_event)
-            || event.items("Records").first().is_some_and(is_event)
+            || event.items(RECORDS).first().is_some_and(is_event)
             || event.items("Events").first().is_some_and(is_wrapped)
     }
 
@@ -61,6 +63,11 @@ impl Connector for CloudTrail {
             None => return Ok(Split::Event),
         }
         Ok(Split::Parts(parts))
+    }
+
+    fn split_large<'a>(&self, raw: &'a str) -> Option<Vec<Part<'a>>> {
+        let events = items(raw, &[RECORDS]).ok()?;
+        Some(events.into_iter().map(|raw| Part { raw: raw.into(), context: PartContext::default() }).collect())
     }
 
     fn read(&self, event: &Json<'_>, _part: &PartContext, context: &Context<'_>) -> Result<Reading, Reject> {
@@ -84,7 +91,7 @@ fn list<'j, 'a>(json: &'j Json<'a>, raw: &'a str) -> Result<Option<Vec<(&'j Json
         Json::Array(_) => &[],
         Json::Object(members) => match &members[..] {
             [(key, Json::Array(_))] => &[key.as_ref()],
-            _ if matches!(json.get("Records"), Some(Json::Array(_))) => &["Records"],
+            _ if matches!(json.get(RECORDS), Some(Json::Array(_))) => &[RECORDS],
             _ if json.items("Events").first().is_some_and(is_wrapped) => &["Events"],
             _ => return Ok(None),
         },
