@@ -246,6 +246,7 @@ pub struct InitArguments {
 /// Import files: JSON, JSON lines or JSON arrays, also .gz and .zst, or standard input
 #[derive(Args)]
 #[command(after_help = "Example:\n  counterfoil import okta --data ledger --backfill system-log.jsonl.gz\n\n\
+    counterfoil import cloudtrail --data ledger logs/ --digests digests/ --digest-keys keys.json\n\n\
     An interrupted import goes on where it stopped; a repeated one adds nothing.\n\
     What cannot be read is recorded as rejected, with its bytes: see `counterfoil deadletter list`.")]
 pub struct ImportArguments {
@@ -269,6 +270,14 @@ pub struct ImportArguments {
     /// The zone of times that lost theirs; without it, such an event is rejected
     #[arg(long, value_name = "ZONE", value_parser = ["UTC"])]
     pub assume_zone: Option<String>,
+    /// CloudTrail's digest files, or folders of them: log files that one of them vouches for count as signed by the
+    /// source. The signature of a digest (x-amz-meta-signature of its S3 object) is read from the next digest, or from a
+    /// file of its name and ".sig"
+    #[arg(long, value_name = "DIGESTS", num_args = 1.., requires = "digest_keys")]
+    pub digests: Vec<PathBuf>,
+    /// The public keys for them: what `aws cloudtrail list-public-keys` prints for their region and time
+    #[arg(long, value_name = "FILE", requires = "digests")]
+    pub digest_keys: Option<PathBuf>,
     /// The wall clock is right although it jumped
     #[arg(long)]
     pub accept_clock: bool,

@@ -4,16 +4,19 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use counterfoil_ingest::connectors;
+use counterfoil_ingest::digests::DigestError;
 use counterfoil_ingest::import::{ImportError, ImportOptions, Progress, Summary, expand, import};
 use counterfoil_ingest::sources::file::Input;
 use counterfoil_ledger::Ledger;
-use counterfoil_proto::v1::{Basis, ImportResponse, ImportSummary};
+use counterfoil_proto::v1::{Authentication, Basis, ImportResponse, ImportSummary};
 use counterfoil_verify::entity::check_name;
 
 use crate::cli::{Exit, ImportArguments, Refused};
 use crate::output::{self, Rows, safe};
 use crate::words::counted;
 use crate::{open, when};
+
+mod vouch;
 
 /// Threads that prepare events: as many as there are cores, but no more than the owner can keep up with.
 const THREADS_MAX: usize = 8;
@@ -24,6 +27,7 @@ pub fn run(arguments: &ImportArguments) -> Result<Exit> {
         check_name(name).map_err(|error| Refused::Wrong(format!("{option}: {error}")))?;
     }
     let files = files(&arguments.files)?;
+    let mut digests = vouch::digests(arguments)?;
     let ledger = open::ledger(&open::location(&arguments.ledger), arguments.accept_clock)?;
     let mut response = ImportResponse::default();
     let mut total = Summary::default();
@@ -31,7 +35,9 @@ pub fn run(arguments: &ImportArguments) -> Result<Exit> {
     for file in &files {
         let input = Input::new(file);
         let before = ledger.reader().head().size.0;
-        match import_one(&ledger, connector.as_ref(), &input, arguments) {
+        let imported = vouch::grade(digests.as_mut(), &input)
+            .and_then(|grade| import_one(&ledger, connector.as_ref(), &input, grade, arguments));
+        match imported {
             Ok(summary) => {
                 total.add(&summary);
                 response.inputs.push(message(&input.name(), &summary));
@@ -41,7 +47,8 @@ pub fn run(arguments: &ImportArguments) -> Result<Exit> {
                 let kept = (kept > 0).then(|| format!("; {} of what came before are kept", counted(kept, "record")));
                 failures.push(format!("{error:#}{}", kept.unwrap_or_default()));
                 // The next file can be read where this one cannot; a ledger that takes nothing takes nothing more.
-                if !matches!(error.downcast_ref(), Some(ImportError::Input { .. })) {
+                let is_of_file = matches!(error.downcast_ref(), Some(ImportError::Input { .. }));
+                if !is_of_file && error.downcast_ref::<DigestError>().is_none() {
                     break;
                 }
             }
@@ -58,6 +65,10 @@ pub fn run(arguments: &ImportArguments) -> Result<Exit> {
     let format = arguments.output.output;
     let printed = output::print(format, &response, &response.inputs, &rows(&response), response.basis.as_ref());
     tell(&total, failures.is_empty());
+    if let Some(digests) = &digests {
+        vouch::tell(digests, files.len());
+        failures.extend(digests.failures().iter().cloned());
+    }
     failures.iter().for_each(|failure| anstream::eprintln!("counterfoil: {}", safe(failure)));
     // Nobody may have read the table; that a file failed is told all the same.
     if !failures.is_empty() {
@@ -106,10 +117,12 @@ fn import_one(
     ledger: &Ledger,
     connector: &dyn connectors::Connector,
     input: &Input,
+    authentication: Authentication,
     arguments: &ImportArguments,
 ) -> Result<Summary> {
     let options =
         options(&arguments.instance, &arguments.ticket_instance, arguments.backfill, arguments.assume_zone.is_some())?;
+    let options = ImportOptions { authentication, ..options };
     let bar = open::bar("Importing", "bytes");
     let summary = import(ledger, connector, input, &options, &mut |progress: Progress| {
         bar.set_length(progress.total_bytes.unwrap_or(progress.read_bytes));
@@ -130,6 +143,7 @@ pub fn options(instance: &str, ticket_instance: &str, backfill: bool, assume_utc
         ticket_instance: ticket_instance.to_owned(),
         backfill,
         assume_utc,
+        authentication: Authentication::OperatorFile,
         received_at: when::now(),
         seed_secret,
         threads: std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX),

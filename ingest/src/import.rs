@@ -38,6 +38,8 @@ pub struct ImportOptions {
     pub backfill: bool,
     /// Times that lost their zone are in UTC.
     pub assume_utc: bool,
+    /// How its producer was authenticated.
+    pub authentication: Authentication,
     /// When it was received.
     pub received_at: Moment,
     /// Fresh randomness, never used before.
@@ -117,7 +119,7 @@ pub fn import(
     let read_bytes = documents.read_bytes();
     let digest_key = DigestKey::new(*ledger.keys().ingest());
     // Whatever makes other events of the same bytes starts from the beginning: what is known is a duplicate.
-    let manner = format!(
+    let mut manner = format!(
         "{} {} {} {} {}",
         documents.layout(),
         connector.version(),
@@ -125,6 +127,10 @@ pub fn import(
         options.assume_utc,
         options.ticket_instance
     );
+    if options.authentication != Authentication::OperatorFile {
+        manner.push(' ');
+        manner.push_str(options.authentication.as_str_name());
+    }
     let manner = &digest_key.hex("counterfoil/manner/v1", manner.as_bytes())[..8];
     let channel = format!("{name}/{}/{}/{manner}", connector.name(), options.instance);
     let position = ledger.reader().position(&channel)?.unwrap_or_default();
@@ -143,7 +149,7 @@ pub fn import(
         },
         channel: &channel,
         delivery: if options.backfill { Delivery::Backfill } else { Delivery::Live },
-        authentication: Authentication::OperatorFile,
+        authentication: options.authentication,
         seed_secret: &options.seed_secret,
     };
     let source = SourceKey {

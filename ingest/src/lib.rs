@@ -1,6 +1,7 @@
 //! Ingest.
 
 pub mod connectors;
+pub mod digests;
 pub mod import;
 pub mod intake;
 pub mod json;

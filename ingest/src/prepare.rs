@@ -19,7 +19,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use prost::Message;
 use sha2::Sha256;
 
-use crate::connectors::{Connector, Context, EventId, PartContext, Reading, Split};
+use crate::connectors::{Connector, Context, EventId, Part, PartContext, Reading, Split};
 use crate::json::{self, Json, Reject};
 use crate::secrets;
 
@@ -83,22 +83,28 @@ impl Delivered<'_> {
         if let Some(size) = document.oversized {
             return Err(too_large(size));
         }
-        let parsed = json::parse(&document.bytes)?;
+        let parsed = match json::parse(&document.bytes) {
+            Err(reject) if reject.reason != RejectReason::TooLarge => return Err(reject),
+            parsed => parsed,
+        };
         let text = std::str::from_utf8(&document.bytes)
             .map_err(|error| Reject::new(RejectReason::NotUtf8, format!("the document is not UTF-8: {error}")))?;
-        match self.connector.split(&parsed, text)? {
-            Split::Event => {
-                let whole = self.prepare_event(document, 0, text, &parsed, &PartContext::default());
-                Ok(vec![whole])
-            }
-            Split::Parts(parts) => Ok(parts
-                .iter()
-                .enumerate()
-                .map(|(number, part)| match json::parse(part.raw.as_bytes()) {
-                    Ok(event) => self.prepare_event(document, number, part.raw, &event, &part.context),
-                    Err(reject) => self.reject(document, number, part.raw.as_bytes(), None, &reject),
-                })
-                .collect()),
+        let parts = match parsed {
+            Ok(parsed) => match self.connector.split(&parsed, text)? {
+                Split::Event => {
+                    return Ok(vec![self.prepare_event(document, 0, text, &parsed, &PartContext::default())]);
+                }
+                Split::Parts(parts) => parts,
+            },
+            Err(reject) => self.connector.split_large(text).ok_or(reject)?,
+        };
+        Ok(parts.iter().enumerate().map(|(number, part)| self.prepare_part(document, number, part)).collect())
+    }
+
+    fn prepare_part(&self, document: &Document, number: usize, part: &Part<'_>) -> Prepared {
+        match json::parse(part.raw.as_bytes()) {
+            Ok(event) => self.prepare_event(document, number, &part.raw, &event, &part.context),
+            Err(reject) => self.reject(document, number, part.raw.as_bytes(), None, &reject),
         }
     }
 

@@ -75,6 +75,14 @@ pub fn day_month_year(text: &str) -> Option<Time> {
     rest.is_empty().then(|| at(date.at(0, 0, 0, 0), 0, Precision::Day))?
 }
 
+/// Reads a moment as AWS prints it for people, "Jul 30, 2024 9:53:13 PM", also with a comma behind the year: in UTC.
+pub fn english(text: &str) -> Option<Time> {
+    let text = text.trim();
+    let read =
+        ["%b %d, %Y %I:%M:%S %p", "%b %d, %Y, %I:%M:%S %p"].iter().find_map(|form| DateTime::strptime(form, text).ok());
+    at(read?, 0, Precision::Second)
+}
+
 /// The end of a day, where a time gives no more than a day: access "until" a day lasts through it.
 pub fn through(time: Time) -> Time {
     if time.precision() == Precision::Day {

@@ -247,6 +247,8 @@ fn event() -> impl Strategy<Value = Json<'static>> {
         value(),
         mutated(include_str!("fixtures/okta-grant.json")),
         mutated(include_str!("fixtures/okta-hook.json")),
+        mutated(include_str!("fixtures/cloudtrail-file.json")),
+        mutated(include_str!("fixtures/cloudtrail-bridge.json")),
         mutated(include_str!("fixtures/freshservice-ticket.json")),
         mutated(include_str!("fixtures/freshservice-agent.json")),
         mutated(FACT),

@@ -8,6 +8,7 @@ use counterfoil_ingest::connectors;
 use counterfoil_ingest::import::{ImportOptions, Summary, import};
 use counterfoil_ingest::sources::file::Input;
 use counterfoil_ledger::{Clock, Ledger, Location, Options, Reading, init};
+use counterfoil_proto::v1::Authentication;
 use counterfoil_query::Views;
 use counterfoil_verify::time::{Moment, RecordedAt};
 use tempfile::TempDir;
@@ -81,6 +82,7 @@ impl InsideLedger {
             ticket_instance: "default".to_owned(),
             backfill,
             assume_utc: false,
+            authentication: Authentication::OperatorFile,
             received_at: self.clock.read().wall,
             seed_secret,
             threads: 1,

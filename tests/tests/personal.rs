@@ -44,7 +44,45 @@ const LOGINS: [&str; 4] = ["quill.plumtreely", "plumtreely-quill", "plumtreelyqu
 /// Events that have a login in the place of every id, code, type and name of a field.
 fn events_with_logins_for_ids() -> Vec<(&'static str, Vec<Value>)> {
     let (mut okta, mut freshservice, mut facts) = (Vec::new(), Vec::new(), Vec::new());
+    let mut cloudtrail = Vec::new();
     for (number, login) in (500..).zip(LOGINS) {
+        for (source, name) in [
+            ("iam", "CreateUser"),
+            ("iam", "UpdateUser"),
+            ("iam", "AddUserToGroup"),
+            ("iam", "AttachUserPolicy"),
+            ("iam", "PutUserPolicy"),
+            ("iam", "CreatePolicyVersion"),
+            ("iam", "CreateAccessKey"),
+            ("iam", "CreateLoginProfile"),
+            ("iam", "EnableMFADevice"),
+            ("sts", "AssumeRole"),
+            ("sso", "CreateAccountAssignment"),
+            ("identitystore", "AddMemberToGroup"),
+            (login, login),
+        ] {
+            for kind in ["IAMUser", "AssumedRole", "FederatedUser", "SAMLUser", "AWSService", "Unknown", login] {
+                cloudtrail.push(json!({
+                    "eventVersion": login, "eventTime": "2026-03-01T09:00:00Z", "recipientAccountId": login,
+                    "eventSource": format!("{source}.amazonaws.com"), "eventName": name, "readOnly": false,
+                    "eventID": format!("{login}/{name}/{kind}"), "requestID": login, "sharedEventID": login,
+                    "errorCode": if name == "CreateUser" { json!(login) } else { Value::Null },
+                    "userIdentity": {
+                        "type": kind, "principalId": format!("{login}:{login}"), "accountId": login, "userName": login,
+                        "arn": format!("arn:aws:sts::1:federated-user/{login}"), "accessKeyId": login,
+                        "invokedBy": login, "sessionContext": {"sessionIssuer": {"userName": login, "arn": login}},
+                    },
+                    "requestParameters": {
+                        "userName": login, "newUserName": login, "groupName": login, "groupId": login,
+                        "policyArn": login, "policyName": login, "versionId": login, "accessKeyId": login,
+                        "serialNumber": login, "roleSessionName": login, "roleArn": login, "targetId": login,
+                        "permissionSetArn": login, "principalType": login, "principalId": login,
+                        "member": {"memberId": login}, "setAsDefault": true,
+                    },
+                    "responseElements": {"user": {"userId": login, "arn": login}},
+                }));
+            }
+        }
         for event_type in [
             "group.user_membership.add",
             "user.account.update_profile",
@@ -131,7 +169,7 @@ fn events_with_logins_for_ids() -> Vec<(&'static str, Vec<Value>)> {
             }));
         }
     }
-    vec![("okta", okta), ("freshservice", freshservice), ("fact", facts)]
+    vec![("okta", okta), ("freshservice", freshservice), ("fact", facts), ("cloudtrail", cloudtrail)]
 }
 
 /// Events that carry each of them in every field that is meant for such a value, and in those that are not.
@@ -288,7 +326,36 @@ fn personal_events() -> Vec<(&'static str, Vec<Value>)> {
     .to_vec();
     // Rejected: a name where a code has to be.
     facts.push(json!({"id": email, "source": {"system": name, "instance": "prod", "stream": "deploy"}, "facts": []}));
-    vec![("okta", okta), ("freshservice", freshservice), ("fact", facts)]
+
+    let mut cloudtrail = Vec::new();
+    for (place, event_name) in
+        (1..).zip(["CreateUser", "AddUserToGroup", "PutUserPolicy", "CreateLoginProfile", "TagUser"])
+    {
+        cloudtrail.push(json!({
+            "eventVersion": "1.09", "eventTime": "2026-03-01T09:00:00Z", "eventSource": "iam.amazonaws.com",
+            "eventName": event_name, "eventID": format!("{place} by {surname}"), "readOnly": false,
+            "recipientAccountId": "111122223333", "requestID": format!("for {login}"),
+            "sourceIPAddress": if place % 2 == 0 { ip } else { ip6 }, "userAgent": agent,
+            "errorMessage": if place == 5 { json!(badge) } else { Value::Null },
+            "userIdentity": {
+                "type": "AssumedRole", "principalId": format!("AROA1:{email}"), "accountId": "111122223333",
+                "arn": format!("arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_Admins_1/{email}"),
+                "sessionContext": {"sourceIdentity": accents},
+            },
+            "requestParameters": {
+                "userName": if place % 2 == 0 { other_login } else { other_email }, "groupName": department,
+                "policyName": other_name, "policyDocument": format!("{{\"Sid\":\"{note}\",\"ip\":\"{phone}\"}}"),
+                "tags": [{"key": "owner", "value": name}, {"key": desk_phone, "value": street}], "path": path,
+                "description": title,
+            },
+            "responseElements": {"user": {"userName": number, "path": device, "arn": city}},
+        }));
+    }
+    // Rejected.
+    let mut rejected = cloudtrail[0].clone();
+    rejected["eventTime"] = json!(name);
+    cloudtrail.push(rejected);
+    vec![("okta", okta), ("freshservice", freshservice), ("fact", facts), ("cloudtrail", cloudtrail)]
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Real files of Freshservice and Okta, as other projects published them: every one imports, and no event is lost.
+//! Real files of CloudTrail, Freshservice and Okta, as other projects published them: every one imports, and no event is lost.
 //!
 //! The counter of native events here knows only how an envelope looks, and nothing of connectors. The golden files are
 //! rewritten with `UPDATE_GOLDEN=1`.
@@ -15,6 +15,12 @@ use counterfoil_proto::v1::{
 use counterfoil_tests::files::all_files;
 use counterfoil_tests::program::LedgerFolder;
 use serde_json::Value;
+
+/// The listings of IAM and of Identity Center among them are not read yet: each is kept as rejected.
+#[test]
+fn cloudtrail_samples() {
+    check("cloudtrail");
+}
 
 #[test]
 fn freshservice_samples() {
@@ -44,9 +50,8 @@ fn samples(system: &str) -> Option<PathBuf> {
 
 fn check(system: &str) {
     let Some(folder) = samples(system) else { return };
-    let is_native = |path: &PathBuf| !path.extension().is_some_and(|extension| extension == "md" || extension == "tsv");
-    let files: Vec<PathBuf> = all_files(&folder).into_iter().filter(is_native).collect();
-    assert!(files.len() > 15, "{files:?}");
+    let files: Vec<PathBuf> = all_files(&folder).into_iter().filter(|path| is_native(path)).collect();
+    assert!(files.len() > 10, "{files:?}");
     let ledger = LedgerFolder::init();
     let first = import(&ledger, system, &files);
     for (file, summary) in files.iter().zip(&first.inputs) {
@@ -124,12 +129,9 @@ fn without_a_zone_events_are_rejected_and_not_lost() {
 /// Whatever else lies in the folders is no event, and does no harm.
 #[test]
 fn what_is_no_event_at_all_is_kept_as_rejected() {
-    for system in ["freshservice", "okta"] {
+    for system in ["cloudtrail", "freshservice", "okta"] {
         let Some(folder) = samples(system) else { return };
-        let files: Vec<PathBuf> = all_files(&folder)
-            .into_iter()
-            .filter(|path| path.extension().is_some_and(|extension| extension == "md" || extension == "tsv"))
-            .collect();
+        let files: Vec<PathBuf> = all_files(&folder).into_iter().filter(|path| !is_native(path)).collect();
         let ledger = LedgerFolder::init();
         let response = import(&ledger, system, &files);
         for summary in &response.inputs {
@@ -138,6 +140,11 @@ fn what_is_no_event_at_all_is_kept_as_rejected() {
         }
         ledger.run(&["fsck"]).ended(0);
     }
+}
+
+/// Whether a file holds JSON: beside it lie descriptions, and a report in CSV.
+fn is_native(path: &Path) -> bool {
+    !path.extension().is_some_and(|extension| ["csv", "md", "tsv"].iter().any(|other| extension == *other))
 }
 
 fn import(ledger: &LedgerFolder, system: &str, files: &[PathBuf]) -> ImportResponse {

@@ -53,7 +53,7 @@ const SECRETS_BY_CONTEXT: [(&str, &str, &str); 10] = [
 ];
 
 /// Names of keys whose values are secrets, whatever they look like.
-const SECRET_KEYS: [&str; 32] = [
+const SECRET_KEYS: [&str; 36] = [
     "password",
     "passwd",
     "tempPassword",
@@ -86,6 +86,10 @@ const SECRET_KEYS: [&str; 32] = [
     "otp",
     "P I N",
     "client_assertion",
+    "tokenCode",
+    "authenticationCode1",
+    "deviceCode",
+    "base32StringSeed",
 ];
 
 /// A secret that only its key gives away.
@@ -184,6 +188,33 @@ fn tickets_with(number: u32, text: &str) -> Vec<Value> {
     vec![json!({"ticket": ticket}), agent, approval, webhook]
 }
 
+/// Events of CloudTrail with this text in every place where a text may stand.
+fn cloudtrail_with(number: u32, text: &str) -> Vec<Value> {
+    let event = |event_name: &str, at: &str| {
+        json!({
+            "eventVersion": "1.09", "eventTime": at, "eventSource": "iam.amazonaws.com", "eventName": event_name,
+            "eventID": format!("{event_name}-{number}"), "readOnly": false, "recipientAccountId": "111122223333",
+            "sourceIPAddress": text, "userAgent": text, "errorMessage": text, "requestID": text,
+            "userIdentity": {
+                "type": "IAMUser", "principalId": text, "arn": text, "accountId": text, "userName": text,
+                "accessKeyId": text, "sessionContext": {"sessionIssuer": {"arn": text, "userName": text}},
+            },
+            "requestParameters": {
+                "userName": text, "groupName": text, "policyArn": text, "policyName": text, "accessKeyId": text,
+                "policyDocument": json!({"Sid": text}).to_string(), "tags": [{"key": text, "value": text}],
+            },
+            "responseElements": {"user": {"userId": text}, "accessKey": {"accessKeyId": text}},
+        })
+    };
+    let create = event("CreateAccessKey", "2026-03-01T09:00:00Z");
+    vec![
+        json!({"Events": [{"EventId": "1", "CloudTrailEvent": event("AttachUserPolicy", "2026-03-01T09:00:00Z").to_string()}]}),
+        json!({"Events": [{"EventId": "2", "CloudTrailEvent": format!("{create}}}")}]}),
+        json!({"Records": [create, event("PutUserPolicy", text)]}),
+        json!({"detail-type": text, "detail": event("AddUserToGroup", "2026-03-01T09:00:00Z")}),
+    ]
+}
+
 fn fact_with(number: u32, text: &str) -> Value {
     json!({
         "id": format!("fact-{number}"), "source": {"system": "ci", "instance": "prod", "stream": "deploy"},
@@ -201,6 +232,7 @@ fn filled_ledger() -> LedgerFolder {
     let by_context = SECRETS_BY_CONTEXT.iter().map(|(before, secret, after)| format!("{before}{secret}{after}"));
     let texts: Vec<String> = secrets_by_form().into_iter().chain(by_context).collect();
     let (mut okta, mut freshservice, mut facts) = (Vec::new(), Vec::new(), Vec::new());
+    let mut cloudtrail = Vec::new();
     let push = |file: &mut Vec<u8>, bytes: &[u8]| {
         file.extend_from_slice(bytes);
         file.push(b'\n');
@@ -216,6 +248,9 @@ fn filled_ledger() -> LedgerFolder {
             push(&mut freshservice, resource.to_string().as_bytes());
         }
         push(&mut facts, fact_with(number, text).to_string().as_bytes());
+        for document in cloudtrail_with(number, text) {
+            push(&mut cloudtrail, document.to_string().as_bytes());
+        }
     }
     for (number, key) in (60_000..).zip(SECRET_KEYS) {
         let secret = secret_under(key);
@@ -230,6 +265,16 @@ fn filled_ledger() -> LedgerFolder {
         let mut ticket = tickets_with(number, "nothing").swap_remove(0);
         ticket["ticket"]["custom_fields"][key] = json!(secret);
         push(&mut freshservice, ticket.to_string().as_bytes());
+        let mut handed_out = cloudtrail_with(number, "nothing").swap_remove(3);
+        handed_out["detail"]["requestParameters"][key] = json!(secret);
+        handed_out["detail"]["responseElements"] = json!({"credentials": {key: secret}, "sAMLAssertion": secret});
+        let embedded = handed_out["detail"].to_string().replace("AddUserToGroup", "UpdateLoginProfile");
+        push(&mut cloudtrail, handed_out.to_string().as_bytes());
+        push(&mut cloudtrail, json!({"CloudTrailEvent": embedded}).to_string().as_bytes());
+        // Cut short, within a string within a document.
+        let cut = json!({"CloudTrailEvent": &embedded[..embedded.len() - 1]}).to_string();
+        push(&mut cloudtrail, cut.as_bytes());
+        push(&mut cloudtrail, &cut.as_bytes()[..cut.len() - 2]);
     }
     // Okta's own object with credentials in it, and a password that is a number.
     let credentials = json!({
@@ -248,9 +293,12 @@ fn filled_ledger() -> LedgerFolder {
     large["zz"] = json!({"password": secret_under("password"), "note": secrets_by_form()[2]});
     push(&mut okta, large.to_string().as_bytes());
 
-    for (connector, bytes, name) in
-        [("okta", &okta, "o.jsonl"), ("freshservice", &freshservice, "f.jsonl"), ("fact", &facts, "a.jsonl")]
-    {
+    for (connector, bytes, name) in [
+        ("okta", &okta, "o.jsonl"),
+        ("freshservice", &freshservice, "f.jsonl"),
+        ("fact", &facts, "a.jsonl"),
+        ("cloudtrail", &cloudtrail, "c.jsonl"),
+    ] {
         let summary = import(&ledger, connector, name, bytes);
         assert!(summary.events > 20, "{connector}: {summary:?}");
         if connector == "okta" {

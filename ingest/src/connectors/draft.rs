@@ -22,9 +22,9 @@ const OPAQUE_BYTES_MAX: usize = 200;
 /// The longest login or name that gets a token, in bytes.
 const IDENTIFIER_BYTES_MAX: usize = 1_024;
 
-/// The types of entitlements whose ids are names that systems give: no person has such a name.
-const NAMED_TYPES: [&str; 7] =
-    ["role", "policy", "permission", "oauth_scope", "license", "rbac_binding", "session_role"];
+/// The types of entitlements and of accounts whose ids are names that systems give: no person has such a name.
+const NAMED_TYPES: [&str; 8] =
+    ["role", "policy", "permission", "oauth_scope", "license", "rbac_binding", "session_role", "service"];
 
 /// What has been read so far.
 pub struct Draft<'c> {
@@ -38,6 +38,8 @@ pub struct Draft<'c> {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Principal<'p> {
     pub kind: EntityKind,
+    /// What stands before its id, where ids are unique within a type only: "user", "role". Empty where there is none.
+    pub within: &'static str,
     /// The native, immutable id.
     pub id: Option<&'p str>,
     /// What it is known by: ("login", …), ("email", …).
@@ -142,12 +144,16 @@ impl<'c> Draft<'c> {
             },
             system,
             instance,
-            id: principal.id.map_or_else(String::new, |id| self.opaque(id)),
+            id: principal.id.map_or_else(String::new, |id| match principal.within {
+                "" => self.opaque(id),
+                kind => self.typed(kind, id),
+            }),
             identity_type: principal.identity_type.into(),
             ..Ref::default()
         };
         // What is no id as machines make them is what people know it by.
-        let known_by = principal.id.filter(|_| reference.id.starts_with('~')).map(|id| ("login", id));
+        let bare = reference.id.strip_prefix(principal.within).unwrap_or_default().trim_start_matches('/');
+        let known_by = principal.id.filter(|_| bare.starts_with('~')).map(|id| ("login", id));
         let mut tokens = Vec::with_capacity(principal.logins.len() + 1);
         for (name, login) in principal.logins.iter().chain(&known_by) {
             if let Some(token) = self.token(IdentifierKind::Login, principal.home, login) {

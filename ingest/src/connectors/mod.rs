@@ -15,10 +15,12 @@ use crate::json::{DigestKey, Json, quoted};
 pub use crate::json::Reject;
 
 mod access;
+mod cloudtrail;
 mod draft;
 mod fact;
 mod freshservice;
 mod mentions;
+mod naming;
 mod okta;
 mod shape;
 mod split;
@@ -47,6 +49,12 @@ pub trait Connector: Send + Sync {
     /// Tells whether a delivered document is one event, or an envelope of several. `raw` is the document's text.
     fn split<'a>(&self, document: &Json<'a>, raw: &'a str) -> Result<Split<'a>, Reject>;
 
+    /// The events of an envelope that has too many values to be read as one document; none where it is no envelope that
+    /// may be so large.
+    fn split_large<'a>(&self, _raw: &'a str) -> Option<Vec<Part<'a>>> {
+        None
+    }
+
     /// Reads one event, already freed from secrets.
     fn read(&self, event: &Json<'_>, part: &PartContext, context: &Context<'_>) -> Result<Reading, Reject>;
 }
@@ -61,8 +69,8 @@ pub enum Split<'a> {
 /// One event within an envelope.
 #[derive(Debug)]
 pub struct Part<'a> {
-    /// Its text, exactly as it stands in the document.
-    pub raw: &'a str,
+    /// Its text, exactly as it stands in the document; or, of one that stands in a string, as that string has it.
+    pub raw: Cow<'a, str>,
     pub context: PartContext,
 }
 
@@ -125,7 +133,8 @@ pub enum EventId {
 type Make = fn() -> Box<dyn Connector>;
 
 /// Every connector, by its name.
-const CONNECTORS: [(&str, Make); 3] = [
+const CONNECTORS: [(&str, Make); 4] = [
+    ("cloudtrail", || Box::new(cloudtrail::CloudTrail)),
     (fact::NAME, || Box::new(fact::FactConnector)),
     ("freshservice", || Box::new(freshservice::Freshservice::default())),
     ("okta", || Box::new(okta::Okta)),

@@ -1,7 +1,7 @@
 //! Cutting an envelope into its events.
 //!
-//! Owns the exact text of each event within a document. It never reads the events, and it relies on the document having
-//! been parsed already: what stands here is valid JSON without doubled keys.
+//! Owns the exact text of each event within a document. It never reads the events: whoever gets a text parses it, and
+//! finds out by that whether it is JSON without doubled keys.
 
 use std::fmt;
 
@@ -13,26 +13,33 @@ use super::{PARTS_MAX, Part, PartContext, Reject, Split};
 
 /// The elements of the array behind a path of keys, each an event of the same context.
 pub fn elements<'a>(raw: &'a str, path: &[&str], context: &PartContext) -> Result<Split<'a>, Reject> {
-    let array = path.iter().try_fold(raw, |raw, key| member(raw, key)).map_err(|error| not_an_array(path, &error))?;
-    let items: Vec<&RawValue> = serde_json::from_str(array).map_err(|error| not_an_array(path, &error))?;
+    let part = |raw: &'a str| Part { raw: raw.into(), context: context.clone() };
+    Ok(Split::Parts(items(raw, path)?.into_iter().map(part).collect()))
+}
+
+/// The texts of the elements of the array behind a path of keys.
+pub fn items<'a>(raw: &'a str, path: &[&str]) -> Result<Vec<&'a str>, Reject> {
+    let array = path.iter().try_fold(raw, |raw, key| member(raw, key))?;
+    let items: Vec<&RawValue> = serde_json::from_str(array).map_err(|error| {
+        Reject::new(RejectReason::NotAnEvent, format!("expected an array of events at {path:?}: {error}"))
+    })?;
     if items.len() > PARTS_MAX {
         return Err(Reject::new(
             RejectReason::TooLarge,
             format!("expected at most {PARTS_MAX} events in one document, got {}; send it in pages", items.len()),
         ));
     }
-    let part = |item: &'a RawValue| Part { raw: item.get(), context: context.clone() };
-    Ok(Split::Parts(items.into_iter().map(part).collect()))
-}
-
-fn not_an_array(path: &[&str], error: &serde_json::Error) -> Reject {
-    Reject::new(RejectReason::NotAnEvent, format!("expected an array of events at {path:?}: {error}"))
+    Ok(items.into_iter().map(RawValue::get).collect())
 }
 
 /// The text of the value of one key of an object.
-fn member<'a>(raw: &'a str, key: &str) -> Result<&'a str, serde_json::Error> {
+pub fn member<'a>(raw: &'a str, key: &str) -> Result<&'a str, Reject> {
     let mut deserializer = serde_json::Deserializer::from_str(raw);
-    Member(key).deserialize(&mut deserializer).map(|value| value.map_or("null", RawValue::get))
+    let value = Member(key).deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
+    let value = value.map_err(|error| {
+        Reject::new(RejectReason::NotAnEvent, format!("expected an object with the key {key:?}: {error}"))
+    })?;
+    Ok(value.map_or("null", RawValue::get))
 }
 
 struct Member<'k>(&'k str);
@@ -56,6 +63,9 @@ impl<'de> Visitor<'de> for Member<'_> {
         let mut found = None;
         while let Some(name) = map.next_key::<std::borrow::Cow<'de, str>>()? {
             if name == self.0 {
+                if found.is_some() {
+                    return Err(serde::de::Error::custom(format_args!("the key {:?} stands there twice", self.0)));
+                }
                 found = Some(map.next_value()?);
             } else {
                 map.next_value::<IgnoredAny>()?;

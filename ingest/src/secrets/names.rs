@@ -7,7 +7,7 @@
 use std::sync::LazyLock;
 
 /// Endings of such names. Ids of tokens, digests of tokens, and times of passwords end otherwise.
-const ENDINGS: [&str; 66] = [
+const ENDINGS: [&str; 71] = [
     "password",
     "passwords",
     "passwordhash",
@@ -22,6 +22,9 @@ const ENDINGS: [&str; 66] = [
     "verificationcode",
     "authorizationcode",
     "authcode",
+    "authenticationcode",
+    "tokencode",
+    "devicecode",
     "mfacode",
     "backupcode",
     "backupcodes",
@@ -73,6 +76,8 @@ const ENDINGS: [&str; 66] = [
     "kubeconfig",
     "dockerconfigjson",
     "seedphrase",
+    "stringseed",
+    "qrcodepng",
     "mnemonic",
 ];
 

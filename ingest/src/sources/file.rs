@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 use super::documents::Documents;
 use crate::json;
@@ -68,12 +68,32 @@ impl Input {
             Self::Path(path) => has_lines_extension(path),
             Self::Stdin => false,
         };
-        let raw: Box<dyn Read + Send> = match self {
+        Documents::new(self.open(read_bytes.clone())?, lines_by_name, read_bytes)
+    }
+
+    /// Opens it for reading its bytes as they were before they were compressed.
+    pub fn content(&self) -> io::Result<Box<dyn Read + Send>> {
+        self.open(Arc::default())
+    }
+
+    fn open(&self, count: Arc<AtomicU64>) -> io::Result<Box<dyn Read + Send>> {
+        let inner: Box<dyn Read + Send> = match self {
             Self::Path(path) => Box::new(File::open(path)?),
             Self::Stdin => Box::new(io::stdin()),
         };
-        let counted = Counted { inner: raw, count: read_bytes.clone() };
-        Documents::new(Box::new(decompress(counted)?), lines_by_name, read_bytes)
+        decompress(Counted { inner, count })
+    }
+}
+
+/// The SHA-256 of whatever is read.
+pub fn sha256(mut content: impl Read) -> io::Result<[u8; 32]> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match content.read(&mut buffer)? {
+            0 => return Ok(hasher.finalize().into()),
+            count => hasher.update(&buffer[..count]),
+        }
     }
 }
 

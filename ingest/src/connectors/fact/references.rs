@@ -93,6 +93,7 @@ fn read(json: &Json<'_>, at: String, default: EntityKind, draft: &mut Draft<'_>)
                 values: values.as_slice(),
                 identity_type,
                 home,
+                ..Principal::default()
             })
         }
     };

@@ -82,6 +82,6 @@ fn person(json: &Json<'_>, id: &str, draft: &mut Draft<'_>) -> Option<Ref> {
         logins: email.as_slice(),
         values: &values,
         identity_type: IdentityType::Human,
-        home: None,
+        ..Principal::default()
     })
 }

@@ -6,7 +6,7 @@
 use counterfoil_proto::v1::{Confidence, Correlation, EntityKind, Fact, FactKind, IdentityType, Outcome, Ref, Time};
 
 use crate::connectors::draft::{Draft, Principal, correlation, fact};
-use crate::connectors::mentions;
+use crate::connectors::{mentions, naming};
 use crate::json::Json;
 
 pub struct LogEvent<'e, 'j, 'c> {
@@ -178,21 +178,11 @@ pub fn principal(json: &Json<'_>, draft: &mut Draft<'_>) -> Option<Ref> {
         logins: logins.as_slice(),
         values: values.as_slice(),
         identity_type,
-        home: None,
+        ..Principal::default()
     })
 }
 
-/// What kind of identity a user is: Okta does not say, so only the way that service accounts are commonly named tells.
+/// What kind of identity a user is: a human's, unless it is named as a service's.
 pub fn identity_type(login: &str) -> IdentityType {
-    let login = login.to_ascii_lowercase();
-    let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| login.starts_with(prefix));
-    if starts(&["svc-", "svc_", "service"]) {
-        IdentityType::ServiceAccount
-    } else if starts(&["agent-"]) {
-        IdentityType::AiAgent
-    } else if starts(&["bot-"]) {
-        IdentityType::Bot
-    } else {
-        IdentityType::Human
-    }
+    naming::identity_type(login).unwrap_or(IdentityType::Human)
 }
