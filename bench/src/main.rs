@@ -12,6 +12,7 @@ mod check;
 mod figure;
 mod import;
 mod raw;
+mod served;
 mod state;
 mod stopwatch;
 mod subject;
@@ -37,6 +38,7 @@ fn main() -> Result<ExitCode> {
     let (mut figures, imported) = import::measure(folder.path(), events)?;
     figures.push(check::measure(&imported)?);
     figures.extend(state::measure(folder.path())?);
+    figures.extend(served::measure(&imported)?);
     figure::print(&figures);
     let path = Path::new("target/bench.json");
     let json = serde_json::to_string_pretty(&figures)? + "\n";

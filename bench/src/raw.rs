@@ -48,6 +48,30 @@ pub fn write_rows(path: &Path, rows: &[Row]) -> Result<()> {
     Ok(())
 }
 
+/// Puts values of so many bytes from several threads, each put synced by itself: what one event at a time costs.
+pub fn synced_puts(path: &Path, threads: usize, puts: usize, bytes: usize) -> Result<()> {
+    let db = open(path, false)?;
+    let (records, _) = families(&db)?;
+    let mut synced = WriteOptions::default();
+    synced.set_sync(true);
+    let (db, synced, value) = (&db, &synced, &vec![7; bytes]);
+    std::thread::scope(|scope| {
+        let put = |thread: usize| {
+            move || -> Result<()> {
+                for number in 0..puts {
+                    let key = ((thread * puts + number) as u64).to_be_bytes();
+                    db.put_cf_opt(records, key, value, synced)?;
+                }
+                Ok(())
+            }
+        };
+        let running: Vec<_> = (0..threads).map(|thread| scope.spawn(put(thread))).collect();
+        running
+            .into_iter()
+            .try_for_each(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
+}
+
 /// Reads every record and what lies beside it, and hashes each; gives the bytes read.
 pub fn read_and_hash(log: &Path) -> Result<u64> {
     let db = open(log, true)?;

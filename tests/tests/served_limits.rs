@@ -1,0 +1,183 @@
+//! What no caller can do to a server: wait for ever, ask for everything at once, or hold what others need.
+#![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
+
+use std::time::Duration;
+
+use counterfoil_proto::v1::identity_service_client::IdentityServiceClient;
+use counterfoil_proto::v1::ingest_service_client::IngestServiceClient;
+use counterfoil_proto::v1::ledger_service_client::LedgerServiceClient;
+use counterfoil_proto::v1::{
+    AppendRequest, Appended, GetCheckpointRequest, GetHistoryRequest, GetStateRequest, ListHoldersRequest,
+    ListIdentitiesRequest, ReadRecordsRequest,
+};
+use counterfoil_query::services::reason_of;
+use counterfoil_tests::files::lines;
+use counterfoil_tests::okta::{joined, login};
+use counterfoil_tests::program::LedgerFolder;
+use counterfoil_tests::server::Server;
+use serde_json::Value;
+use tokio::runtime::Runtime;
+use tonic::transport::Channel;
+use tonic::{Code, Request};
+
+/// Events of the ledger that is served: enough for several messages of a stream.
+const EVENTS: u32 = 2_500;
+
+fn served() -> (LedgerFolder, Server, Runtime, Channel) {
+    let ledger = LedgerFolder::init();
+    let events: Vec<Value> = (1..=EVENTS).map(|number| joined(number, "2026-03-01T09:00:00Z", number, 1)).collect();
+    ledger.import("okta", &ledger.file("a.jsonl", lines(&events)), &[]).ended(0);
+    let server = Server::start(&ledger);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let channel = runtime.block_on(Channel::from_shared(server.url()).unwrap().connect()).unwrap();
+    let ready = ListIdentitiesRequest { min_tree_size: u64::from(EVENTS) + 1, ..ListIdentitiesRequest::default() };
+    runtime.block_on(IdentityServiceClient::new(channel.clone()).list_identities(ready)).unwrap();
+    (ledger, server, runtime, channel)
+}
+
+#[test]
+fn a_caller_waits_no_longer_than_it_says() {
+    let (_ledger, server, runtime, channel) = served();
+    let mut identity = IdentityServiceClient::new(channel);
+    runtime.block_on(async {
+        let mut request = Request::new(GetStateRequest { who: login(1), ..GetStateRequest::default() });
+        request.set_timeout(Duration::from_millis(1));
+        // Some machines answer even that in time.
+        if let Err(status) = identity.get_state(request).await {
+            assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
+        }
+        let later = GetStateRequest { who: login(1), min_tree_size: 1 << 40, ..GetStateRequest::default() };
+        let mut request = Request::new(later);
+        request.metadata_mut().insert("grpc-timeout", "300m".parse().unwrap());
+        let status = identity.get_state(request).await.unwrap_err();
+        assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
+        let mut request = Request::new(GetStateRequest { who: login(1), ..GetStateRequest::default() });
+        request.metadata_mut().insert("grpc-timeout", "soon".parse().unwrap());
+        assert_eq!(identity.get_state(request).await.unwrap_err().code(), Code::InvalidArgument);
+        identity.get_state(GetStateRequest { who: login(1), ..GetStateRequest::default() }).await.unwrap();
+    });
+    server.stop();
+}
+
+#[test]
+fn no_answer_is_larger_than_its_page() {
+    let (_ledger, server, runtime, channel) = served();
+    let mut identity = IdentityServiceClient::new(channel);
+    runtime.block_on(async {
+        let all = ListIdentitiesRequest { page_size: 1_000_000, ..ListIdentitiesRequest::default() };
+        let mut listed = std::collections::BTreeSet::new();
+        let mut page = identity.list_identities(all.clone()).await.unwrap().into_inner();
+        assert_eq!(page.identities.len(), 1_000);
+        let token = page.next_page_token.clone();
+        loop {
+            listed.extend(page.identities.iter().map(|party| party.id.clone()));
+            if page.next_page_token.is_empty() {
+                break;
+            }
+            let next = ListIdentitiesRequest { page_token: page.next_page_token, ..all.clone() };
+            page = identity.list_identities(next).await.unwrap().into_inner();
+        }
+        assert_eq!(listed.len(), EVENTS as usize + 1, "everybody once, and who put them there");
+
+        let holders = ListHoldersRequest { who: "Group 1".to_owned(), page_size: 900, ..Default::default() };
+        let (mut held, mut next) = (Vec::new(), String::new());
+        loop {
+            let request = ListHoldersRequest { page_token: next, ..holders.clone() };
+            let page = identity.list_holders(request).await.unwrap().into_inner();
+            assert!(page.holders.len() <= 900);
+            held.extend(page.holders.into_iter().map(|holder| holder.counterpart.unwrap().id));
+            next = page.next_page_token;
+            if next.is_empty() {
+                break;
+            }
+        }
+        held.sort();
+        held.dedup();
+        assert_eq!(held.len(), EVENTS as usize);
+
+        let other = |page_token: &str| GetHistoryRequest {
+            who: login(1),
+            page_token: page_token.to_owned(),
+            ..GetHistoryRequest::default()
+        };
+        for token in [token.as_str(), "x", "00", &"f".repeat(60_000)] {
+            let status = identity.get_history(other(token)).await.unwrap_err();
+            assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+            assert_eq!(reason_of(&status).as_deref(), Some("PAGE_TOKEN"));
+        }
+        let negative = GetHistoryRequest { page_size: -1, ..other("") };
+        assert_eq!(identity.get_history(negative).await.unwrap_err().code(), Code::InvalidArgument);
+        let huge = GetStateRequest { who: "x".repeat(1 << 20), ..GetStateRequest::default() };
+        assert_eq!(identity.get_state(huge).await.unwrap_err().code(), Code::OutOfRange);
+        let long = GetStateRequest { who: "x".repeat(2_000), ..GetStateRequest::default() };
+        assert_eq!(identity.get_state(long).await.unwrap_err().code(), Code::InvalidArgument);
+    });
+    server.stop();
+}
+
+#[test]
+fn a_client_that_reads_nothing_holds_nobody_up() {
+    let (ledger, server, runtime, channel) = served();
+    let mut log = LedgerServiceClient::new(channel.clone());
+    runtime.block_on(async {
+        let follow = ReadRecordsRequest { follow: true, with_beside: true, ..ReadRecordsRequest::default() };
+        let mut streams = Vec::new();
+        for _ in 0..50 {
+            streams.push(log.read_records(follow).await.unwrap().into_inner());
+        }
+        let mut ingest = IngestServiceClient::new(channel.clone());
+        for number in 0..20 {
+            let event = joined(10_000 + number, "2026-03-02T09:00:00Z", 1, 2).to_string().into_bytes();
+            let append =
+                AppendRequest { connector: "okta".to_owned(), documents: vec![event], ..AppendRequest::default() };
+            let receipt = ingest.append(append).await.unwrap().into_inner();
+            assert_eq!(receipt.events[0].outcome(), Appended::Recorded);
+        }
+        // One of them reads on, and misses nothing that was appended meanwhile.
+        let mut stream = streams.swap_remove(7);
+        let mut next = 0;
+        while next < u64::from(EVENTS) + 21 {
+            for record in stream.message().await.unwrap().unwrap().records {
+                assert_eq!(record.index, next);
+                next += 1;
+            }
+        }
+        let head = log.get_checkpoint(GetCheckpointRequest::default()).await.unwrap().into_inner();
+        assert_eq!(head.basis.unwrap().tree_size, next);
+    });
+    drop((log, channel, runtime));
+    server.stop();
+    ledger.run(&["fsck"]).ended(0);
+}
+
+#[test]
+fn what_cannot_be_appended_is_refused_or_kept() {
+    let (_ledger, server, runtime, channel) = served();
+    let mut ingest = IngestServiceClient::new(channel);
+    let append = |connector: &str, documents: Vec<Vec<u8>>| AppendRequest {
+        connector: connector.to_owned(),
+        documents,
+        ..AppendRequest::default()
+    };
+    runtime.block_on(async {
+        for request in [
+            append("no-such-connector", vec![b"{}".to_vec()]),
+            append("okta", Vec::new()),
+            append("okta", vec![Vec::new(); 10_001]),
+            AppendRequest { request_id: "x".repeat(65), ..append("okta", vec![b"{}".to_vec()]) },
+            AppendRequest { assume_zone: "CET".to_owned(), ..append("okta", vec![b"{}".to_vec()]) },
+            AppendRequest { instance: "a\u{1b}b".to_owned(), ..append("okta", vec![b"{}".to_vec()]) },
+        ] {
+            let status = ingest.append(request).await.unwrap_err();
+            assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+        }
+        let good = joined(9_000, "2026-03-02T09:00:00Z", 1, 2).to_string().into_bytes();
+        let documents = vec![b"{\"uuid\": 1".to_vec(), good.clone(), b"\xff\xfe".to_vec(), good];
+        let receipt = ingest.append(append("okta", documents)).await.unwrap().into_inner();
+        let outcomes: Vec<Appended> = receipt.events.iter().map(|event| event.outcome()).collect();
+        assert_eq!(outcomes, [Appended::Rejected, Appended::Recorded, Appended::Rejected, Appended::Duplicate]);
+        assert_eq!(receipt.events[1].index, receipt.events[3].index);
+        assert_eq!(receipt.events[1].leaf_hash, receipt.events[3].leaf_hash);
+    });
+    server.stop();
+}
