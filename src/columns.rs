@@ -5,7 +5,7 @@
 
 use counterfoil_proto::v1::{
     DeadLetter, Difference, Explanation, FsckReport, GetConsistencyProofResponse, GetInclusionProofResponse,
-    GetRecordResponse, GrantState, HistoryEntry, ImportSummary, Party, SourceSummary, State,
+    GetRecordResponse, GrantState, HistoryEntry, ImportSummary, ListingSummary, Party, SourceSummary, State,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -130,6 +130,11 @@ impl Row for DeadLetter {
 impl Row for ImportSummary {
     const COLUMNS: &'static str =
         "input events=0 facts=0 unmapped=0 incomplete=0 duplicates=0 conflicts=0 rejected=0 resumedDocuments=0";
+}
+
+impl Row for ListingSummary {
+    const COLUMNS: &'static str = "\
+         scope completeness=COMPLETENESS_UNSPECIFIED reason asOf pages=0 count=0 events=0 duplicates=0 rejected=0 facts=0";
 }
 
 impl Row for FsckReport {

@@ -21,6 +21,7 @@ mod open;
 mod output;
 mod proof;
 mod record;
+mod snapshot;
 mod sources;
 mod state;
 mod tables;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
     let done = match &cli.verb {
         Verb::Init(arguments) => init::run(arguments),
         Verb::Import(arguments) => import::run(arguments),
+        Verb::Snapshot(arguments) => snapshot::run(arguments),
         Verb::State(arguments) => state::run(arguments),
         Verb::History(arguments) => history::run(arguments),
         Verb::Diff(arguments) => diff::run(arguments),
