@@ -147,6 +147,7 @@ pub enum Verb {
     Diff(DiffArguments),
     Holders(HoldersArguments),
     Explain(ExplainArguments),
+    Reconcile(ReconcileArguments),
     Record(RecordArguments),
     Proof(ProofArguments),
     Checkpoint(CheckpointArguments),
@@ -422,6 +423,27 @@ pub struct ExplainArguments {
     /// Counting only what the ledger held by then
     #[arg(long, value_name = "TIME", value_parser = when::parse)]
     pub known_at: Option<Moment>,
+    #[command(flatten)]
+    pub output: OutputArguments,
+}
+
+/// Live access, as the last complete listings saw it, against the log and the approvals
+#[derive(Args)]
+#[command(after_help = "Example:\n  counterfoil reconcile okta --data ledger --at 2026-03-01Z\n\n\
+    approved: live, in the log, and approved in time. unapproved: live and in the log. unrecorded: live, never seen in a \
+    log. missing: in the log, not live. expired: live although its time ran out. revoked: live although the log says that \
+    it was taken away. Each listing is compared with the time when it was taken. The table leaves out what is approved.")]
+pub struct ReconcileArguments {
+    /// The system, such as okta
+    #[arg(value_name = "SYSTEM")]
+    pub system: String,
+    /// Only this tenant
+    #[arg(long, value_name = "NAME")]
+    pub instance: Option<String>,
+    #[command(flatten)]
+    pub ledger: LedgerArguments,
+    #[command(flatten)]
+    pub moment: MomentArguments,
     #[command(flatten)]
     pub output: OutputArguments,
 }

@@ -5,7 +5,8 @@
 
 use counterfoil_proto::v1::{
     DeadLetter, Difference, Explanation, FsckReport, GetConsistencyProofResponse, GetInclusionProofResponse,
-    GetRecordResponse, GrantState, HistoryEntry, ImportSummary, ListingSummary, Party, SourceSummary, State,
+    GetRecordResponse, GrantState, HistoryEntry, ImportSummary, ListingSummary, Party, ReconciledItem, SourceSummary,
+    State,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -115,6 +116,15 @@ impl Row for Explanation {
          executor.identityType=IDENTITY_TYPE_UNSPECIFIED credential.id credential.name credential.login \
          credential.email credential.identityType=IDENTITY_TYPE_UNSPECIFIED verdict=VERDICT_UNSPECIFIED \
          rule=LINK_RULE_UNSPECIFIED ruleVersion=0 tickets=[] summary orderOnSourcesWord=false beneficiaryCut=false";
+}
+
+impl Row for ReconciledItem {
+    const COLUMNS: &'static str = "\
+         kind=RECONCILE_KIND_UNSPECIFIED subject.id subject.name subject.login subject.email \
+         subject.identityType=IDENTITY_TYPE_UNSPECIFIED object.id object.name object.login object.email \
+         object.identityType=IDENTITY_TYPE_UNSPECIFIED scope listing verdict=VERDICT_UNSPECIFIED change.record=0 \
+         change.fact=0 change.occurredAt change.recordedAt change.authentication=AUTHENTICATION_UNSPECIFIED until \
+         records=[]";
 }
 
 impl Row for SourceSummary {

@@ -20,6 +20,7 @@ mod init;
 mod open;
 mod output;
 mod proof;
+mod reconcile;
 mod record;
 mod snapshot;
 mod sources;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Verb::Diff(arguments) => diff::run(arguments),
         Verb::Holders(arguments) => holders::run(arguments),
         Verb::Explain(arguments) => explain::run(arguments),
+        Verb::Reconcile(arguments) => reconcile::run(arguments),
         Verb::Record(arguments) => record::run(arguments),
         Verb::Proof(arguments) => proof::run(arguments),
         Verb::Checkpoint(arguments) => checkpoint::run(arguments),

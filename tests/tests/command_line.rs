@@ -13,7 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
-const VERBS: [&str; 16] = [
+const VERBS: [&str; 17] = [
     "init",
     "import",
     "snapshot",
@@ -22,6 +22,7 @@ const VERBS: [&str; 16] = [
     "diff",
     "holders",
     "explain",
+    "reconcile",
     "record",
     "proof",
     "checkpoint",

@@ -14,6 +14,7 @@ pub mod listing_proof;
 pub mod note;
 pub mod policy;
 pub mod proof;
+pub mod reconcile;
 pub mod record;
 pub mod replay;
 pub mod rules;

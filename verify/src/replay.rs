@@ -190,6 +190,16 @@ fn apply_account(state: &mut State, fact: &FactAt<'_>) {
     account.evidence = fact.evidence;
 }
 
+/// The keys of [`State::grants`] under which the state of `entity` has the grants that a fact is about.
+pub fn grant_keys(entity: &EntityId, fact: &FactAt<'_>) -> Vec<String> {
+    let is = |reference: &Option<Ref>| {
+        reference.as_ref().is_some_and(|reference| bearing(fact.fact, reference, fact.source).contains(entity))
+    };
+    let Fact { subject, object, scope, .. } = fact.fact;
+    let counterparts = [(subject, object), (object, subject)].into_iter().filter(|(own, _)| is(own));
+    counterparts.flat_map(|(_, other)| keys(other, fact)).map(|other| format!("{other} {scope}")).collect()
+}
+
 fn apply_grant(state: &mut State, fact: &FactAt<'_>, counterpart: &Option<Ref>) {
     for counterpart in keys(counterpart, fact) {
         let key = format!("{counterpart} {}", fact.fact.scope);
