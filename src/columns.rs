@@ -75,7 +75,8 @@ impl Row for State {
          lifecycle.kind=FACT_KIND_UNSPECIFIED lifecycle.effectiveAt lifecycle.evidence.record=0 \
          lifecycle.evidence.fact=0 lifecycle.evidence.occurredAt lifecycle.evidence.recordedAt \
          lifecycle.evidence.authentication=AUTHENTICATION_UNSPECIFIED identifiers=[] removed.record=0 \
-         removed.fact=0 removed.occurredAt removed.recordedAt removed.authentication=AUTHENTICATION_UNSPECIFIED";
+         removed.fact=0 removed.occurredAt removed.recordedAt removed.authentication=AUTHENTICATION_UNSPECIFIED \
+         sights=[]";
 }
 
 impl Row for HistoryEntry {

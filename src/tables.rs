@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use counterfoil_proto::v1::{
     AccountStatus, Authentication, Confidence, CredentialStatus, Decision, DiffStateResponse, DifferenceKind, Evidence,
     Explanation, GetHistoryResponse, GetStateResponse, GrantMode, GrantState, IdentityType, LinkRule,
-    ListDeadLettersResponse, ListHoldersResponse, ListMatchesResponse, ListSourcesResponse, Moment, Party,
-    ReconcileKind, ReconcileResponse, ReconcileTotals, ReconciledItem, ReconciledListing, TicketState, UnreadEvents,
+    ListDeadLettersResponse, ListHoldersResponse, ListMatchesResponse, ListSourcesResponse, ListingSight, Moment,
+    Party, ReconcileKind, ReconcileResponse, ReconcileTotals, ReconciledItem, ReconciledListing, TicketState,
+    UnreadEvents,
 };
 use counterfoil_verify::time;
 
@@ -149,6 +150,15 @@ pub fn state(response: &GetStateResponse) -> Rows {
     if let Some(ticket) = &state.ticket {
         push_ticket(ticket, &mut push);
     }
+    for sight in state.sights.iter().filter(|sight| sight.differs) {
+        let which = if sight.party.is_some() { called(&sight.party) } else { "the account".to_owned() };
+        push("live", which, how_seen(sight), &sight.end);
+    }
+    if !state.sights.is_empty() {
+        let differ = state.sights.iter().filter(|sight| sight.differs).count();
+        let compared = state.sights.len();
+        rows.title.push(format!("compared with complete listings: {differ} of {compared} not as the log has it"));
+    }
     rows.title.extend(vouched_for(&rested_on));
     if is_entitlement(&state.entity) && state.grants.iter().all(|grant| grant.lapsed) {
         rows.title
@@ -200,6 +210,18 @@ fn how_granted(grant: &GrantState) -> String {
         how.push(format!("by {}", called(&grant.actor)));
     }
     how.join(", ")
+}
+
+/// How a listing saw what the log has otherwise.
+fn how_seen(sight: &ListingSight) -> String {
+    let as_of = to_the_second(&show_timestamp(&sight.as_of));
+    match (sight.present, sight.party.is_some()) {
+        (true, true) => format!("listed as of {as_of}, and not in the log"),
+        (true, false) => {
+            format!("listed as {} as of {as_of}", word(sight.status().as_str_name(), "ACCOUNT_STATUS_"))
+        }
+        (false, _) => format!("not listed as of {as_of}"),
+    }
 }
 
 /// Takes a line of a state: what, which, how, and the fact that it rests on.

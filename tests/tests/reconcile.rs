@@ -5,7 +5,7 @@
 mod common;
 
 use common::check_answer;
-use counterfoil_proto::v1::{ReconcileKind, ReconcileResponse, ReconciledItem};
+use counterfoil_proto::v1::{GetStateResponse, ListingSight, ReconcileKind, ReconcileResponse, ReconciledItem};
 use counterfoil_tests::files::lines;
 use counterfoil_tests::okta::{event, group, joined, left, login, response, user, user_id, user_object};
 use counterfoil_tests::program::LedgerFolder;
@@ -185,6 +185,63 @@ fn accounts_and_what_groups_imply() {
     let totals = accounts.totals.unwrap();
     assert_eq!((accounts.count, totals.no_access), (5, 2), "5 is suspended, 6 deprovisioned");
     assert_eq!(totals.unapproved + totals.revoked + totals.unrecorded + totals.no_access, accounts.count);
+}
+
+/// What `state` says of each sight: "who present differs".
+fn sights(ledger: &LedgerFolder, who: &str, further: &[&str]) -> Vec<String> {
+    let answer: GetStateResponse = ledger.run(&[&["state", who, "--output", "json"], further].concat()).json();
+    let show = |sight: &ListingSight| {
+        let who = sight.party.as_ref().map_or("-", |party| party.id.rsplit([':', '/']).next().unwrap());
+        assert!(sight.end.is_some());
+        let since = sight.before.map_or("", |_| " again");
+        let word = |is: bool, one: &str, other: &str| if is { one } else { other }.to_owned();
+        format!("{who} {} {}{since}", word(sight.present, "there", "gone"), word(sight.differs, "differs", "agrees"))
+    };
+    let mut shown: Vec<String> = answer.state.unwrap().sights.iter().map(show).collect();
+    shown.sort();
+    shown
+}
+
+#[test]
+fn a_state_shows_what_the_last_complete_listing_saw() {
+    let ledger = LedgerFolder::init();
+    let own = format!("groups/{GROUP}/users");
+    import(
+        &ledger,
+        &[
+            joined(1, "2026-03-01T08:00:00Z", 1, 1),
+            joined(2, "2026-03-01T08:00:00Z", 2, 1),
+            left(3, "2026-03-03T18:00:00Z", 1, 1),
+        ],
+    );
+    let group = format!("entitlement:okta:default:group_member/{GROUP}");
+    let of = |numbers: &[(u32, &str)]| -> Vec<String> {
+        numbers.iter().map(|(number, how)| format!("{} {how}", user_id(*number))).collect()
+    };
+    assert_eq!(sights(&ledger, &group, &[]), Vec::<String>::new());
+    take(&ledger, &own, NOON, &members(&[1, 3]));
+    let monday = of(&[(1, "there agrees"), (2, "gone differs"), (3, "there differs")]);
+    assert_eq!(sights(&ledger, &group, &["--at", "2026-03-02T13:00:00Z"]), monday);
+    // 3 is gone on Tuesday, and back on Wednesday, when the log has taken 1 out: no item is new, and all of it shows.
+    take(&ledger, &own, "Tue, 03 Mar 2026 12:00:00 GMT", &members(&[1, 2]));
+    let tuesday = of(&[(1, "there agrees again"), (2, "there agrees again"), (3, "gone agrees again")]);
+    assert_eq!(sights(&ledger, &group, &["--at", "2026-03-03T13:00:00Z"]), tuesday);
+    take(&ledger, &own, "Wed, 04 Mar 2026 12:00:00 GMT", &members(&[1, 2, 3]));
+    let wednesday = of(&[(1, "there differs again"), (2, "there agrees again"), (3, "there differs again")]);
+    assert_eq!(sights(&ledger, &group, &[]), wednesday);
+    assert_eq!(sights(&ledger, &group, &["--at", "2026-03-02T13:00:00Z"]), monday, "the past stays");
+    // From the account's side, and for people.
+    let account = format!("account:okta:default:{}", user_id(1));
+    assert_eq!(sights(&ledger, &account, &[]), [format!("{GROUP} there differs again")]);
+    let text = ledger.run(&["state", &account]).ended(0);
+    assert!(text.text().contains("listed as of 2026-03-04T12:00:00Z, and not in the log"), "{}", text.text());
+
+    let users = json!([user_object(1, "SUSPENDED"), user_object(2, "ACTIVE")]);
+    let both = response("users", None, NOON, &users)
+        + &response("users?filter=status+eq+%22DEPROVISIONED%22", None, NOON, &json!([]));
+    ledger.run(&["snapshot", "okta", ledger.file("both", both).to_str().unwrap()]).ended(0);
+    import(&ledger, &[event(9, "user.lifecycle.create", "2026-03-01T08:00:00Z", &[user(1)])]);
+    assert_eq!(sights(&ledger, &account, &[])[0], "- there differs", "suspended, and the log created it");
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod live;
 mod parties;
 mod reconcile;
 mod resolve;
+mod sights;
 mod sources;
 mod state;
 mod summary;
