@@ -374,3 +374,67 @@ fn the_forms_of_the_answer() {
     let none: Vec<ListingSummary> = Vec::new();
     assert_eq!(taken(&ledger, "").listings, none);
 }
+
+/// Freshservice's lists say themselves what they are of; the link of a page names the next one.
+#[test]
+fn every_listing_of_freshservice() {
+    let agent = |id: u64, active: bool| {
+        json!({
+            "id": id, "email": format!("agent{id}@example.com"), "first_name": "Ann", "last_name": "Ode", "active": active,
+            "occasional": false, "role_ids": [7], "roles": [{"role_id": 7, "assignment_scope": "entire_helpdesk", "groups": []}],
+            "member_of": [70], "last_login_at": "2026-02-28T08:00:00Z"
+        })
+    };
+    let group = json!({
+        "id": 70, "name": "Database", "members": [1], "observers": [2], "leaders": [1], "members_pending_approval": [3]
+    });
+    let page = |next: Option<&str>, body: &Value| {
+        let link = next.map(|next| format!("link: <https://acme.freshservice.com/api/v2/{next}>; rel=\"next\"\r\n"));
+        format!("HTTP/2 200 \r\ndate: {MONDAY}\r\n{}\r\n{body}\n", link.unwrap_or_default())
+    };
+    let ledger = LedgerFolder::init();
+    let take = |text: &str, further: &[&str]| -> ListingSummary {
+        let file = ledger.file("list", text);
+        let arguments = [&["snapshot", "freshservice", file.to_str().unwrap(), "--output", "json"], further].concat();
+        let response: SnapshotResponse = ledger.run(&arguments).json();
+        let [summary] = &response.listings[..] else { panic!("{response:?}") };
+        summary.clone()
+    };
+    let agents = [json!({"agents": [agent(1, true)]}), json!({"agents": [agent(2, false)]})];
+    let both = page(Some("agents?page=2&per_page=1"), &agents[0]) + &page(None, &agents[1]);
+    let cases = [
+        (both, "accounts/agent+holders/license+holders/role", 5),
+        (
+            page(None, &json!({"groups": [group]})),
+            "definitions/group_member+holders/group_member+holders/group_owner",
+            4,
+        ),
+        (
+            page(None, &json!({"requesters": [{"id": 9, "primary_email": "bo@example.com", "active": true}]})),
+            "accounts/requester",
+            1,
+        ),
+        (page(None, &json!({"roles": [{"id": 7, "name": "Admin"}]})), "definitions/role", 1),
+        (page(None, &json!({"requester_groups": [{"id": 8, "name": "Staff"}]})), "definitions/requester_group", 1),
+    ];
+    for (text, scope, count) in cases {
+        let summary = take(&text, &[]);
+        assert_eq!(summary.scope, format!("snapshot_scope:freshservice:default:{scope}"));
+        assert_eq!(
+            (summary.completeness(), summary.count, summary.rejected),
+            (Completeness::Complete, count, 0),
+            "{scope}"
+        );
+    }
+    let reason = |text: &str, further: &[&str]| take(text, further).reason;
+    assert_eq!(reason(&page(Some("agents?page=2"), &agents[0]), &[]), "page-missing");
+    assert_eq!(reason(&agents[0].to_string(), &["--as-of", "2026-03-02Z"]), "last-page-unknown");
+    assert_eq!(reason(&agents[0].to_string(), &["--as-of", "2026-03-02Z", "--complete"]), "stated-by-operator");
+    let short = json!({"agents": [agent(1, true)], "total": 2});
+    assert_eq!(reason(&page(None, &short), &[]), "count-mismatch");
+    let moved = json!({"agents": [agent(1, true), agent(1, true)]});
+    assert_eq!(reason(&page(None, &moved), &[]), "listed-twice", "a page that moved under the reader");
+    ledger.run(&["fsck"]).ended(0);
+    let answer = ledger.run(&["reconcile", "freshservice"]).ended(0);
+    assert!(answer.text().contains("12 items in 5 complete listings"), "{}", answer.text());
+}
