@@ -143,11 +143,13 @@ pub struct Cli {
 pub enum Verb {
     Init(InitArguments),
     Import(ImportArguments),
+    Snapshot(SnapshotArguments),
     State(StateArguments),
     History(HistoryArguments),
     Diff(DiffArguments),
     Holders(HoldersArguments),
     Explain(ExplainArguments),
+    Reconcile(ReconcileArguments),
     Record(RecordArguments),
     Proof(ProofArguments),
     Checkpoint(CheckpointArguments),
@@ -285,6 +287,42 @@ pub struct ImportArguments {
     pub output: OutputArguments,
 }
 
+/// Take listings of live access: who is in a group, has an application, a role, an account
+#[derive(Args)]
+#[command(after_help = "Examples:\n  counterfoil snapshot okta --data ledger pages/*\n  \
+    counterfoil snapshot okta --data ledger --scope groups/00g1/users \\\n    \
+    --as-of 2026-03-01T09:30:00Z --complete members.json\n\n\
+    Files hold the responses of an API, one behind the other. With its head (curl -i) a response says itself what it is a \
+    page of, when it was taken, and whether more come behind it. A listing that lacks a page, or anything else, is \
+    recorded as incomplete, and proves nobody's absence.")]
+pub struct SnapshotArguments {
+    #[command(flatten)]
+    pub ledger: LedgerArguments,
+    /// Which connector reads them
+    #[arg(value_parser = PossibleValuesParser::new(connectors::listers()))]
+    pub connector: String,
+    /// Files and folders; - is standard input
+    #[arg(required = true, value_name = "FILES")]
+    pub files: Vec<PathBuf>,
+    /// What the pages are of that do not say so: the path and query of the request, such as groups/00g1/users
+    #[arg(long, value_name = "PATH")]
+    pub scope: Option<String>,
+    /// When the pages were taken that do not say so
+    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    pub as_of: Option<Moment>,
+    /// These are all pages, although they do not say so: on the operator's word
+    #[arg(long)]
+    pub complete: bool,
+    /// The tenant that they are of
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub instance: String,
+    /// The wall clock is right although it jumped
+    #[arg(long)]
+    pub accept_clock: bool,
+    #[command(flatten)]
+    pub output: OutputArguments,
+}
+
 /// What an identity could do, or what a ticket came to, at any past moment
 #[derive(Args)]
 #[command(
@@ -405,6 +443,27 @@ pub struct ExplainArguments {
     /// Counting only what the ledger held by then
     #[arg(long, value_name = "TIME", value_parser = when::parse)]
     pub known_at: Option<Moment>,
+    #[command(flatten)]
+    pub output: OutputArguments,
+}
+
+/// Live access, as the last complete listings saw it, against the log and the approvals
+#[derive(Args)]
+#[command(after_help = "Example:\n  counterfoil reconcile okta --data ledger --at 2026-03-01Z\n\n\
+    approved: live, in the log, and approved in time. unapproved: live and in the log. unrecorded: live, never seen in a \
+    log. missing: in the log, not live. expired: live although its time ran out. revoked: live although the log says that \
+    it was taken away. Each listing is compared with the time when it was taken. The table leaves out what is approved.")]
+pub struct ReconcileArguments {
+    /// The system, such as okta
+    #[arg(value_name = "SYSTEM")]
+    pub system: String,
+    /// Only this tenant
+    #[arg(long, value_name = "NAME")]
+    pub instance: Option<String>,
+    #[command(flatten)]
+    pub ask: AskArguments,
+    #[command(flatten)]
+    pub moment: MomentArguments,
     #[command(flatten)]
     pub output: OutputArguments,
 }

@@ -5,7 +5,8 @@
 
 use counterfoil_proto::v1::{
     DeadLetter, Difference, Explanation, FsckReport, GetConsistencyProofResponse, GetInclusionProofResponse,
-    GetRecordResponse, GrantState, HistoryEntry, ImportSummary, Party, SourceSummary, State,
+    GetRecordResponse, GrantState, HistoryEntry, ImportSummary, ListingSummary, Party, ReconciledItem, SourceSummary,
+    State,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -74,7 +75,8 @@ impl Row for State {
          lifecycle.kind=FACT_KIND_UNSPECIFIED lifecycle.effectiveAt lifecycle.evidence.record=0 \
          lifecycle.evidence.fact=0 lifecycle.evidence.occurredAt lifecycle.evidence.recordedAt \
          lifecycle.evidence.authentication=AUTHENTICATION_UNSPECIFIED identifiers=[] removed.record=0 \
-         removed.fact=0 removed.occurredAt removed.recordedAt removed.authentication=AUTHENTICATION_UNSPECIFIED";
+         removed.fact=0 removed.occurredAt removed.recordedAt removed.authentication=AUTHENTICATION_UNSPECIFIED \
+         sights=[]";
 }
 
 impl Row for HistoryEntry {
@@ -117,6 +119,15 @@ impl Row for Explanation {
          rule=LINK_RULE_UNSPECIFIED ruleVersion=0 tickets=[] summary orderOnSourcesWord=false beneficiaryCut=false";
 }
 
+impl Row for ReconciledItem {
+    const COLUMNS: &'static str = "\
+         kind=RECONCILE_KIND_UNSPECIFIED subject.id subject.name subject.login subject.email \
+         subject.identityType=IDENTITY_TYPE_UNSPECIFIED object.id object.name object.login object.email \
+         object.identityType=IDENTITY_TYPE_UNSPECIFIED scope listing verdict=VERDICT_UNSPECIFIED change.record=0 \
+         change.fact=0 change.occurredAt change.recordedAt change.authentication=AUTHENTICATION_UNSPECIFIED until \
+         records=[]";
+}
+
 impl Row for SourceSummary {
     const COLUMNS: &'static str = "\
          system instance connector events=0 facts=0 unmapped=0 incomplete=0 duplicates=0 conflicts=0 rejected=0 \
@@ -130,6 +141,11 @@ impl Row for DeadLetter {
 impl Row for ImportSummary {
     const COLUMNS: &'static str =
         "input events=0 facts=0 unmapped=0 incomplete=0 duplicates=0 conflicts=0 rejected=0 resumedDocuments=0";
+}
+
+impl Row for ListingSummary {
+    const COLUMNS: &'static str = "\
+         scope completeness=COMPLETENESS_UNSPECIFIED reason asOf pages=0 count=0 events=0 duplicates=0 rejected=0 facts=0";
 }
 
 impl Row for FsckReport {

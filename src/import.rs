@@ -79,7 +79,7 @@ pub fn run(arguments: &ImportArguments) -> Result<Exit> {
 }
 
 /// The files that the arguments stand for. All of them are there before the first is read.
-fn files(arguments: &[PathBuf]) -> Result<Vec<PathBuf>> {
+pub fn files(arguments: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for argument in arguments {
         let about = || format!("read {}", argument.display());

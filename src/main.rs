@@ -21,8 +21,10 @@ mod init;
 mod open;
 mod output;
 mod proof;
+mod reconcile;
 mod record;
 mod serve;
+mod snapshot;
 mod sources;
 mod state;
 mod tables;
@@ -41,11 +43,13 @@ fn main() -> ExitCode {
     let done = match &cli.verb {
         Verb::Init(arguments) => init::run(arguments),
         Verb::Import(arguments) => import::run(arguments),
+        Verb::Snapshot(arguments) => snapshot::run(arguments),
         Verb::State(arguments) => state::run(arguments),
         Verb::History(arguments) => history::run(arguments),
         Verb::Diff(arguments) => diff::run(arguments),
         Verb::Holders(arguments) => holders::run(arguments),
         Verb::Explain(arguments) => explain::run(arguments),
+        Verb::Reconcile(arguments) => reconcile::run(arguments),
         Verb::Record(arguments) => record::run(arguments),
         Verb::Proof(arguments) => proof::run(arguments),
         Verb::Checkpoint(arguments) => checkpoint::run(arguments),

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use counterfoil_proto::v1::{
     AccountStatus, Authentication, Confidence, CredentialStatus, DeadLetter, Decision, DiffStateResponse,
     DifferenceKind, Evidence, Explanation, GetHistoryResponse, GetStateResponse, GrantMode, GrantState, IdentityType,
-    LinkRule, ListHoldersResponse, ListIdentitiesResponse, ListSourcesResponse, Moment, Party, TicketState,
+    LinkRule, ListHoldersResponse, ListIdentitiesResponse, ListSourcesResponse, ListingSight, Moment, Party,
+    ReconcileKind, ReconcileResponse, ReconcileTotals, ReconciledItem, ReconciledListing, TicketState,
     UnreadEvents,
 };
 use counterfoil_verify::time;
@@ -149,6 +150,15 @@ pub fn state(response: &GetStateResponse) -> Rows {
     if let Some(ticket) = &state.ticket {
         push_ticket(ticket, &mut push);
     }
+    for sight in state.sights.iter().filter(|sight| sight.differs) {
+        let which = if sight.party.is_some() { called(&sight.party) } else { "the account".to_owned() };
+        push("live", which, how_seen(sight), &sight.end);
+    }
+    if !state.sights.is_empty() {
+        let differ = state.sights.iter().filter(|sight| sight.differs).count();
+        let compared = state.sights.len();
+        rows.title.push(format!("compared with complete listings: {differ} of {compared} not as the log has it"));
+    }
     rows.title.extend(vouched_for(&rested_on));
     if is_entitlement(&state.entity) && state.grants.iter().all(|grant| grant.lapsed) {
         rows.title
@@ -200,6 +210,18 @@ fn how_granted(grant: &GrantState) -> String {
         how.push(format!("by {}", called(&grant.actor)));
     }
     how.join(", ")
+}
+
+/// How a listing saw what the log has otherwise.
+fn how_seen(sight: &ListingSight) -> String {
+    let as_of = to_the_second(&show_timestamp(&sight.as_of));
+    match (sight.present, sight.party.is_some()) {
+        (true, true) => format!("listed as of {as_of}, and not in the log"),
+        (true, false) => {
+            format!("listed as {} as of {as_of}", word(sight.status().as_str_name(), "ACCOUNT_STATUS_"))
+        }
+        (false, _) => format!("not listed as of {as_of}"),
+    }
 }
 
 /// Takes a line of a state: what, which, how, and the fact that it rests on.
@@ -450,6 +472,67 @@ pub fn explanation(explanation: &Explanation, moment: &Option<Moment>) -> Rows {
     title.extend(moment.as_ref().map(times));
     title.extend(vouched_for(rests_on(explanation)));
     Rows { title, columns: vec!["", ""], rows }
+}
+
+/// Live access against log and approvals: what is not as it should be, a row each.
+pub fn reconciled(response: &ReconcileResponse) -> Rows {
+    let row = |item: &ReconciledItem| {
+        let (since, record) = rested(&item.change);
+        let object = if item.object.is_some() { called(&item.object) } else { "its account".to_owned() };
+        vec![
+            word(item.kind().as_str_name(), "RECONCILE_KIND_"),
+            called_in_full(&item.subject),
+            object,
+            verdict(item.verdict()),
+            show_timestamp(&item.until),
+            since,
+            record,
+        ]
+    };
+    let complete: Vec<&ReconciledListing> = response.listings.iter().filter(|listing| listing.complete).collect();
+    let mut title: Vec<String> = response.moment.iter().map(times).collect();
+    let count: u64 = complete.iter().map(|listing| listing.count).sum();
+    title.push(match complete.is_empty() {
+        true => format!("{} has no complete listing by then: take one with `counterfoil snapshot`", response.system),
+        false => format!(
+            "{} in {} of {}",
+            counted(count, "item"),
+            counted(complete.len() as u64, "complete listing"),
+            response.system
+        ),
+    });
+    title.extend(response.total.as_ref().filter(|_| !complete.is_empty()).map(totals));
+    for listing in &response.listings {
+        let scope = listing.scope.splitn(4, ':').last().unwrap_or_default();
+        if !listing.complete {
+            title.push(format!("{scope}: nothing to compare with ({})", listing.reason));
+        } else if listing.later_incomplete {
+            let as_of = show_timestamp(&listing.as_of);
+            title.push(format!("{scope}: as of {as_of}; a later listing is incomplete"));
+        }
+    }
+    title.extend(vouched_for(response.items.iter().map(|item| &item.change)));
+    let differs = |item: &&ReconciledItem| item.kind() != ReconcileKind::Approved;
+    Rows {
+        title,
+        columns: vec!["", "who", "what", "approval", "until", "changed", "record"],
+        rows: response.items.iter().filter(differs).map(row).collect(),
+    }
+}
+
+fn totals(totals: &ReconcileTotals) -> String {
+    let counts = [
+        (totals.approved, "approved"),
+        (totals.unapproved, "unapproved"),
+        (totals.unrecorded, "unrecorded"),
+        (totals.expired, "expired"),
+        (totals.revoked, "revoked but live"),
+        (totals.no_access, "no access by themselves"),
+    ];
+    let listed: Vec<String> =
+        counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    let missing = if totals.missing > 0 { format!("; {} missing", totals.missing) } else { String::new() };
+    if listed.is_empty() { missing.trim_start_matches("; ").to_owned() } else { listed.join(", ") + &missing }
 }
 
 pub fn sources(response: &ListSourcesResponse) -> Rows {

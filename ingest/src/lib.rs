@@ -7,6 +7,7 @@ pub mod intake;
 pub mod json;
 pub mod prepare;
 pub mod secrets;
+pub mod snapshot;
 pub mod sources;
 pub mod times;
 pub mod values;

@@ -140,6 +140,18 @@ impl Delivered<'_> {
             None => raw.as_bytes().to_vec(),
         };
         let reading = self.connector.read(redacted.as_ref().unwrap_or(event), context, &self.context)?;
+        self.prepare_reading(document, part, content, payload, reading)
+    }
+
+    /// Prepares an event that has been read. `payload` is free from secrets.
+    pub(crate) fn prepare_reading(
+        &self,
+        document: &Document,
+        part: usize,
+        content: ContentDigest,
+        payload: Vec<u8>,
+        reading: Reading,
+    ) -> Result<Prepared, Reject> {
         let source = Source {
             system: reading.system.clone().unwrap_or_else(|| self.connector.system().to_owned()),
             instance: reading.instance.clone().unwrap_or_else(|| self.context.instance.to_owned()),
@@ -160,7 +172,7 @@ impl Delivered<'_> {
     }
 
     /// Keeps what could not be read: its bytes, freed from secrets, and why.
-    fn reject(
+    pub(crate) fn reject(
         &self,
         document: &Document,
         part: usize,

@@ -18,6 +18,7 @@ mod chronicle;
 mod company;
 mod files;
 mod freshservice;
+mod live;
 mod lives;
 mod migration;
 mod names;
@@ -35,7 +36,9 @@ use std::io;
 use std::path::Path;
 
 pub use stream::{okta_events, okta_history};
-pub use truth::{AccountStatus, Change, Counts, Kept, KeptReason, Lapsed, Rule, State, Story, Truth, Verdict};
+pub use truth::{
+    AccountStatus, Change, Counts, Kept, KeptReason, Lapsed, Live, LiveKind, Rule, State, Story, Truth, Verdict,
+};
 
 /// What a company follows from.
 #[derive(Clone, Debug)]
@@ -60,6 +63,8 @@ impl Default for Options {
 pub struct Company {
     /// In the order of import.
     pub files: Vec<File>,
+    /// What is live when the story ends, as Okta's API lists it: for `counterfoil snapshot`.
+    pub listings: Vec<File>,
     pub truth: Truth,
 }
 
@@ -104,14 +109,16 @@ pub fn generate(options: &Options) -> Company {
     let story = story::tell(&chronicle);
     let states = states::sample(&chronicle, &story, &mut random::Random::new(options.seed, "states"));
     let widened = verdicts::widened(&chronicle);
-    let truth = Truth { changes, widened, states, lapsed: chronicle.lapsed(), kept: chronicle.kept(), story, counts };
-    Company { files, truth }
+    let (listings, live) = live::listings(&chronicle, &mut random::Random::new(options.seed, "live"));
+    let (lapsed, kept) = (chronicle.lapsed(), chronicle.kept());
+    let truth = Truth { changes, widened, states, lapsed, kept, live, story, counts };
+    Company { files, listings, truth }
 }
 
 impl Company {
     /// Writes the files, and beside them `ground-truth.json`.
     pub fn write_to(&self, dir: &Path) -> io::Result<()> {
-        for file in &self.files {
+        for file in self.files.iter().chain(&self.listings) {
             let path = dir.join(&file.name);
             std::fs::create_dir_all(path.parent().unwrap_or(dir))?;
             std::fs::write(path, &file.bytes)?;

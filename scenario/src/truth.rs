@@ -20,6 +20,8 @@ pub struct Truth {
     pub lapsed: Vec<Lapsed>,
     /// Access that movers and leavers should have lost and kept.
     pub kept: Vec<Kept>,
+    /// What is live when the story ends, or should be.
+    pub live: Vec<Live>,
     pub story: Story,
     pub counts: Counts,
 }
@@ -141,6 +143,33 @@ pub struct Kept {
 pub enum KeptReason {
     Mover,
     Leaver,
+}
+
+/// An account, or an access that somebody has directly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Live {
+    pub login: String,
+    pub subject_id: String,
+    /// As in [`Change::entitlement`].
+    pub entitlement: String,
+    pub kind: LiveKind,
+}
+
+/// What a listing, the log and the approvals say of each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LiveKind {
+    Approved,
+    /// Live and in the log, and not approved in time.
+    Unapproved,
+    /// Live, and never in the log.
+    Unrecorded,
+    /// In the log, and not live.
+    Missing,
+    /// Live although the time that the ticket allowed is over.
+    Expired,
+    /// Live although the log says that it was taken away.
+    Revoked,
 }
 
 /// The few things worth showing to somebody who has five minutes.

@@ -1,11 +1,12 @@
 //! A ledger within the test's own process, for tests that ask too much for a process each. Its clock is the test's.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use counterfoil_ingest::connectors;
 use counterfoil_ingest::import::{ImportOptions, Summary, import};
+use counterfoil_ingest::snapshot::{SnapshotOptions, Taken, take};
 use counterfoil_ingest::sources::file::Input;
 use counterfoil_ledger::{Clock, Ledger, Location, Options, Reading, init};
 use counterfoil_proto::v1::Authentication;
@@ -89,6 +90,27 @@ impl InsideLedger {
         };
         let input = Input::Path(file.to_owned());
         import(&self.ledger, connector.as_ref(), &input, &options, &mut |_| ()).expect("an import")
+    }
+
+    /// Takes the listings in these files.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub fn snapshot(&self, connector: &str, files: &[PathBuf]) -> Taken {
+        let connector = connectors::by_name(connector).expect("a connector");
+        let number = self.imports.fetch_add(1, Ordering::SeqCst);
+        let mut seed_secret = [9; 32];
+        seed_secret[..8].copy_from_slice(&number.to_be_bytes());
+        let options = SnapshotOptions {
+            instance: "default".to_owned(),
+            target: None,
+            as_of: None,
+            stated: false,
+            received_at: self.clock.read().wall,
+            seed_secret,
+        };
+        let inputs: Vec<Input> = files.iter().map(|file| Input::new(file)).collect();
+        take(&self.ledger, connector.as_ref(), &inputs, &options).expect("listings")
     }
 
     /// The views, brought up to date.

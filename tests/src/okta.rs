@@ -53,3 +53,24 @@ pub fn joined(number: u32, published: &str, who: u32, what: u32) -> Value {
 pub fn left(number: u32, published: &str, who: u32, what: u32) -> Value {
     event(number, "group.user_membership.remove", published, &[user(who), group(what)])
 }
+
+/// A user of the management API.
+pub fn user_object(number: u32, status: &str) -> Value {
+    json!({
+        "id": user_id(number), "status": status, "created": "2025-01-01T00:00:00.000Z",
+        "lastUpdated": "2025-06-01T00:00:00.000Z", "lastLogin": "2026-02-28T08:00:00.000Z",
+        "profile": {"login": login(number), "email": login(number), "firstName": "Person", "lastName": number.to_string()},
+        "credentials": {"password": {}, "provider": {"type": "OKTA", "name": "OKTA"}},
+        "_links": {"self": {"href": format!("https://acme.okta.com/api/v1/users/{}", user_id(number))}},
+    })
+}
+
+/// A response of the management API as `curl -i` keeps it: what it is of, what comes behind it, when it was given.
+pub fn response(own: &str, next: Option<&str>, date: &str, body: &Value) -> String {
+    const ROOT: &str = "https://acme.okta.com/api/v1/";
+    let next = next.map(|next| format!("link: <{ROOT}{next}>; rel=\"next\"\r\n")).unwrap_or_default();
+    format!(
+        "HTTP/2 200 \r\ndate: {date}\r\ncontent-type: application/json\r\nlink: <{ROOT}{own}>; rel=\"self\"\r\n{next}\r\n\
+         {body}\n"
+    )
+}

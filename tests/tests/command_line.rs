@@ -13,14 +13,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
-const VERBS: [&str; 15] = [
+const VERBS: [&str; 17] = [
     "init",
     "import",
+    "snapshot",
     "state",
     "history",
     "diff",
     "holders",
     "explain",
+    "reconcile",
     "record",
     "proof",
     "checkpoint",

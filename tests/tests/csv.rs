@@ -7,8 +7,9 @@ mod common;
 
 use common::{company_ledger, events, import};
 use counterfoil_tests::files::lines;
-use counterfoil_tests::okta::{login, uuid};
+use counterfoil_tests::okta::{login, response, user_object, uuid};
 use counterfoil_tests::program::{LedgerFolder, Run};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -94,6 +95,15 @@ fn columns_depend_on_the_verb_and_on_nothing_else() {
     let empty = small.beside("empty.jsonl");
     std::fs::write(&empty, "").unwrap();
     let (file, empty) = (small.beside("a.jsonl"), empty.to_str().unwrap());
+    let members = response(
+        "groups/00g00000000000000001/users",
+        None,
+        "Mon, 02 Mar 2026 12:00:00 GMT",
+        &json!([user_object(1, "ACTIVE")]),
+    );
+    let page = small.file("page", members);
+    let snapshot = ["snapshot", "okta", page.to_str().unwrap()];
+    small.run(&snapshot).ended(0);
     let early = ["--from", "2020-01-01Z", "--at", "2020-01-02Z"];
     let some_history = [&["history", one.as_str()][..], &early].concat();
     let no_changes = [&["explain", "--all"][..], &early].concat();
@@ -138,6 +148,8 @@ fn columns_depend_on_the_verb_and_on_nothing_else() {
             "ImportSummary",
             [&["import", "okta", file.to_str().unwrap()], &["import", "okta", empty], &["import", "okta", empty]],
         ),
+        ("ReconciledItem", [&["reconcile", "okta"], &["reconcile", "okta"], &["reconcile", "okta"]]),
+        ("ListingSummary", [&snapshot, &snapshot, &snapshot]),
         ("Party", [&["state", "nobody"], &["state", nobody], &["state", "a"]]),
     ] {
         let mut header: Option<Vec<String>> = None;

@@ -212,6 +212,20 @@ fn has_place(entity: &EntityId) -> bool {
     entity.kind() != EntityKind::Identifier
 }
 
+/// Until when a ticket asks for the access that a change gave: the latest end of the items that ask for it, or its own;
+/// none where one of them has no end.
+pub fn asked_until(change: &FactAt<'_>, ticket: &TicketState) -> Option<Moment> {
+    let targets = Targets::of(change.fact.object.as_ref(), change.source);
+    let asks = |asked: &&ItemState| asked.item.operation() == AccessOperation::Add && targets.are_asked_for(asked);
+    let ends: Vec<_> =
+        ticket.items.iter().filter(asks).map(|asked| Limits::own(ticket, Some(&asked.item)).end).collect();
+    match ends.iter().max() {
+        _ if ends.contains(&None) => None,
+        Some(latest) => *latest,
+        None => Limits::own(ticket, None).end,
+    }
+}
+
 /// What a ticket that is for the right beneficiary says about a change, the better first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Standing {

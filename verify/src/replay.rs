@@ -13,8 +13,8 @@ use crate::entity::EntityId;
 use crate::fact::{Group, Role, entities_of, kind_group, references};
 
 use crate::state::{
-    AccountState, ApprovalState, CredentialState, Evidence, GrantState, ItemState, LifecycleState, RegisterState,
-    State, TicketState,
+    AccountState, ApprovalState, CredentialState, EndState, Evidence, GrantState, ItemState, LifecycleState,
+    ListingsState, RegisterState, State, TicketState,
 };
 use crate::time::{Moment, OccurredAt};
 use crate::tree::TreeSize;
@@ -190,6 +190,16 @@ fn apply_account(state: &mut State, fact: &FactAt<'_>) {
     account.evidence = fact.evidence;
 }
 
+/// The keys of [`State::grants`] under which the state of `entity` has the grants that a fact is about.
+pub fn grant_keys(entity: &EntityId, fact: &FactAt<'_>) -> Vec<String> {
+    let is = |reference: &Option<Ref>| {
+        reference.as_ref().is_some_and(|reference| bearing(fact.fact, reference, fact.source).contains(entity))
+    };
+    let Fact { subject, object, scope, .. } = fact.fact;
+    let counterparts = [(subject, object), (object, subject)].into_iter().filter(|(own, _)| is(own));
+    counterparts.flat_map(|(_, other)| keys(other, fact)).map(|other| format!("{other} {scope}")).collect()
+}
+
 fn apply_grant(state: &mut State, fact: &FactAt<'_>, counterpart: &Option<Ref>) {
     for counterpart in keys(counterpart, fact) {
         let key = format!("{counterpart} {}", fact.fact.scope);
@@ -247,13 +257,43 @@ fn grant_state(counterpart: String, fact: &FactAt<'_>) -> GrantState {
     }
 }
 
-/// One item of a listing, or of one version of a resource. It adds what it saw. Only the account's own item (without an
-/// object) of a complete version, which lists all that the account holds, takes away what was seen before it and no log
-/// says: the version's other items come after it.
+/// What a listing says, or a version of a resource. Its beginning and its end are its scope's; an item is that of whom it
+/// lists.
 fn apply_snapshot(state: &mut State, fact: &FactAt<'_>, is_subject: bool) {
-    if fact.fact.kind() != FactKind::SnapshotItem {
-        return;
+    match fact.fact.kind() {
+        FactKind::SnapshotItem => apply_item(state, fact, is_subject),
+        _ if is_subject => {}
+        FactKind::SnapshotBegin => {
+            state.listings.get_or_insert_with(ListingsState::default).begun = Some(fact.evidence);
+        }
+        _ => apply_end(state.listings.get_or_insert_with(ListingsState::default), fact),
     }
+}
+
+/// One that is complete has a root; without it nobody could tell what it lists.
+fn apply_end(listings: &mut ListingsState, fact: &FactAt<'_>) {
+    let detail = match &fact.fact.detail {
+        Some(Detail::Snapshot(detail)) => detail.clone(),
+        _ => Default::default(),
+    };
+    let is_complete = detail.completeness() == Completeness::Complete && !detail.root.is_empty();
+    let end = EndState {
+        as_of: detail.as_of,
+        count: detail.count,
+        root: detail.root,
+        reason: fact.fact.reason.clone(),
+        evidence: fact.evidence,
+    };
+    if is_complete {
+        listings.complete_before = listings.complete.replace(end.clone());
+    }
+    listings.ended = Some(end);
+}
+
+/// An item adds what it saw. Only the account's own item (without an object) of a complete version, which lists all that
+/// the account holds, takes away what was seen before it and no log says: the version's other items come after it. That
+/// somebody is not in a listing changes nothing here: it is told beside the state, from the end of the listing.
+fn apply_item(state: &mut State, fact: &FactAt<'_>, is_subject: bool) {
     if is_subject {
         let account = state.account.get_or_insert_with(AccountState::default);
         if account.status == 0 {

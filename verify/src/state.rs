@@ -48,6 +48,9 @@ pub struct State {
     /// The fact that removed it as an entitlement.
     #[prost(message, optional, tag = "11")]
     pub removed: Option<Evidence>,
+    /// Of the scope of listings: how they ended.
+    #[prost(message, optional, tag = "12")]
+    pub listings: Option<ListingsState>,
 }
 
 /// The fact that something rests on, and both its times.
@@ -295,4 +298,49 @@ pub struct LifecycleState {
     /// The fact that it rests on.
     #[prost(message, required, tag = "3")]
     pub evidence: Evidence,
+}
+
+/// The listings of one scope.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ListingsState {
+    /// The latest beginning. If no end came after it, that listing never ended, and proves nothing.
+    #[prost(message, optional, tag = "1")]
+    pub begun: Option<Evidence>,
+    /// The latest end, whatever it says.
+    #[prost(message, optional, tag = "2")]
+    pub ended: Option<EndState>,
+    /// The latest end of a complete listing.
+    #[prost(message, optional, tag = "3")]
+    pub complete: Option<EndState>,
+    /// The end of the complete listing before that.
+    #[prost(message, optional, tag = "4")]
+    pub complete_before: Option<EndState>,
+}
+
+/// How a listing ended.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct EndState {
+    /// From when on it may lack what changed; its end is when it happened.
+    #[prost(message, optional, tag = "1")]
+    pub as_of: Option<counterfoil_proto::v1::Time>,
+    /// How many items it has.
+    #[prost(uint64, tag = "2")]
+    pub count: u64,
+    /// The root over its items, 32 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub root: Vec<u8>,
+    /// Why it is incomplete, or on whose word it is complete.
+    #[prost(string, tag = "4")]
+    pub reason: String,
+    /// The fact that says so.
+    #[prost(message, required, tag = "5")]
+    pub evidence: Evidence,
+}
+
+impl ListingsState {
+    /// Whether the latest listing has begun and not ended.
+    pub fn is_open(&self) -> bool {
+        let ended = self.ended.as_ref().map(|ended| ended.evidence.order());
+        self.begun.is_some_and(|begun| ended.is_none_or(|ended| ended < begun.order()))
+    }
 }

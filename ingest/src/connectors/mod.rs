@@ -16,16 +16,18 @@ pub use crate::json::Reject;
 
 mod access;
 mod cloudtrail;
-mod draft;
+pub(crate) mod draft;
 mod fact;
 mod freshservice;
+mod lister;
 mod mentions;
 mod naming;
 mod okta;
 mod shape;
-mod split;
+pub(crate) mod split;
 
 pub use freshservice::FieldMap;
+pub use lister::{Lister, Next, Own, Page, Response, Seen};
 
 /// The most facts that one native event gives: a listing of one group with that many members.
 pub const FACTS_MAX: usize = 100_000;
@@ -57,6 +59,11 @@ pub trait Connector: Send + Sync {
 
     /// Reads one event, already freed from secrets.
     fn read(&self, event: &Json<'_>, part: &PartContext, context: &Context<'_>) -> Result<Reading, Reject>;
+
+    /// What reads its system's listings of live access, where it knows any.
+    fn lister(&self) -> Option<&dyn Lister> {
+        None
+    }
 }
 
 /// What a delivered document holds.
@@ -155,6 +162,11 @@ pub fn by_name(name: &str) -> Option<Box<dyn Connector>> {
 /// The names of all connectors.
 pub fn names() -> [&'static str; CONNECTORS.len()] {
     CONNECTORS.map(|(name, _)| name)
+}
+
+/// The names of the connectors that read listings of live access.
+pub fn listers() -> Vec<&'static str> {
+    made().filter(|connector| connector.lister().is_some()).map(Connector::name).collect()
 }
 
 /// The connector that reports what happens in a system, however the system's name is spelt; none where only producers of

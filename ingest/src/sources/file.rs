@@ -61,6 +61,24 @@ impl Input {
         Ok(Some((json::hex(&mac.finalize().into_bytes()[..16]), size)))
     }
 
+    /// All of its bytes, as they were before they were compressed.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is larger than `limit`.
+    pub fn whole(&self, limit: u64) -> io::Result<Vec<u8>> {
+        let raw: Box<dyn Read + Send> = match self {
+            Self::Path(path) => Box::new(File::open(path)?),
+            Self::Stdin => Box::new(io::stdin()),
+        };
+        let counted = Counted { inner: raw, count: Arc::default() };
+        let mut bytes = Vec::new();
+        decompress(counted)?.take(limit + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > limit {
+            return Err(io::Error::other(format!("expected at most {limit} bytes in all: list in several scopes")));
+        }
+        Ok(bytes)
+    }
+
     /// Opens it for reading documents.
     pub fn documents(&self) -> io::Result<Documents> {
         let read_bytes = Arc::new(AtomicU64::new(0));

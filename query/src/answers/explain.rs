@@ -10,8 +10,10 @@ use counterfoil_proto::v1::{
 };
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::link::{
-    Candidate, Change, Judgement, RULE_VERSION, explicit_tickets, in_order, is_in_time, judge_explicit, judge_window,
+    Candidate, Change, Judgement, RULE_VERSION, asked_until, explicit_tickets, in_order, is_in_time, judge_explicit,
+    judge_window,
 };
+use counterfoil_verify::reconcile::Approval;
 use counterfoil_verify::replay::{FactAt, facts_of, named};
 use counterfoil_verify::state::{Evidence, TicketState};
 use counterfoil_verify::ticket::TicketHistory;
@@ -48,6 +50,13 @@ pub(crate) struct Judged {
     /// More entities stand for its beneficiary than were followed.
     is_cut: bool,
     records: BTreeSet<u64>,
+}
+
+/// What the approvals say about a change, and the records that this rests on.
+#[derive(Clone, Debug)]
+pub(crate) struct Cover {
+    pub(crate) approval: Approval,
+    pub(crate) records: BTreeSet<u64>,
 }
 
 impl Query<'_> {
@@ -137,6 +146,23 @@ impl Query<'_> {
         explanation.tickets = judged.iter().map(|one| parties.linked_ticket(one)).collect::<Result<_>>()?;
         explanation.summary = parties.summary(&explanation, fact, &judged)?;
         Ok(explanation)
+    }
+
+    /// What the approvals say about a fact that changed access, in short.
+    pub(crate) fn cover(&self, fact: &FactAt<'_>, delivery: Delivery, size: TreeSize) -> Result<Cover> {
+        let aliases = self.beneficiary(fact, size)?;
+        let beneficiary = aliases.set();
+        let change = Change { fact: *fact, delivery, beneficiary: &beneficiary };
+        let (rule, judged) = self.judge(&change, &aliases, size)?;
+        let verdict = overall(rule, &judged);
+        let covering: Vec<&Judged> = judged.iter().filter(|one| one.verdict == verdict).collect();
+        // As long as one of them asks for it.
+        let until: Vec<_> =
+            covering.iter().filter_map(|one| one.basis.as_ref()).map(|basis| asked_until(fact, basis)).collect();
+        let mut records = BTreeSet::from([fact.evidence.index]);
+        records.extend(covering.iter().flat_map(|one| one.records.iter().copied()));
+        let until = if until.contains(&None) { None } else { until.into_iter().flatten().max() };
+        Ok(Cover { approval: Approval { verdict, until }, records })
     }
 
     /// Everyone whose access the change was about. What an entitlement means is about nobody in particular.

@@ -122,6 +122,7 @@ impl Query<'_> {
                 evidence: Some(evidence(&step.evidence)),
             }),
             identifiers: if is_known { self.identifiers(entity, at, known)? } else { Vec::new() },
+            sights: self.sights(entity, &state, at, known)?,
         })
     }
 

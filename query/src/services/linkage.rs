@@ -1,21 +1,28 @@
-//! `LinkageService`: which approval covers a change.
+//! `LinkageService`: which approval covers a change, and whether live access matches what was approved.
+
+use std::collections::BTreeSet;
+use std::pin::Pin;
 
 use counterfoil_proto::v1::linkage_service_server::LinkageService;
 use counterfoil_proto::v1::{
     ExplainChangeRequest, ExplainChangeResponse, FactKind, ListExplanationsRequest, ListExplanationsResponse, Mapping,
-    Verdict, record::Body,
+    ReconcileRequest, ReconcileResponse, Verdict, record::Body,
 };
 use counterfoil_verify::fact::can_give_access;
 use counterfoil_verify::tree::RecordIndex;
+use counterfoil_verify::time::OccurredAt;
+use tokio_stream::Stream;
 use tonic::{Code, Request, Response, Status};
 
 use crate::answers::{ChangeSelector, ExplainFilter, ExplanationsRequest, Page, Query};
 use crate::services::identity::period;
-use crate::services::problem::{invalid, problem};
+use crate::services::problem::{invalid, problem, shown};
 use crate::services::{Answers, occurred, page_size, recorded};
 
 /// The longest event id that is looked up, in bytes.
 const EVENT_ID_BYTES_MAX: usize = 1_024;
+/// The items of one message of a reconciliation.
+const RECONCILED_ITEMS: usize = 1_000;
 /// The most verdicts or kinds that a list may be limited to.
 const CODES_MAX: usize = 64;
 
@@ -70,6 +77,47 @@ impl LinkageService for Answers {
         })
         .await
     }
+
+    type ReconcileStream = Pin<Box<dyn Stream<Item = Result<ReconcileResponse, Status>> + Send>>;
+
+    async fn reconcile(&self, request: Request<ReconcileRequest>) -> Result<Response<Self::ReconcileStream>, Status> {
+        let min_tree_size = request.get_ref().min_tree_size;
+        let answer = self.ask(request, min_tree_size, |query, asked, now| {
+            let at = occurred("at", asked.at)?.unwrap_or(OccurredAt(now));
+            let known = recorded("known_at", asked.known_at)?;
+            check_system(query, &asked.system)?;
+            let instance = Some(asked.instance.as_str()).filter(|instance| !instance.is_empty());
+            Ok(query.reconcile(&asked.system, instance, at, known)?)
+        });
+        let parts = parts(answer.await?.into_inner()).into_iter().map(Ok);
+        Ok(Response::new(Box::pin(tokio_stream::iter(parts))))
+    }
+}
+
+/// A reconciliation in messages that are not too large. Each has the basis and the moment; the last one, all the rest.
+fn parts(mut whole: ReconcileResponse) -> Vec<ReconcileResponse> {
+    let mut items = std::mem::take(&mut whole.items).into_iter().peekable();
+    let mut parts = Vec::new();
+    loop {
+        let batch: Vec<_> = items.by_ref().take(RECONCILED_ITEMS).collect();
+        if items.peek().is_none() {
+            parts.push(ReconcileResponse { items: batch, ..whole });
+            return parts;
+        }
+        let (basis, moment, system) = (whole.basis.clone(), whole.moment, whole.system.clone());
+        parts.push(ReconcileResponse { basis, moment, system, items: batch, ..ReconcileResponse::default() });
+    }
+}
+
+/// Refuses a system that no source has.
+fn check_system(query: &Query<'_>, system: &str) -> Result<(), Status> {
+    let known: BTreeSet<String> = query.sources()?.sources.into_iter().map(|source| source.system).collect();
+    if known.iter().any(|known| known.eq_ignore_ascii_case(system)) {
+        return Ok(());
+    }
+    let known = known.into_iter().collect::<Vec<_>>().join(", ");
+    let message = format!("no source has the system {}: there are {known}", shown(system));
+    Err(problem(Code::NotFound, "NO_SUCH_SYSTEM", message))
 }
 
 /// A record's number, also with a fact's, or else an event id.

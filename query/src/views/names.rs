@@ -20,9 +20,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use counterfoil_proto::v1::record::Body;
-use counterfoil_proto::v1::{Beside, Record};
+use counterfoil_proto::v1::{Beside, EntityKind, Record};
 use counterfoil_verify::beside;
-use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::entity::{EntityId, NATIVE_ID_BYTES_MAX};
 use counterfoil_verify::fact::references;
 use counterfoil_verify::identifier::{TOKEN_BYTES, Token, canonical};
 use counterfoil_verify::replay::{facts_of, named};
@@ -337,6 +337,32 @@ pub(crate) fn seen_after(
         }
         if found.len() == max {
             break;
+        }
+    }
+    Ok(found)
+}
+
+/// The entities of a kind in one system and instance that are named in the first `known` records and whose native ids
+/// begin like this. Ids of one length lie together: one look for each length there is.
+pub(crate) fn of_kind(
+    view: &View<'_>,
+    kind: EntityKind,
+    (system, instance): (&str, &str),
+    start: &str,
+    known: TreeSize,
+) -> Result<Vec<EntityId>> {
+    let Ok(shortest) = EntityId::new(kind, system, instance, "-") else { return Ok(Vec::new()) };
+    // The last byte is the id, and the one before it its length.
+    let head = &shortest.as_bytes()[..shortest.as_bytes().len() - 2];
+    let mut found = Vec::new();
+    for length in start.len().max(1)..=NATIVE_ID_BYTES_MAX {
+        let (Ok(total), Ok(length)) = (u16::try_from(head.len() + 1 + length), u8::try_from(length)) else { continue };
+        let prefix = key(&total.to_be_bytes(), &[head, &[length], start.as_bytes()]);
+        for row in view.forward(Column::Seen, &prefix, &prefix)? {
+            let (id, first) = row?;
+            if read_u64(&first).is_some_and(|first| first < known.0) {
+                found.push(EntityId::from_bytes(&id[2..]).map_err(|error| view.damaged(error.to_string()))?);
+            }
         }
     }
     Ok(found)

@@ -14,7 +14,7 @@ fn small(seed: u64) -> Company {
 /// A checksum of the plain text of every file and of the ground truth.
 fn checksum(company: &Company) -> u32 {
     let mut crc = flate2::Crc::new();
-    for file in &company.files {
+    for file in company.files.iter().chain(&company.listings) {
         crc.update(file.name.as_bytes());
         crc.update(plain(file).as_bytes());
     }
@@ -26,13 +26,14 @@ fn checksum(company: &Company) -> u32 {
 fn the_same_seed_gives_the_same_bytes() {
     let (once, again) = (small(7), small(7));
     assert_eq!(once.files, again.files);
+    assert_eq!(once.listings, again.listings);
     assert_eq!(once.truth.to_json().unwrap(), again.truth.to_json().unwrap());
 }
 
 /// Written down once: whoever changes the generator on purpose writes it down again.
 #[test]
 fn the_bytes_are_the_same_on_every_machine() {
-    assert_eq!(checksum(&small(7)), 1616131887);
+    assert_eq!(checksum(&small(7)), 1612693670);
 }
 
 #[test]

@@ -90,7 +90,12 @@ fn any_detail(kind: FactKind) -> BoxedStrategy<Detail> {
             .prop_map(|effective_at| Detail::Lifecycle(Lifecycle { effective_at, department: "d/9".into() }))
             .boxed(),
         "SNAPSHOT" => {
-            (1..=3).prop_map(|completeness| Detail::Snapshot(Snapshot { completeness, ..Snapshot::default() })).boxed()
+            let root = prop_oneof![Just(Vec::new()), any::<[u8; 32]>().prop_map(Vec::from)];
+            (1..=3, some_time(), 0..3u64, root)
+                .prop_map(|(completeness, as_of, count, root)| {
+                    Detail::Snapshot(Snapshot { completeness, as_of, count, root })
+                })
+                .boxed()
         }
         "TICKET" => {
             let items = vec(option::of(Just(group("g1"))).prop_map(|target| item(target, "okta:group_member")), 0..2);

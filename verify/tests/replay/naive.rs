@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use counterfoil_proto::v1::{
     Account, AccountStatus, Confidence, Credential, CredentialStatus, Decision, EntityKind, Fact, FactKind, Lifecycle,
-    Outcome, Ownership, Record, Ref, Ticket, TicketStatus, fact::Detail, record::Body,
+    Outcome, Ownership, Record, Ref, Snapshot, Ticket, TicketStatus, fact::Detail, record::Body,
 };
 use counterfoil_verify::state::{
-    AccountState, ApprovalState, CredentialState, Evidence, GrantState, ItemState, LifecycleState, RegisterState, State,
+    AccountState, ApprovalState, CredentialState, EndState, Evidence, GrantState, ItemState, LifecycleState,
+    RegisterState, State,
 };
 
 use crate::support::hex;
@@ -120,6 +121,7 @@ fn step(world: &mut World, fact: &Fact, evidence: Evidence) {
                 }
                 state.grants.insert(edge, modified);
             }
+            K::SnapshotBegin | K::SnapshotEnd if !is_subject => naive_listing(state, fact, evidence),
             K::SnapshotItem => naive_item(state, fact, evidence, new_edge, edge, is_subject),
             K::IdentityLinked if !other.is_empty() => drop(state.linked.insert(other, evidence)),
             _ if name.starts_with("ACCOUNT_") => naive_account(state, fact, evidence),
@@ -161,6 +163,26 @@ fn naive_item(state: &mut State, fact: &Fact, evidence: Evidence, seen: GrantSta
     if !seen.counterpart.is_empty() && !is_logged {
         state.grants.insert(edge, GrantState { confidence: 3, ..seen });
     }
+}
+
+fn naive_listing(state: &mut State, fact: &Fact, evidence: Evidence) {
+    let mut listings = state.listings.take().unwrap_or_default();
+    let snapshot = match &fact.detail {
+        Some(Detail::Snapshot(snapshot)) => snapshot.clone(),
+        _ => Snapshot::default(),
+    };
+    if fact.kind() == FactKind::SnapshotBegin {
+        listings.begun = Some(evidence);
+    } else {
+        let Snapshot { completeness, as_of, count, root } = snapshot;
+        let end = EndState { as_of, count, root, reason: fact.reason.clone(), evidence };
+        if completeness == 1 && end.root.len() == 32 {
+            listings.complete_before = listings.complete;
+            listings.complete = Some(end.clone());
+        }
+        listings.ended = Some(end);
+    }
+    state.listings = Some(listings);
 }
 
 fn naive_account(state: &mut State, fact: &Fact, evidence: Evidence) {

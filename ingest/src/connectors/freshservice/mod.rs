@@ -7,6 +7,7 @@
 mod approval;
 mod fields;
 mod groups;
+mod listings;
 mod onboarding;
 mod people;
 mod ticket;
@@ -16,7 +17,7 @@ use counterfoil_proto::v1::{Mapping, RejectReason, Time};
 
 use super::draft::{Draft, version};
 use super::split::elements;
-use super::{Connector, Context, EventId, PartContext, Reading, Reject, Split};
+use super::{Connector, Context, EventId, Lister, PartContext, Reading, Reject, Split};
 use crate::json::Json;
 use crate::times;
 
@@ -147,6 +148,10 @@ impl Connector for Freshservice {
                 resource.finish(updated, Mapping::NoFacts)
             }
         }
+    }
+
+    fn lister(&self) -> Option<&dyn Lister> {
+        Some(&listings::Listings)
     }
 }
 

@@ -84,7 +84,8 @@ pub fn entitlement(kind: &str, id: &str, draft: &mut Draft<'_>) -> Option<Ref> {
     draft.entitlement(Some(id), None, None)
 }
 
-fn account(json: &Json<'_>, emails: &[(&'static str, &str)], draft: &mut Draft<'_>) -> Option<Ref> {
+/// The account that an agent or a requester is.
+pub fn account(json: &Json<'_>, emails: &[(&'static str, &str)], draft: &mut Draft<'_>) -> Option<Ref> {
     let id = json.id_at("id")?;
     let full_name =
         [json.text("first_name"), json.text("last_name")].into_iter().flatten().collect::<Vec<_>>().join(" ");
@@ -107,7 +108,7 @@ fn account(json: &Json<'_>, emails: &[(&'static str, &str)], draft: &mut Draft<'
 }
 
 /// The roles, each with where it holds.
-fn roles<'v>(json: &'v Json<'_>) -> Vec<(std::borrow::Cow<'v, str>, Option<&'v str>)> {
+pub fn roles<'v>(json: &'v Json<'_>) -> Vec<(std::borrow::Cow<'v, str>, Option<&'v str>)> {
     let with_scope: Vec<_> = json
         .items("roles")
         .iter()
@@ -121,7 +122,7 @@ fn roles<'v>(json: &'v Json<'_>) -> Vec<(std::borrow::Cow<'v, str>, Option<&'v s
 }
 
 /// An occasional agent uses day passes; an active one that is not occasional takes a seat.
-fn licence(json: &Json<'_>) -> Option<&'static str> {
+pub fn licence(json: &Json<'_>) -> Option<&'static str> {
     let is = |key: &str| json.get(key).and_then(Json::as_bool) == Some(true);
     if is("occasional") { Some("day_pass") } else { is("active").then_some("full") }
 }

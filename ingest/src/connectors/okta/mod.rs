@@ -5,6 +5,7 @@
 
 mod event;
 mod grants;
+mod listings;
 mod requests;
 mod resources;
 mod roles;
@@ -14,7 +15,7 @@ use counterfoil_proto::v1::{Mapping, RejectReason};
 
 use super::draft::Draft;
 use super::split::elements;
-use super::{Connector, Context, EventId, PartContext, Reading, Reject, Split};
+use super::{Connector, Context, EventId, Lister, PartContext, Reading, Reject, Split};
 use crate::json::Json;
 use event::LogEvent;
 
@@ -65,6 +66,10 @@ impl Connector for Okta {
         }
         let draft = Draft::new(context, self.system(), context.instance);
         if is_log_event(event) { read_log_event(event, part, draft) } else { resources::read(event, draft) }
+    }
+
+    fn lister(&self) -> Option<&dyn Lister> {
+        Some(&listings::Listings)
     }
 }
 

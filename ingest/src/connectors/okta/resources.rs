@@ -110,7 +110,8 @@ fn item(subject: Option<Ref>, object: Option<Ref>, at: Time) -> Fact {
     Fact { subject, object, detail: Some(Detail::Snapshot(detail)), ..seen(FactKind::SnapshotItem, at) }
 }
 
-fn user(json: &Json<'_>, id: &str, at: Time, draft: &mut Draft<'_>) -> Result<(), Reject> {
+/// The account that a user object is.
+pub fn account(json: &Json<'_>, id: &str, draft: &mut Draft<'_>) -> Option<Ref> {
     let login = json.text("profile.login");
     let logins: Vec<_> = [("login", login), ("email", json.text("profile.email"))]
         .into_iter()
@@ -126,13 +127,17 @@ fn user(json: &Json<'_>, id: &str, at: Time, draft: &mut Draft<'_>) -> Result<()
     .into_iter()
     .filter_map(|(name, path)| Some((name, json.text(path)?)))
     .collect();
-    let account = draft.principal(Principal {
+    draft.principal(Principal {
         id: Some(id),
         logins: &logins,
         values: &values,
         identity_type: login.map(identity_type).unwrap_or_default(),
         ..Principal::default()
-    });
+    })
+}
+
+fn user(json: &Json<'_>, id: &str, at: Time, draft: &mut Draft<'_>) -> Result<(), Reject> {
+    let account = account(json, id, draft);
     draft.facts.push(item(account.clone(), None, at));
     let changed = times::optional(json.get("statusChanged"), "statusChanged", draft.context.assume_utc)?;
     let (kind, reversible) = match json.text("status") {
