@@ -31,6 +31,7 @@ pub fn run(arguments: &SnapshotArguments) -> Result<Exit> {
             origin: head.origin.as_str().to_owned(),
             tree_size: head.size.0,
             root: head.root.as_bytes().to_vec(),
+            ..Basis::default()
         }),
         listings: taken.listings.iter().map(message).collect(),
         strange: taken.strange,

@@ -6,8 +6,7 @@ use counterfoil_proto::v1::{
     AccountStatus, Authentication, Confidence, CredentialStatus, DeadLetter, Decision, DiffStateResponse,
     DifferenceKind, Evidence, Explanation, GetHistoryResponse, GetStateResponse, GrantMode, GrantState, IdentityType,
     LinkRule, ListHoldersResponse, ListIdentitiesResponse, ListSourcesResponse, ListingSight, Moment, Party,
-    ReconcileKind, ReconcileResponse, ReconcileTotals, ReconciledItem, ReconciledListing, TicketState,
-    UnreadEvents,
+    ReconcileKind, ReconcileResponse, ReconcileTotals, ReconciledItem, ReconciledListing, TicketState, UnreadEvents,
 };
 use counterfoil_verify::time;
 

@@ -271,7 +271,7 @@ impl<'a> Taker<'a> {
             elements_count += parts.len() as u64;
             for (number, part) in parts.iter().enumerate() {
                 let place = format!("{}, element {}", kept.place, number + 1);
-                events.push(self.element(page, part.raw, place, as_of, &mut items));
+                events.push(self.element(page, &part.raw, place, as_of, &mut items));
             }
         }
         let rejected = events.iter().filter(|prepared| prepared.mapping.is_none()).count() as u64;

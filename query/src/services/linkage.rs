@@ -9,8 +9,8 @@ use counterfoil_proto::v1::{
     ReconcileRequest, ReconcileResponse, Verdict, record::Body,
 };
 use counterfoil_verify::fact::can_give_access;
-use counterfoil_verify::tree::RecordIndex;
 use counterfoil_verify::time::OccurredAt;
+use counterfoil_verify::tree::RecordIndex;
 use tokio_stream::Stream;
 use tonic::{Code, Request, Response, Status};
 
