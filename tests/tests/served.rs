@@ -41,6 +41,8 @@ fn answers_over_a_server_are_those_over_the_folder() {
         vec!["explain", "--unapproved", "--verdict", "none-recorded"],
         vec!["explain", "--all", "--for", &story.identity_login],
         vec!["sources"],
+        vec!["reconcile", "okta", "--at", at],
+        vec!["reconcile", "github", "--at", at],
         vec!["checkpoint"],
         vec!["record", "7"],
         vec!["record", "7", "--raw"],
@@ -116,7 +118,7 @@ fn a_client_that_is_not_ours_calls_every_method() {
     let who = login(1);
     let event = BASE64_STANDARD.encode(joined(2, "2026-03-01T10:00:00Z", 2, 1).to_string());
     let append = json!({"connector": "okta", "documents": [event], "requestId": "r1"});
-    let calls: [(&str, Value, fn(&[Value]) -> bool); 17] = [
+    let calls: [(&str, Value, fn(&[Value]) -> bool); 18] = [
         ("IdentityService/ListIdentities", json!({}), |all| all[0]["identities"].as_array().unwrap().len() == 2),
         ("IdentityService/ListIdentities", json!({"query": who}), |all| all[0]["identities"][0]["name"] == "Person 1"),
         ("IdentityService/GetState", json!({"who": who}), |all| {
@@ -135,6 +137,7 @@ fn a_client_that_is_not_ours_calls_every_method() {
         ("LinkageService/ListExplanations", json!({"unapproved": true}), |all| {
             all[0]["explanations"].as_array().unwrap().len() == 1
         }),
+        ("LinkageService/Reconcile", json!({"system": "okta"}), |all| all[0]["basis"]["treeSize"] == "3"),
         ("LedgerService/GetCheckpoint", json!({}), |all| all[0]["basis"]["treeSize"] == "3"),
         ("LedgerService/GetRecord", json!({"index": 1}), |all| all[0]["payload"].is_string()),
         ("LedgerService/GetInclusionProof", json!({"index": 1}), |all| !all[0]["path"].as_array().unwrap().is_empty()),
