@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 mod check;
 mod figure;
 mod import;
+mod live;
 mod raw;
 mod state;
 mod stopwatch;
@@ -37,6 +38,7 @@ fn main() -> Result<ExitCode> {
     let (mut figures, imported) = import::measure(folder.path(), events)?;
     figures.push(check::measure(&imported)?);
     figures.extend(state::measure(folder.path())?);
+    figures.extend(live::measure(folder.path())?);
     figure::print(&figures);
     let path = Path::new("target/bench.json");
     let json = serde_json::to_string_pretty(&figures)? + "\n";
