@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 mod check;
 mod figure;
 mod import;
+mod live;
 mod raw;
 mod served;
 mod state;
@@ -39,6 +40,7 @@ fn main() -> Result<ExitCode> {
     figures.push(check::measure(&imported)?);
     figures.extend(state::measure(folder.path())?);
     figures.extend(served::measure(&imported)?);
+    figures.extend(live::measure(folder.path())?);
     figure::print(&figures);
     let path = Path::new("target/bench.json");
     let json = serde_json::to_string_pretty(&figures)? + "\n";

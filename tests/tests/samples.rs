@@ -10,7 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use counterfoil_proto::v1::{
-    FsckReport, ImportResponse, ImportSummary, ListDeadLettersResponse, ListSourcesResponse, SourceSummary,
+    Completeness, FsckReport, ImportResponse, ImportSummary, ListDeadLettersResponse, ListSourcesResponse,
+    SnapshotResponse, SourceSummary,
 };
 use counterfoil_tests::files::all_files;
 use counterfoil_tests::program::LedgerFolder;
@@ -30,6 +31,43 @@ fn freshservice_samples() {
 #[test]
 fn okta_samples() {
     check("okta");
+}
+
+/// The samples that are listings, taken as such: every element is an item's, and nothing is lost.
+#[test]
+fn listings_among_the_samples() {
+    const LISTINGS: [(&str, &str, &str); 8] = [
+        ("okta", "rapid7-responses/get_users_in_group.json", "groups/00g1/users"),
+        ("okta", "rapid7-responses/get_users_in_group2.json", "groups/00g2/users"),
+        ("okta", "rapid7-responses/list_groups.json", "groups"),
+        ("okta", "rapid7-responses/list_groups_empty.json", "groups"),
+        ("okta", "rapid7-responses/get_user_groups_by_id_success.json", "users/00u1/groups"),
+        ("freshservice", "rapid7-responses/list_all_agents.json", ""),
+        ("freshservice", "rapid7-responses/list_all_agents_empty.json", ""),
+        ("freshservice", "rapid7-responses/list_all_groups.json", ""),
+    ];
+    let ledger = LedgerFolder::init();
+    let mut summary = String::new();
+    for (system, name, scope) in LISTINGS {
+        let Some(folder) = samples(system) else { return };
+        let file = folder.join(name);
+        let take = || -> SnapshotResponse {
+            let as_of = ["--as-of", "2026-03-02Z", "--complete", "--output", "json"];
+            let scope: &[&str] = if scope.is_empty() { &[] } else { &["--scope", scope] };
+            ledger.run(&[&["snapshot", system, file.to_str().unwrap()], scope, &as_of].concat()).json()
+        };
+        let first = take();
+        let [listing] = &first.listings[..] else { panic!("{name}: {first:?}") };
+        assert_eq!(listing.events + listing.duplicates, native_events(&file), "{name}: {listing:?}");
+        assert_eq!((first.strange, listing.rejected), (0, 0), "{name}: {listing:?}");
+        assert_eq!(take().basis, first.basis, "{name}: again it is known");
+        let scope = listing.scope.splitn(4, ':').last().unwrap();
+        let complete = listing.completeness() == Completeness::Complete;
+        writeln!(summary, "{name}: {scope}: {} items, {} facts, complete: {complete}", listing.count, listing.facts)
+            .unwrap();
+    }
+    ledger.run(&["fsck"]).ended(0);
+    check_golden("samples-listings.txt", &summary);
 }
 
 /// The samples of a system; none, said aloud, where they are not there.

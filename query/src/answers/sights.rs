@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use counterfoil_proto::v1::{AccountStatus, Confidence, EntityKind, FactKind, ListingSight};
-use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::entity::{EntityId, kind_name};
 use counterfoil_verify::listing::{Item, ItemKey};
 use counterfoil_verify::replay::bearers;
 use counterfoil_verify::scope::Coverage;
@@ -19,7 +19,7 @@ use crate::answers::convert::{evidence, is_lapsed, optional_timestamp};
 use crate::error::Result;
 use crate::views::deltas;
 use crate::views::keys::{FIRST, entity_prefix};
-use crate::views::names;
+use crate::views::{names, sources};
 
 /// Somebody who may have been listed, and what with; none for the account itself.
 type Candidate = (EntityId, Option<EntityId>);
@@ -33,7 +33,9 @@ impl Query<'_> {
         at: OccurredAt,
         known: TreeSize,
     ) -> Result<Vec<ListingSight>> {
-        if !matches!(entity.kind(), EntityKind::Account | EntityKind::Entitlement) {
+        let may_be_listed = matches!(entity.kind(), EntityKind::Account | EntityKind::Entitlement);
+        // Where nothing was ever listed, a state costs what it costs without listings.
+        if !may_be_listed || !self.has_listings(entity)? {
             return Ok(Vec::new());
         }
         let candidates = self.candidates_of(entity, state, at, known)?;
@@ -81,7 +83,16 @@ impl Query<'_> {
         newest.into_iter().map(sight).collect()
     }
 
-    /// Whatever the state says is held, and whatever a listing ever saw.
+    /// Whether anything was ever listed where an entity is.
+    fn has_listings(&self, entity: &EntityId) -> Result<bool> {
+        let scopes = kind_name(EntityKind::SnapshotScope);
+        let mut objects = sources::objects(&self.view)?.into_keys();
+        Ok(objects.any(|(system, instance, kind)| {
+            (system.as_str(), instance.as_str(), kind.as_str()) == (entity.system(), entity.instance(), scopes)
+        }))
+    }
+
+    /// Whatever the state says is held, and whatever a listing ever saw: this reads the entity's whole history.
     fn candidates_of(
         &self,
         entity: &EntityId,

@@ -191,7 +191,9 @@ impl Counters {
             return;
         }
         let own_kind = kind_name(entity.kind());
-        let kind = entity.native_id().split_once('/').map_or(own_kind, |(kind, _)| kind);
+        // The id of a scope says what it covers, and is of no type.
+        let typed = Some(entity.native_id()).filter(|_| entity.kind() != EntityKind::SnapshotScope);
+        let kind = typed.and_then(|id| id.split_once('/')).map_or(own_kind, |(kind, _)| kind);
         let name = (entity.system().to_owned(), entity.instance().to_owned(), kind.to_owned());
         *self.objects.entry(name.clone()).or_default() += 1;
         self.changed_objects.insert(name);
