@@ -1,7 +1,7 @@
 //! What no caller can do to a server: wait for ever, ask for everything at once, or hold what others need.
 #![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
 
-use std::time::Duration;
+use std::process::Command;
 
 use counterfoil_proto::v1::identity_service_client::IdentityServiceClient;
 use counterfoil_proto::v1::ingest_service_client::IngestServiceClient;
@@ -15,10 +15,11 @@ use counterfoil_tests::files::lines;
 use counterfoil_tests::okta::{joined, login};
 use counterfoil_tests::program::LedgerFolder;
 use counterfoil_tests::server::Server;
+use prost::Message;
 use serde_json::Value;
 use tokio::runtime::Runtime;
+use tonic::Code;
 use tonic::transport::Channel;
-use tonic::{Code, Request};
 
 /// Events of the ledger that is served: enough for several messages of a stream.
 const EVENTS: u32 = 2_500;
@@ -35,27 +36,33 @@ fn served() -> (LedgerFolder, Server, Runtime, Channel) {
     (ledger, server, runtime, channel)
 }
 
+/// A call as its bytes, by a client that leaves deadlines to the server: the headers of the answer.
+fn call(server: &Server, request: &GetStateRequest, timeout: &str) -> String {
+    let message = request.encode_to_vec();
+    let frame = [&[0][..], &(message.len() as u32).to_be_bytes(), &message].concat();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), frame).unwrap();
+    let url = format!("{}/counterfoil.v1.IdentityService/GetState", server.url());
+    let answer = Command::new("curl")
+        .args(["-s", "--http2-prior-knowledge", "-o", "/dev/null", "-D", "-", "-H", "content-type: application/grpc"])
+        .args(["-H", "te: trailers", "-H", &format!("grpc-timeout: {timeout}"), "--data-binary"])
+        .args([&format!("@{}", file.path().display()), &url])
+        .output()
+        .unwrap();
+    String::from_utf8(answer.stdout).unwrap()
+}
+
 #[test]
 fn a_caller_waits_no_longer_than_it_says() {
-    let (_ledger, server, runtime, channel) = served();
-    let mut identity = IdentityServiceClient::new(channel);
-    runtime.block_on(async {
-        let mut request = Request::new(GetStateRequest { who: login(1), ..GetStateRequest::default() });
-        request.set_timeout(Duration::from_millis(1));
-        // Some machines answer even that in time.
-        if let Err(status) = identity.get_state(request).await {
-            assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
-        }
-        let later = GetStateRequest { who: login(1), min_tree_size: 1 << 40, ..GetStateRequest::default() };
-        let mut request = Request::new(later);
-        request.metadata_mut().insert("grpc-timeout", "300m".parse().unwrap());
-        let status = identity.get_state(request).await.unwrap_err();
-        assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
-        let mut request = Request::new(GetStateRequest { who: login(1), ..GetStateRequest::default() });
-        request.metadata_mut().insert("grpc-timeout", "soon".parse().unwrap());
-        assert_eq!(identity.get_state(request).await.unwrap_err().code(), Code::InvalidArgument);
-        identity.get_state(GetStateRequest { who: login(1), ..GetStateRequest::default() }).await.unwrap();
-    });
+    let (_ledger, server, _runtime, _channel) = served();
+    let now = GetStateRequest { who: login(1), ..GetStateRequest::default() };
+    let never = GetStateRequest { min_tree_size: 1 << 40, ..now.clone() };
+    let answer = call(&server, &never, "300m");
+    assert!(answer.contains("grpc-status: 4"), "{answer}");
+    let answer = call(&server, &now, "soon");
+    assert!(answer.contains("grpc-status: 3"), "{answer}");
+    let answer = call(&server, &now, "60S");
+    assert!(answer.contains("HTTP/2 200") && !answer.contains("grpc-status: 4"), "{answer}");
     server.stop();
 }
 
@@ -119,12 +126,19 @@ fn no_answer_is_larger_than_its_page() {
 fn a_client_that_reads_nothing_holds_nobody_up() {
     let (ledger, server, runtime, channel) = served();
     let mut log = LedgerServiceClient::new(channel.clone());
+    let endpoint = Channel::from_shared(server.url()).unwrap();
     runtime.block_on(async {
+        // What is not read fills the window of its connection, and of no other.
+        let mut unread = LedgerServiceClient::new(endpoint.connect().await.unwrap());
         let follow = ReadRecordsRequest { follow: true, with_beside: true, ..ReadRecordsRequest::default() };
         let mut streams = Vec::new();
-        for _ in 0..50 {
-            streams.push(log.read_records(follow).await.unwrap().into_inner());
+        for _ in 0..99 {
+            streams.push(unread.read_records(follow).await.unwrap().into_inner());
         }
+        let mut reading = LedgerServiceClient::new(endpoint.connect().await.unwrap());
+        let mut stream = reading.read_records(follow).await.unwrap().into_inner();
+        let status = log.read_records(follow).await.unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
         let mut ingest = IngestServiceClient::new(channel.clone());
         for number in 0..20 {
             let event = joined(10_000 + number, "2026-03-02T09:00:00Z", 1, 2).to_string().into_bytes();
@@ -133,8 +147,7 @@ fn a_client_that_reads_nothing_holds_nobody_up() {
             let receipt = ingest.append(append).await.unwrap().into_inner();
             assert_eq!(receipt.events[0].outcome(), Appended::Recorded);
         }
-        // One of them reads on, and misses nothing that was appended meanwhile.
-        let mut stream = streams.swap_remove(7);
+        // One of them is read, and misses nothing that was appended meanwhile.
         let mut next = 0;
         while next < u64::from(EVENTS) + 21 {
             for record in stream.message().await.unwrap().unwrap().records {

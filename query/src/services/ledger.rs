@@ -17,7 +17,7 @@ use counterfoil_verify::hash::Hash;
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 use counterfoil_verify::{beside, record};
 use prost::Message;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status};
@@ -25,13 +25,13 @@ use tonic::{Code, Request, Response, Status};
 use crate::answers::timestamp;
 use crate::error::QueryError;
 use crate::services::problem::{self, invalid};
-use crate::services::{Log, Sight, reached};
+use crate::services::{Log, STREAMS_MAX, Sight, reached};
 
 /// What one message of a stream holds: so many records, or so many bytes of them.
 const STREAMED_RECORDS: usize = 1_000;
-const STREAMED_BYTES: usize = 1 << 20;
+const STREAMED_BYTES: usize = 256 << 10;
 /// How many messages wait for a reader.
-const STREAMED_AHEAD: usize = 2;
+const STREAMED_AHEAD: usize = 1;
 /// How long a stream waits for a reader that reads nothing.
 const READER_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -153,8 +153,12 @@ impl LedgerService for Log {
         if asked.until != 0 && asked.from > asked.until {
             return Err(invalid("until", "it is before from: give the record to end before".to_owned()));
         }
+        let place = self.streams.clone().try_acquire_owned().map_err(|_| {
+            let why = format!("{STREAMS_MAX} streams are read already: end one of them, or ask again later");
+            problem::problem(Code::ResourceExhausted, "TOO_MANY_STREAMS", why)
+        })?;
         let (sender, receiver) = mpsc::channel(STREAMED_AHEAD);
-        let stream = RecordStream { reader: self.reader.clone(), head: self.head.clone(), asked, sight };
+        let stream = RecordStream { reader: self.reader.clone(), head: self.head.clone(), asked, sight, _place: place };
         tokio::spawn(stream.run(sender));
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
@@ -179,6 +183,7 @@ struct RecordStream {
     head: watch::Receiver<TreeSize>,
     asked: ReadRecordsRequest,
     sight: Sight,
+    _place: OwnedSemaphorePermit,
 }
 
 impl RecordStream {

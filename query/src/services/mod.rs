@@ -13,7 +13,7 @@ use counterfoil_proto::v1::linkage_service_server::LinkageServiceServer;
 use counterfoil_proto::v1::source_service_server::SourceServiceServer;
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
 use counterfoil_verify::tree::TreeSize;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tonic::service::RoutesBuilder;
 use tonic::{Request, Response, Status};
 
@@ -31,6 +31,8 @@ pub use problem::{AMBIGUOUS, reason_of};
 
 /// The largest request, in bytes.
 const REQUEST_BYTES_MAX: usize = 64 << 10;
+/// Streams of records that are read at a time: each holds some messages in memory.
+const STREAMS_MAX: usize = 100;
 /// The longest that a request waits for the tree that it asks for, where it sets no deadline of its own.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
@@ -46,12 +48,14 @@ pub struct Sight {
 pub struct Log {
     reader: Reader,
     head: watch::Receiver<TreeSize>,
+    /// Room for streams.
+    streams: Arc<Semaphore>,
 }
 
 impl Log {
     /// Answers from `reader`; `head` follows the size of the log.
     pub fn new(reader: Reader, head: watch::Receiver<TreeSize>) -> Self {
-        Self { reader, head }
+        Self { reader, head, streams: Arc::new(Semaphore::new(STREAMS_MAX)) }
     }
 
     /// Its service.
