@@ -1,7 +1,7 @@
 //! Generates the Rust types and their protobuf JSON mapping from `counterfoil/v1/*.proto`, without a system protoc; and
-//! with the feature `services`, the gRPC clients and servers.
+//! with the feature `services`, the gRPC clients and servers, and the list of the messages that they exchange.
 
-use std::{env, error::Error, fs, path::PathBuf};
+use std::{collections::BTreeSet, env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 use prost_types::FileDescriptorSet;
@@ -26,11 +26,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     compiler.include_imports(true).include_source_info(true).open_files(FILES)?;
     // With the options of methods, which decoded descriptors lose.
     let encoded = compiler.encode_file_descriptor_set();
-    let path = PathBuf::from(env::var("OUT_DIR")?).join("descriptors.bin");
-    fs::write(&path, &encoded)?;
+    let folder = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(folder.join("descriptors.bin"), &encoded)?;
 
     let mut descriptors = FileDescriptorSet::decode(&encoded[..])?;
     descriptors.file.retain(|file| file.package() != "google.api");
+    fs::write(folder.join("messages.rs"), messages(&descriptors))?;
     let mut config = prost_build::Config::new();
     config.compile_well_known_types();
     config.extern_path(".google.protobuf", "::pbjson_types");
@@ -41,4 +42,17 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     pbjson_build::Builder::new().register_descriptors(&encoded)?.build(&[".counterfoil.v1"])?;
     Ok(())
+}
+
+/// A macro that hands the name and the type of every message of the services to another macro.
+fn messages(descriptors: &FileDescriptorSet) -> String {
+    let methods = descriptors.file.iter().flat_map(|file| &file.service).flat_map(|service| &service.method);
+    let names: BTreeSet<&str> = methods.flat_map(|method| [method.input_type(), method.output_type()]).collect();
+    let lines = names.iter().map(|name| name.trim_start_matches('.'));
+    let lines = lines.map(|name| format!("{name:?} => {}, ", name.rsplit('.').next().unwrap_or_default()));
+    format!(
+        "/// Calls a macro with `\"NAME\" => TYPE,` for each message that the services exchange.\n#[macro_export]\n\
+         macro_rules! each_message {{ ($call:ident) => {{ $call! {{ {} }} }} }}\n",
+        lines.collect::<String>()
+    )
 }

@@ -157,6 +157,7 @@ pub enum Verb {
     Sources(SourcesArguments),
     Deadletter(DeadletterArguments),
     Serve(ServeArguments),
+    Config(ConfigArguments),
     Demo(DemoArguments),
     Completions(CompletionsArguments),
 }
@@ -577,17 +578,39 @@ pub enum DeadletterVerb {
     It holds the ledger until it is stopped (Ctrl-C, or SIGTERM): ask it with --server http://127.0.0.1:7401.\n\
     RUST_LOG sets how much it tells on stderr: error, warn, info, debug.")]
 pub struct ServeArguments {
-    #[command(flatten)]
-    pub ledger: LedgerArguments,
-    /// The address to listen on; port 0 takes a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7401")]
-    pub listen: SocketAddr,
+    /// A configuration file (TOML). Its settings, and how they are given in the environment: docs/configuration.md
+    #[arg(long, value_name = "FILE", env = "COUNTERFOIL_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// The data folder [env: COUNTERFOIL_DATA]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The anchor file, where it is not DIR.anchor [env: COUNTERFOIL_ANCHOR]
+    #[arg(long, value_name = "FILE")]
+    pub anchor: Option<PathBuf>,
+    /// The address to listen on; port 0 takes a free one [default: 127.0.0.1:7401]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
     /// The wall clock is right although it jumped
     #[arg(long)]
     pub accept_clock: bool,
-    /// How events of the service are written to stderr
-    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
-    pub log_format: LogFormat,
+    /// How events of the service are written to stderr [default: text]
+    #[arg(long, value_enum)]
+    pub log_format: Option<LogFormat>,
+}
+
+/// What `serve` would work with
+#[derive(Args)]
+#[command(after_help = "Example:\n  counterfoil config check --config counterfoil.toml")]
+pub struct ConfigArguments {
+    #[command(subcommand)]
+    pub verb: ConfigVerb,
+}
+
+#[derive(Subcommand)]
+pub enum ConfigVerb {
+    /// Print every setting that counts, where it stands, and everything that is wrong
+    #[command(after_help = "Example:\n  counterfoil config check --config counterfoil.toml")]
+    Check(ServeArguments),
 }
 
 /// How events of the service are written.

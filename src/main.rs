@@ -9,6 +9,8 @@ mod cli;
 mod client;
 mod columns;
 mod completions;
+mod config;
+mod config_check;
 mod deadletter;
 mod demo;
 mod diff;
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         Verb::Sources(arguments) => sources::run(arguments),
         Verb::Deadletter(arguments) => deadletter::run(arguments),
         Verb::Serve(arguments) => serve::run(arguments),
+        Verb::Config(arguments) => config_check::run(arguments),
         Verb::Demo(arguments) => demo::run(arguments),
         Verb::Completions(arguments) => completions::run(arguments),
     };

@@ -8,16 +8,17 @@ use counterfoil_server::{Environment, Server, listen};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Exit, LogFormat, ServeArguments};
-use crate::{open, output, when};
+use crate::{config, open, output, when};
 
 pub fn run(arguments: &ServeArguments) -> Result<Exit> {
-    start_log(arguments.log_format);
+    let config = config::load(arguments)?;
+    start_log(config.log_format);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let listener = runtime.block_on(listen(arguments.listen))?;
+    let listener = runtime.block_on(listen(config.listen))?;
     let address = listener.local_addr().context("the address that is listened on cannot be told")?;
-    let location = open::location(&arguments.ledger);
+    let location = open::location(&config.ledger);
     let holder = format!("counterfoil serve, which answers on http://{address}, {}", open::since());
-    let ledger = Arc::new(open::ledger_as(&location, arguments.accept_clock, &holder)?);
+    let ledger = Arc::new(open::ledger_as(&location, config.accept_clock, &holder)?);
     let views = Arc::new(Views::open(&location.views(), ledger.reader())?);
     let environment = Environment { now: when::now, entropy };
     runtime.block_on(async {
@@ -29,7 +30,7 @@ pub fn run(arguments: &ServeArguments) -> Result<Exit> {
             }
             tracing::info!("stopping: calls in flight may end");
         };
-        let server = Server::new(listener, ledger, views, environment)?;
+        let server = Server::new(listener, ledger, views, environment, config.hooks)?;
         tracing::info!(%address, "serving gRPC and HTTP");
         server.run(stop).await;
         Ok(Exit::Done)

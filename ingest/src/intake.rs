@@ -83,6 +83,11 @@ impl Intake {
         &self.ledger
     }
 
+    /// The time of pushes.
+    pub fn now(&self) -> Moment {
+        (self.now)()
+    }
+
     /// Takes a push, and answers once it is durable, signed and anchored.
     ///
     /// # Errors
@@ -126,7 +131,9 @@ impl Intake {
         let receipt = self.ledger.append(Batch { source, events, positions: Vec::new() })?;
         let events = is_rejected.iter().zip(&receipt.outcomes);
         let events = events.map(|((document, is_rejected), outcome)| self.appended(*document, *is_rejected, *outcome));
-        Ok(Pushed { events: events.collect::<Result<_, _>>()?, receipt })
+        let events: Vec<AppendedEvent> = events.collect::<Result<_, _>>()?;
+        count(connector.name(), &events);
+        Ok(Pushed { events, receipt })
     }
 
     fn appended(&self, document: u32, is_rejected: bool, outcome: Outcome) -> Result<AppendedEvent, LedgerError> {
@@ -139,6 +146,19 @@ impl Intake {
         let leaf = record::hash(&self.ledger.reader().record_bytes(index)?);
         let leaf_hash = leaf.0.as_bytes().to_vec();
         Ok(AppendedEvent { document, outcome: outcome.into(), index: index.0, leaf_hash })
+    }
+}
+
+/// Counts what became of events, for whoever watches.
+fn count(connector: &'static str, events: &[AppendedEvent]) {
+    for event in events {
+        let outcome = match event.outcome() {
+            Appended::Recorded => "recorded",
+            Appended::Duplicate => "duplicate",
+            Appended::Conflict => "conflict",
+            Appended::Rejected | Appended::Unspecified => "rejected",
+        };
+        metrics::counter!("counterfoil_events_total", "connector" => connector, "outcome" => outcome).increment(1);
     }
 }
 

@@ -4,6 +4,9 @@
 /// The encoded `google.protobuf.FileDescriptorSet` of all of them, with the options and comments of methods.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
+#[cfg(feature = "services")]
+include!(concat!(env!("OUT_DIR"), "/messages.rs"));
+
 /// Version 1 of the record and of every answer.
 pub mod v1 {
     #![allow(missing_docs, clippy::all)]

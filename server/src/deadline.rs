@@ -1,4 +1,5 @@
-//! Deadlines of gRPC calls (`grpc-timeout`, gRPC over HTTP/2, section "Requests").
+//! Deadlines of calls: `grpc-timeout` (gRPC over HTTP/2, section "Requests"), and over HTTP `X-Server-Timeout`, in
+//! seconds.
 //!
 //! Owns that no call is worked on once its caller has given up: what a call waits for is dropped with it.
 
@@ -8,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use tonic::Status;
 use tower::{Layer, Service};
 
@@ -43,13 +44,13 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let header = request.headers().get("grpc-timeout").map(|value| timeout(value.to_str().unwrap_or_default()));
+        let header = deadline(request.headers());
         let answer = self.inner.call(request);
         Box::pin(async move {
             match header {
                 None => answer.await,
-                Some(None) => Ok(refused(Status::invalid_argument("grpc-timeout: expected up to 8 digits and a unit"))),
-                Some(Some(deadline)) => match tokio::time::timeout(deadline, answer).await {
+                Some(Err(expected)) => Ok(refused(Status::invalid_argument(expected))),
+                Some(Ok(deadline)) => match tokio::time::timeout(deadline, answer).await {
                     Ok(answer) => answer,
                     Err(_) => Ok(refused(Status::deadline_exceeded(
                         "the deadline passed before there was an answer: allow more time, or ask for less",
@@ -64,7 +65,23 @@ fn refused(status: Status) -> Response<Body> {
     status.into_http()
 }
 
-/// Reads the value of the header: at most 8 digits and a unit.
+/// The deadline that a request sets, if it sets one; or what was expected of it.
+fn deadline(headers: &HeaderMap) -> Option<Result<Duration, &'static str>> {
+    let given = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    if let Some(text) = given("grpc-timeout") {
+        return Some(timeout(text).ok_or("grpc-timeout: expected up to 8 digits and a unit"));
+    }
+    let text = given("x-server-timeout")?;
+    Some(seconds(text).ok_or("X-Server-Timeout: expected seconds, such as 2.5"))
+}
+
+/// Reads seconds, with a fraction or without.
+fn seconds(text: &str) -> Option<Duration> {
+    let is_plain = text.len() <= 16 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    text.parse().ok().filter(|_| is_plain).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+}
+
+/// Reads the value of `grpc-timeout`: at most 8 digits and a unit.
 fn timeout(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let is_number = (1..=8).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -102,6 +119,24 @@ mod tests {
             ("1é", None),
         ] {
             assert_eq!(timeout(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_timeout_over_http_is_in_seconds() {
+        for (text, expected) in [
+            ("2", Some(Duration::from_secs(2))),
+            ("0.001", Some(Duration::from_millis(1))),
+            ("", None),
+            ("1s", None),
+            ("-1", None),
+            ("+1", None),
+            ("1e3", None),
+            ("inf", None),
+            ("1.2.3", None),
+            ("99999999999999999", None),
+        ] {
+            assert_eq!(seconds(text), expected, "{text}");
         }
     }
 }

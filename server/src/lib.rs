@@ -10,9 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use counterfoil_ingest::intake::Intake;
 use counterfoil_ingest::sources::grpc::Ingest;
+use counterfoil_ingest::sources::http::Hook;
 use counterfoil_ledger::Ledger;
 use counterfoil_proto::DESCRIPTORS;
 use counterfoil_query::Views;
@@ -25,10 +27,17 @@ mod access;
 mod deadline;
 mod follow;
 mod health;
+mod hooks;
+mod json;
 mod listen;
+mod metrics;
+mod openapi;
+mod rpc;
 
 use follow::Follower;
 use health::Health;
+use json::body::Room;
+use metrics::{Metrics, Names};
 
 /// How long calls in flight may take to end once the server is told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -53,6 +62,12 @@ pub enum ServerError {
     /// The descriptors of the services are damaged, which is a defect.
     #[error("the descriptors of the services cannot be read: {0}")]
     Descriptors(#[from] tonic_reflection::server::Error),
+    /// Requests cannot be counted, which is a defect.
+    #[error("nothing can be measured: {0}")]
+    Metrics(String),
+    /// A method of the services cannot be served, which is a defect.
+    #[error("the methods of the services cannot be served: {0}")]
+    Methods(String),
 }
 
 /// What a server gets from the program that runs it: it reads no clock and draws no randomness itself.
@@ -81,18 +96,20 @@ pub struct Server {
     router: Router,
     follower: Follower,
     health: Health,
+    metrics: Metrics,
 }
 
 impl Server {
-    /// A server of a ledger. Its views are brought up to date while it serves.
+    /// A server of a ledger, which takes events from these hooks too. Its views are brought up to date while it serves.
     ///
     /// # Errors
-    /// [`ServerError::Descriptors`].
+    /// [`ServerError::Descriptors`], [`ServerError::Methods`] and [`ServerError::Metrics`].
     pub fn new(
         listener: TcpListener,
         ledger: Arc<Ledger>,
         views: Arc<Views>,
         environment: Environment,
+        hooks: Vec<Hook>,
     ) -> Result<Self, ServerError> {
         let reader = ledger.reader();
         let follower = Follower::new(reader.clone(), views.clone());
@@ -102,7 +119,7 @@ impl Server {
         Log::new(reader, follower.head()).add_to(&mut routes);
         Answers::new(views, follower.projected(), environment.now).add_to(&mut routes);
         let intake = Arc::new(Intake::new(ledger, environment.now, environment.entropy));
-        routes.add_service(Ingest::server(intake));
+        routes.add_service(Ingest::server(intake.clone()));
         routes.add_service(health_service);
         let reflection = || {
             tonic_reflection::server::Builder::configure()
@@ -113,22 +130,34 @@ impl Server {
         routes.add_service(reflection().build_v1alpha()?);
 
         let (live, ready) = (health.clone(), health.clone());
-        let router = routes
-            .routes()
-            .into_axum_router()
+        let metrics = Metrics::install(follower.clone())?;
+        let rendered = metrics.clone();
+        let routes = routes.routes().prepare();
+        let rpcs = rpc::all(&rpc::pool()?)?;
+        let room = Room::new();
+        let router = json::add_to(routes.clone().into_axum_router(), &rpcs, &routes, &room)?;
+        let router = hooks::add_to(router, intake, room, hooks)
+            .route("/openapi.json", get(openapi::serve(&openapi::document()?)))
+            .route("/metrics", get(move || async move { rendered.render() }))
             .route("/healthz", get(move || async move { live.live() }))
             .route("/readyz", get(move || async move { ready.ready() }))
+            .fallback(json::problem::no_such_path)
+            .method_not_allowed_fallback(json::problem::no_such_method)
             .layer(deadline::Deadlines)
-            .layer(access::Guard);
-        Ok(Self { listener, router, follower, health })
+            .layer(access::Guard)
+            .layer(from_fn(json::problem::translate))
+            .layer(from_fn_with_state(Arc::new(Names::of(&rpcs)), metrics::measure));
+        Ok(Self { listener, router, follower, health, metrics })
     }
 
     /// Serves until `stop` is there, and then lets calls in flight end.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let following = self.follower.start();
         let watching = tokio::spawn(self.health.watch());
+        let keeping = tokio::spawn(self.metrics.keep());
         listen::serve(self.listener, self.router, stop, DRAIN).await;
         watching.abort();
+        keeping.abort();
         self.follower.stop();
         // The thread only reads, and ends by itself.
         let _ = tokio::task::spawn_blocking(move || following.join()).await;

@@ -4,6 +4,7 @@
 //! Owns no expectation: a test says what is right.
 
 pub mod files;
+pub mod http;
 pub mod inside;
 pub mod okta;
 pub mod program;

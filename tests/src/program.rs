@@ -48,7 +48,14 @@ pub fn program() -> PathBuf {
 /// The program, ready for arguments, without anything of this process's environment that it would obey.
 pub fn command() -> Command {
     let mut command = Command::new(program());
-    for name in ["COUNTERFOIL_DATA", "COUNTERFOIL_ANCHOR", "COUNTERFOIL_SERVER", "COLUMNS", "CLICOLOR_FORCE"] {
+    for name in [
+        "COUNTERFOIL_DATA",
+        "COUNTERFOIL_ANCHOR",
+        "COUNTERFOIL_CONFIG",
+        "COUNTERFOIL_SERVER",
+        "COLUMNS",
+        "CLICOLOR_FORCE",
+    ] {
         command.env_remove(name);
     }
     command.env("NO_COLOR", "1").stdin(Stdio::null());

@@ -3,21 +3,18 @@
 //! Owns the requests: one push each, acknowledged by a receipt. How the producer was authenticated is told by whoever let
 //! the request in.
 
-use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use counterfoil_proto::v1::ingest_service_server::{IngestService, IngestServiceServer};
-use counterfoil_proto::v1::{
-    AppendRequest, AppendResponse, AppendStreamRequest, AppendStreamResponse, Authentication, Basis,
-};
+use counterfoil_proto::v1::{AppendRequest, AppendResponse, AppendStreamRequest, AppendStreamResponse, Authentication};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
-use tonic::{Code, Request, Response, Status, Streaming};
-use tonic_types::{ErrorDetails, StatusExt};
+use tonic::{Request, Response, Status, Streaming};
 
-use crate::intake::{BYTES_MAX, DOCUMENTS_MAX, Intake, Push, PushError};
+use super::receipt::{self, assume_utc, instance_or_default, invalid};
+use crate::intake::{BYTES_MAX, DOCUMENTS_MAX, Intake, Push};
 
 /// The longest id of a request.
 const REQUEST_ID_BYTES_MAX: usize = 64;
@@ -41,25 +38,8 @@ impl Ingest {
     }
 
     async fn push(&self, request: AppendRequest, producer: Producer) -> Result<AppendResponse, Status> {
-        let push = read(request.clone(), producer)?;
-        let intake = self.0.clone();
-        let pushed = tokio::task::spawn_blocking(move || {
-            let pushed = intake.push(push).map_err(|error| status(&error))?;
-            Ok::<_, Status>((pushed, intake.ledger().reader().head()))
-        });
-        let pushed = pushed.await.map_err(|error| Status::unavailable(format!("the service is stopping: {error}")));
-        let (pushed, head) = pushed??;
-        Ok(AppendResponse {
-            basis: Some(Basis {
-                origin: head.origin.as_str().to_owned(),
-                tree_size: head.size.0,
-                root: head.root.as_bytes().to_vec(),
-                ..Basis::default()
-            }),
-            checkpoint: head.checkpoint.to_vec(),
-            request_id: request.request_id,
-            events: pushed.events,
-        })
+        let request_id = request.request_id.clone();
+        receipt::push(self.0.clone(), read(request, producer)?, request_id).await
     }
 }
 
@@ -111,36 +91,13 @@ fn read(request: AppendRequest, Producer(authentication): Producer) -> Result<Pu
         let why = format!("expected at most {REQUEST_ID_BYTES_MAX} bytes, got {}", request.request_id.len());
         return Err(invalid("request_id", why));
     }
-    let assume_utc = match request.assume_zone.as_str() {
-        "" => false,
-        "UTC" => true,
-        other => return Err(invalid("assume_zone", format!("expected UTC or nothing, got {other:?}"))),
-    };
     Ok(Push {
         connector: request.connector,
-        instance: if request.instance.is_empty() { "default".to_owned() } else { request.instance },
+        instance: instance_or_default(request.instance),
         channel: "grpc",
         documents: request.documents,
         backfill: request.backfill,
-        assume_utc,
+        assume_utc: assume_utc(&request.assume_zone)?,
         authentication,
     })
-}
-
-fn status(error: &PushError) -> Status {
-    let message = error.to_string();
-    match error {
-        PushError::NoConnector(_) => invalid("connector", message),
-        PushError::Limit(_) => invalid("documents", message),
-        PushError::Ledger(_) => {
-            let details = ErrorDetails::with_error_info("CLOSED", "counterfoil", HashMap::new());
-            Status::with_error_details(Code::Unavailable, message, details)
-        }
-    }
-}
-
-fn invalid(field: &str, description: String) -> Status {
-    let mut details = ErrorDetails::with_error_info("INVALID_FIELD", "counterfoil", HashMap::new());
-    details.add_bad_request_violation(field, &description);
-    Status::with_error_details(Code::InvalidArgument, format!("{field}: {description}"), details)
 }

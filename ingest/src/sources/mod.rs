@@ -3,5 +3,7 @@
 mod documents;
 pub mod file;
 pub mod grpc;
+pub mod http;
+mod receipt;
 mod resync;
 mod structure;

@@ -27,7 +27,7 @@ mod linkage;
 mod problem;
 mod source;
 
-pub use problem::{AMBIGUOUS, reason_of};
+pub use problem::{AMBIGUOUS, invalid, problem, reason_of, shown};
 
 /// The largest request, in bytes.
 const REQUEST_BYTES_MAX: usize = 64 << 10;

@@ -25,12 +25,12 @@ pub fn reason_of(status: &Status) -> Option<String> {
 }
 
 /// An error with its reason.
-pub(crate) fn problem(code: Code, reason: &str, message: impl Into<String>) -> Status {
+pub fn problem(code: Code, reason: &str, message: impl Into<String>) -> Status {
     Status::with_error_details(code, message, ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new()))
 }
 
 /// A field that no answer can be given to.
-pub(crate) fn invalid(field: &str, description: String) -> Status {
+pub fn invalid(field: &str, description: String) -> Status {
     let mut details = ErrorDetails::with_error_info("INVALID_FIELD", DOMAIN, HashMap::new());
     details.add_bad_request_violation(field, &description);
     Status::with_error_details(Code::InvalidArgument, format!("{field}: {description}"), details)
@@ -51,7 +51,7 @@ pub(crate) fn stopped(error: tokio::task::JoinError) -> Status {
 }
 
 /// A value of the request as a message repeats it.
-pub(crate) fn shown(value: &str) -> String {
+pub fn shown(value: &str) -> String {
     match value.char_indices().nth(SHOWN_MAX) {
         Some((end, _)) => format!("{:?}…", &value[..end]),
         None => format!("{value:?}"),

@@ -1,0 +1,322 @@
+//! HTTP: the answers are those of the command line, in JSON; what is wrong with a request is said.
+#![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use common::company_ledger;
+use counterfoil_proto::v1::{
+    DiffStateResponse, ExplainChangeResponse, GetHistoryResponse, GetStateResponse, ListDeadLettersResponse,
+    ListExplanationsResponse, ListHoldersResponse, ListSourcesResponse,
+};
+use counterfoil_tests::files::lines;
+use counterfoil_tests::http::{Answer, curl, curl_with};
+use counterfoil_tests::okta::{joined, login};
+use counterfoil_tests::program::{LedgerFolder, run};
+use counterfoil_tests::server::Server;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// Asks for a path with parameters, each of which curl encodes.
+fn get(server: &Server, path: &str, parameters: &[(&str, &str)]) -> Answer {
+    let mut arguments = vec!["--get".to_owned()];
+    for (name, value) in parameters {
+        arguments.extend(["--data-urlencode".to_owned(), format!("{name}={value}")]);
+    }
+    arguments.push(format!("{}{path}", server.url()));
+    curl(&arguments)
+}
+
+/// A server whose views hold all of the log.
+fn start(ledger: &LedgerFolder) -> Server {
+    let server = Server::start(ledger);
+    let size = get(&server, "/v1/checkpoint", &[]).json(200)["basis"]["treeSize"].take();
+    get(&server, "/v1/identities", &[("min_tree_size", size.as_str().unwrap())]).json(200);
+    server
+}
+
+/// A segment of a path.
+fn segment(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+/// The answer over HTTP is what the command line prints, and nothing that the message does not have.
+fn check_same<T: Serialize + DeserializeOwned>(
+    server: &Server,
+    path: &str,
+    parameters: &[(&str, &str)],
+    question: &[&str],
+) -> bool {
+    let printed = run(&[question, &["--output", "json", "--server", &server.url()]].concat());
+    let answer = get(server, path, parameters);
+    if printed.code != 0 && printed.code != 4 {
+        assert!(answer.status >= 400, "{question:?}: {answer}");
+        return false;
+    }
+    if printed.code == 4 {
+        // The command line lists whom the name fits; here the error says how.
+        assert!(answer.error(400).contains("fit"), "{question:?}: {answer}");
+        return false;
+    }
+    let given = answer.json(200);
+    let printed: Value = serde_json::from_slice(&printed.stdout).unwrap();
+    assert_eq!(given, printed, "{question:?}");
+    let message: T = serde_json::from_value(given.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&message).unwrap(), given, "{question:?}: in the JSON mapping of protobuf");
+    true
+}
+
+#[test]
+fn answers_over_http_are_those_of_the_command_line() {
+    let (ledger, company) = company_ledger();
+    let server = start(&ledger);
+    let mut random = ChaCha8Rng::seed_from_u64(17);
+    let listed = get(&server, "/v1/identities", &[("system", "okta")]).json(200);
+    let mut names: Vec<(String, String)> = Vec::new();
+    for identity in listed["identities"].as_array().unwrap() {
+        let id = identity["entityId"].as_str().or_else(|| identity["id"].as_str()).map(str::to_owned);
+        names.extend(id.map(|id| (id, "okta".to_owned())));
+    }
+    let story = &company.truth.story;
+    for name in [story.identity_login.as_str(), &story.late_identity_login, "nobody at all", "a", "SR-1/2 %41+?#"] {
+        names.extend(["okta", "freshservice"].map(|system| (name.to_owned(), system.to_owned())));
+    }
+    assert!(names.len() > 12, "{listed}");
+    let mut pick = |count: usize| usize::try_from(random.next_u32()).unwrap() % count;
+    let mut answered = 0;
+    for _ in 0..60 {
+        let (who, system) = &names[pick(names.len())];
+        let (who, system, at) =
+            (who.as_str(), system.as_str(), format!("2026-0{}-1{}T08:30:00Z", 1 + pick(6), pick(10)));
+        let known = format!("2026-1{}-01T00:00:00+01:00", pick(3));
+        let from = "2026-01-05T00:00:00Z";
+        let path = |what: &str| format!("/v1/identities/{}/{what}", segment(who));
+        let [state, history, diff, holders] = ["state", "history", "diff", "holders"];
+        let scope = ["--system", system, "--at", &at, "--known-at", &known];
+        let scoped = [("system", system), ("at", &at), ("known_at", &known)];
+        let with = |more: &[&'static str]| [&[more[0], who], &scope[..], &more[1..]].concat();
+        let page = [&scoped[..], &[("from", from), ("pageSize", "1000")]].concat();
+        answered += usize::from(match pick(4) {
+            0 => check_same::<GetStateResponse>(&server, &path(state), &scoped, &with(&[state])),
+            1 => {
+                let question = with(&[history, "--from", "2026-01-05T00:00:00Z"]);
+                check_same::<GetHistoryResponse>(&server, &path(history), &page, &question)
+            }
+            2 => {
+                let scoped = [&scoped[..], &[("from", from)]].concat();
+                let question = with(&[diff, "--from", "2026-01-05T00:00:00Z"]);
+                check_same::<DiffStateResponse>(&server, &path(diff), &scoped, &question)
+            }
+            _ => {
+                let path = format!("/v1/entitlements/{}/holders", segment(&story.late_entitlement_name));
+                let question = ["holders", &story.late_entitlement_name, "--at", &at];
+                check_same::<ListHoldersResponse>(&server, &path, &[("at", &at)], &question) || holders.is_empty()
+            }
+        });
+    }
+    assert!(answered > 20, "most of these have an answer: {answered}");
+    let change = &story.explained_change_uuid;
+    check_same::<ExplainChangeResponse>(&server, &format!("/v1/changes/{change}"), &[], &["explain", change]);
+    let verdicts = [("unapproved", "true"), ("verdicts", "VERDICT_NONE_RECORDED"), ("verdicts", "VERDICT_PENDING")];
+    let question = ["explain", "--unapproved", "--verdict", "none-recorded", "--verdict", "pending"];
+    assert!(check_same::<ListExplanationsResponse>(&server, "/v1/changes", &verdicts, &question));
+    assert!(check_same::<ListSourcesResponse>(&server, "/v1/sources", &[], &["sources"]));
+    assert!(check_same::<ListDeadLettersResponse>(&server, "/v1/dead-letters", &[], &["deadletter", "list"]));
+}
+
+#[test]
+fn every_path_of_the_document_is_served() {
+    let ledger = LedgerFolder::init();
+    ledger.import("okta", &ledger.file("a.jsonl", lines(&[joined(1, "2026-03-01T09:00:00Z", 1, 1)])), &[]).ended(0);
+    ledger.import("okta", &ledger.file("bad.jsonl", "{\"uuid\": 1\n"), &[]).ended(0);
+    let secret = ledger.file("secret", "a-secret-of-the-tests");
+    let config = ledger.file(
+        "counterfoil.toml",
+        format!("[ingest.hook]\nconnector = \"okta\"\nauth = \"secret\"\nsecret_file = {secret:?}\n"),
+    );
+    let server = Server::start_with(&ledger, &["--listen", "127.0.0.1:0", "--config", config.to_str().unwrap()]);
+    get(&server, "/v1/identities", &[("min_tree_size", "3")]).json(200);
+    let document = curl(&[format!("{}/openapi.json", server.url())]).json(200);
+    let who = login(1);
+    let record = joined(2, "2026-03-01T10:00:00Z", 2, 1).to_string();
+    let append = json!({"connector": "okta", "documents": [BASE64_STANDARD.encode(&record)], "requestId": "r1"});
+    let mut served = BTreeSet::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (verb, operation) in operations.as_object().unwrap() {
+            let filled = [
+                ("{who}", if path.contains("entitlements") { "Group%201" } else { &who }),
+                ("{index}", "1"),
+                ("{old_size}", "1"),
+                ("{change}", "1"),
+                ("{record}", "2"),
+                ("{connector}", "okta"),
+                ("{source}", "hook"),
+            ];
+            let filled = filled.iter().fold(path.clone(), |path, (name, value)| path.replace(name, value));
+            let id = operation["operationId"].as_str().unwrap();
+            let mut arguments = match id {
+                "IngestService_Append" => vec!["--json".to_owned(), append.to_string()],
+                "Ingest_push" | "Ingest_hook" => vec!["--json".to_owned(), record.clone()],
+                "Ingest_verify" => vec!["--header".to_owned(), "X-Okta-Verification-Challenge: a\"b".to_owned()],
+                "IdentityService_DiffState" => {
+                    vec!["--get".to_owned(), "--data-urlencode".to_owned(), "from=2026-01-01T00:00:00+01:00".to_owned()]
+                }
+                _ => Vec::new(),
+            };
+            if id == "Ingest_hook" {
+                arguments.extend(["--header".to_owned(), "Authorization: a-secret-of-the-tests".to_owned()]);
+            }
+            arguments.push(format!("{}{filled}", server.url()));
+            let answer = curl(&arguments);
+            assert_eq!(answer.status, 200, "{verb} {path}: {answer}");
+            let expected = operation["responses"]["200"]["content"].as_object().unwrap().keys().next().unwrap();
+            assert!(answer.has(&format!("content-type: {expected}")), "{verb} {path}: {answer}");
+            if id == "Ingest_verify" {
+                assert_eq!(answer.json(200), json!({"verification": "a\"b"}));
+            }
+            if id == "Ingest_hook" {
+                assert_eq!(answer.json(200)["events"][0]["outcome"], "APPENDED_DUPLICATE", "{answer}");
+            }
+            // What is in the document under another verb is not served.
+            let other = if verb == "get" { "PUT" } else { "DELETE" };
+            let wrong = curl(&["--request", other, &format!("{}{filled}", server.url())]);
+            assert!(wrong.error(405).contains(other), "{wrong}");
+            served.insert(id.to_owned());
+        }
+    }
+    assert!(served.len() > 20, "{served:?}");
+    let metrics = String::from_utf8(curl(&[format!("{}/metrics", server.url())]).body).unwrap();
+    for line in [
+        "counterfoil_requests_total{method=\"counterfoil.v1.IngestService/Append\",transport=\"http\",code=\"OK\"} 1",
+        "counterfoil_events_total{connector=\"okta\",outcome=\"recorded\"} 1",
+        "counterfoil_events_total{connector=\"okta\",outcome=\"duplicate\"} 2",
+        "counterfoil_log_records 4",
+    ] {
+        assert!(metrics.lines().any(|given| given == line), "{line}: {metrics}");
+    }
+}
+
+#[test]
+fn a_stream_is_lines_that_hold_every_record() {
+    let ledger = LedgerFolder::init();
+    let events: Vec<Value> = (1..=700).map(|number| joined(number, "2026-03-01T09:00:00Z", number, 1)).collect();
+    ledger.import("okta", &ledger.file("a.jsonl", lines(&events)), &[]).ended(0);
+    let server = start(&ledger);
+    let answer = get(&server, "/v1/records", &[("from", "3")]);
+    assert!(answer.status == 200 && answer.has("content-type: application/x-ndjson"), "{answer}");
+    let text = String::from_utf8(answer.body).unwrap();
+    let batches = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let indexes: Vec<String> = batches
+        .flat_map(|batch| batch["records"].as_array().unwrap().clone())
+        .map(|record| record["index"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(indexes, (3..=700).map(|index| index.to_string()).collect::<Vec<_>>());
+    // One who reads nothing holds up nobody.
+    let idle: Vec<TcpStream> = (0..20)
+        .map(|_| {
+            let mut stream = TcpStream::connect(&server.address).unwrap();
+            stream.write_all(b"GET /v1/records?follow=true HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+            stream
+        })
+        .collect();
+    assert_eq!(get(&server, "/v1/checkpoint", &[]).json(200)["basis"]["treeSize"], "701");
+    drop(idle);
+}
+
+#[test]
+fn what_is_wrong_with_a_request_is_said() {
+    let (ledger, _) = company_ledger();
+    let server = start(&ledger);
+    let url = |path: &str| format!("{}{path}", server.url());
+    for (path, status, expected) in [
+        ("/v1/nothing", 404, "nothing is served at this path"),
+        ("/v1/identities?whom=a", 400, "whom: there is no such parameter: expected query, system, at"),
+        ("/v1/identities?query=a&query=b", 400, "query: expected it once"),
+        ("/v1/identities?page_size=many", 400, "page_size: expected a number of 32 bits"),
+        ("/v1/identities?page_size=-1", 400, "page_size: expected a number of entries"),
+        ("/v1/identities?page_size=2147483648", 400, "page_size: expected a number of 32 bits"),
+        ("/v1/identities?at=yesterday", 400, "at: expected a time such as"),
+        ("/v1/identities?at=2026-03-01T00:00:00+01:00", 400, "with a + written as %2B"),
+        ("/v1/identities?page_token=AAAA", 400, "page"),
+        ("/v1/identities/a/state?who=b", 400, "who: it stands in the path"),
+        ("/v1/identities/%FF/state", 400, "UTF-8"),
+        ("/v1/changes?unapproved=yes", 400, "unapproved: expected true or false"),
+        ("/v1/changes?verdicts=APPROVED", 400, "verdicts: expected one of VERDICT_APPROVED"),
+        ("/v1/records/-1", 400, "index: expected a number from 0"),
+        ("/v1/records/%2B1", 400, "index: expected a number from 0"),
+        ("/v1/records/99999999", 404, "99999999"),
+        ("/v1/checkpoint?min_tree_size=99999999999", 400, "min_tree_size"),
+        ("/v1/ingest/okta", 405, "GET"),
+        ("/v1/ingest/okta/nobody", 404, "no source \"nobody\""),
+    ] {
+        let answer = curl(&["--header", "X-Server-Timeout: 30", &url(path)]);
+        let message = answer.error(status);
+        assert!(message.contains(expected), "{path}: {message}");
+    }
+    for (header, expected) in [("X-Server-Timeout: soon", 400), ("X-Server-Timeout: 0.001", 504)] {
+        curl(&["--header", header, &url("/v1/checkpoint?min_tree_size=99999999")]).error(expected);
+    }
+    assert!(curl(&["--header", "Origin: http://evil.example", &url("/v1/checkpoint")]).error(403).contains("origin"));
+    let post = |arguments: &[&str], path: &str| curl(&[arguments, &[&url(path)]].concat());
+    for (arguments, path, status, expected) in [
+        (&["--request", "GET", "--data", "{}"][..], "/v1/checkpoint", 400, "expected no body"),
+        (&["--data", "{}"], "/v1/append", 415, "expected the content type application/json"),
+        (&["--json", "{"], "/v1/append", 400, "the request cannot be read"),
+        (&["--json", "null"], "/v1/append", 400, "the request cannot be read"),
+        (&["--json", "{\"conector\": \"okta\"}"], "/v1/append", 400, "unknown field `conector`"),
+        (&["--json", "{\"documents\": [\"%\"]}"], "/v1/append", 400, "the request cannot be read"),
+        (&["--json", "{}"], "/v1/append?connector=okta", 400, "expected nothing in the query"),
+        (&["--json", "{}"], "/v1/append", 400, "documents"),
+        (&["--json", "{}"], "/v1/ingest/nothing", 400, "there is no connector"),
+        (&["--json", ""], "/v1/ingest/okta", 400, "expected 1 to 10000 documents"),
+        (&["--json", "{}"], "/v1/ingest/okta?instanse=a", 400, "instanse"),
+        (&["--json", "{}"], "/v1/ingest/okta?assume_zone=CET", 400, "assume_zone"),
+        (&["--data", "{}"], "/v1/ingest/okta", 415, "expected the content type application/json or"),
+        (&["--json", "{}", "--header", "Content-Encoding: br"], "/v1/ingest/okta", 400, "Content-Encoding"),
+        (&["--json", "{}", "--header", "Content-Encoding: gzip"], "/v1/ingest/okta", 400, "cannot be unpacked"),
+    ] {
+        let message = post(arguments, path).error(status);
+        assert!(message.contains(expected), "{path} {arguments:?}: {message}");
+    }
+    // A page of many is a page; and its token is for its question only.
+    let page = get(&server, "/v1/changes", &[("page_size", "1000000")]).json(200);
+    let count = page["explanations"].as_array().unwrap().len();
+    assert!((1..=1_000).contains(&count), "{count}");
+    let first = get(&server, "/v1/changes", &[("page_size", "2")]).json(200);
+    let token = first["nextPageToken"].as_str().unwrap();
+    let second = get(&server, "/v1/changes", &[("page_size", "2"), ("page_token", token)]).json(200);
+    assert_ne!(first["explanations"], second["explanations"]);
+    let other = get(&server, "/v1/changes", &[("unapproved", "true"), ("page_token", token)]);
+    assert!(other.error(400).contains("the page token belongs to another question"), "{other}");
+}
+
+#[test]
+fn a_body_that_is_too_large_or_never_ends_is_refused() {
+    let ledger = LedgerFolder::init();
+    let server = start(&ledger);
+    let url = format!("{}/v1/ingest/okta", server.url());
+    let large = vec![b' '; (16 << 20) + 1];
+    let kind = ["--header", "Content-Type: application/json"];
+    let told = curl_with(&[&kind[..], &["--data-binary", "@-", &url]].concat(), &large);
+    assert!(told.error(413).contains("at most 16777216 bytes"), "{told}");
+    let chunked = [&kind[..], &["--header", "Transfer-Encoding: chunked", "--data-binary", "@-", &url]].concat();
+    assert!(curl_with(&chunked, &large).error(413).contains("at most 16777216 bytes"));
+
+    // What is announced and never comes: the server's patience ends, and not the test's.
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    let head =
+        "POST /v1/ingest/okta HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{";
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 408");
+    assert_eq!(get(&server, "/v1/checkpoint", &[]).json(200)["basis"]["treeSize"], "1", "nothing was taken");
+}
