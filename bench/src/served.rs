@@ -74,7 +74,7 @@ impl Served {
         let address = listener.local_addr()?;
         let environment = Environment { now: || SystemClock::new().read().wall, entropy };
         let (stop, stopped) = oneshot::channel::<()>();
-        let service = server.block_on(async { Server::new(listener, ledger, views, environment) })?;
+        let service = server.block_on(async { Server::new(listener, ledger, views, environment, Vec::new()) })?;
         let running = server.spawn(service.run(async {
             // Whoever would tell it to stop is gone: that is the same.
             let _ = stopped.await;
