@@ -159,6 +159,7 @@ fn every_path_of_the_document_is_served() {
                 ("{record}", "2"),
                 ("{connector}", "okta"),
                 ("{source}", "hook"),
+                ("{system}", "okta"),
             ];
             let filled = filled.iter().fold(path.clone(), |path, (name, value)| path.replace(name, value));
             let id = operation["operationId"].as_str().unwrap();
