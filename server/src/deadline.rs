@@ -3,66 +3,25 @@
 //!
 //! Owns that no call is worked on once its caller has given up: what a call waits for is dropped with it.
 
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::middleware::Next;
 use http::{HeaderMap, Request, Response};
 use tonic::Status;
-use tower::{Layer, Service};
 
-/// Puts an end to calls whose deadline has passed.
-#[derive(Clone, Copy)]
-pub(crate) struct Deadlines;
-
-impl<S> Layer<S> for Deadlines {
-    type Service = Deadlined<S>;
-
-    fn layer(&self, inner: S) -> Deadlined<S> {
-        Deadlined { inner }
-    }
-}
-
-#[derive(Clone)]
-pub(crate) struct Deadlined<S> {
-    inner: S,
-}
-
-impl<S> Service<Request<Body>> for Deadlined<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
-    S::Future: Send + 'static,
-{
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let header = deadline(request.headers());
-        let answer = self.inner.call(request);
-        Box::pin(async move {
-            match header {
-                None => answer.await,
-                Some(Err(expected)) => Ok(refused(Status::invalid_argument(expected))),
-                Some(Ok(deadline)) => match tokio::time::timeout(deadline, answer).await {
-                    Ok(answer) => answer,
-                    Err(_) => Ok(refused(Status::deadline_exceeded(
-                        "the deadline passed before there was an answer: allow more time, or ask for less",
-                    ))),
-                },
-            }
-        })
-    }
-}
-
-fn refused(status: Status) -> Response<Body> {
-    status.into_http()
+/// Answers a request, or puts an end to it once its deadline has passed.
+pub(crate) async fn keep(request: Request<Body>, next: Next) -> Response<Body> {
+    let deadline = match deadline(request.headers()) {
+        None => return next.run(request).await,
+        Some(Err(expected)) => return Status::invalid_argument(expected).into_http(),
+        Some(Ok(deadline)) => deadline,
+    };
+    let passed = || {
+        let why = "the deadline passed before there was an answer: allow more time, or ask for less";
+        Status::deadline_exceeded(why).into_http()
+    };
+    tokio::time::timeout(deadline, next.run(request)).await.unwrap_or_else(|_| passed())
 }
 
 /// The deadline that a request sets, if it sets one; or what was expected of it.

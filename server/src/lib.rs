@@ -143,8 +143,8 @@ impl Server {
             .route("/readyz", get(move || async move { ready.ready() }))
             .fallback(json::problem::no_such_path)
             .method_not_allowed_fallback(json::problem::no_such_method)
-            .layer(deadline::Deadlines)
-            .layer(access::Guard)
+            .layer(from_fn(deadline::keep))
+            .layer(from_fn(access::guard))
             .layer(from_fn(json::problem::translate))
             .layer(from_fn_with_state(Arc::new(Names::of(&rpcs)), metrics::measure));
         Ok(Self { listener, router, follower, health, metrics })
