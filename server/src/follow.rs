@@ -88,7 +88,7 @@ impl Follower {
                     if is_new {
                         tracing::error!(%error, "the views cannot be brought up to date");
                     }
-                    std::thread::sleep(RETRY);
+                    std::thread::park_timeout(RETRY);
                 }
             }
         }

@@ -116,7 +116,8 @@ fn a_client_that_is_not_ours_calls_every_method() {
     let who = login(1);
     let event = BASE64_STANDARD.encode(joined(2, "2026-03-01T10:00:00Z", 2, 1).to_string());
     let append = json!({"connector": "okta", "documents": [event], "requestId": "r1"});
-    let calls: [(&str, Value, fn(&[Value]) -> bool); 17] = [
+    type IsRight = fn(&[Value]) -> bool;
+    let calls: [(&str, Value, IsRight); 17] = [
         ("IdentityService/ListIdentities", json!({}), |all| all[0]["identities"].as_array().unwrap().len() == 2),
         ("IdentityService/ListIdentities", json!({"query": who}), |all| all[0]["identities"][0]["name"] == "Person 1"),
         ("IdentityService/GetState", json!({"who": who}), |all| {
