@@ -27,6 +27,7 @@ fn create(arguments: &NewTokenArguments) -> Result<Exit> {
         certificate: arguments.certificate.clone(),
     };
     let path = open::tokens(&arguments.place);
+    let is_first = !path.exists();
     let (entry, token) = tokens::create(&path, new, when::now(), open::entropy).map_err(refused)?;
     let response = CreateTokenResponse { entry: Some(shown(entry)), token: token.unwrap_or_default() };
     let entry = response.entry.iter().collect::<Vec<_>>();
@@ -37,6 +38,12 @@ fn create(arguments: &NewTokenArguments) -> Result<Exit> {
     output::print(arguments.output.output, &response, &[&response], &rows, None)?;
     if !response.token.is_empty() {
         anstream::eprintln!("Token {}: it is shown this once, and kept nowhere", entry[0].id);
+    }
+    if is_first {
+        anstream::eprintln!(
+            "{} is new: a server that was started without it asks nobody until it is started again",
+            output::safe(&path.display().to_string())
+        );
     }
     Ok(Exit::Done)
 }

@@ -122,6 +122,8 @@ impl Refusal {
             return self.status().into_http();
         }
         let (code, reason, message) = self.told();
+        // Over HTTP what is not there is not found, rather than not implemented.
+        let code = if self == Self::NotThere { Code::NotFound } else { code };
         let info = json!({
             "@type": "type.googleapis.com/google.rpc.ErrorInfo",
             "reason": reason,

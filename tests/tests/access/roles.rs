@@ -132,6 +132,8 @@ fn health_is_open_reflection_is_for_callers_and_nothing_else_is_there() {
         assert_eq!(client.call(path, Some(&operate), &[]).unwrap_err().code(), Code::Unimplemented, "{path}");
     }
     assert_eq!(http(&server, "GET /nowhere", &[]).code, 401);
-    assert_eq!(http(&server, "GET /nowhere", &[&format!("authorization: Bearer {operate}")]).code, 404);
+    let nowhere = http(&server, "GET /nowhere", &[&format!("authorization: Bearer {operate}")]);
+    let status: Value = serde_json::from_str(&nowhere.body).unwrap();
+    assert_eq!((nowhere.code, &status["code"]), (404, &json!(5)), "{status}");
     assert_eq!(http(&server, "DELETE /healthz", &[]).code, 401);
 }

@@ -101,6 +101,7 @@ fn a_token_counts_in_one_place_only() {
         ("GET /v1/sources?authorization=Bearer%20TOKEN", "x: y", "TOKEN_ABSENT"),
         ("GET /v1/sources", "cookie: authorization=TOKEN", "TOKEN_ABSENT"),
         ("GET /v1/sources", "x-api-key: TOKEN", "TOKEN_ABSENT"),
+        ("GET /v1/sources", "x-api-key: Bearer TOKEN", "TOKEN_ABSENT"),
         ("GET /v1/sources", "proxy-authorization: Bearer TOKEN", "TOKEN_ABSENT"),
         ("GET /v1/sources", "authorization: TOKEN", "TOKEN_ABSENT"),
         ("GET /v1/sources", "authorization: Basic TOKEN", "TOKEN_ABSENT"),
@@ -134,6 +135,7 @@ fn a_token_is_shown_once_and_kept_nowhere() {
     let token = made.text().trim().to_owned();
     assert!(token.starts_with("counterfoil_") && token.len() == 12 + 16 + 1 + 43, "{token}");
     assert!(!made.stderr.contains(&token) && made.stderr.contains("once"), "{}", made.stderr);
+    assert!(made.stderr.contains("started again"), "{}", made.stderr);
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let secret = BASE64_URL_SAFE_NO_PAD.decode(&token[29..]).unwrap();
     let file: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
@@ -142,7 +144,9 @@ fn a_token_is_shown_once_and_kept_nowhere() {
         assert!(!counterfoil_tests::files::holds(&bytes.unwrap(), &token.as_bytes()[29..]));
     }
 
-    let other: CreateTokenResponse = ledger.run(&[&create[..], &["--output", "json"]].concat()).json();
+    let other = ledger.run(&[&create[..], &["--output", "json"]].concat()).ended(0);
+    assert!(!other.stderr.contains("started again"), "{}", other.stderr);
+    let other: CreateTokenResponse = other.json();
     let entry = other.entry.unwrap();
     assert_eq!(entry.roles().collect::<Vec<_>>(), [Role::Read, Role::Payload]);
     assert_eq!((&entry.name[..], &entry.audience[..]), ("siem", ORIGIN));
