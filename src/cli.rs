@@ -18,6 +18,10 @@ use tonic::Code;
 use crate::client::NoAnswer;
 use crate::{explain, when};
 
+mod token;
+
+pub use token::{NewTokenArguments, TokenArguments, TokenVerb, TokensArguments};
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -158,6 +162,7 @@ pub enum Verb {
     Deadletter(DeadletterArguments),
     Serve(ServeArguments),
     Config(ConfigArguments),
+    Token(TokenArguments),
     Demo(DemoArguments),
     Completions(CompletionsArguments),
 }
@@ -191,6 +196,12 @@ pub struct AskArguments {
     /// With --server: the certificates to trust instead of those of the system, in PEM form
     #[arg(long, value_name = "FILE", env = "COUNTERFOIL_CA")]
     pub ca: Option<PathBuf>,
+    /// With --server: the certificate that says who asks, in PEM form
+    #[arg(long, value_name = "FILE", env = "COUNTERFOIL_CLIENT_CERT", requires = "client_key")]
+    pub client_cert: Option<PathBuf>,
+    /// The private key of that certificate, in PEM form
+    #[arg(long, value_name = "FILE", env = "COUNTERFOIL_CLIENT_KEY", requires = "client_cert")]
+    pub client_key: Option<PathBuf>,
 }
 
 /// In which form an answer is printed.
@@ -574,8 +585,11 @@ pub enum DeadletterVerb {
 
 /// Serve a ledger: questions and events over gRPC and HTTP, on one port
 #[derive(Args)]
-#[command(after_help = "Example:\n  counterfoil serve --data ledger --listen 127.0.0.1:7401\n\n\
+#[command(after_help = "Examples:\n  counterfoil serve --data ledger --listen 127.0.0.1:7401\n  \
+    counterfoil serve --data ledger --listen 0.0.0.0:7401 \\\n    --tls-cert server.pem --tls-key server.key\n\n\
     It holds the ledger until it is stopped (Ctrl-C, or SIGTERM): ask it with --server http://127.0.0.1:7401.\n\
+    Whoever calls from this machine may do everything, unless there is a DIR.tokens when it starts: then all callers show\n\
+    what `counterfoil token create` has made for them. Other addresses need TLS, and that file.\n\
     RUST_LOG sets how much it tells on stderr: error, warn, info, debug.")]
 pub struct ServeArguments {
     /// A configuration file (TOML). Its settings, and how they are given in the environment: docs/configuration.md
@@ -590,6 +604,18 @@ pub struct ServeArguments {
     /// The address to listen on; port 0 takes a free one [default: 127.0.0.1:7401]
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
+    /// The server's certificate and those up to its root, in PEM form: it speaks TLS then
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// The private key of that certificate, in PEM form
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// Clients may show certificates that come from these, in PEM form, instead of tokens
+    #[arg(long, value_name = "FILE")]
+    pub client_ca: Option<PathBuf>,
+    /// The file that says who may call, where it is not DIR.tokens [env: COUNTERFOIL_TOKENS]
+    #[arg(long, value_name = "FILE")]
+    pub tokens: Option<PathBuf>,
     /// The wall clock is right although it jumped
     #[arg(long)]
     pub accept_clock: bool,

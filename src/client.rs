@@ -2,6 +2,7 @@
 //! asked in the same way, and give the same answers.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tonic::body::Body;
 use tonic::service::RoutesBuilder;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Response, Status};
 use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
@@ -94,10 +95,14 @@ impl Client {
         let scheme = endpoint.uri().scheme_str().unwrap_or_default().to_owned();
         match scheme.as_str() {
             "http" => {}
-            "https" => endpoint = endpoint.tls_config(tls(arguments.ca.as_deref())?)?,
+            "https" => {
+                let wrong = |error| wrong(format!("its certificates: {}", innermost(&error)));
+                endpoint = endpoint.tls_config(tls(arguments)?).map_err(wrong)?;
+            }
             _ => return Err(wrong("expected a URL such as http://127.0.0.1:7401".to_owned()).into()),
         }
         let token = arguments.token_file.as_deref().map(read_token).transpose()?;
+        check_secrecy(&endpoint, token.as_ref()).map_err(wrong)?;
         let runtime = runtime()?;
         let connected: Channel = runtime
             .block_on(endpoint.connect())
@@ -210,11 +215,28 @@ fn runtime() -> Result<Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime can be started")
 }
 
-fn tls(ca: Option<&Path>) -> Result<ClientTlsConfig> {
-    let config = ClientTlsConfig::new();
-    let Some(ca) = ca else { return Ok(config.with_enabled_roots()) };
-    let certificates = std::fs::read(ca).with_context(|| format!("read {}", ca.display()))?;
-    Ok(config.ca_certificate(Certificate::from_pem(certificates)))
+fn tls(arguments: &AskArguments) -> Result<ClientTlsConfig> {
+    let read = |path: &Path| std::fs::read(path).with_context(|| format!("read {}", path.display()));
+    let mut config = ClientTlsConfig::new();
+    config = match &arguments.ca {
+        None => config.with_enabled_roots(),
+        Some(ca) => config.ca_certificate(Certificate::from_pem(read(ca)?)),
+    };
+    if let Some((certificate, key)) = arguments.client_cert.as_deref().zip(arguments.client_key.as_deref()) {
+        config = config.identity(Identity::from_pem(read(certificate)?, read(key)?));
+    }
+    Ok(config)
+}
+
+/// Refuses to show a token to whoever is on the way.
+fn check_secrecy(endpoint: &Endpoint, token: Option<&http::HeaderValue>) -> Result<(), String> {
+    let uri = endpoint.uri();
+    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    if token.is_some() && uri.scheme_str() != Some("https") && !is_here {
+        return Err("a token is not sent to another machine without TLS: write https://".to_owned());
+    }
+    Ok(())
 }
 
 fn read_token(path: &Path) -> Result<http::HeaderValue> {

@@ -4,9 +4,9 @@
 //! the answer, and never loses or moves a column: what a message gains comes last in its list, wherever its field stands.
 
 use counterfoil_proto::v1::{
-    DeadLetter, Difference, Explanation, FsckReport, GetConsistencyProofResponse, GetInclusionProofResponse,
-    GetRecordResponse, GrantState, HistoryEntry, ImportSummary, ListingSummary, Party, ReconciledItem, SourceSummary,
-    State,
+    AccessEntry, CreateTokenResponse, DeadLetter, Difference, Explanation, FsckReport, GetConsistencyProofResponse,
+    GetInclusionProofResponse, GetRecordResponse, GrantState, HistoryEntry, ImportSummary, ListingSummary, Party,
+    ReconciledItem, SourceSummary, State,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -174,4 +174,13 @@ impl Row for GetInclusionProofResponse {
 impl Row for GetConsistencyProofResponse {
     const COLUMNS: &'static str = "basis.origin basis.treeSize=0 basis.root basis.withheld=[] oldSize=0 path=[] \
          treeSize=0 checkpoint";
+}
+
+impl Row for AccessEntry {
+    const COLUMNS: &'static str = "id name roles=[] audience createdAt expiresAt revokedAt secretSha256 certificate";
+}
+
+impl Row for CreateTokenResponse {
+    const COLUMNS: &'static str = "entry.id entry.name entry.roles=[] entry.audience entry.createdAt entry.expiresAt \
+         entry.revokedAt entry.secretSha256 entry.certificate token";
 }

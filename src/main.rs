@@ -30,6 +30,7 @@ mod snapshot;
 mod sources;
 mod state;
 mod tables;
+mod token;
 mod when;
 mod who;
 mod words;
@@ -41,6 +42,8 @@ use cli::{Cli, Verb};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Before anything can ask for it. It is refused only where there is one already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let cli = Cli::parse();
     let done = match &cli.verb {
         Verb::Init(arguments) => init::run(arguments),
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Verb::Deadletter(arguments) => deadletter::run(arguments),
         Verb::Serve(arguments) => serve::run(arguments),
         Verb::Config(arguments) => config_check::run(arguments),
+        Verb::Token(arguments) => token::run(arguments),
         Verb::Demo(arguments) => demo::run(arguments),
         Verb::Completions(arguments) => completions::run(arguments),
     };

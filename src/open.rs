@@ -1,6 +1,6 @@
 //! Opening a ledger and its views for a question, with progress on a terminal.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -8,7 +8,7 @@ use counterfoil_ledger::{Ledger, LedgerError, Location, Options, SystemClock};
 use counterfoil_query::Views;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::cli::{AskArguments, LedgerArguments};
+use crate::cli::{AskArguments, LedgerArguments, TokensArguments};
 use crate::when;
 
 /// How long one run waits for another that has the ledger: longer than a question takes.
@@ -31,6 +31,19 @@ pub fn location(arguments: &LedgerArguments) -> Location {
 pub fn location_of(arguments: &AskArguments) -> Result<Location> {
     let data = arguments.data.as_deref().context("neither a data folder nor a server is given")?;
     Ok(Location::new(data, arguments.anchor.as_deref()))
+}
+
+/// The file that says who may call.
+pub fn tokens(arguments: &TokensArguments) -> PathBuf {
+    arguments.tokens.clone().unwrap_or_else(|| location(&arguments.ledger).tokens())
+}
+
+/// Randomness that was never used before.
+pub fn entropy() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    // Without randomness nothing may be sealed, and nobody let in.
+    getrandom::fill(&mut bytes).expect("the operating system gives randomness");
+    bytes
 }
 
 /// Opens a ledger as its owner.

@@ -3,24 +3,27 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use counterfoil_ledger::Location;
 use counterfoil_query::Views;
-use counterfoil_server::{Environment, Server, listen};
+use counterfoil_server::{Environment, Protection, Server, listen};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Exit, LogFormat, ServeArguments};
-use crate::{config, open, output, when};
+use crate::config::{self, Config};
+use crate::{open, output, when};
 
 pub fn run(arguments: &ServeArguments) -> Result<Exit> {
     let config = config::load(arguments)?;
     start_log(config.log_format);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let listener = runtime.block_on(listen(config.listen))?;
-    let address = listener.local_addr().context("the address that is listened on cannot be told")?;
     let location = open::location(&config.ledger);
-    let holder = format!("counterfoil serve, which answers on http://{address}, {}", open::since());
+    let listener = runtime.block_on(listen(config.listen, &protection(&config, &location)))?;
+    let address = listener.address().context("the address that is listened on cannot be told")?;
+    let (scheme, asks) = (listener.scheme(), listener.asks());
+    let holder = format!("counterfoil serve, which answers on {scheme}://{address}, {}", open::since());
     let ledger = Arc::new(open::ledger_as(&location, config.accept_clock, &holder)?);
     let views = Arc::new(Views::open(&location.views(), ledger.reader())?);
-    let environment = Environment { now: when::now, entropy };
+    let environment = Environment { now: when::now, entropy: open::entropy };
     runtime.block_on(async {
         let mut terminated = signal(SignalKind::terminate())?;
         let stop = async move {
@@ -31,10 +34,18 @@ pub fn run(arguments: &ServeArguments) -> Result<Exit> {
             tracing::info!("stopping: calls in flight may end");
         };
         let server = Server::new(listener, ledger, views, environment, config.hooks)?;
-        tracing::info!(%address, "serving gRPC and HTTP");
+        let callers = if asks { "whom the file of tokens names" } else { "whoever is on this machine" };
+        tracing::info!(%address, scheme, callers, "serving gRPC and HTTP");
         server.run(stop).await;
         Ok(Exit::Done)
     })
+}
+
+/// What stands between the server and its callers. A file of tokens that is there counts without being named: whoever
+/// made it wants callers to be asked.
+fn protection(config: &Config, location: &Location) -> Protection {
+    let beside = Some(location.tokens()).filter(|file| file.exists());
+    Protection { tls: config.tls.clone(), tokens: config.tokens.clone().or(beside) }
 }
 
 /// Events of the service go to stderr.
@@ -45,11 +56,4 @@ fn start_log(format: LogFormat) {
         LogFormat::Text => log.with_ansi(output::is_terminal()).init(),
         LogFormat::Json => log.json().init(),
     }
-}
-
-fn entropy() -> [u8; 32] {
-    let mut bytes = [0; 32];
-    // Without randomness nothing may be sealed.
-    getrandom::fill(&mut bytes).expect("the operating system gives randomness");
-    bytes
 }

@@ -30,6 +30,21 @@ pub fn parse(text: &str) -> Result<Moment> {
     Ok(moment)
 }
 
+/// Reads when something ends: so many days, hours or minutes from now (90d, 12h, 30m), or a time.
+pub fn parse_end(text: &str) -> Result<Moment> {
+    let trimmed = text.trim();
+    let seconds = match trimmed.as_bytes().last() {
+        Some(b'd') => 86_400,
+        Some(b'h') => 3_600,
+        Some(b'm') => 60,
+        _ => return parse(text),
+    };
+    match trimmed[..trimmed.len() - 1].parse::<u32>() {
+        Ok(count) => Ok(now().plus_seconds(i64::from(count) * seconds)),
+        Err(_) => bail!("{text:?} is neither a time nor so many days (90d), hours (12h) or minutes (30m)"),
+    }
+}
+
 fn without_place(text: &str) -> Result<Moment> {
     if let Ok(timestamp) = text.parse::<Timestamp>() {
         return Ok(moment(timestamp));

@@ -2,7 +2,7 @@
 //!
 //! Owns how each of them is written for people. It never knows an answer.
 
-use counterfoil_proto::v1::{Authentication, Decision, FactKind, Moment, Outcome, Party, Verdict};
+use counterfoil_proto::v1::{Authentication, Decision, FactKind, Moment, Outcome, Party, Role, Verdict};
 
 use crate::when::show_timestamp;
 
@@ -95,4 +95,8 @@ pub fn outcome(outcome: Outcome) -> String {
 
 pub fn decision(decision: Decision) -> String {
     word(decision.as_str_name(), "DECISION_")
+}
+
+pub fn role(role: Role) -> String {
+    word(role.as_str_name(), "ROLE_")
 }

@@ -61,6 +61,25 @@ impl Location {
         beside(&self.data, "policy")
     }
 
+    /// Who may call a server of it: `DIR.tokens` beside the data folder.
+    pub fn tokens(&self) -> PathBuf {
+        beside(&self.data, "tokens")
+    }
+
+    /// The origin that the anchor names, for whoever does not open the ledger. No signature is checked.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotALedger`] if there is none, [`LedgerError::Anchor`] if the anchor names no origin.
+    pub fn origin(&self) -> Result<Origin> {
+        if !self.log().exists() {
+            return Err(LedgerError::NotALedger { path: self.data.clone() });
+        }
+        let anchor = Anchor::read(&self.anchor)?;
+        let line = anchor.note().split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let origin = std::str::from_utf8(line).ok().and_then(|line| Origin::new(line).ok());
+        origin.ok_or_else(|| LedgerError::Anchor { path: self.anchor.clone(), problem: "names no origin".to_owned() })
+    }
+
     /// Where views of the log belong.
     pub fn views(&self) -> PathBuf {
         self.data.join("views")

@@ -18,6 +18,7 @@ use counterfoil_ingest::sources::http::{self as source, CONTENT_TYPES, Hook, Tol
 use counterfoil_query::services::{invalid, problem, shown};
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota};
+use http::HeaderValue;
 use http::request::Parts;
 use serde_json::json;
 use tonic::{Code, Status};
@@ -137,5 +138,6 @@ fn told(parts: &Parts) -> Result<Told, Problem> {
 }
 
 fn refused(why: source::Refusal) -> Problem {
-    problem(Code::Unauthenticated, "NOT_THE_SOURCE", why.to_string()).into()
+    let status = problem(Code::Unauthenticated, "NOT_THE_SOURCE", why.to_string());
+    Problem::from(status).challenge(HeaderValue::from_static("Bearer"))
 }

@@ -6,6 +6,7 @@
 #![deny(missing_docs)]
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ use counterfoil_query::Views;
 use counterfoil_query::services::{Answers, Log};
 use counterfoil_verify::time::Moment;
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 use tonic::service::RoutesBuilder;
 
 mod access;
@@ -33,7 +36,14 @@ mod listen;
 mod metrics;
 mod openapi;
 mod rpc;
+mod tls;
+pub mod tokens;
 
+pub use tls::{TlsError, TlsFiles};
+
+use access::Guard;
+use access::keeper::Keeper;
+use access::table::Table;
 use follow::Follower;
 use health::Health;
 use json::body::Room;
@@ -53,12 +63,26 @@ pub enum ServerError {
         /// Why not.
         source: std::io::Error,
     },
-    /// Whoever can reach the address could read and write everything.
+    /// Whoever can reach the address could read along, or read and write everything.
     #[error(
-        "{0} can be reached from other machines, and nothing would ask who calls: listen on 127.0.0.1, or give \
-         certificates and tokens"
+        "{address} can be reached from other machines, and {missing}: listen on 127.0.0.1, or give --tls-cert and --tls-key, \
+         and say who may call with `counterfoil token create`"
     )]
-    Open(SocketAddr),
+    Open {
+        /// The address.
+        address: SocketAddr,
+        /// What is missing.
+        missing: &'static str,
+    },
+    /// Clients may show certificates, and nothing says what they may do.
+    #[error("--client-ca says who clients are, and nothing says what they may do: `counterfoil token create` does")]
+    NoTokens,
+    /// There is no TLS as it was asked for.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// It cannot be told who may call.
+    #[error("it cannot be told who may call: {0}")]
+    Tokens(#[from] tokens::TokensError),
     /// The descriptors of the services are damaged, which is a defect.
     #[error("the descriptors of the services cannot be read: {0}")]
     Descriptors(#[from] tonic_reflection::server::Error),
@@ -70,6 +94,15 @@ pub enum ServerError {
     Methods(String),
 }
 
+/// What stands between a server and whoever reaches its address.
+#[derive(Clone, Debug, Default)]
+pub struct Protection {
+    /// The files of TLS, if it speaks TLS.
+    pub tls: Option<TlsFiles>,
+    /// The file that says who may call. Without one, whoever calls from the same machine may do everything.
+    pub tokens: Option<PathBuf>,
+}
+
 /// What a server gets from the program that runs it: it reads no clock and draws no randomness itself.
 #[derive(Clone, Copy)]
 pub struct Environment {
@@ -79,21 +112,61 @@ pub struct Environment {
     pub entropy: fn() -> [u8; 32],
 }
 
+/// An address that is listened on.
+pub struct Listener {
+    socket: TcpListener,
+    tls: Option<TlsAcceptor>,
+    tokens: Option<PathBuf>,
+}
+
+impl Listener {
+    /// The address, with the port that was taken.
+    ///
+    /// # Errors
+    /// If the operating system does not tell.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Which URLs lead there: http or https.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// Whether callers are asked who they are.
+    pub fn asks(&self) -> bool {
+        self.tokens.is_some()
+    }
+}
+
 /// Listens on an address.
 ///
 /// # Errors
 /// [`ServerError`] if that is impossible, or would let in whoever can reach it.
-pub async fn listen(address: SocketAddr) -> Result<TcpListener, ServerError> {
+pub async fn listen(address: SocketAddr, protection: &Protection) -> Result<Listener, ServerError> {
     if !address.ip().is_loopback() {
-        return Err(ServerError::Open(address));
+        let open = |missing| Err(ServerError::Open { address, missing });
+        if protection.tls.is_none() {
+            return open("whoever is on the way would read along");
+        }
+        if protection.tokens.is_none() {
+            return open("nothing would ask who calls");
+        }
     }
-    TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })
+    if protection.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()) && protection.tokens.is_none() {
+        return Err(ServerError::NoTokens);
+    }
+    let tls = protection.tls.as_ref().map(tls::config).transpose()?.map(TlsAcceptor::from);
+    let socket = TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
+    Ok(Listener { socket, tls, tokens: protection.tokens.clone() })
 }
 
 /// A server that listens already, and serves once it is run.
 pub struct Server {
-    listener: TcpListener,
+    socket: TcpListener,
+    tls: Option<TlsAcceptor>,
     router: Router,
+    keeper: Option<Keeper>,
     follower: Follower,
     health: Health,
     metrics: Metrics,
@@ -103,15 +176,21 @@ impl Server {
     /// A server of a ledger, which takes events from these hooks too. Its views are brought up to date while it serves.
     ///
     /// # Errors
-    /// [`ServerError::Descriptors`], [`ServerError::Methods`] and [`ServerError::Metrics`].
+    /// [`ServerError::Tokens`] if it cannot be told who may call; [`ServerError::Descriptors`],
+    /// [`ServerError::Methods`] and [`ServerError::Metrics`] are defects.
     pub fn new(
-        listener: TcpListener,
+        listener: Listener,
         ledger: Arc<Ledger>,
         views: Arc<Views>,
         environment: Environment,
         hooks: Vec<Hook>,
     ) -> Result<Self, ServerError> {
+        let Listener { socket, tls, tokens } = listener;
         let reader = ledger.reader();
+        let origin = reader.head().origin;
+        let keeper = tokens.map(|path| Keeper::open(&path, origin.as_str())).transpose()?;
+        let rpcs = rpc::all(&rpc::pool()?)?;
+        let guard = Guard::new(Table::new(&rpcs)?, keeper.clone(), environment.now);
         let follower = Follower::new(reader.clone(), views.clone());
         let (health, health_service) = Health::new(follower.clone());
 
@@ -133,7 +212,6 @@ impl Server {
         let metrics = Metrics::install(follower.clone())?;
         let rendered = metrics.clone();
         let routes = routes.routes().prepare();
-        let rpcs = rpc::all(&rpc::pool()?)?;
         let room = Room::new();
         let router = json::add_to(routes.clone().into_axum_router(), &rpcs, &routes, &room)?;
         let router = hooks::add_to(router, intake, room, hooks)
@@ -141,23 +219,20 @@ impl Server {
             .route("/metrics", get(move || async move { rendered.render() }))
             .route("/healthz", get(move || async move { live.live() }))
             .route("/readyz", get(move || async move { ready.ready() }))
-            .fallback(json::problem::no_such_path)
-            .method_not_allowed_fallback(json::problem::no_such_method)
             .layer(from_fn(deadline::keep))
-            .layer(from_fn(access::guard))
+            .layer(from_fn_with_state(Arc::new(guard), access::guard))
             .layer(from_fn(json::problem::translate))
             .layer(from_fn_with_state(Arc::new(Names::of(&rpcs)), metrics::measure));
-        Ok(Self { listener, router, follower, health, metrics })
+        Ok(Self { socket, tls, router, keeper, follower, health, metrics })
     }
 
     /// Serves until `stop` is there, and then lets calls in flight end.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let following = self.follower.start();
-        let watching = tokio::spawn(self.health.watch());
-        let keeping = tokio::spawn(self.metrics.keep());
-        listen::serve(self.listener, self.router, stop, DRAIN).await;
-        watching.abort();
-        keeping.abort();
+        let mut tasks = vec![tokio::spawn(self.health.watch()), tokio::spawn(self.metrics.keep())];
+        tasks.extend(self.keeper.map(|keeper| tokio::spawn(keeper.follow())));
+        listen::serve(self.socket, self.tls, self.router, stop, DRAIN).await;
+        tasks.iter().for_each(JoinHandle::abort);
         self.follower.stop();
         // The thread only reads, and ends by itself.
         let _ = tokio::task::spawn_blocking(move || following.join()).await;

@@ -3,9 +3,11 @@
 //! Owns which settings there are. A secret is never one of them: settings name the files that hold secrets.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use counterfoil_ingest::sources::http::Hook;
+use counterfoil_server::TlsFiles;
 
 mod hooks;
 mod reader;
@@ -21,6 +23,10 @@ use crate::cli::{LedgerArguments, LogFormat, Refused, ServeArguments};
 pub struct Config {
     pub ledger: LedgerArguments,
     pub listen: SocketAddr,
+    /// The files of TLS, if it speaks TLS.
+    pub tls: Option<TlsFiles>,
+    /// The file that says who may call, where it is not the one beside the ledger.
+    pub tokens: Option<PathBuf>,
     pub accept_clock: bool,
     pub log_format: LogFormat,
     pub hooks: Vec<Hook>,
@@ -57,6 +63,8 @@ fn read(settings: &Settings) -> Checked {
     let listen = reader.parsed("listen", Some("127.0.0.1:7401"), |text| {
         text.parse().map_err(|_| "expected an address and a port, such as 127.0.0.1:7401".to_owned())
     });
+    let tls = tls(&mut reader, settings);
+    let tokens = reader.path("tokens");
     let accept_clock = reader.flag("accept_clock", false);
     let log_format = reader.parsed("log_format", Some("text"), |text| match text {
         "text" => Ok(LogFormat::Text),
@@ -69,6 +77,8 @@ fn read(settings: &Settings) -> Checked {
         Some(data) if problems.is_empty() => Ok(Config {
             ledger: LedgerArguments { data, anchor },
             listen: listen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 0).into()),
+            tls,
+            tokens,
             accept_clock,
             log_format: log_format.unwrap_or(LogFormat::Text),
             hooks,
@@ -76,4 +86,15 @@ fn read(settings: &Settings) -> Checked {
         _ => Err(problems),
     };
     Checked { shown, config }
+}
+
+/// The files of TLS: a certificate and its key, or neither.
+fn tls(reader: &mut Reader<'_>, settings: &Settings) -> Option<TlsFiles> {
+    for (given, needed) in [("tls_cert", "tls_key"), ("tls_key", "tls_cert"), ("client_ca", "tls_cert")] {
+        if settings.has(given) && !settings.has(needed) {
+            reader.problem(given, &format!("stands alone: give {needed} too"));
+        }
+    }
+    let (certificate, key, client_ca) = (reader.path("tls_cert"), reader.path("tls_key"), reader.path("client_ca"));
+    Some(TlsFiles { certificate: certificate?, key: key?, client_ca })
 }

@@ -13,7 +13,8 @@ use crate::cli::{LogFormat, ServeArguments};
 /// What the names of environment variables begin with.
 const PREFIX: &str = "COUNTERFOIL_";
 /// The settings that the environment may give. Other variables of that prefix are for other verbs.
-const OF_ENVIRONMENT: [&str; 6] = ["data", "anchor", "listen", "accept_clock", "log_format", "ingest"];
+const OF_ENVIRONMENT: [&str; 10] =
+    ["data", "anchor", "listen", "tls_cert", "tls_key", "client_ca", "tokens", "accept_clock", "log_format", "ingest"];
 /// The name of the layer of the command line.
 const COMMAND_LINE: &str = "the command line";
 
@@ -159,6 +160,10 @@ fn flags(arguments: &ServeArguments) -> Dict {
         ("data", arguments.data.as_ref().map(shown)),
         ("anchor", arguments.anchor.as_ref().map(shown)),
         ("listen", arguments.listen.map(|address| address.to_string())),
+        ("tls_cert", arguments.tls_cert.as_ref().map(shown)),
+        ("tls_key", arguments.tls_key.as_ref().map(shown)),
+        ("client_ca", arguments.client_ca.as_ref().map(shown)),
+        ("tokens", arguments.tokens.as_ref().map(shown)),
         ("log_format", log_format),
     ];
     let mut flags: Dict =

@@ -48,16 +48,11 @@ pub fn program() -> PathBuf {
 /// The program, ready for arguments, without anything of this process's environment that it would obey.
 pub fn command() -> Command {
     let mut command = Command::new(program());
-    for name in [
-        "COUNTERFOIL_DATA",
-        "COUNTERFOIL_ANCHOR",
-        "COUNTERFOIL_CONFIG",
-        "COUNTERFOIL_SERVER",
-        "COLUMNS",
-        "CLICOLOR_FORCE",
-    ] {
+    let own = ["DATA", "ANCHOR", "CONFIG", "SERVER", "TOKEN_FILE", "TOKENS", "CA", "CLIENT_CERT", "CLIENT_KEY"];
+    for name in own.map(|name| format!("COUNTERFOIL_{name}")) {
         command.env_remove(name);
     }
+    command.env_remove("COLUMNS").env_remove("CLICOLOR_FORCE");
     command.env("NO_COLOR", "1").stdin(Stdio::null());
     command
 }

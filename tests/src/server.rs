@@ -13,6 +13,8 @@ pub struct Server {
     child: Child,
     /// Where it answers, such as "127.0.0.1:40123".
     pub address: String,
+    /// http or https.
+    scheme: String,
     log: Option<JoinHandle<String>>,
 }
 
@@ -36,14 +38,15 @@ impl Server {
         let mut child = command.spawn().expect("the program starts");
         let mut lines = BufReader::new(child.stderr.take().expect("it was asked for"));
         let mut told = String::new();
-        let address = loop {
+        let (address, scheme) = loop {
             let mut line = String::new();
             let is_over = lines.read_line(&mut line).expect("its log is text") == 0;
             assert!(!is_over, "the server ended: {told}");
             told.push_str(&line);
             let event: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
             if let Some(address) = event["fields"]["address"].as_str() {
-                break address.to_owned();
+                let scheme = event["fields"]["scheme"].as_str().expect("it is told with the address");
+                break (address.to_owned(), scheme.to_owned());
             }
         };
         let log = std::thread::spawn(move || {
@@ -52,12 +55,12 @@ impl Server {
             let _ = lines.read_to_string(&mut rest);
             told + &rest
         });
-        Self { child, address, log: Some(log) }
+        Self { child, address, scheme, log: Some(log) }
     }
 
     /// Where it answers, as a URL.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// Stops it as an operator does, and gives what it told.

@@ -13,7 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
-const VERBS: [&str; 17] = [
+const VERBS: [&str; 20] = [
     "init",
     "import",
     "snapshot",
@@ -29,12 +29,22 @@ const VERBS: [&str; 17] = [
     "fsck",
     "sources",
     "deadletter",
+    "serve",
+    "config",
+    "token",
     "demo",
     "completions",
 ];
 #[test]
 fn every_verb_has_help_with_an_example() {
-    let sub_verbs = [vec!["deadletter", "list"], vec!["deadletter", "show"]];
+    let sub_verbs = [
+        vec!["deadletter", "list"],
+        vec!["deadletter", "show"],
+        vec!["config", "check"],
+        vec!["token", "create"],
+        vec!["token", "list"],
+        vec!["token", "revoke"],
+    ];
     for verb in VERBS.iter().map(|verb| vec![*verb]).chain(sub_verbs) {
         let help = run(&[&verb[..], &["--help"]].concat()).ended(0);
         let text = help.text();

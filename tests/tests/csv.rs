@@ -32,7 +32,7 @@ fn fields() -> Fields {
     const BYTES: i32 = 12;
     const ENUM: i32 = 14;
     let proto = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("proto");
-    let files = protox::compile(["counterfoil/v1/answer.proto"], [proto]).unwrap().file;
+    let files = protox::compile(["counterfoil/v1/access.proto", "counterfoil/v1/answer.proto"], [proto]).unwrap().file;
     let own = files.iter().filter(|file| file.package() == "counterfoil.v1");
     let zeros: BTreeMap<String, String> = own
         .clone()
@@ -108,6 +108,7 @@ fn columns_depend_on_the_verb_and_on_nothing_else() {
     let some_history = [&["history", one.as_str()][..], &early].concat();
     let no_changes = [&["explain", "--all"][..], &early].concat();
     let no_difference = [&["diff", one.as_str()][..], &early].concat();
+    let new = ["token", "create", "--name", "siem", "--role", "read"];
     for (message, questions) in [
         (
             "State",
@@ -150,6 +151,8 @@ fn columns_depend_on_the_verb_and_on_nothing_else() {
         ),
         ("ReconciledItem", [&["reconcile", "okta"], &["reconcile", "okta"], &["reconcile", "okta"]]),
         ("ListingSummary", [&snapshot, &snapshot, &snapshot]),
+        ("CreateTokenResponse", [&new, &[&new[..], &["--certificate", "dns:gate.example.com"]].concat(), &new]),
+        ("AccessEntry", [&["token", "list"], &["token", "list"], &["token", "list"]]),
         ("Party", [&["state", "nobody"], &["state", nobody], &["state", "a"]]),
     ] {
         let mut header: Option<Vec<String>> = None;

@@ -90,6 +90,29 @@ fn a_hook_with_its_secret_is_taken_once_and_says_so_twice() {
     assert!(!told.contains(SECRET), "{told}");
 }
 
+/// A hook shows who it is by itself: neither a token nor the name by which it calls counts.
+#[test]
+fn a_hook_needs_its_secret_and_no_token() {
+    let path = "/v1/ingest/okta/prod";
+    let secret = format!("Authorization: {SECRET}");
+    let ledger = LedgerFolder::init();
+    let server = serve(&ledger);
+    // As a proxy on the same machine passes it on.
+    let proxied = "Host: ledger.example.com".to_owned();
+    post(&server, path, &[secret.clone(), proxied.clone()], &hook(1..2)).json(200);
+    post(&server, path, std::slice::from_ref(&proxied), &hook(2..3)).error(401);
+    post(&server, "/v1/ingest/okta", &[proxied], &hook(2..3)).error(403);
+    server.stop();
+
+    let create = ["token", "create", "--name", "all", "--role", "write", "--role", "operate", "--expires", "3650d"];
+    let token = ledger.run(&create).ended(0).text().trim().to_owned();
+    let server = serve(&ledger);
+    post(&server, path, &[secret], &hook(2..3)).json(200);
+    post(&server, path, &[format!("Authorization: Bearer {token}")], &hook(3..4)).error(401);
+    post(&server, "/v1/ingest/okta", &[format!("Authorization: Bearer {token}")], &hook(3..4)).json(200);
+    post(&server, "/v1/ingest/okta", &[format!("Authorization: {SECRET}")], &hook(4..5)).error(401);
+}
+
 #[test]
 fn what_a_source_signs_counts_as_signed_and_a_changed_body_does_not() {
     let ledger = LedgerFolder::init();
@@ -191,7 +214,8 @@ fn config_check_says_every_setting_where_it_stands_and_everything_that_is_wrong(
     for expected in [
         "line 1: data is wrong: expected a text in quotes",
         "line 2: listen is wrong: expected an address and a port, such as 127.0.0.1:7401, got \"here\"",
-        "line 3: there is no setting secret: expected accept_clock, anchor, data, listen, log_format",
+        "line 3: there is no setting secret: expected accept_clock, anchor, client_ca, data, \
+         listen, log_format, tls_cert, tls_key, tokens",
         "line 6: ingest.a.connector is wrong: expected one of cloudtrail, fact, freshservice, okta, got \"okat\"",
         "line 8: ingest.a.secret_file names ",
         "expected at least 16 characters in each secret",
@@ -211,6 +235,8 @@ fn config_check_says_every_setting_where_it_stands_and_everything_that_is_wrong(
     let broken = ledger.file("broken.toml", "data = \"a\"\nsecret = do-not-show-me\n");
     let told = run(&["config", "check", "--config", broken.to_str().unwrap()]).ended(2).stderr;
     assert!(told.contains("broken.toml, line 2: ") && !told.contains("do-not-show-me"), "{told}");
+    let alone = run(&["config", "check", "--data", "ledger", "--client-ca", "ca.pem"]).ended(2).stderr;
+    assert!(alone.contains("the command line, --client-ca: client_ca stands alone: give tls_cert too"), "{alone}");
     let missing = run(&["config", "check"]).ended(2).stderr;
     assert!(missing.contains("data is missing: give --data DIR, COUNTERFOIL_DATA"), "{missing}");
 }

@@ -3,7 +3,7 @@
 use counterfoil_proto::v1::source_service_server::SourceService;
 use counterfoil_proto::v1::{
     GetDeadLetterRequest, GetDeadLetterResponse, ListDeadLettersRequest, ListDeadLettersResponse, ListSourcesRequest,
-    ListSourcesResponse,
+    ListSourcesResponse, Withheld,
 };
 use counterfoil_verify::tree::RecordIndex;
 use tonic::{Request, Response, Status};
@@ -43,7 +43,12 @@ impl SourceService for Answers {
             // A record that is not there is told from one that holds something else.
             query.record(index)?;
             let dead_letter = query.dead_letter(index)?;
-            Ok(GetDeadLetterResponse { basis: Some(query.basis()), dead_letter: Some(dead_letter) })
+            let mut basis = query.basis();
+            if !basis.withheld.is_empty() {
+                // Its bytes are a payload.
+                basis.withheld.push(Withheld::Payloads.into());
+            }
+            Ok(GetDeadLetterResponse { basis: Some(basis), dead_letter: Some(dead_letter) })
         })
         .await
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage};
 use serde_json::{Map, Value, json};
@@ -21,18 +21,28 @@ use tonic_types::pb;
 pub(crate) struct Problem {
     http: StatusCode,
     status: Box<Status>,
-    retry_after: Option<Duration>,
+    headers: HeaderMap,
 }
 
 impl Problem {
     /// One with an HTTP status that says more than its code does.
     pub(crate) fn with(http: StatusCode, status: Status) -> Self {
-        Self { http, status: Box::new(status), retry_after: None }
+        Self { http, status: Box::new(status), headers: HeaderMap::new() }
     }
 
-    /// Says when it is worth while to try again.
+    /// Says when it is worth while to try again: in whole seconds, and never too early.
     pub(crate) fn retry_after(self, wait: Duration) -> Self {
-        Self { retry_after: Some(wait), ..self }
+        self.header(header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1))
+    }
+
+    /// Says how to show who calls (RFC 6750, section 3).
+    pub(crate) fn challenge(self, challenge: HeaderValue) -> Self {
+        self.header(header::WWW_AUTHENTICATE, challenge)
+    }
+
+    fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
     }
 
     /// As JSON, on one line.
@@ -57,14 +67,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = format!("{}\n", self.json());
         let mut response = (self.http, [(header::CONTENT_TYPE, "application/json")], body).into_response();
-        let headers = response.headers_mut();
-        if self.http == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        if let Some(wait) = self.retry_after {
-            // Whole seconds, and never too early.
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
-        }
+        response.headers_mut().extend(self.headers);
         response.extensions_mut().insert(self.status.code());
         response
     }
@@ -90,18 +93,19 @@ pub(crate) fn is_grpc<B>(request: &http::Request<B>) -> bool {
 }
 
 /// Nothing stands at this path.
-pub(crate) async fn no_such_path(request: Request) -> Response {
-    if is_grpc(&request) {
-        return Status::unimplemented("there is no such method").into_http();
-    }
+pub(crate) fn no_such_path() -> Problem {
     Problem::with(StatusCode::NOT_FOUND, Status::not_found("nothing is served at this path: see /openapi.json"))
-        .into_response()
 }
 
-/// Something stands at this path, but not for this method of HTTP.
-pub(crate) async fn no_such_method(request: Request) -> Response {
-    let why = format!("{} is not served at this path: see /openapi.json", request.method());
-    Problem::with(StatusCode::METHOD_NOT_ALLOWED, Status::unimplemented(why)).into_response()
+/// Something stands at this path, but only for these methods of HTTP.
+pub(crate) fn no_such_method(served: &[Method]) -> Problem {
+    let served = served.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+    let why = format!("only {served} is served at this path: see /openapi.json");
+    let problem = Problem::with(StatusCode::METHOD_NOT_ALLOWED, Status::unimplemented(why));
+    match HeaderValue::from_str(&served) {
+        Ok(served) => problem.header(header::ALLOW, served),
+        Err(_) => problem,
+    }
 }
 
 /// The details of a status as JSON, each with its type.
