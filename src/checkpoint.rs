@@ -4,8 +4,9 @@ use std::io::Write;
 
 use anyhow::Result;
 
-use crate::cli::{CheckpointArguments, Exit};
+use crate::cli::CheckpointArguments;
 use crate::client::Client;
+use crate::exit::Exit;
 
 pub fn run(arguments: &CheckpointArguments) -> Result<Exit> {
     let checkpoint = Client::of_log(&arguments.ask)?.checkpoint()?.checkpoint;

@@ -1,9 +1,6 @@
-//! The command line: its verbs, their arguments, and the exit codes.
+//! The command line: its verbs and their arguments.
 
-use std::fmt;
-use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::str::FromStr;
 
 use clap::builder::PossibleValuesParser;
@@ -13,69 +10,14 @@ use counterfoil_proto::v1::{FactKind, Verdict};
 use counterfoil_verify::time::Moment;
 use counterfoil_verify::tree::RecordIndex;
 
-use tonic::Code;
-
-use crate::client::NoAnswer;
+use crate::exit::Refused;
 use crate::{explain, when};
 
+mod serve;
 mod token;
 
+pub use serve::{ConfigArguments, ConfigVerb, LogFormat, ServeArguments};
 pub use token::{NewTokenArguments, TokenArguments, TokenVerb, TokensArguments};
-
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// Done.
-    Done,
-    /// It failed; for fsck: the ledger is falsified.
-    Failed,
-    /// The command line is wrong.
-    Wrong,
-    /// For fsck: the ledger cannot be read.
-    Unreadable,
-    /// Nothing fits the name, id or number.
-    NotFound,
-    /// Several entities fit the name.
-    Ambiguous,
-}
-
-impl Exit {
-    /// How a run ends that failed.
-    pub fn of(error: &anyhow::Error) -> Self {
-        match error.downcast_ref::<Refused>() {
-            Some(Refused::Wrong(_)) => return Self::Wrong,
-            Some(Refused::NotFound(_)) => return Self::NotFound,
-            None => {}
-        }
-        let code = match error.downcast_ref::<NoAnswer>() {
-            Some(NoAnswer(status)) => status.code(),
-            None => return Self::Failed,
-        };
-        match code {
-            Code::NotFound => Self::NotFound,
-            Code::InvalidArgument | Code::OutOfRange => Self::Wrong,
-            _ => Self::Failed,
-        }
-    }
-}
-
-/// Why a question is not asked, or has no answer.
-#[derive(Debug)]
-pub enum Refused {
-    /// The command line is wrong in a way that its parser does not see.
-    Wrong(String),
-    /// Nothing fits what was given.
-    NotFound(String),
-}
-
-impl std::error::Error for Refused {}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Wrong(why) | Self::NotFound(why)) = self;
-        f.write_str(why)
-    }
-}
 
 /// The number of a record, as it is given or with that of a fact in it: 1042, or 1042.0 as lists print it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,18 +51,6 @@ pub fn check_period(from: Option<Moment>, at: Option<Moment>) -> Result<(), Refu
             Err(Refused::Wrong("--from is after --at: name the earlier moment with --from".to_owned()))
         }
         _ => Ok(()),
-    }
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Done => 0,
-            Exit::Failed => 1,
-            Exit::Wrong | Exit::Unreadable => 2,
-            Exit::NotFound => 3,
-            Exit::Ambiguous => 4,
-        })
     }
 }
 
@@ -581,71 +511,6 @@ pub enum DeadletterVerb {
         #[command(flatten)]
         output: OutputArguments,
     },
-}
-
-/// Serve a ledger: questions and events over gRPC and HTTP, on one port
-#[derive(Args)]
-#[command(after_help = "Examples:\n  counterfoil serve --data ledger --listen 127.0.0.1:7401\n  \
-    counterfoil serve --data ledger --listen 0.0.0.0:7401 \\\n    --tls-cert server.pem --tls-key server.key\n\n\
-    It holds the ledger until it is stopped (Ctrl-C, or SIGTERM): ask it with --server http://127.0.0.1:7401.\n\
-    Whoever calls from this machine may do everything, unless there is a DIR.tokens when it starts: then all callers show\n\
-    what `counterfoil token create` has made for them. Other addresses need TLS, and that file.\n\
-    RUST_LOG sets how much it tells on stderr: error, warn, info, debug.")]
-pub struct ServeArguments {
-    /// A configuration file (TOML). Its settings, and how they are given in the environment: docs/configuration.md
-    #[arg(long, value_name = "FILE", env = "COUNTERFOIL_CONFIG")]
-    pub config: Option<PathBuf>,
-    /// The data folder [env: COUNTERFOIL_DATA]
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
-    /// The anchor file, where it is not DIR.anchor [env: COUNTERFOIL_ANCHOR]
-    #[arg(long, value_name = "FILE")]
-    pub anchor: Option<PathBuf>,
-    /// The address to listen on; port 0 takes a free one [default: 127.0.0.1:7401]
-    #[arg(long, value_name = "ADDR")]
-    pub listen: Option<SocketAddr>,
-    /// The server's certificate and those up to its root, in PEM form: it speaks TLS then
-    #[arg(long, value_name = "FILE")]
-    pub tls_cert: Option<PathBuf>,
-    /// The private key of that certificate, in PEM form
-    #[arg(long, value_name = "FILE")]
-    pub tls_key: Option<PathBuf>,
-    /// Clients may show certificates that come from these, in PEM form, instead of tokens
-    #[arg(long, value_name = "FILE")]
-    pub client_ca: Option<PathBuf>,
-    /// The file that says who may call, where it is not DIR.tokens [env: COUNTERFOIL_TOKENS]
-    #[arg(long, value_name = "FILE")]
-    pub tokens: Option<PathBuf>,
-    /// The wall clock is right although it jumped
-    #[arg(long)]
-    pub accept_clock: bool,
-    /// How events of the service are written to stderr [default: text]
-    #[arg(long, value_enum)]
-    pub log_format: Option<LogFormat>,
-}
-
-/// What `serve` would work with
-#[derive(Args)]
-#[command(after_help = "Example:\n  counterfoil config check --config counterfoil.toml")]
-pub struct ConfigArguments {
-    #[command(subcommand)]
-    pub verb: ConfigVerb,
-}
-
-#[derive(Subcommand)]
-pub enum ConfigVerb {
-    /// Print every setting that counts, where it stands, and everything that is wrong
-    #[command(after_help = "Example:\n  counterfoil config check --config counterfoil.toml")]
-    Check(ServeArguments),
-}
-
-/// How events of the service are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people
-    Text,
-    /// A JSON object a line
-    Json,
 }
 
 /// Make a company, import its tickets and logs, and tell its story on one screen

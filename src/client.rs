@@ -26,7 +26,8 @@ use tonic::{Response, Status};
 use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 
-use crate::cli::{AskArguments, Refused};
+use crate::cli::AskArguments;
+use crate::exit::Refused;
 use crate::open;
 use crate::when;
 

@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 
-use crate::cli::{ConfigArguments, ConfigVerb, Exit};
+use crate::cli::{ConfigArguments, ConfigVerb};
 use crate::config;
+use crate::exit::Exit;
 use crate::output::{self, Rows};
 
 pub fn run(arguments: &ConfigArguments) -> Result<Exit> {

@@ -5,8 +5,9 @@ use std::io::Write;
 use anyhow::{Context, Result};
 use counterfoil_proto::v1::{GetDeadLetterRequest, ListDeadLettersRequest, ListDeadLettersResponse};
 
-use crate::cli::{AskArguments, DeadletterArguments, DeadletterVerb, Exit, Format, Place};
+use crate::cli::{AskArguments, DeadletterArguments, DeadletterVerb, Format, Place};
 use crate::client::Client;
+use crate::exit::Exit;
 use crate::{output, record, tables};
 
 /// Dead letters asked for at a time.

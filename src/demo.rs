@@ -17,7 +17,8 @@ use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
 use counterfoil_verify::tree::RecordIndex;
 
-use crate::cli::{DemoArguments, Exit};
+use crate::cli::DemoArguments;
+use crate::exit::Exit;
 use crate::explain::covered;
 use crate::output::safe;
 use crate::{import as import_verb, init, open, tables, when, words};

@@ -3,8 +3,9 @@
 use anyhow::Result;
 use counterfoil_proto::v1::DiffStateRequest;
 
-use crate::cli::{DiffArguments, Exit, check_period};
+use crate::cli::{DiffArguments, check_period};
 use crate::client::{Client, timestamp};
+use crate::exit::Exit;
 use crate::{output, tables, when, who};
 
 pub fn run(arguments: &DiffArguments) -> Result<Exit> {

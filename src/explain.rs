@@ -8,8 +8,9 @@ use counterfoil_proto::v1::{
 use counterfoil_verify::fact::can_give_access;
 use counterfoil_verify::link::is_in_time;
 
-use crate::cli::{Exit, ExplainArguments, Format, Refused, check_period};
+use crate::cli::{ExplainArguments, Format, check_period};
 use crate::client::{Client, timestamp};
+use crate::exit::{Exit, Refused};
 use crate::output::{self, Rows, table};
 use crate::{tables, words};
 

@@ -4,7 +4,8 @@ use anyhow::Result;
 use counterfoil_ledger::{Location, Report, fsck};
 use counterfoil_proto::v1::{Basis, FsckReport};
 
-use crate::cli::{Exit, FsckArguments};
+use crate::cli::FsckArguments;
+use crate::exit::Exit;
 use crate::open;
 use crate::output::{self, Rows};
 use crate::words::counted;

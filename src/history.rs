@@ -3,8 +3,9 @@
 use anyhow::Result;
 use counterfoil_proto::v1::{GetHistoryRequest, GetHistoryResponse};
 
-use crate::cli::{Exit, Format, HistoryArguments, check_period};
+use crate::cli::{Format, HistoryArguments, check_period};
 use crate::client::{Client, timestamp};
+use crate::exit::Exit;
 use crate::{output, tables, who};
 
 /// Entries asked for at a time.

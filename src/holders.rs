@@ -3,8 +3,9 @@
 use anyhow::Result;
 use counterfoil_proto::v1::{ListHoldersRequest, ListHoldersResponse};
 
-use crate::cli::{Exit, HoldersArguments};
+use crate::cli::HoldersArguments;
 use crate::client::{Client, timestamp};
+use crate::exit::Exit;
 use crate::{output, tables, who};
 
 /// Holders asked for at a time.

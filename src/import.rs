@@ -11,7 +11,8 @@ use counterfoil_ledger::Ledger;
 use counterfoil_proto::v1::{Authentication, Basis, ImportResponse, ImportSummary};
 use counterfoil_verify::entity::check_name;
 
-use crate::cli::{Exit, ImportArguments, Refused};
+use crate::cli::ImportArguments;
+use crate::exit::{Exit, Refused};
 use crate::output::{self, Rows, safe};
 use crate::words::counted;
 use crate::{open, when};

@@ -6,7 +6,8 @@ use anyhow::Result;
 use counterfoil_ledger::{SystemClock, init};
 use counterfoil_verify::checkpoint::Origin;
 
-use crate::cli::{Exit, InitArguments, Refused};
+use crate::cli::InitArguments;
+use crate::exit::{Exit, Refused};
 use crate::open;
 use crate::output::safe;
 

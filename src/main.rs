@@ -14,6 +14,7 @@ mod config_check;
 mod deadletter;
 mod demo;
 mod diff;
+mod exit;
 mod explain;
 mod fsck;
 mod history;
@@ -72,7 +73,7 @@ fn main() -> ExitCode {
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             anstream::eprintln!("counterfoil: {}", output::safe(&format!("{error:#}")));
-            cli::Exit::of(&error).into()
+            exit::Exit::of(&error).into()
         }
     }
 }

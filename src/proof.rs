@@ -9,8 +9,9 @@ use counterfoil_verify::hash::Hash;
 use counterfoil_verify::proof::TlogProof;
 use counterfoil_verify::tree::RecordIndex;
 
-use crate::cli::{Exit, Format, ProofArguments};
+use crate::cli::{Format, ProofArguments};
 use crate::client::Client;
+use crate::exit::Exit;
 use crate::output::{self, Rows};
 use crate::record;
 

@@ -4,8 +4,9 @@ use anyhow::Result;
 use counterfoil_proto::v1::{ReconcileRequest, ReconcileResponse};
 use tonic::Response;
 
-use crate::cli::{Exit, ReconcileArguments};
+use crate::cli::ReconcileArguments;
 use crate::client::{Client, timestamp};
+use crate::exit::Exit;
 use crate::{output, tables};
 
 pub fn run(arguments: &ReconcileArguments) -> Result<Exit> {

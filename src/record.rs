@@ -5,8 +5,9 @@ use std::io::Write;
 use anyhow::Result;
 use counterfoil_proto::v1::{GetRecordRequest, GetRecordResponse, record::Body};
 
-use crate::cli::{Exit, Place, RecordArguments, Refused};
+use crate::cli::{Place, RecordArguments};
 use crate::client::Client;
+use crate::exit::{Exit, Refused};
 use crate::output::{self, Rows};
 use crate::words::counted;
 use crate::{when, words};

@@ -8,8 +8,9 @@ use counterfoil_query::Views;
 use counterfoil_server::{Environment, Protection, Server, listen};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::{Exit, LogFormat, ServeArguments};
+use crate::cli::{LogFormat, ServeArguments};
 use crate::config::{self, Config};
+use crate::exit::Exit;
 use crate::{open, output, when};
 
 pub fn run(arguments: &ServeArguments) -> Result<Exit> {

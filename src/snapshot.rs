@@ -7,7 +7,8 @@ use counterfoil_ingest::sources::file::Input;
 use counterfoil_proto::v1::{self, Basis, Completeness, Precision, SnapshotResponse};
 use counterfoil_verify::entity::check_name;
 
-use crate::cli::{Exit, Refused, SnapshotArguments};
+use crate::cli::SnapshotArguments;
+use crate::exit::{Exit, Refused};
 use crate::output::{self, Rows};
 use crate::when::show_timestamp;
 use crate::words::{counted, word};

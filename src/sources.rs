@@ -3,8 +3,9 @@
 use anyhow::Result;
 use counterfoil_proto::v1::ListSourcesRequest;
 
-use crate::cli::{Exit, SourcesArguments};
+use crate::cli::SourcesArguments;
 use crate::client::Client;
+use crate::exit::Exit;
 use crate::{output, tables};
 
 pub fn run(arguments: &SourcesArguments) -> Result<Exit> {

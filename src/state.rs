@@ -3,8 +3,9 @@
 use anyhow::Result;
 use counterfoil_proto::v1::GetStateRequest;
 
-use crate::cli::{Exit, StateArguments};
+use crate::cli::StateArguments;
 use crate::client::{Client, timestamp};
+use crate::exit::Exit;
 use crate::{output, tables, who};
 
 pub fn run(arguments: &StateArguments) -> Result<Exit> {

@@ -3,18 +3,23 @@
 use std::collections::BTreeSet;
 
 use counterfoil_proto::v1::{
-    AccountStatus, Authentication, Confidence, CredentialStatus, DeadLetter, Decision, DiffStateResponse,
-    DifferenceKind, Evidence, Explanation, GetHistoryResponse, GetStateResponse, GrantMode, GrantState, IdentityType,
-    LinkRule, ListHoldersResponse, ListIdentitiesResponse, ListSourcesResponse, ListingSight, Moment, Party,
-    ReconcileKind, ReconcileResponse, ReconcileTotals, ReconciledItem, ReconciledListing, TicketState, UnreadEvents,
+    AccountStatus, Authentication, Confidence, CredentialStatus, Decision, DiffStateResponse, DifferenceKind, Evidence,
+    GetHistoryResponse, GetStateResponse, GrantMode, GrantState, IdentityType, ListHoldersResponse,
+    ListIdentitiesResponse, ListingSight, Moment, Party, TicketState,
 };
 use counterfoil_verify::time;
 
 use crate::output::Rows;
 use crate::when::{show, show_timestamp};
 use crate::words::{
-    authentication, called, called_in_full, counted, decision, kind, outcome, times, to_the_second, verdict, word,
+    authentication, called, called_in_full, counted, decision, kind, outcome, times, to_the_second, word,
 };
+
+mod links;
+mod sources;
+
+pub use links::{explanation, explanations, reconciled, unread, verdicts};
+pub use sources::{dead_letters, sources};
 
 fn title(party: &Option<Party>, moment: &Option<Moment>) -> Vec<String> {
     let id = party.as_ref().map(|party| party.id.as_str()).unwrap_or_default();
@@ -358,251 +363,4 @@ pub fn holders(response: &ListHoldersResponse) -> Rows {
         _ => format!("{}, and {lapsed} that had lapsed", counted(held, "grant")),
     });
     Rows { title, columns: vec!["holder", "how", "since", "record"], rows: response.holders.iter().map(row).collect() }
-}
-
-/// Several explanations as a table, one a row.
-pub fn explanations(explanations: &[Explanation], mut title: Vec<String>) -> Rows {
-    title.extend(vouched_for(explanations.iter().flat_map(rests_on)));
-    let row = |explanation: &Explanation| {
-        let (occurred_at, record) = rested(&explanation.change);
-        vec![
-            occurred_at,
-            verdict(explanation.verdict()),
-            kind(explanation.kind()),
-            called(&explanation.subject),
-            called(&explanation.object),
-            called(&explanation.executor),
-            explanation.tickets.iter().map(|ticket| called(&ticket.ticket)).collect::<Vec<_>>().join(", "),
-            approvers(explanation),
-            record,
-        ]
-    };
-    Rows {
-        title,
-        columns: vec!["occurred", "verdict", "change", "for", "what", "by", "ticket", "approvers", "record"],
-        rows: explanations.iter().map(row).collect(),
-    }
-}
-
-/// What an explanation rests on: the change, and the tickets with their approvals.
-fn rests_on(explanation: &Explanation) -> Vec<&Option<Evidence>> {
-    let states = explanation.tickets.iter().filter_map(|ticket| ticket.state.as_ref());
-    let of_tickets = states.flat_map(|state| {
-        std::iter::once(&state.evidence).chain(state.approvals.iter().map(|approval| &approval.evidence))
-    });
-    std::iter::once(&explanation.change).chain(of_tickets).collect()
-}
-
-fn approvers(explanation: &Explanation) -> String {
-    let states = explanation.tickets.iter().filter_map(|ticket| ticket.state.as_ref());
-    let names: Vec<String> = states
-        .flat_map(|state| &state.approvals)
-        .map(|approval| format!("{} {}", called(&approval.approver), decision(approval.decision())))
-        .collect();
-    names.join(", ")
-}
-
-/// How many explanations have each verdict, the most frequent first.
-pub fn verdicts(explanations: &[Explanation]) -> String {
-    let mut counts: Vec<(usize, String)> = Vec::new();
-    for explanation in explanations {
-        let name = verdict(explanation.verdict());
-        match counts.iter_mut().find(|(_, known)| *known == name) {
-            Some((count, _)) => *count += 1,
-            None => counts.push((1, name)),
-        }
-    }
-    counts.sort_by(|one, other| other.cmp(one));
-    counts.iter().map(|(count, name)| format!("{count} {name}")).collect::<Vec<_>>().join(", ")
-}
-
-/// What may hide changes that a list does not have; nothing where everything was read.
-pub fn unread(unread: &UnreadEvents) -> Option<String> {
-    let counts = [
-        (unread.incomplete, "incomplete"),
-        (unread.unmapped, "of unknown type"),
-        (unread.conflicts, "conflicting"),
-        (unread.rejected, "unreadable"),
-    ];
-    let counts = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
-    let counts = counts.collect::<Vec<_>>().join(", ");
-    (!counts.is_empty()).then(|| format!("beside these, events may hide changes: {counts}; see `counterfoil sources`"))
-}
-
-/// One explanation, point by point.
-pub fn explanation(explanation: &Explanation, moment: &Option<Moment>) -> Rows {
-    let (occurred_at, record) = rested(&explanation.change);
-    let mut rows = Vec::new();
-    let mut push = |what: &str, which: String| {
-        if !which.is_empty() {
-            rows.push(vec![what.to_owned(), which]);
-        }
-    };
-    push("verdict", verdict(explanation.verdict()).to_uppercase());
-    push("change", format!("{} {}", kind(explanation.kind()), called(&explanation.object)).trim().to_owned());
-    push("for", called_in_full(&explanation.subject));
-    push("when", occurred_at);
-    push("executed by", called_in_full(&explanation.executor));
-    push("with", called(&explanation.credential));
-    let rule = match explanation.rule() {
-        LinkRule::Explicit => "the change names the ticket",
-        LinkRule::Window => "same beneficiary and entitlement, within the ticket's window",
-        LinkRule::Unspecified => "",
-    };
-    for linked in &explanation.tickets {
-        push("ticket", format!("{}: {}", called(&linked.ticket), verdict(linked.verdict())));
-        let Some(state) = &linked.state else { continue };
-        push("requested by", called(&state.requester));
-        push("requested for", called(&state.beneficiary));
-        for approval in &state.approvals {
-            let by = called(&approval.approver);
-            let at = show_timestamp(&approval.decided_at);
-            push("approver", format!("{by}: {}, level {}, {at}", decision(approval.decision()), approval.level));
-        }
-        let records = linked.records.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
-        push("ticket's records", records);
-    }
-    push("linked because", rule.to_owned());
-    if explanation.order_on_sources_word {
-        push("order", "on the sources' word: both were recorded as backfill".to_owned());
-    }
-    push("record", record);
-    let mut title = vec![explanation.summary.clone()];
-    title.extend(moment.as_ref().map(times));
-    title.extend(vouched_for(rests_on(explanation)));
-    Rows { title, columns: vec!["", ""], rows }
-}
-
-/// Live access against log and approvals: what is not as it should be, a row each.
-pub fn reconciled(response: &ReconcileResponse) -> Rows {
-    let row = |item: &ReconciledItem| {
-        let (since, record) = rested(&item.change);
-        let object = if item.object.is_some() { called(&item.object) } else { "its account".to_owned() };
-        vec![
-            word(item.kind().as_str_name(), "RECONCILE_KIND_"),
-            called_in_full(&item.subject),
-            object,
-            verdict(item.verdict()),
-            show_timestamp(&item.until),
-            since,
-            record,
-        ]
-    };
-    let complete: Vec<&ReconciledListing> = response.listings.iter().filter(|listing| listing.complete).collect();
-    let mut title: Vec<String> = response.moment.iter().map(times).collect();
-    let count: u64 = complete.iter().map(|listing| listing.count).sum();
-    title.push(match complete.is_empty() {
-        true => format!("{} has no complete listing by then: take one with `counterfoil snapshot`", response.system),
-        false => format!(
-            "{} in {} of {}",
-            counted(count, "item"),
-            counted(complete.len() as u64, "complete listing"),
-            response.system
-        ),
-    });
-    title.extend(response.total.as_ref().filter(|_| !complete.is_empty()).map(totals));
-    for listing in &response.listings {
-        let scope = listing.scope.splitn(4, ':').last().unwrap_or_default();
-        if !listing.complete {
-            title.push(format!("{scope}: nothing to compare with ({})", listing.reason));
-        } else if listing.later_incomplete {
-            let as_of = show_timestamp(&listing.as_of);
-            title.push(format!("{scope}: as of {as_of}; a later listing is incomplete"));
-        }
-    }
-    title.extend(vouched_for(response.items.iter().map(|item| &item.change)));
-    let differs = |item: &&ReconciledItem| item.kind() != ReconcileKind::Approved;
-    Rows {
-        title,
-        columns: vec!["", "who", "what", "approval", "until", "changed", "record"],
-        rows: response.items.iter().filter(differs).map(row).collect(),
-    }
-}
-
-fn totals(totals: &ReconcileTotals) -> String {
-    let counts = [
-        (totals.approved, "approved"),
-        (totals.unapproved, "unapproved"),
-        (totals.unrecorded, "unrecorded"),
-        (totals.expired, "expired"),
-        (totals.revoked, "revoked but live"),
-        (totals.no_access, "no access by themselves"),
-    ];
-    let listed: Vec<String> =
-        counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-    let missing = if totals.missing > 0 { format!("; {} missing", totals.missing) } else { String::new() };
-    if listed.is_empty() { missing.trim_start_matches("; ").to_owned() } else { listed.join(", ") + &missing }
-}
-
-pub fn sources(response: &ListSourcesResponse) -> Rows {
-    let row = |source: &counterfoil_proto::v1::SourceSummary| {
-        let objects: Vec<String> =
-            source.objects.iter().map(|object| format!("{} {}", object.count, object.kind)).collect();
-        vec![
-            format!("{}/{}", source.system, source.instance),
-            source.connector.clone(),
-            source.events.to_string(),
-            source.facts.to_string(),
-            source.unmapped.to_string(),
-            source.incomplete.to_string(),
-            source.duplicates.to_string(),
-            source.conflicts.to_string(),
-            source.rejected.to_string(),
-            show_timestamp(&source.first_occurred_at),
-            show_timestamp(&source.last_occurred_at),
-            objects.join(", "),
-        ]
-    };
-    let unmapped = |source: &counterfoil_proto::v1::SourceSummary| {
-        let name = format!("{}/{}", source.system, source.instance);
-        source
-            .unmapped_types
-            .iter()
-            .map(move |unmapped| {
-                let native = if unmapped.native_type.is_empty() { "(no type)" } else { &unmapped.native_type };
-                format!(
-                    "unmapped in {name}: {native}, {}, first in record {}",
-                    counted(unmapped.count, "time"),
-                    unmapped.example_record
-                )
-            })
-            .collect::<Vec<_>>()
-    };
-    Rows {
-        title: response.sources.iter().flat_map(unmapped).collect(),
-        columns: vec![
-            "source",
-            "connector",
-            "events",
-            "facts",
-            "unmapped",
-            "incomplete",
-            "duplicates",
-            "conflicts",
-            "rejected",
-            "first",
-            "last",
-            "objects",
-        ],
-        rows: response.sources.iter().map(row).collect(),
-    }
-}
-
-pub fn dead_letters(letters: &[DeadLetter]) -> Rows {
-    let row = |letter: &DeadLetter| {
-        vec![
-            letter.record.to_string(),
-            letter.connector.clone(),
-            letter.reason.clone(),
-            letter.error.clone(),
-            letter.size.to_string(),
-            letter.sequence.to_string(),
-            letter.recorded_at.as_ref().map(|at| show(at.seconds, at.nanos)).unwrap_or_default(),
-        ]
-    };
-    Rows {
-        title: if letters.is_empty() { vec!["Everything could be read.".to_owned()] } else { Vec::new() },
-        columns: vec!["record", "connector", "reason", "error", "bytes", "number", "recorded"],
-        rows: letters.iter().map(row).collect(),
-    }
 }

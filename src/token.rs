@@ -5,7 +5,8 @@ use counterfoil_proto::v1::{AccessEntry, CreateTokenResponse, ListTokensResponse
 use counterfoil_server::tokens::{self, NewEntry, TokensError};
 use counterfoil_verify::time::Moment;
 
-use crate::cli::{Exit, Format, NewTokenArguments, Refused, TokenArguments, TokenVerb, TokensArguments};
+use crate::cli::{Format, NewTokenArguments, TokenArguments, TokenVerb, TokensArguments};
+use crate::exit::{Exit, Refused};
 use crate::output::{self, Rows};
 use crate::{open, when, words};
 

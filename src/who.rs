@@ -5,8 +5,9 @@ use counterfoil_proto::v1::ListIdentitiesRequest;
 use counterfoil_query::services::{AMBIGUOUS, reason_of};
 use counterfoil_verify::time::Moment;
 
-use crate::cli::{Exit, Format, WhoArguments};
+use crate::cli::{Format, WhoArguments};
 use crate::client::{Client, NoAnswer, timestamp};
+use crate::exit::Exit;
 use crate::output::{self, safe};
 use crate::tables;
 

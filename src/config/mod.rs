@@ -17,7 +17,8 @@ use reader::Reader;
 pub use reader::Shown;
 use settings::Settings;
 
-use crate::cli::{LedgerArguments, LogFormat, Refused, ServeArguments};
+use crate::cli::{LedgerArguments, LogFormat, ServeArguments};
+use crate::exit::Refused;
 
 /// What `counterfoil serve` works with.
 pub struct Config {

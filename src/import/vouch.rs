@@ -8,7 +8,8 @@ use counterfoil_ingest::import::expand;
 use counterfoil_ingest::sources::file::Input;
 use counterfoil_proto::v1::Authentication;
 
-use crate::cli::{ImportArguments, Refused};
+use crate::cli::ImportArguments;
+use crate::exit::Refused;
 use crate::output::safe;
 use crate::words::counted;
 
