@@ -1,7 +1,7 @@
 //! Times as people write them. A time without a zone is refused: half of all wrong answers to auditors start there.
 
 use anyhow::{Result, bail};
-use counterfoil_ledger::{Clock, SystemClock};
+use counterfoil_ledger::SystemClock;
 use counterfoil_verify::time::Moment;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp, civil};
@@ -176,7 +176,7 @@ fn parse_zone(text: &str) -> Option<TimeZone> {
 
 /// The time of the question, if none is given.
 pub fn now() -> Moment {
-    SystemClock::new().read().wall
+    SystemClock::wall()
 }
 
 fn moment(timestamp: Timestamp) -> Moment {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use counterfoil_ledger::{Clock, Location, SystemClock};
+use counterfoil_ledger::{Location, SystemClock};
 use counterfoil_proto::v1::identity_service_client::IdentityServiceClient;
 use counterfoil_proto::v1::ingest_service_client::IngestServiceClient;
 use counterfoil_proto::v1::{AppendRequest, GetStateRequest, ListIdentitiesRequest};
@@ -72,7 +72,7 @@ impl Served {
         views.catch_up(&mut |_, _| ())?;
         let listener = server.block_on(listen(SocketAddr::from(([127, 0, 0, 1], 0)), &Protection::default()))?;
         let address = listener.address()?;
-        let environment = Environment { now: || SystemClock::new().read().wall, entropy };
+        let environment = Environment { now: SystemClock::wall, entropy };
         let (stop, stopped) = oneshot::channel::<()>();
         let service = server.block_on(async { Server::new(listener, ledger, views, environment, Vec::new()) })?;
         let running = server.spawn(service.run(async {

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use counterfoil_ingest::connectors;
 use counterfoil_ingest::import::{ImportOptions, Summary, import};
 use counterfoil_ingest::sources::file::Input;
-use counterfoil_ledger::{Clock, Ledger, Location, Options, SystemClock, init};
+use counterfoil_ledger::{Ledger, Location, Options, SystemClock, init};
 use counterfoil_proto::v1::Authentication;
 
 /// As in the program: no more threads than the owner can keep up with.
@@ -37,7 +37,7 @@ pub fn import_okta(ledger: &Ledger, file: &Path, events: usize) -> Result<Summar
         backfill: true,
         assume_utc: false,
         authentication: Authentication::OperatorFile,
-        received_at: SystemClock::new().read().wall,
+        received_at: SystemClock::wall(),
         seed_secret,
         threads: std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX),
     };

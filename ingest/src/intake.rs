@@ -18,6 +18,8 @@ use crate::prepare::{Delivered, Document, Prepared};
 pub const DOCUMENTS_MAX: usize = 10_000;
 /// The most bytes of a push.
 pub const BYTES_MAX: usize = 16 << 20;
+/// The bytes that are read where they arrive: fewer take less time than to wake a thread for them.
+const HERE_BYTES_MAX: usize = 16 << 10;
 /// The longest name of a tenant.
 const INSTANCE_BYTES_MAX: usize = 128;
 
@@ -57,9 +59,27 @@ pub enum PushError {
     /// The push breaks a limit.
     #[error("{0}")]
     Limit(String),
+    /// The process ends.
+    #[error("the service is stopping: {0}")]
+    Stopping(String),
     /// The ledger does not take it.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+}
+
+/// A push whose documents were read.
+struct Ready {
+    connector: &'static str,
+    /// One for each event of the batch.
+    events: Vec<Pushing>,
+    batch: Batch,
+}
+
+/// An event on its way in.
+struct Pushing {
+    /// The number of its document in the push.
+    document: u32,
+    is_rejected: bool,
 }
 
 /// The way in for pushes.
@@ -92,8 +112,24 @@ impl Intake {
     ///
     /// # Errors
     /// [`PushError`] if nothing was taken. An event that cannot be read is no error: it is recorded as rejected.
-    pub fn push(&self, push: Push) -> Result<Pushed, PushError> {
+    pub async fn push(self: &Arc<Self>, push: Push) -> Result<Pushed, PushError> {
         check(&push)?;
+        let is_small = push.documents.iter().map(Vec::len).sum::<usize>() <= HERE_BYTES_MAX;
+        let intake = self.clone();
+        let Ready { connector, events, batch } = work(is_small, move || intake.prepare(push)).await??;
+        let receipt = self.ledger.append_async(batch).await?;
+        let (intake, outcomes) = (self.clone(), receipt.outcomes.clone());
+        let appended = move || {
+            let events = events.iter().zip(outcomes);
+            events.map(|(event, outcome)| intake.appended(event, outcome)).collect::<Result<Vec<_>, _>>()
+        };
+        let events = work(is_small, appended).await??;
+        count(connector, &events);
+        Ok(Pushed { events, receipt })
+    }
+
+    /// Reads the documents of a push.
+    fn prepare(&self, push: Push) -> Result<Ready, PushError> {
         let connector =
             connectors::by_name(&push.connector).ok_or_else(|| PushError::NoConnector(push.connector.clone()))?;
         let seed_secret = (self.entropy)();
@@ -120,32 +156,38 @@ impl Intake {
             let document = Document { sequence: u64::from(number), bytes, oversized: None, place };
             prepared.extend(delivered.prepare(&document).into_iter().map(|event| (number, event)));
         }
-        let is_rejected: Vec<(u32, bool)> =
-            prepared.iter().map(|(number, event)| (*number, event.mapping.is_none())).collect();
+        let events = prepared
+            .iter()
+            .map(|(document, event)| Pushing { document: *document, is_rejected: event.mapping.is_none() });
+        let events = events.collect();
         let source = SourceKey {
             system: connector.system().to_owned(),
             instance: push.instance,
             connector: connector.name().to_owned(),
         };
-        let events = prepared.into_iter().map(|(_, prepared)| prepared.event).collect();
-        let receipt = self.ledger.append(Batch { source, events, positions: Vec::new() })?;
-        let events = is_rejected.iter().zip(&receipt.outcomes);
-        let events = events.map(|((document, is_rejected), outcome)| self.appended(*document, *is_rejected, *outcome));
-        let events: Vec<AppendedEvent> = events.collect::<Result<_, _>>()?;
-        count(connector.name(), &events);
-        Ok(Pushed { events, receipt })
+        let prepared = prepared.into_iter().map(|(_, prepared)| prepared.event).collect();
+        let batch = Batch { source, events: prepared, positions: Vec::new() };
+        Ok(Ready { connector: connector.name(), events, batch })
     }
 
-    fn appended(&self, document: u32, is_rejected: bool, outcome: Outcome) -> Result<AppendedEvent, LedgerError> {
+    fn appended(&self, event: &Pushing, outcome: Outcome) -> Result<AppendedEvent, LedgerError> {
         let (outcome, index) = match outcome {
-            Outcome::Recorded(index) if is_rejected => (Appended::Rejected, index),
+            Outcome::Recorded(index) if event.is_rejected => (Appended::Rejected, index),
             Outcome::Recorded(index) => (Appended::Recorded, index),
             Outcome::Duplicate(index) => (Appended::Duplicate, index),
             Outcome::Conflict(index) => (Appended::Conflict, index),
         };
         let leaf = record::hash(&self.ledger.reader().record_bytes(index)?);
         let leaf_hash = leaf.0.as_bytes().to_vec();
-        Ok(AppendedEvent { document, outcome: outcome.into(), index: index.0, leaf_hash })
+        Ok(AppendedEvent { document: event.document, outcome: outcome.into(), index: index.0, leaf_hash })
+    }
+}
+
+/// Does work where it is if it is small, and else in a thread of its own: what takes long must not hold up other callers.
+async fn work<T: Send + 'static>(is_small: bool, work: impl FnOnce() -> T + Send + 'static) -> Result<T, PushError> {
+    match is_small {
+        true => Ok(work()),
+        false => tokio::task::spawn_blocking(work).await.map_err(|error| PushError::Stopping(error.to_string())),
     }
 }
 

@@ -6,12 +6,17 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
 use crate::error::{LedgerError, Result};
 use crate::files;
+
+/// What a disk writes whole or not at all, even when the power fails: what is no longer is written over in its place, with
+/// one sync. PostgreSQL's `pg_control` rests on the same.
+const SECTOR_BYTES: usize = 512;
 
 /// The anchor as this owner last read or wrote it.
 pub(crate) struct Anchor {
@@ -51,10 +56,20 @@ impl Anchor {
         if held != self.note {
             return Err(LedgerError::AnchorMoved { path: self.path.clone() });
         }
-        replace(&self.path, &note)?;
+        if note.len() == held.len() && note.len() <= SECTOR_BYTES {
+            overwrite(&self.path, &note)?;
+        } else {
+            replace(&self.path, &note)?;
+        }
         self.note = note;
         Ok(())
     }
+}
+
+/// Writes the bytes over as many old ones, and syncs them.
+fn overwrite(path: &Path, bytes: &[u8]) -> Result<()> {
+    let file = OpenOptions::new().write(true).open(path).map_err(|error| LedgerError::file(path, error))?;
+    file.write_all_at(bytes, 0).and_then(|()| file.sync_data()).map_err(|error| LedgerError::file(path, error))
 }
 
 /// Writes the whole file beside the old one, syncs it, and puts it in the old one's place: a reader sees one or the

@@ -36,6 +36,12 @@ impl SystemClock {
         let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         Self { boot_id: boot_id.trim().to_owned() }
     }
+
+    /// The wall clock alone.
+    pub fn wall() -> Moment {
+        let wall = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+        Moment { seconds: wall.tv_sec, nanos: u32::try_from(wall.tv_nsec).unwrap_or_default() }
+    }
 }
 
 impl Default for SystemClock {
@@ -46,13 +52,8 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     fn read(&self) -> Reading {
-        let wall = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
         let boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        Reading {
-            wall: Moment { seconds: wall.tv_sec, nanos: u32::try_from(wall.tv_nsec).unwrap_or_default() },
-            since_boot: boot.tv_sec,
-            boot_id: self.boot_id.clone(),
-        }
+        Reading { wall: Self::wall(), since_boot: boot.tv_sec, boot_id: self.boot_id.clone() }
     }
 }
 

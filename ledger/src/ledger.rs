@@ -21,8 +21,8 @@ use counterfoil_verify::proof::verify_inclusion;
 use counterfoil_verify::record;
 use counterfoil_verify::time::RecordedAt;
 use counterfoil_verify::tree::{Frontier, RecordIndex, TreeSize, inclusion_proof, root_at};
-use crossbeam_channel::Sender;
 use rocksdb::WriteBatch;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::anchor::Anchor;
 use crate::append::{Batch, Receipt};
@@ -32,12 +32,12 @@ use crate::error::{LedgerError, Result};
 use crate::files;
 use crate::keys::Keys;
 use crate::lock::{self, Lock};
-use crate::owner::{Command, Owner, read_clock_value};
+use crate::owner::{Owner, Pending, read_clock_value};
 use crate::read::{Published, Reader, Shared};
 use crate::store::{self, Access, CLOCK, DerivedDb, EDGE, LogDb, RECORDS, StoredNodes, cf, frontier_at};
 
-/// How many batches wait for the owner before producers are held back.
-const QUEUE_BATCHES: usize = 8;
+/// How many batches wait for the owner before producers are held back: as many producers may share one commit.
+const QUEUE_BATCHES: usize = 1_024;
 /// Records that are derived in one go while catching up.
 const CATCH_UP_RECORDS: u64 = 10_000;
 
@@ -116,7 +116,8 @@ fn beside(data: &Path, extension: &str) -> PathBuf {
 pub struct Ledger {
     reader: Reader,
     keys: Keys,
-    commands: Sender<Command>,
+    /// None once it is being closed.
+    queue: Option<mpsc::Sender<Pending>>,
     owner: Option<JoinHandle<()>>,
     caught_up: u64,
     _lock: Lock,
@@ -258,13 +259,13 @@ impl Ledger {
             // Durable before the last end, and acknowledged to nobody: it is signed now.
             owner.sign_and_publish()?;
         }
-        let (commands, queue) = crossbeam_channel::bounded(QUEUE_BATCHES);
+        let (queue, mut pending) = mpsc::channel(QUEUE_BATCHES);
         let owner = std::thread::Builder::new()
             .name("ledger-owner".to_owned())
-            .spawn(move || owner.run(&queue))
+            .spawn(move || owner.run(&mut pending))
             .map_err(|error| LedgerError::file(&location.data, error))?;
         let caught_up = size.0 - anchored.size.0;
-        Ok(Self { reader, keys, commands, owner: Some(owner), caught_up, _lock: lock })
+        Ok(Self { reader, keys, queue: Some(queue), owner: Some(owner), caught_up, _lock: lock })
     }
 
     /// A handle for reading.
@@ -283,23 +284,35 @@ impl Ledger {
         self.caught_up
     }
 
-    /// Appends a batch and waits until it is durable, signed and anchored.
+    /// Appends a batch and waits until it is durable, signed and anchored. For threads that may block.
     pub fn append(&self, batch: Batch) -> Result<Receipt> {
         self.submit(batch)?.wait()
     }
 
-    /// Hands a batch over without waiting for it; waits only while the queue is full.
+    /// Hands a batch over without waiting for it; waits only while the queue is full. For threads that may block.
     pub fn submit(&self, batch: Batch) -> Result<PendingReceipt> {
-        let (reply, receipt) = crossbeam_channel::bounded(1);
-        self.commands.send(Command::Append(batch, reply)).map_err(|_| ended())?;
+        let (reply, receipt) = oneshot::channel();
+        self.queue()?.blocking_send((batch, reply)).map_err(|_| ended())?;
         Ok(PendingReceipt(receipt))
+    }
+
+    /// Appends a batch and is done once it is durable, signed and anchored, without a thread of its own. A batch whose
+    /// receipt nobody awaits any more is appended all the same.
+    pub async fn append_async(&self, batch: Batch) -> Result<Receipt> {
+        let (reply, receipt) = oneshot::channel();
+        self.queue()?.send((batch, reply)).await.map_err(|_| ended())?;
+        receipt.await.unwrap_or_else(|_| Err(ended()))
+    }
+
+    fn queue(&self) -> Result<&mpsc::Sender<Pending>> {
+        self.queue.as_ref().ok_or_else(ended)
     }
 }
 
 impl Drop for Ledger {
     fn drop(&mut self) {
-        // The owner may have ended already; then there is nothing to stop.
-        let _ = self.commands.send(Command::Stop);
+        // Whoever is at the other end appends what is in the queue, and ends.
+        self.queue = None;
         if let Some(owner) = self.owner.take() {
             let _ = owner.join();
         }
@@ -307,12 +320,12 @@ impl Drop for Ledger {
 }
 
 /// A receipt that is still to come.
-pub struct PendingReceipt(crossbeam_channel::Receiver<Result<Receipt>>);
+pub struct PendingReceipt(oneshot::Receiver<Result<Receipt>>);
 
 impl PendingReceipt {
     /// Waits for it.
     pub fn wait(self) -> Result<Receipt> {
-        self.0.recv().unwrap_or_else(|_| Err(ended()))
+        self.0.blocking_recv().unwrap_or_else(|_| Err(ended()))
     }
 }
 

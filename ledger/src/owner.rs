@@ -14,8 +14,8 @@ use counterfoil_verify::note::SigningKey;
 use counterfoil_verify::record;
 use counterfoil_verify::time::RecordedAt;
 use counterfoil_verify::tree::{Frontier, RecordIndex, SubtreeRoot};
-use crossbeam_channel::{Receiver, Sender};
 use rocksdb::WriteBatch;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::anchor::Anchor;
 use crate::append::{Batch, ContentDigest, EventKey, Outcome, PreparedEvent, Receipt};
@@ -31,11 +31,8 @@ const COMMIT_BYTES_MAX: usize = 32 << 20;
 /// The derived data are flushed at least this often, in records.
 const FLUSH_RECORDS_MAX: u64 = 100_000;
 
-/// What the owner is asked to do.
-pub(crate) enum Command {
-    Append(Batch, Sender<Result<Receipt>>),
-    Stop,
-}
+/// A batch to append, and where its receipt goes.
+pub(crate) type Pending = (Batch, oneshot::Sender<Result<Receipt>>);
 
 /// The state that only the owner thread has.
 pub(crate) struct Owner {
@@ -53,9 +50,6 @@ pub(crate) struct Owner {
     pub(crate) unflushed: u64,
 }
 
-/// A batch with its place in the queue's reply.
-type Pending = (Batch, Sender<Result<Receipt>>);
-
 /// A commit in the making.
 struct Commit {
     log: WriteBatch,
@@ -66,20 +60,19 @@ struct Commit {
 }
 
 impl Owner {
-    /// Serves appends until it is told to stop or every handle is gone.
-    pub(crate) fn run(mut self, commands: &Receiver<Command>) {
+    /// Serves appends until the ledger is closed, and those that were handed over before.
+    pub(crate) fn run(mut self, queue: &mut mpsc::Receiver<Pending>) {
         let mut failed: Option<String> = None;
-        while let Ok(command) = commands.recv() {
-            let Command::Append(batch, reply) = command else { break };
+        while let Some((batch, reply)) = queue.blocking_recv() {
             if let Some(failure) = &failed {
                 // The asker may have gone; there is nobody else to tell.
                 let _ = reply.send(Err(LedgerError::Closed(failure.clone())));
                 continue;
             }
-            let (group, stop) = gather((batch, reply), commands);
+            let group = gather((batch, reply), queue);
             match self.commit(&group) {
                 Ok((receipts, derived)) => {
-                    for ((_, reply), receipt) in group.iter().zip(receipts) {
+                    for ((_, reply), receipt) in group.into_iter().zip(receipts) {
                         let _ = reply.send(Ok(receipt));
                     }
                     failed = self.write_derived(derived).err().map(|error| error.to_string());
@@ -88,15 +81,12 @@ impl Owner {
                     let recoverable = matches!(error, LedgerError::ClockJumped { .. });
                     let message = error.to_string();
                     let mut error = Some(error);
-                    for (_, reply) in &group {
+                    for (_, reply) in group {
                         let own = error.take().unwrap_or_else(|| LedgerError::Closed(message.clone()));
                         let _ = reply.send(Err(own));
                     }
                     failed = (!recoverable).then_some(message);
                 }
-            }
-            if stop {
-                break;
             }
         }
         // What is not flushed is rebuilt at the next open.
@@ -296,22 +286,19 @@ impl Owner {
 
 /// Takes in what has queued up behind the first batch, up to the limits of one commit: batches form while the commit
 /// before them syncs.
-fn gather(first: Pending, commands: &Receiver<Command>) -> (Vec<Pending>, bool) {
+fn gather(first: Pending, queue: &mut mpsc::Receiver<Pending>) -> Vec<Pending> {
     let mut events = first.0.events.len();
     let mut bytes: usize = first.0.events.iter().map(PreparedEvent::size).sum();
     let mut group = vec![first];
-    while events < COMMIT_EVENTS_MAX && bytes < COMMIT_BYTES_MAX {
-        match commands.try_recv() {
-            Ok(Command::Append(batch, reply)) => {
-                events += batch.events.len();
-                bytes += batch.events.iter().map(PreparedEvent::size).sum::<usize>();
-                group.push((batch, reply));
-            }
-            Ok(Command::Stop) => return (group, true),
-            Err(_) => break,
-        }
+    while events < COMMIT_EVENTS_MAX
+        && bytes < COMMIT_BYTES_MAX
+        && let Ok((batch, reply)) = queue.try_recv()
+    {
+        events += batch.events.len();
+        bytes += batch.events.iter().map(PreparedEvent::size).sum::<usize>();
+        group.push((batch, reply));
     }
-    (group, false)
+    group
 }
 
 fn clock_value(reading: &Reading) -> Vec<u8> {

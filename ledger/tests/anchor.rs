@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -143,6 +144,21 @@ fn nothing_is_overwritten_and_nothing_is_guessed() {
         assert!(matches!(made, Err(LedgerError::Origin { .. })), "{origin:?}");
         assert!(!elsewhere.data.exists(), "{origin:?} leaves nothing behind");
     }
+}
+
+/// Whoever reads the file with the tools of the notes' specification finds nothing else in it.
+#[test]
+fn the_anchor_is_the_newest_checkpoint_and_nothing_besides() {
+    let home = Home::new(1);
+    let ledger = home.open();
+    let mut lengths = BTreeSet::new();
+    for number in 0..120 {
+        append(&ledger, numbered(number..number + 1));
+        let anchored = fs::read(&home.location.anchor).unwrap();
+        assert_eq!(anchored, *ledger.reader().head().checkpoint, "{number}");
+        lengths.insert(anchored.len());
+    }
+    assert_eq!(lengths.len(), 3, "sizes of one, two and three digits: {lengths:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What a producer gets for a push, by whichever way it came.
 //!
-//! Owns the thread that a push is worked on in, its receipt, and what goes wrong, as `google.rpc.Status`.
+//! Owns its receipt, and what goes wrong, as `google.rpc.Status`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,12 +13,8 @@ use crate::intake::{Intake, Push, PushError};
 
 /// Takes a push, and gives its receipt once it is durable, signed and anchored.
 pub async fn push(intake: Arc<Intake>, push: Push, request_id: String) -> Result<AppendResponse, Status> {
-    let pushed = tokio::task::spawn_blocking(move || {
-        let pushed = intake.push(push).map_err(|error| status(&error))?;
-        Ok::<_, Status>((pushed, intake.ledger().reader().head()))
-    });
-    let pushed = pushed.await.map_err(|error| Status::unavailable(format!("the service is stopping: {error}")));
-    let (pushed, head) = pushed??;
+    let pushed = intake.push(push).await.map_err(|error| status(&error))?;
+    let head = intake.ledger().reader().head();
     Ok(AppendResponse {
         basis: Some(Basis {
             origin: head.origin.as_str().to_owned(),
@@ -37,6 +33,7 @@ fn status(error: &PushError) -> Status {
     match error {
         PushError::NoConnector(_) => invalid("connector", message),
         PushError::Limit(_) => invalid("documents", message),
+        PushError::Stopping(_) => Status::unavailable(message),
         PushError::Ledger(_) => {
             let details = ErrorDetails::with_error_info("CLOSED", "counterfoil", HashMap::new());
             Status::with_error_details(Code::Unavailable, message, details)

@@ -270,7 +270,7 @@ impl Query<'_> {
     }
 }
 
-impl Parties<'_> {
+impl Parties<'_, '_> {
     fn linked_ticket(&self, judged: &Judged) -> Result<LinkedTicket> {
         Ok(LinkedTicket {
             ticket: Some(self.party(&judged.ticket)?),

@@ -73,7 +73,7 @@ impl Query<'_> {
     }
 }
 
-impl Parties<'_> {
+impl Parties<'_, '_> {
     fn entry(&self, record: &Record, position: Position, roles: u16) -> Result<HistoryEntry> {
         let provenance = record.provenance.clone().unwrap_or_default();
         let source = provenance.source.unwrap_or_default();

@@ -39,8 +39,8 @@ struct Traced {
 type Found = (EntityId, String);
 
 /// Gathers for one listing.
-pub(crate) struct Gatherer<'q> {
-    query: &'q Query<'q>,
+pub(crate) struct Gatherer<'q, 'a> {
+    query: &'q Query<'a>,
     taken: Taken,
     size: TreeSize,
     traced: HashMap<EntityId, Traced>,
@@ -50,8 +50,8 @@ pub(crate) struct Gatherer<'q> {
     matched: BTreeSet<Found>,
 }
 
-impl<'q> Gatherer<'q> {
-    pub(crate) fn new(query: &'q Query<'q>, taken: Taken, size: TreeSize) -> Self {
+impl<'q, 'a> Gatherer<'q, 'a> {
+    pub(crate) fn new(query: &'q Query<'a>, taken: Taken, size: TreeSize) -> Self {
         Self { query, taken, size, traced: HashMap::new(), index: HashMap::new(), matched: BTreeSet::new() }
     }
 

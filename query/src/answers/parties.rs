@@ -17,20 +17,20 @@ use crate::views::names;
 
 /// What entities are called by the first `known` records, so that an answer about an earlier knowledge shows the names of
 /// that time.
-pub(crate) struct Parties<'a> {
-    view: &'a View<'a>,
+pub(crate) struct Parties<'q, 'a> {
+    view: &'q View<'a>,
     known: TreeSize,
     shows_names: bool,
 }
 
 impl<'a> Query<'a> {
     /// What entities are called by the first `known` records.
-    pub(crate) fn parties(&'a self, known: TreeSize) -> Parties<'a> {
+    pub(crate) fn parties(&self, known: TreeSize) -> Parties<'_, 'a> {
         Parties { view: &self.view, known, shows_names: self.shows_names }
     }
 }
 
-impl Parties<'_> {
+impl Parties<'_, '_> {
     /// An entity and what people call it.
     pub(crate) fn party(&self, entity: &EntityId) -> Result<Party> {
         let mut values = names::values(self.view, entity, self.known)?;

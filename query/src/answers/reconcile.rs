@@ -127,12 +127,12 @@ impl Query<'_> {
 }
 
 /// Parties, each looked up once.
-struct Names<'a> {
-    parties: Parties<'a>,
+struct Names<'q, 'a> {
+    parties: Parties<'q, 'a>,
     known: HashMap<EntityId, Party>,
 }
 
-impl Names<'_> {
+impl Names<'_, '_> {
     fn party(&mut self, entity: &EntityId) -> Result<Party> {
         if let Some(party) = self.known.get(entity) {
             return Ok(party.clone());

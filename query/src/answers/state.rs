@@ -137,7 +137,7 @@ impl Query<'_> {
     }
 }
 
-impl Parties<'_> {
+impl Parties<'_, '_> {
     /// The message for a ticket's state.
     pub(crate) fn ticket_message(&self, ticket: &state::TicketState) -> Result<TicketState> {
         let derived = derive(ticket);

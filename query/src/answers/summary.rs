@@ -11,7 +11,7 @@ use crate::answers::explain::Judged;
 use crate::answers::parties::{Parties, label, short_id};
 use crate::error::Result;
 
-impl Parties<'_> {
+impl Parties<'_, '_> {
     /// The sentence about an explained change, such as "Approved by Ann Ode (level 1, 2026-02-03T10:00:00Z) on
     /// ticket/1042 before the change; executed by Freshservice provisioner with api_token/00T1."
     pub(crate) fn summary(&self, explained: &Explanation, fact: &FactAt<'_>, judged: &[Judged]) -> Result<String> {

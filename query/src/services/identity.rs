@@ -125,6 +125,12 @@ impl Who<'_> {
     /// The one entity that is meant.
     fn one(&self, query: &Query<'_>, at: OccurredAt, known: Option<RecordedAt>) -> Result<EntityId, Status> {
         self.check(query)?;
+        // An id means itself: nothing has to be looked up.
+        let is_wanted =
+            |entity: &EntityId| self.system.is_none_or(|system| entity.system().eq_ignore_ascii_case(system));
+        if let Some(entity) = self.name.trim().parse().ok().filter(is_wanted) {
+            return Ok(entity);
+        }
         let found = self.find(query, at, known)?;
         match &found.identities[..] {
             [] => Err(self.nobody()),

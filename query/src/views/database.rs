@@ -3,12 +3,13 @@
 //! Owns the options: no WAL, since everything here can be derived again, and atomic flushes, so that after a crash all
 //! column families are as of one and the same cursor. It never knows what a row means.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rocksdb::{
-    AsColumnFamilyRef, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Direction,
-    FlushOptions, IteratorMode, Options, ReadOptions, WriteBatch, WriteOptions,
+    AsColumnFamilyRef, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRawIterator,
+    FlushOptions, Options, ReadOptions, WriteBatch, WriteOptions,
 };
 
 use crate::error::{QueryError, Result};
@@ -182,7 +183,7 @@ impl Database {
 
     /// The database as it is now, whatever is written later.
     pub(crate) fn view(&self) -> View<'_> {
-        View { database: self, snapshot: self.db.snapshot() }
+        View { database: self, idle: RefCell::default(), snapshot: self.db.snapshot() }
     }
 
     fn handle(&self, column: Column) -> Result<impl AsColumnFamilyRef + '_> {
@@ -228,10 +229,13 @@ pub(crate) type Row = (Box<[u8]>, Box<[u8]>);
 /// The database at one moment.
 pub(crate) struct View<'a> {
     database: &'a Database,
+    /// Iterators that nobody reads from any more. To make one costs several times what a seek does, and most questions
+    /// read a few rows in many places.
+    idle: RefCell<Vec<(Column, DBRawIterator<'a>)>>,
     snapshot: rocksdb::Snapshot<'a>,
 }
 
-impl View<'_> {
+impl<'a> View<'a> {
     /// The value of a key.
     pub(crate) fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>> {
         let handle = self.database.handle(column)?;
@@ -241,24 +245,26 @@ impl View<'_> {
     /// The values of many keys, in their order.
     pub(crate) fn get_many(&self, column: Column, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
         let handle = self.database.handle(column)?;
-        let mut options = ReadOptions::default();
-        options.set_snapshot(&self.snapshot);
         self.database
             .db
-            .batched_multi_get_cf_opt(&handle, keys, false, &options)
+            .batched_multi_get_cf_opt(&handle, keys, false, &self.options())
             .into_iter()
             .map(|value| value.map(|found| found.map(|bytes| bytes.to_vec())).map_err(|error| self.failed(error)))
             .collect()
     }
 
     /// The rows from `from` on whose keys start with `prefix`, upwards.
-    pub(crate) fn forward(&self, column: Column, from: &[u8], prefix: &[u8]) -> Result<Rows<'_>> {
-        self.rows(column, IteratorMode::From(from, Direction::Forward), prefix)
+    pub(crate) fn forward(&self, column: Column, from: &[u8], prefix: &[u8]) -> Result<Rows<'_, 'a>> {
+        let mut iterator = self.iterator(column)?;
+        iterator.seek(from);
+        Ok(Rows::of(self, column, iterator, DBRawIterator::next, prefix))
     }
 
     /// The rows from `from` on whose keys start with `prefix`, downwards.
-    pub(crate) fn backward(&self, column: Column, from: &[u8], prefix: &[u8]) -> Result<Rows<'_>> {
-        self.rows(column, IteratorMode::From(from, Direction::Reverse), prefix)
+    pub(crate) fn backward(&self, column: Column, from: &[u8], prefix: &[u8]) -> Result<Rows<'_, 'a>> {
+        let mut iterator = self.iterator(column)?;
+        iterator.seek_for_prev(from);
+        Ok(Rows::of(self, column, iterator, DBRawIterator::prev, prefix))
     }
 
     /// What a row that cannot be read comes to.
@@ -266,10 +272,19 @@ impl View<'_> {
         QueryError::Damaged { path: self.database.path.clone(), problem: problem.into() }
     }
 
-    fn rows(&self, column: Column, mode: IteratorMode<'_>, prefix: &[u8]) -> Result<Rows<'_>> {
+    fn iterator(&self, column: Column) -> Result<DBRawIterator<'a>> {
+        let mut idle = self.idle.borrow_mut();
+        if let Some(place) = idle.iter().position(|(of, _)| *of == column) {
+            return Ok(idle.swap_remove(place).1);
+        }
         let handle = self.database.handle(column)?;
-        let rows = self.snapshot.iterator_cf(&handle, mode);
-        Ok(Rows { rows, prefix: prefix.to_vec(), path: &self.database.path })
+        Ok(self.database.db.raw_iterator_cf_opt(&handle, self.options()))
+    }
+
+    fn options(&self) -> ReadOptions {
+        let mut options = ReadOptions::default();
+        options.set_snapshot(&self.snapshot);
+        options
     }
 
     fn failed(&self, error: rocksdb::Error) -> QueryError {
@@ -278,20 +293,48 @@ impl View<'_> {
 }
 
 /// Rows under one prefix.
-pub(crate) struct Rows<'v> {
-    rows: rocksdb::DBIteratorWithThreadMode<'v, DB>,
+pub(crate) struct Rows<'v, 'a> {
+    view: &'v View<'a>,
+    column: Column,
+    /// Nothing once it was given back.
+    iterator: Option<DBRawIterator<'a>>,
+    /// Goes on to the next row.
+    go_on: fn(&mut DBRawIterator<'a>),
+    /// The iterator is at a row that was given already.
+    is_given: bool,
     prefix: Vec<u8>,
-    path: &'v Path,
 }
 
-impl Iterator for Rows<'_> {
+impl<'v, 'a> Rows<'v, 'a> {
+    fn of(
+        view: &'v View<'a>,
+        column: Column,
+        iterator: DBRawIterator<'a>,
+        go_on: fn(&mut DBRawIterator<'a>),
+        prefix: &[u8],
+    ) -> Self {
+        Self { view, column, iterator: Some(iterator), go_on, is_given: false, prefix: prefix.to_vec() }
+    }
+}
+
+impl Iterator for Rows<'_, '_> {
     type Item = Result<Row>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.rows.next()? {
-            Ok((key, _)) if !key.starts_with(&self.prefix) => None,
-            Ok(row) => Some(Ok(row)),
-            Err(error) => Some(Err(QueryError::storage(self.path, error))),
+        let iterator = self.iterator.as_mut()?;
+        if std::mem::replace(&mut self.is_given, true) && iterator.valid() {
+            (self.go_on)(iterator);
         }
+        match iterator.item().filter(|(key, _)| key.starts_with(&self.prefix)) {
+            Some((key, value)) => Some(Ok((Box::from(key), Box::from(value)))),
+            None => iterator.status().err().map(|error| Err(self.view.failed(error))),
+        }
+    }
+}
+
+impl Drop for Rows<'_, '_> {
+    fn drop(&mut self) {
+        let iterator = self.iterator.take();
+        self.view.idle.borrow_mut().extend(iterator.map(|iterator| (self.column, iterator)));
     }
 }

@@ -141,7 +141,7 @@ pub(crate) fn binding_at(
     first_binding(view, view.forward(Column::History, &from, &prefix)?, prefix.len(), known)
 }
 
-fn first_binding(view: &View<'_>, rows: Rows<'_>, length: usize, known: TreeSize) -> Result<Option<Binding>> {
+fn first_binding(view: &View<'_>, rows: Rows<'_, '_>, length: usize, known: TreeSize) -> Result<Option<Binding>> {
     for row in rows {
         let (row_key, value) = row?;
         let (position, _) = read_row(view, &row_key[length..], &value)?;
@@ -163,7 +163,7 @@ fn read_row(view: &View<'_>, position: &[u8], value: &[u8]) -> Result<(Position,
 
 /// The facts that bind identifiers to an entity, or those that do not.
 struct Half<'v, 'a> {
-    rows: Rows<'v>,
+    rows: Rows<'v, 'a>,
     view: &'v View<'a>,
     length: usize,
     to: OccurredAt,

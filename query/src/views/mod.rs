@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
-use counterfoil_ledger::Reader;
+use counterfoil_ledger::{Head, Reader};
 use counterfoil_verify::tree::TreeSize;
 
 use crate::answers::Query;
@@ -71,6 +71,24 @@ impl Views {
             Some(projector) => projector,
             None => Projector::load(&self.database)?,
         };
+        let (start, end) = (projector.size().0, head.size.0);
+        match end.saturating_sub(start) {
+            0 => {}
+            // What follows the log step by step is not worth a thread.
+            1..=BATCH_RECORDS => {
+                let rows = Rows::of(self.reader.entries(start..end))?;
+                projector.advance(&self.database, &self.reader, rows, &head)?;
+                progress(end, end);
+            }
+            _ => self.project(&mut projector, &head, progress)?,
+        }
+        let size = projector.size();
+        *held = Some(projector);
+        Ok(size)
+    }
+
+    /// Projects many batches of records, up to `head`.
+    fn project(&self, projector: &mut Projector, head: &Head, progress: &mut dyn FnMut(u64, u64)) -> Result<()> {
         let start = projector.size().0;
         std::thread::scope(|scope| -> Result<()> {
             // Each of these threads reads every other batch, checks it and makes what rows need no database; this one
@@ -98,14 +116,11 @@ impl Views {
             while projector.size() < head.size
                 && let Some(Ok(rows)) = turns.next().map(Receiver::recv)
             {
-                projector.advance(&self.database, &self.reader, rows?, &head)?;
+                projector.advance(&self.database, &self.reader, rows?, head)?;
                 progress(projector.size().0, head.size.0);
             }
             Ok(())
-        })?;
-        let size = projector.size();
-        *held = Some(projector);
-        Ok(size)
+        })
     }
 
     /// Everything that can be asked, as of the newest head that the views have reached. All answers of one query rest on

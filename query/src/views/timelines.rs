@@ -82,15 +82,15 @@ pub(crate) fn project(view: &View<'_>, arrived: &Arrived, size: TreeSize, batch:
 }
 
 /// Writes one entity's part of a batch.
-struct Writer<'a> {
-    view: &'a View<'a>,
-    entity: &'a EntityId,
-    prefix: &'a [u8],
+struct Writer<'w, 'a> {
+    view: &'w View<'a>,
+    entity: &'w EntityId,
+    prefix: &'w [u8],
     timeline: Timeline,
     size: TreeSize,
 }
 
-impl Writer<'_> {
+impl Writer<'_, '_> {
     fn write(mut self, arrived: &BTreeMap<Position, Arc<[u8]>>, batch: &mut Batch) -> Result<Timeline> {
         let late = arrived.keys().next().filter(|first| **first < self.timeline.base.position);
         if let Some(&first) = late {
