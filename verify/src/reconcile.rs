@@ -217,8 +217,9 @@ pub fn grants(entity: &EntityId, facts: &[FactAt<'_>], taken: &Taken) -> BTreeMa
     accesses
 }
 
-/// What the facts about an account say of it around a listing: the fact that last made it usable, or switched it off.
-pub fn account(facts: &[FactAt<'_>], taken: &Taken) -> Access {
+/// What the facts about an account or a credential say of it around a listing: the fact that last made it usable, or
+/// switched it off.
+pub fn usable(facts: &[FactAt<'_>], taken: &Taken) -> Access {
     let mut access = Access::default();
     let mut before = None;
     for fact in facts.iter().filter(|fact| is_logged(fact)) {
@@ -227,10 +228,17 @@ pub fn account(facts: &[FactAt<'_>], taken: &Taken) -> Access {
             break;
         }
         match fact.fact.kind() {
-            FactKind::AccountCreated | FactKind::AccountEnabled => {
+            FactKind::AccountCreated
+            | FactKind::AccountEnabled
+            | FactKind::CredentialCreated
+            | FactKind::CredentialEnabled => {
                 access = Access { held: Some(fact.evidence), ..Access::default() };
             }
-            FactKind::AccountDisabled | FactKind::AccountDeleted => {
+            FactKind::AccountDisabled
+            | FactKind::AccountDeleted
+            | FactKind::CredentialDisabled
+            | FactKind::CredentialRevoked
+            | FactKind::CredentialExpired => {
                 access = Access { revoked: Some(fact.evidence), ..Access::default() };
             }
             _ => {}
