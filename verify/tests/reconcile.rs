@@ -10,7 +10,7 @@ use counterfoil_proto::v1::{
 };
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::listing::{Item, Listing};
-use counterfoil_verify::reconcile::{Access, Approval, Known, Taken, grants, reconcile, usable};
+use counterfoil_verify::reconcile::{Access, Approval, Known, Taken, account as access_of_account, grants, reconcile};
 use counterfoil_verify::replay::{FactAt, facts_of};
 use counterfoil_verify::state::Evidence;
 use counterfoil_verify::time::Moment;
@@ -217,7 +217,7 @@ proptest! {
             let kind = if step.gives { FactKind::AccountEnabled } else { FactKind::AccountDisabled };
             Fact { subject: Some(account("u1")), ..fact(kind, step.at) }
         });
-        prop_assert_eq!(places(&usable(&in_order(&records), &taken())), naive(&steps, 0));
+        prop_assert_eq!(places(&access_of_account(&in_order(&records), &taken())), naive(&steps, 0));
     }
 }
 

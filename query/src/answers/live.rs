@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use counterfoil_proto::v1::{AccountStatus, Confidence, EntityKind};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::listing::{Item, ItemKey, Listing};
-use counterfoil_verify::reconcile::{Access, Known, Taken, grants, usable};
+use counterfoil_verify::reconcile::{Access, Known, Taken, account, credential, grants};
 use counterfoil_verify::replay::{FactAt, grant_keys};
 use counterfoil_verify::scope::{Coverage, Covered};
 use counterfoil_verify::state::Evidence;
@@ -105,11 +105,11 @@ impl<'q> Gatherer<'q> {
             _ => grants(&entity, &facts, &self.taken),
         };
         match entity.kind() {
-            EntityKind::Account => accesses.extend([(String::new(), usable(&facts, &self.taken))]),
+            EntityKind::Account => accesses.extend([(String::new(), account(&facts, &self.taken))]),
             // Whose it is, its latest fact says that names somebody.
             EntityKind::Credential => {
                 let owner = facts.iter().rev().find_map(|fact| grant_keys(&entity, fact).into_iter().next());
-                accesses.extend(owner.map(|owner| (owner, usable(&facts, &self.taken))));
+                accesses.extend(owner.map(|owner| (owner, credential(&facts, &self.taken))));
             }
             _ => {}
         }
