@@ -569,7 +569,7 @@ fn the_credential_report_against_the_log() {
     // As the console gives it, a report may have been cut, and does not say when it was made.
     let file = ledger.file("report.csv", &text);
     ledger.run(&["snapshot", "cloudtrail", file.to_str().unwrap()]).ended(2);
-    let alone = snapshot(&ledger, &[text.clone()], &["--as-of", NOON]);
+    let alone = snapshot(&ledger, std::slice::from_ref(&text), &["--as-of", NOON]);
     assert_eq!(alone.listings[0].reason, "not-shown-by-pages");
     // As the API gives it, it is whole and says so.
     let given = json!({
@@ -620,7 +620,7 @@ fn the_credential_report_against_the_log() {
         json!({"Content": "eA==", "ReportFormat": "text/html", "GeneratedTime": "2026-03-02T12:00:00Z"}).to_string(),
         given.to_string().replace("2026-03-02T12:00:00+00:00", "lately"),
     ] {
-        let taken = snapshot(&ledger, &[broken.clone()], &["--as-of", NOON]);
+        let taken = snapshot(&ledger, std::slice::from_ref(&broken), &["--as-of", NOON]);
         assert_eq!((taken.listings.len(), taken.strange), (0, 1), "{broken}");
     }
     ledger.run(&["fsck"]).ended(0);
