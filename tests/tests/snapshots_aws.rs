@@ -4,19 +4,26 @@
 
 mod stored;
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use counterfoil_ingest::snapshot::{SnapshotOptions, take};
+use counterfoil_ingest::sources::file::Input;
 use counterfoil_proto::v1::{
-    Completeness, FactKind, ListDeadLettersResponse, ListingSummary, ReconcileResponse, ReconciledItem,
-    SnapshotResponse, fact::Detail, record::Body,
+    Completeness, FactKind, ListDeadLettersResponse, ListingSummary, Precision, ReconcileResponse, ReconciledItem,
+    SnapshotResponse, Time, fact::Detail, record::Body,
 };
 use counterfoil_tests::aws::{
     ACCOUNT, arn, assignment, details, document, encoded, event, group, iam, managed, report, report_row, role, user,
 };
 use counterfoil_tests::files::lines;
+use counterfoil_tests::inside::InsideLedger;
 use counterfoil_tests::program::LedgerFolder;
 use counterfoil_verify::entity::EntityId;
-use counterfoil_verify::listing::Listing;
+use counterfoil_verify::listing::{Item, Listing};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use stored::{Stored, indexes, open};
 
@@ -51,26 +58,25 @@ fn scope(summary: &ListingSummary) -> String {
     summary.scope.strip_prefix("snapshot_scope:aws:").unwrap().to_owned()
 }
 
-/// "subject object scope" of each item of the newest listing of a scope, without digests.
-fn items(ledger: &LedgerFolder, scope: &str) -> Vec<String> {
+/// "subject object scope" of each item of the newest listing of each scope, without digests.
+fn items(ledger: &LedgerFolder) -> BTreeMap<String, Vec<String>> {
     let ledger = open(ledger);
     let reader = ledger.reader();
-    let is_end = |index: &counterfoil_verify::tree::RecordIndex| match reader.record(*index).unwrap().body {
-        Some(Body::Event(event)) => event.facts.first().is_some_and(|fact| {
-            fact.kind() == FactKind::SnapshotEnd && fact.object.as_ref().is_some_and(|object| object.id == scope)
-        }),
-        _ => false,
-    };
-    let end = indexes(&reader).filter(is_end).last().unwrap_or_else(|| panic!("no listing of {scope}"));
-    let listing = Listing::from_bytes(&reader.beside(end).unwrap().unwrap().payload.unwrap().content).unwrap();
     let short = |entity: &EntityId| entity.native_id().split_inclusive('~').next().unwrap().to_owned();
-    let show = |item: &counterfoil_verify::listing::Item| {
+    let show = |item: &Item| {
         let object = item.object.as_ref().map_or_else(|| "-".to_owned(), short);
         format!("{} {object} {}", short(&item.subject), item.scope).trim_end().to_owned()
     };
-    let mut shown: Vec<String> = listing.items().iter().map(|(_, item)| show(item)).collect();
-    shown.sort();
-    shown
+    let mut newest = BTreeMap::new();
+    for index in indexes(&reader) {
+        let Some(Body::Event(event)) = reader.record(index).unwrap().body else { continue };
+        let Some(end) = event.facts.first().filter(|fact| fact.kind() == FactKind::SnapshotEnd) else { continue };
+        let listing = Listing::from_bytes(&reader.beside(index).unwrap().unwrap().payload.unwrap().content).unwrap();
+        let mut shown: Vec<String> = listing.items().iter().map(|(_, item)| show(item)).collect();
+        shown.sort();
+        newest.insert(end.object.as_ref().unwrap().id.clone(), shown);
+    }
+    newest
 }
 
 /// A user with everything that a user may have, with documents as the API or as the command line gives them.
@@ -117,7 +123,8 @@ fn what_a_whole_account_lists() {
         assert_eq!((listing.completeness(), listing.reason.as_str()), (Completeness::Complete, "stated-by-operator"));
     }
     let (read_only, power) = (managed("ReadOnlyAccess"), managed("PowerUserAccess"));
-    let check = |scope: &str, expected: &[String]| assert_eq!(items(&ledger, scope), expected, "{scope}");
+    let items = items(&ledger);
+    let check = |scope: &str, expected: &[String]| assert_eq!(items[scope], expected, "{scope}");
     let user = |what: &str| format!("user/svc-jane {what}");
     check(
         USERS,
@@ -173,6 +180,8 @@ fn whatever_is_missing_makes_a_listing_of_an_account_incomplete() {
     cut["NextToken"] = json!("t");
     let mut unmarked = page(&["svc-1"], None);
     unmarked["IsTruncated"] = json!(true);
+    let mut in_words = unmarked.clone();
+    in_words["IsTruncated"] = json!("yes");
     let mut without = page(&["svc-1"], None);
     without.as_object_mut().unwrap().remove("UserDetailList");
     let stranger = json!({"UserName": "svc-3", "Arn": "arn:aws:iam::999900001111:user/svc-3"});
@@ -184,7 +193,7 @@ fn whatever_is_missing_makes_a_listing_of_an_account_incomplete() {
     let with = |scope: &'static str| -> Vec<&str> { vec!["--complete", "--scope", scope] };
     let (filtered, both) = (filtered.leak(), both.leak());
     // The pages, what the operator says, and the reason for the users' listing; "+" where it is complete.
-    let cases: [(&str, &[&Value], Vec<&str>, &str); 17] = [
+    let cases: [(&str, &[&Value], Vec<&str>, &str); 18] = [
         ("one page", &[&last], word.to_vec(), "+"),
         ("one page alone", &[&last], vec![], "not-shown-by-pages"),
         ("two pages", &[&first, &last], word.to_vec(), "+"),
@@ -199,6 +208,7 @@ fn whatever_is_missing_makes_a_listing_of_an_account_incomplete() {
         ("no user at all, and asked for", &[&last_of_roles], with(call), "+"),
         ("asked for roles alone", &[&last_of_roles], with(filtered), "filtered"),
         ("asked for users too", &[&last], with(both), "+"),
+        ("truncated in words", &[&in_words], word.to_vec(), "page-missing"),
         ("without the list", &[&without], word.to_vec(), "list-missing"),
         ("of two accounts", &[&mixed], word.to_vec(), "element-unreadable"),
         ("an odd element", &[&odd], word.to_vec(), "element-unreadable"),
@@ -323,7 +333,7 @@ fn every_listing_of_identity_center() {
         assert_eq!((summary.completeness(), summary.rejected), (Completeness::Complete, 0), "{call}: {summary:?}");
         let mut expected = expected;
         expected.sort();
-        assert_eq!(items(&ledger, &scope_name), expected, "{call}");
+        assert_eq!(items(&ledger)[&scope_name], expected, "{call}");
         let mut more = body.clone();
         more["NextToken"] = json!("AAAA");
         let more = snapshot(&ledger, &[more.to_string()], &[&["--as-of", NOON, "--complete"], &further[..]].concat());
@@ -661,4 +671,71 @@ fn nothing_personal_and_nothing_secret_of_a_listing_is_where_it_must_not_be() {
             assert!(!String::from_utf8_lossy(&list).to_lowercase().contains("quimbleford"), "the list of {index}");
         }
     }
+}
+
+/// Puts something else into one place of a value.
+fn spoil(value: &mut Value, random: &mut ChaCha8Rng) {
+    let stop = random.next_u32().is_multiple_of(4);
+    let inner: Vec<&mut Value> = match value {
+        Value::Array(items) => items.iter_mut().collect(),
+        Value::Object(members) => members.values_mut().collect(),
+        _ => Vec::new(),
+    };
+    if inner.is_empty() || stop {
+        let others = [json!(null), json!(0), json!(-1.5), json!(""), json!("x y@z"), json!("%zz%41"), json!(true)];
+        let more = [json!([]), json!({}), json!([[null]]), json!({"Arn": 1}), json!("~"), json!("a/".repeat(2_000))];
+        let others: Vec<Value> = others.into_iter().chain(more).collect();
+        *value = others[random.next_u32() as usize % others.len()].clone();
+        return;
+    }
+    let count = inner.len();
+    let place = random.next_u32() as usize % count;
+    spoil(inner.into_iter().nth(place).unwrap(), random);
+}
+
+/// Whatever stands in a response: each of its elements is an item's or is kept as rejected, and a listing that lacks one is
+/// never complete.
+#[test]
+fn spoilt_responses_lose_nothing() {
+    const LISTS: [&str; 5] = ["UserDetailList", "GroupDetailList", "RoleDetailList", "Policies", "AccountAssignments"];
+    let ledger = InsideLedger::new();
+    let connector = counterfoil_ingest::connectors::by_name("cloudtrail").unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(17);
+    let sound: Value = serde_json::from_str(&account(|plain| plain.clone())).unwrap();
+    let assigned = json!({"AccountAssignments": [
+        assignment(ACCOUNT, SET, "USER", JANE), assignment(ACCOUNT, SET, "GROUP", TEAM)
+    ]});
+    let (mut strange, mut rejected) = (0, 0);
+    for round in 0..400u32 {
+        let is_account = round % 4 != 0;
+        let mut response = if is_account { sound.clone() } else { assigned.clone() };
+        spoil(&mut response, &mut random);
+        let file = ledger.folder.path().join("page");
+        std::fs::write(&file, response.to_string()).unwrap();
+        let mut seed_secret = [3; 32];
+        seed_secret[..4].copy_from_slice(&round.to_be_bytes());
+        let options = SnapshotOptions {
+            instance: ACCOUNT.to_owned(),
+            target: (!is_account).then(|| "list-account-assignments".to_owned()),
+            as_of: Some(Time { seconds: 1_772_452_800, nanos: 0, precision: Precision::Second.into() }),
+            stated: true,
+            received_at: ledger.now().0,
+            seed_secret,
+        };
+        let taken = take(&ledger.ledger, connector.as_ref(), &[Input::new(&file)], &options).unwrap();
+        let list = |key: &&str| response[*key].as_array().map_or(0, Vec::len);
+        let elements: usize = LISTS.iter().map(list).sum();
+        let read: u64 = taken.listings.iter().map(|one| one.events + one.duplicates + one.rejected).sum();
+        if taken.strange == 0 {
+            assert_eq!(read, elements as u64, "{response}");
+        } else {
+            assert!(taken.listings.is_empty(), "{response}");
+        }
+        for listing in &taken.listings {
+            assert!(!(listing.is_complete && listing.rejected > 0), "{response}");
+            rejected += listing.rejected;
+        }
+        strange += taken.strange;
+    }
+    assert!(strange > 10 && rejected > 10, "it was spoilt in every way: {strange} {rejected}");
 }

@@ -6,6 +6,7 @@
 
 use counterfoil_proto::v1::{AccountStatus, Entitlement, Fact, FactKind, Ref, RejectReason, Time, fact::Detail};
 
+use super::event::is_true;
 use super::identity::{self, Arn, is_account};
 use super::{directory, entitlements, report};
 use crate::connectors::draft::{Draft, fact};
@@ -119,14 +120,14 @@ fn details(response: &Response<'_, '_>, target: Option<&Target<'_>>) -> Result<V
     Ok(LISTS.iter().map(page).collect())
 }
 
-/// What comes behind a page: IAM says whether anything does, and the command line names it in a way of its own.
+/// What comes behind a page: IAM says whether anything does, and the command line names it in a way of its own. Where they
+/// say so and not which, it is a page that nobody has.
 pub fn next(body: &Json<'_>, marker: &str) -> Next {
-    let is_truncated = body.get("IsTruncated").and_then(Json::as_bool);
-    match body.text(marker).or_else(|| body.text("NextToken")) {
-        Some(next) if is_truncated != Some(false) => Next::At(next.to_owned()),
-        // Another one comes, and nothing says which.
-        None if is_truncated == Some(true) => Next::At(String::new()),
-        _ => Next::Nothing,
+    let is_truncated = body.present("IsTruncated").map(|said| is_true(Some(said)) != Some(false));
+    let marker = body.present(marker).or_else(|| body.present("NextToken"));
+    match (is_truncated, marker) {
+        (Some(false), _) | (None, None) => Next::Nothing,
+        (_, marker) => Next::At(marker.and_then(Json::as_str).unwrap_or_default().to_owned()),
     }
 }
 
