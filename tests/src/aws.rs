@@ -1,9 +1,23 @@
 //! Events of CloudTrail and responses of AWS's APIs, written by hand in their real shape.
 
+use counterfoil_proto::v1::SnapshotResponse;
 use serde_json::{Value, json};
+
+use crate::program::LedgerFolder;
 
 /// The account that everything here is of.
 pub const ACCOUNT: &str = "111122223333";
+
+/// When the listings here are taken.
+pub const NOON: &str = "2026-03-02T12:00:00Z";
+/// Two permission sets of Identity Center, two people and a group of its directory.
+pub const SET: &str = "arn:aws:sso:::permissionSet/ssoins-7223abcdef012345/ps-0123456789abcdef";
+pub const OTHER_SET: &str = "arn:aws:sso:::permissionSet/ssoins-7223abcdef012345/ps-fedcba9876543210";
+pub const JANE: &str = "f81d4fae-7dec-11d0-a765-00a0c91e6bf6";
+pub const JOHN: &str = "90677c3c4a-0c1b2d3e-4f50-4a6b-8c7d-9e0f1a2b3c4d";
+pub const TEAM: &str = "11111111-2222-4333-8444-555555555555";
+/// The arguments that name the account of Identity Center.
+pub const ORG: &[&str] = &["--instance", ACCOUNT];
 
 /// The ARN of something in IAM, such as "user/jane".
 pub fn arn(resource: &str) -> String {
@@ -119,4 +133,32 @@ fn attached(name: &str) -> Value {
 fn unique_id(prefix: &str, name: &str) -> String {
     let digits: u32 = name.bytes().map(u32::from).sum();
     format!("{prefix}EXAMPLE{digits:09}")
+}
+
+/// Takes listings through the program: a file for each page.
+///
+/// # Panics
+/// If that fails.
+#[track_caller]
+pub fn snapshot(ledger: &LedgerFolder, pages: &[String], further: &[&str]) -> SnapshotResponse {
+    let files: Vec<String> = pages
+        .iter()
+        .enumerate()
+        .map(|(number, text)| ledger.file(&format!("page{number}"), text).to_str().expect("a name in ASCII").to_owned())
+        .collect();
+    let mut arguments: Vec<&str> = ["snapshot", "cloudtrail", "--output", "json"].to_vec();
+    arguments.extend(files.iter().map(String::as_str));
+    arguments.extend(further);
+    ledger.run(&arguments).json()
+}
+
+/// Takes pages as of noon, on the operator's word.
+///
+/// # Panics
+/// If that fails, or one of them is strange.
+#[track_caller]
+pub fn whole(ledger: &LedgerFolder, pages: &[String], further: &[&str]) -> SnapshotResponse {
+    let response = snapshot(ledger, pages, &[&["--as-of", NOON, "--complete"], further].concat());
+    assert_eq!(response.strange, 0, "{response:?}");
+    response
 }
