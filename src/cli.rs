@@ -246,7 +246,8 @@ pub struct SnapshotArguments {
     /// Files and folders; - is standard input
     #[arg(required = true, value_name = "FILES")]
     pub files: Vec<PathBuf>,
-    /// What the pages are of that do not say so: the path and query of the request, such as groups/00g1/users
+    /// What the pages are of that do not say so: the path and query of the request, such as groups/00g1/users, or the
+    /// call and its parameters, such as list-account-assignments?account-id=111122223333
     #[arg(long, value_name = "PATH")]
     pub scope: Option<String>,
     /// When the pages were taken that do not say so
@@ -255,7 +256,7 @@ pub struct SnapshotArguments {
     /// These are all pages, although they do not say so: on the operator's word
     #[arg(long)]
     pub complete: bool,
-    /// The tenant that they are of
+    /// The tenant that they are of; where they say so themselves, that one counts
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub instance: String,
     /// The wall clock is right although it jumped

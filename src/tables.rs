@@ -218,7 +218,10 @@ fn how_granted(grant: &GrantState) -> String {
 
 /// How a listing saw what the log has otherwise.
 fn how_seen(sight: &ListingSight) -> String {
-    let as_of = to_the_second(&show_timestamp(&sight.as_of));
+    let mut as_of = to_the_second(&show_timestamp(&sight.as_of));
+    if !sight.scope.is_empty() {
+        as_of.push_str(&format!(" in scope {}", sight.scope));
+    }
     match (sight.present, sight.party.is_some()) {
         (true, true) => format!("listed as of {as_of}, and not in the log"),
         (true, false) => {

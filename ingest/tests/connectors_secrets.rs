@@ -226,6 +226,32 @@ fn escapes_in_the_text_hide_nothing() {
     check("escaped slashes", r#"{"u":"https:\/\/a:hunter2zz@b.example.com"}"#, "hunter2zz");
 }
 
+/// JSON within a text, as AWS writes its policies.
+#[test]
+fn a_percent_encoding_hides_nothing() {
+    let encoded = |text: &str| -> String {
+        let byte = |byte: u8| match byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            true => char::from(byte).to_string(),
+            false => format!("%{byte:02X}"),
+        };
+        text.bytes().map(byte).collect()
+    };
+    let document = |inner: &str| format!("{{\"policyDocument\": {}}}", quote(&encoded(inner)));
+    for (name, secret) in planted() {
+        let document = document(&format!("{{\"Condition\": {}}}", quote(&secret)));
+        assert!(may_hold_secrets(&document), "{name}");
+        let left = redacted(&document);
+        assert!(left.contains(FINGERPRINT_PREFIX) && !left.contains(&encoded(&secret)), "{name}: {left}");
+        assert!(!left.contains(&secret), "{name}: {left}");
+        let bytes = redact_bytes(&document.as_bytes()[..document.len() - 1], &digest_key()).into_owned();
+        assert!(!String::from_utf8(bytes).unwrap().contains(&encoded(&secret)), "{name}");
+    }
+    let left = redacted(&document(r#"{"password": "hunter2"}"#));
+    assert!(!left.contains("hunter2"), "{left}");
+    let innocent = document(r#"{"Statement": [{"Action": "s3:*"}]}"#);
+    assert_eq!(redacted(&innocent), innocent, "what hides nothing stays as it is");
+}
+
 #[test]
 fn bytes_that_are_no_text_are_scanned_too() {
     let mut bytes = b"\xff\xfe password=hunter2zz \xff".to_vec();

@@ -3,6 +3,7 @@
 //!
 //! Owns no expectation: a test says what is right.
 
+pub mod aws;
 pub mod files;
 pub mod http;
 pub mod inside;

@@ -233,6 +233,7 @@ fn what_says_nothing_of_itself_is_refused_or_kept() {
     check(&[], &body, "--scope groups/00g1/users");
     check(&["--scope", "zones"], "[ ]", "known are users, groups");
     check(&["--scope", "users/some.body/roles"], "[  ]", "with an id as Okta makes them");
+    check(&["--scope", "groups/svc-x+accounts/users"], "[   ]", "with an id as Okta makes them");
     check(&["--scope", &path], "{\"errorCode\": 1}", "an array");
     ledger.run(&["snapshot", "fact", "x"]).ended(2);
     let empty: SnapshotResponse = snapshot(&ledger, &[("body", "")], &[]).json();

@@ -219,6 +219,18 @@ pub fn grants(entity: &EntityId, facts: &[FactAt<'_>], taken: &Taken) -> BTreeMa
 
 /// What the facts about an account say of it around a listing: the fact that last made it usable, or switched it off.
 pub fn account(facts: &[FactAt<'_>], taken: &Taken) -> Access {
+    let on = [FactKind::AccountCreated, FactKind::AccountEnabled];
+    switched(facts, taken, &on, &[FactKind::AccountDisabled, FactKind::AccountDeleted])
+}
+
+/// The same of a credential.
+pub fn credential(facts: &[FactAt<'_>], taken: &Taken) -> Access {
+    let on = [FactKind::CredentialCreated, FactKind::CredentialEnabled];
+    let off = [FactKind::CredentialDisabled, FactKind::CredentialRevoked, FactKind::CredentialExpired];
+    switched(facts, taken, &on, &off)
+}
+
+fn switched(facts: &[FactAt<'_>], taken: &Taken, on: &[FactKind], off: &[FactKind]) -> Access {
     let mut access = Access::default();
     let mut before = None;
     for fact in facts.iter().filter(|fact| is_logged(fact)) {
@@ -226,14 +238,11 @@ pub fn account(facts: &[FactAt<'_>], taken: &Taken) -> Access {
         if at > taken.late() {
             break;
         }
-        match fact.fact.kind() {
-            FactKind::AccountCreated | FactKind::AccountEnabled => {
-                access = Access { held: Some(fact.evidence), ..Access::default() };
-            }
-            FactKind::AccountDisabled | FactKind::AccountDeleted => {
-                access = Access { revoked: Some(fact.evidence), ..Access::default() };
-            }
-            _ => {}
+        let kind = fact.fact.kind();
+        if on.contains(&kind) {
+            access = Access { held: Some(fact.evidence), ..Access::default() };
+        } else if off.contains(&kind) {
+            access = Access { revoked: Some(fact.evidence), ..Access::default() };
         }
         if at <= taken.early() {
             before = access.held;

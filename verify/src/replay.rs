@@ -5,8 +5,8 @@
 //! takes nothing away that a log says. Expiry is not replayed: it lapses by the clock of the question.
 
 use counterfoil_proto::v1::{
-    AccountStatus, Completeness, Confidence, CredentialStatus, Decision, Fact, FactKind, Outcome, Record, Ref, Source,
-    TicketStatus, fact::Detail, record::Body,
+    AccountStatus, Completeness, Confidence, CredentialStatus, Decision, EntityKind, Fact, FactKind, Outcome, Record,
+    Ref, Source, TicketStatus, fact::Detail, record::Body,
 };
 
 use crate::entity::EntityId;
@@ -292,7 +292,8 @@ fn apply_end(listings: &mut ListingsState, fact: &FactAt<'_>) {
 
 /// An item adds what it saw. Only the account's own item (without an object) of a complete version, which lists all that
 /// the account holds, takes away what was seen before it and no log says: the version's other items come after it. That
-/// somebody is not in a listing changes nothing here: it is told beside the state, from the end of the listing.
+/// somebody is not in a listing changes nothing here: it is told beside the state, from the end of the listing. So is that
+/// a credential is in one: it is no grant, and its status is the log's to say.
 fn apply_item(state: &mut State, fact: &FactAt<'_>, is_subject: bool) {
     if is_subject {
         let account = state.account.get_or_insert_with(AccountState::default);
@@ -305,6 +306,9 @@ fn apply_item(state: &mut State, fact: &FactAt<'_>, is_subject: bool) {
         if lists_all && fact.fact.object.is_none() {
             state.grants.retain(|_, grant| grant.confidence() != Confidence::Snapshot);
         }
+    }
+    if fact.fact.object.as_ref().is_some_and(|object| object.kind() == EntityKind::Credential) {
+        return;
     }
     let counterpart = if is_subject { &fact.fact.object } else { &fact.fact.subject };
     for counterpart in keys(counterpart, fact) {

@@ -6,13 +6,17 @@
 //! ```text
 //! scope  = part *( "+" part )
 //! part   = "accounts"                        every account
+//!        / "accounts/" TYPE "/"              every account of a type: those whose ids begin so
 //!        / "accounts/" NAME                  every account of a population that only the source can tell
 //!        / "definitions/" TYPE               every entitlement of a type
 //!        / "holders/" TYPE                   everyone who holds anything of a type
 //!        / "holders/" TYPE "/" ID            everyone who holds one entitlement
 //!        / "held/" TYPE "/" ACCOUNT          what one account holds of a type
+//!        / "held/" TYPE "/" TYPE "/"         what the accounts of the second type hold of the first
+//!        / "credentials/" TYPE               every credential of a type
 //!        / "implying/" TYPE "/" ID           what implies one entitlement
 //!        / "implied/" TYPE "/" KIND "/" ID   what of a type the entitlement KIND/ID implies
+//!        / "within/" SCOPE "/" part          the same, of what holds in SCOPE alone
 //! ```
 
 use counterfoil_proto::v1::EntityKind;
@@ -24,18 +28,25 @@ use crate::entity::EntityId;
 pub enum Covered {
     /// Every account.
     Accounts,
+    /// Every account whose id begins with this: "user/".
+    AccountsOf(String),
     /// Every account of a population: nothing that a log says tells whether an account is one of it.
     Population(String),
     /// Every entitlement of a type.
     Definitions(String),
     /// Everyone who holds an entitlement whose id is, or begins with, this: "group_member/00g1", or "role/".
     Holders(String),
-    /// What the account with this id holds of entitlements whose ids begin with this.
+    /// What is held of entitlements whose ids begin with the first, by the account with this id, or, where that ends with
+    /// "/", by every account whose id begins so.
     Held(String, String),
+    /// Every credential whose id begins with this: "password/".
+    Credentials(String),
     /// What implies this entitlement.
     Implying(String),
     /// What this entitlement implies of a type.
     Implied(String, String),
+    /// What holds in one scope, of what this covers.
+    Within(String, Box<Covered>),
 }
 
 /// What a listing covers, in one system and instance.
@@ -61,28 +72,39 @@ impl Coverage {
         &self.parts
     }
 
-    /// Whether a complete listing would have what `subject` holds, or, without an object, the account itself.
-    pub fn covers(&self, subject: &EntityId, object: Option<&EntityId>) -> bool {
+    /// Whether a complete listing would have what `subject` holds in `scope`, or, without an object, the account itself.
+    pub fn covers(&self, subject: &EntityId, object: Option<&EntityId>, scope: &str) -> bool {
         let is_here = |entity: &EntityId| entity.system() == self.system && entity.instance() == self.instance;
         // An identifier belongs to no system, and stands for an account of whoever uses it.
         let is_identifier = subject.kind() == EntityKind::Identifier;
-        let Some(object) = object else {
-            return subject.kind() == EntityKind::Account
-                && is_here(subject)
-                && self.parts.contains(&Covered::Accounts);
-        };
-        if object.kind() != EntityKind::Entitlement || !is_here(object) || !(is_identifier || is_here(subject)) {
-            return false;
-        }
-        self.parts.iter().any(|part| match part {
-            Covered::Holders(what) => is_of(object.native_id(), what),
-            Covered::Held(kind, account) => subject.native_id() == account && is_of(object.native_id(), kind),
-            _ => false,
-        })
+        (is_here(subject) || is_identifier && object.is_some())
+            && object.is_none_or(is_here)
+            && self.parts.iter().any(|part| part.covers(subject, object, scope))
     }
 }
 
-/// Whether the id of an entitlement is this one, or of this type.
+impl Covered {
+    /// Whether it covers this, in its own system and instance.
+    fn covers(&self, subject: &EntityId, object: Option<&EntityId>, scope: &str) -> bool {
+        let is_account = object.is_none() && subject.kind() == EntityKind::Account;
+        let held = object.filter(|object| object.kind() == EntityKind::Entitlement).map(EntityId::native_id);
+        match self {
+            Self::Accounts => is_account,
+            Self::AccountsOf(kind) => is_account && is_of(subject.native_id(), kind),
+            Self::Holders(what) => held.is_some_and(|held| is_of(held, what)),
+            Self::Held(kind, holder) => {
+                held.is_some_and(|held| is_of(held, kind)) && is_of(subject.native_id(), holder)
+            }
+            Self::Credentials(kind) => {
+                object.is_some_and(|object| object.kind() == EntityKind::Credential && is_of(object.native_id(), kind))
+            }
+            Self::Within(within, part) => scope == within && part.covers(subject, object, scope),
+            Self::Population(_) | Self::Definitions(_) | Self::Implying(_) | Self::Implied(..) => false,
+        }
+    }
+}
+
+/// Whether an id is this one, or of this type.
 fn is_of(id: &str, what: &str) -> bool {
     if what.ends_with('/') { id.starts_with(what) } else { id == what }
 }
@@ -95,7 +117,9 @@ fn part(text: &str) -> Option<Covered> {
     let typed = |text: &str| text.split_once('/').is_some_and(|(kind, id)| !kind.is_empty() && !id.is_empty());
     match word {
         _ if rest.is_empty() => None,
+        "accounts" if rest.ends_with('/') => Some(Covered::AccountsOf(rest.to_owned())),
         "accounts" => Some(Covered::Population(rest.to_owned())),
+        "credentials" if !rest.contains('/') => Some(Covered::Credentials(format!("{rest}/"))),
         "definitions" => Some(Covered::Definitions(format!("{rest}/"))),
         "holders" if typed(rest) => Some(Covered::Holders(rest.to_owned())),
         "holders" if !rest.contains('/') => Some(Covered::Holders(format!("{rest}/"))),
@@ -107,6 +131,12 @@ fn part(text: &str) -> Option<Covered> {
         "implied" => {
             let (kind, entitlement) = rest.split_once('/')?;
             typed(entitlement).then(|| Covered::Implied(format!("{kind}/"), entitlement.to_owned()))
+        }
+        "within" => {
+            let (scope, within) = rest.split_once('/').filter(|(scope, _)| !scope.is_empty())?;
+            part(within)
+                .filter(|part| !matches!(part, Covered::Within(..)))
+                .map(|part| Covered::Within(scope.to_owned(), Box::new(part)))
         }
         _ => None,
     }

@@ -262,10 +262,19 @@ fn what_a_scope_covers() {
     let (u1, u2) = ("account:okta:acme:00u1", "account:okta:acme:00u2");
     let (stranger, named) = ("account:okta:other:00u1", "identifier:000102030405060708090a0b0c0d0e0f");
     let (g1, g2, role) = ("group_member/00g1", "group_member/00g2", "role/SUPER");
-    let check = |name: &str, subject: &str, object: Option<&str>, expected: bool| {
-        let object = object.map(|object| id(&format!("entitlement:okta:acme:{object}")));
-        let covered = scope(name).unwrap().covers(&id(subject), object.as_ref());
-        assert_eq!(covered, expected, "{name}: {subject} {object:?}");
+    let check_in = |name: &str, subject: &str, object: Option<&str>, within: &str, expected: bool| {
+        let object = object.map(|object| match object.contains(':') {
+            true => id(object),
+            false => id(&format!("entitlement:okta:acme:{object}")),
+        });
+        let covered = scope(name).unwrap().covers(&id(subject), object.as_ref(), within);
+        assert_eq!(covered, expected, "{name}: {subject} {object:?} {within}");
+    };
+    let check = |name: &str, subject: &str, object: Option<&str>, expected| {
+        check_in(name, subject, object, "", expected);
+        check_in(name, subject, object, "prod", expected);
+        check_in(&format!("within/prod/{name}"), subject, object, "prod", expected);
+        check_in(&format!("within/prod/{name}"), subject, object, "dev", false);
     };
     check("accounts", u1, None, true);
     check("accounts", stranger, None, false);
@@ -282,14 +291,43 @@ fn what_a_scope_covers() {
     check("held/role/00u1", u1, Some(role), true);
     check("held/role/00u1", u2, Some(role), false);
     check("held/role/00u1", u1, Some(g1), false);
-    check("accounts/agents+holders/role", u2, Some(role), true);
+    check_in("accounts/agents+holders/role", u2, Some(role), "", true);
+    let (user, service) = ("account:okta:acme:user/jo", "account:okta:acme:role/jo");
+    check("accounts/user/", user, None, true);
+    check("accounts/user/", service, None, false);
+    check("accounts/user", user, None, false);
+    check("held/group_member/user/", user, Some(g1), true);
+    check("held/group_member/user/", service, Some(g1), false);
+    check("held/group_member/user/", user, Some(role), false);
+    check("held/group_member/user/", named, Some(g1), false);
+    let (password, key) = ("credential:okta:acme:password/user/jo", "credential:okta:acme:access_key/1");
+    check("credentials/password", user, Some(password), true);
+    check("credentials/password", named, Some(password), true);
+    check("credentials/password", user, Some(key), false);
+    check("credentials/password", user, Some("credential:okta:other:password/user/jo"), false);
+    check("holders/password", user, Some(password), false);
+    check_in("holders/role+within/prod/holders/group_member", u1, Some(g1), "dev", false);
+    check_in("holders/role+within/prod/holders/group_member", u1, Some(role), "dev", true);
     for nobody in ["definitions/group_member", "implying/app_assignment/0oa1", "implied/role/group_member/00g1"] {
         check(nobody, u1, Some(g1), false);
         check(nobody, u1, None, false);
     }
-    for unknown in
-        ["users", "holders/", "held/role", "implying/x", "accounts+", "+accounts", "holders/a/", "implied/role/x"]
-    {
+    for unknown in [
+        "users",
+        "holders/",
+        "held/role",
+        "implying/x",
+        "accounts+",
+        "+accounts",
+        "holders/a/",
+        "implied/role/x",
+        "credentials/",
+        "credentials/a/b",
+        "within/prod",
+        "within//accounts",
+        "within/prod/",
+        "within/prod/within/dev/accounts",
+    ] {
         assert_eq!(scope(unknown), None, "{unknown}");
     }
     assert_eq!(Coverage::of(&id(u1)), None);

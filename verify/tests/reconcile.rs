@@ -10,7 +10,9 @@ use counterfoil_proto::v1::{
 };
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::listing::{Item, Listing};
-use counterfoil_verify::reconcile::{Access, Approval, Known, Taken, account as access_of_account, grants, reconcile};
+use counterfoil_verify::reconcile::{
+    Access, Approval, Known, Taken, account as access_of_account, credential as access_of_credential, grants, reconcile,
+};
 use counterfoil_verify::replay::{FactAt, facts_of};
 use counterfoil_verify::state::Evidence;
 use counterfoil_verify::time::Moment;
@@ -210,14 +212,20 @@ proptest! {
         }
     }
 
+    /// The steps of the one are about an account, those of the other about its credential: neither tells of the other.
     #[test]
-    fn accounts_are_what_the_naive_judge_says(steps in any_steps()) {
-        let steps: Vec<Step> = steps.into_iter().map(|step| Step { user: 0, ..step }).collect();
+    fn accounts_and_credentials_are_what_the_naive_judge_says(steps in any_steps()) {
         let records = traced(&steps, |step| {
-            let kind = if step.gives { FactKind::AccountEnabled } else { FactKind::AccountDisabled };
-            Fact { subject: Some(account("u1")), ..fact(kind, step.at) }
+            let (on, off, object) = match step.user {
+                0 => (FactKind::AccountEnabled, FactKind::AccountDisabled, None),
+                _ => (FactKind::CredentialCreated, FactKind::CredentialRevoked, Some(credential("k1"))),
+            };
+            let kind = if step.gives { on } else { off };
+            Fact { subject: Some(account("u1")), object, ..fact(kind, step.at) }
         });
-        prop_assert_eq!(places(&access_of_account(&in_order(&records), &taken())), naive(&steps, 0));
+        let facts = in_order(&records);
+        prop_assert_eq!(places(&access_of_account(&facts, &taken())), naive(&steps, 0));
+        prop_assert_eq!(places(&access_of_credential(&facts, &taken())), naive(&steps, 1));
     }
 }
 

@@ -132,6 +132,16 @@ fn only_a_version_that_lists_everything_takes_back_what_was_seen() {
 }
 
 #[test]
+fn a_credential_that_was_listed_is_no_grant() {
+    let listed = seen(10, Some(credential("k1")), Completeness::NotAListing);
+    let held = state(U1, &[record_of(1, vec![listed.clone()])], 100, 99);
+    assert_eq!((held.grants.len(), held.credentials.len()), (0, 0));
+    assert_eq!(held.account.unwrap().status(), AccountStatus::Seen, "and its owner is there");
+    let of_credential = state("credential:okta:acme:api_token/k1", &[record_of(1, vec![listed])], 100, 99);
+    assert_eq!(of_credential, State::default());
+}
+
+#[test]
 fn the_status_of_an_account() {
     use FactKind::*;
     let check = |kinds: &[(FactKind, bool)], expected: (AccountStatus, bool, bool)| {

@@ -13,6 +13,11 @@ use crate::json::Json;
 
 /// What reads the listings of one system.
 pub trait Lister {
+    /// A report of the system's own form as the JSON of a page; none where the text is no such report.
+    fn report(&self, _text: &str) -> Option<Result<String, Reject>> {
+        None
+    }
+
     /// The listings that a response has pages of. None where it is a page of nothing that is known here.
     fn pages(&self, response: &Response<'_, '_>) -> Result<Vec<Page>, Reject>;
 
@@ -25,6 +30,8 @@ pub trait Lister {
 #[derive(Clone, Copy, Debug)]
 pub struct Response<'e, 'j> {
     pub body: &'e Json<'j>,
+    /// The tenant that the operator names.
+    pub instance: &'e str,
     /// The path and query that it answers, such as "/api/v1/users?limit=200", where it or the operator says so.
     pub target: Option<&'e str>,
     /// The path and query of the page behind it; none where its head names none.
@@ -38,6 +45,11 @@ pub struct Response<'e, 'j> {
 pub struct Page {
     /// The native id of the listing's scope (`verify::scope`).
     pub scope: String,
+    /// The tenant that the page itself names, where it does.
+    pub instance: Option<String>,
+    /// When it was taken, where it says so itself.
+    pub taken: Option<Time>,
+    pub shows: Shows,
     /// The part of the listing that this page is of, where the source gives it in several.
     pub strand: &'static str,
     /// Every part that the listing has.
@@ -52,6 +64,17 @@ pub struct Page {
     pub flaw: Option<&'static str>,
     /// How many elements the source says that there are in all.
     pub total: Option<u64>,
+}
+
+/// What a page shows of the listing that it is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shows {
+    /// Where it stands, and what was asked for.
+    All,
+    /// What it lists, and neither what stands before it nor what was asked for: the operator's word is needed.
+    Items,
+    /// Not even that such items were asked for: it has no element. A listing of such pages alone proves nothing.
+    Nothing,
 }
 
 /// Where a page stands.
@@ -124,9 +147,17 @@ impl<'t> Target<'t> {
     }
 }
 
-/// Text of a query without its encoding (RFC 3986, section 2.1; "+" is a blank). What is not encoded well stays.
+/// Text of a query without its encoding, in which "+" is a blank.
 fn decoded(text: &str) -> Cow<'_, str> {
-    if !text.contains(['%', '+']) {
+    match text.contains('+') {
+        true => percent_decoded(&text.replace('+', " ")).into_owned().into(),
+        false => percent_decoded(text),
+    }
+}
+
+/// Text without its percent-encoding (RFC 3986, section 2.1). What is not encoded well stays.
+pub fn percent_decoded(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
         return Cow::Borrowed(text);
     }
     let bytes = text.as_bytes();
@@ -140,7 +171,7 @@ fn decoded(text: &str) -> Cow<'_, str> {
                 at += 3;
             }
             None => {
-                plain.push(if byte == b'+' { b' ' } else { byte });
+                plain.push(byte);
                 at += 1;
             }
         }

@@ -27,7 +27,7 @@ mod shape;
 pub(crate) mod split;
 
 pub use freshservice::FieldMap;
-pub use lister::{Lister, Next, Own, Page, Response, Seen};
+pub use lister::{Lister, Next, Own, Page, Response, Seen, Shows};
 
 /// The most facts that one native event gives: a listing of one group with that many members.
 pub const FACTS_MAX: usize = 100_000;

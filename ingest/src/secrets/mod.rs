@@ -25,7 +25,7 @@ pub fn redact_json<'a>(json: &Json<'a>, key: &DigestKey) -> Option<Json<'a>> {
 /// Replaces the secrets of bytes that do not parse.
 pub fn redact_bytes<'b>(bytes: &'b [u8], key: &DigestKey) -> Cow<'b, [u8]> {
     // Without a parser a letter may stand there by its number. The bytes stay as they are unless that hides a secret.
-    let scanned = scan(bytes, key);
+    let scanned = scan_encoded(bytes, key);
     if let Some(spelt) = spelt_out(&scanned)
         && let Cow::Owned(redacted) = scan(&spelt, key)
     {
@@ -45,6 +45,23 @@ fn spelt_out(bytes: &[u8]) -> Option<Vec<u8>> {
         }
     });
     (*spelt != *bytes).then(|| spelt.into_owned())
+}
+
+/// Scans, also behind a percent-encoding of JSON, as AWS writes its policies: what hides a secret is kept without it.
+fn scan_encoded<'b>(bytes: &'b [u8], key: &DigestKey) -> Cow<'b, [u8]> {
+    static ENCODED: LazyLock<Regex> = LazyLock::new(|| compile("%([2-7][0-9A-Fa-f])"));
+    let scanned = scan(bytes, key);
+    if !scanned.windows(ENCODED_QUOTE.len()).any(|three| three == ENCODED_QUOTE) {
+        return scanned;
+    }
+    let plain = ENCODED.replace_all(&scanned, |found: &Captures<'_>| {
+        let number = std::str::from_utf8(&found[1]).ok().and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        number.map_or_else(|| found[0].to_vec(), |byte| vec![byte])
+    });
+    match scan(&plain, key) {
+        Cow::Owned(redacted) => Cow::Owned(redacted),
+        Cow::Borrowed(_) => scanned,
+    }
 }
 
 /// Whether the text of a payload has anything that a secret has: where it has not, there is nothing to replace.
@@ -127,7 +144,7 @@ fn scanned_text(text: &str, key: &DigestKey) -> Option<String> {
     if !may_hold(text.as_bytes()) {
         return None;
     }
-    match scan(text.as_bytes(), key) {
+    match scan_encoded(text.as_bytes(), key) {
         Cow::Borrowed(_) => None,
         Cow::Owned(bytes) => Some(into_text(bytes)),
     }
@@ -135,6 +152,9 @@ fn scanned_text(text: &str, key: &DigestKey) -> Option<String> {
 
 /// Names of a URL's parameters whose values are secrets.
 const PARAMETERS: &str = r"(?:[a-z]+[-_])?(?:key|token|sig|signature)|[a-z]*token|code";
+
+/// The quote of JSON in its percent-encoding.
+const ENCODED_QUOTE: &[u8] = b"%22";
 
 /// Finds every form that [`scan`] finds, and more, in one pass; also escapes that could hide one in the text of JSON.
 static PREFILTER: LazyLock<Regex> = LazyLock::new(|| {
@@ -152,6 +172,7 @@ static PREFILTER: LazyLock<Regex> = LazyLock::new(|| {
         r#":\\*/\\*/[^\s/?#:@"']*:[^\s/?#@"']+@"#,
         r"(?i:aws)[A-Za-z_ -]*(?i:secret)",
         r"\\u00|\\/",
+        "%22",
     ];
     compile(&alternatives.join("|"))
 });

@@ -8,6 +8,7 @@
 
 mod pages;
 mod responses;
+mod sorting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -20,18 +21,17 @@ use counterfoil_proto::v1::{
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::identifier::Token;
 use counterfoil_verify::listing::{ITEM_TOKENS_MAX, Item, Listing, ListingError};
-use counterfoil_verify::scope::Coverage;
 use counterfoil_verify::time::Moment;
 use prost::Message;
 
 use crate::connectors::draft::{Draft, fact};
 use crate::connectors::split::elements;
-use crate::connectors::{Connector, Context, EventId, Lister, Page, PartContext, Reading, Response, Seen, Split};
+use crate::connectors::{Connector, Context, EventId, Lister, Page, PartContext, Reading, Seen, Shows, Split};
 use crate::json::{self, DigestKey, Reject};
 use crate::prepare::{Delivered, Document, Prepared};
 use crate::secrets;
 use crate::sources::file::Input;
-use responses::{Kept, responses};
+use sorting::{Gathered, Text};
 
 /// The stream of the records of listings.
 const STREAM: &str = "listing";
@@ -154,7 +154,7 @@ pub fn take(
         seed_secret: &options.seed_secret,
     };
     let mut taker = Taker { delivered, lister, options, sequence: 0, rejected: Vec::new() };
-    let texts: Vec<(&str, &[u8])> = files.iter().map(|(name, file)| (name.as_str(), file.as_slice())).collect();
+    let texts: Vec<Text<'_>> = files.iter().map(|(name, file)| Text::of(name, file, lister)).collect();
     let listings = taker.sort(&texts)?;
     let source = SourceKey {
         system: connector.system().to_owned(),
@@ -169,14 +169,6 @@ pub fn take(
     Ok(taken)
 }
 
-/// The pages of one listing.
-#[derive(Default)]
-struct Gathered<'t> {
-    pages: Vec<(Page, Kept<'t>, Time)>,
-    /// A page of it could not be read.
-    is_broken: bool,
-}
-
 struct Taker<'a> {
     delivered: Delivered<'a>,
     lister: &'a dyn Lister,
@@ -188,72 +180,6 @@ struct Taker<'a> {
 }
 
 impl<'a> Taker<'a> {
-    /// Puts every page to its listing, in the order of the first ones.
-    fn sort<'t>(&mut self, files: &[(&str, &'t [u8])]) -> Result<Vec<(EntityId, Gathered<'t>)>, SnapshotError> {
-        let mut listings: Vec<(EntityId, Gathered<'t>)> = Vec::new();
-        for (name, bytes) in files {
-            let Ok(text) = std::str::from_utf8(bytes) else {
-                let reject = Reject::new(RejectReason::NotUtf8, "expected UTF-8: send the page in UTF-8");
-                self.reject(name, bytes, &reject);
-                continue;
-            };
-            let (found, rest) = responses(text);
-            for kept in found {
-                let place = format!("{name}, {}", kept.place);
-                match self.pages_of(&kept) {
-                    Ok(pages) => {
-                        let date = kept.head.as_ref().and_then(|head| head.date).or(self.options.as_of);
-                        let date = date.ok_or(SnapshotError::NoTime(place))?;
-                        for (scope, page) in pages {
-                            let at = listings.iter().position(|(known, _)| *known == scope).unwrap_or_else(|| {
-                                listings.push((scope, Gathered::default()));
-                                listings.len() - 1
-                            });
-                            listings[at].1.pages.push((page, kept.clone(), date));
-                        }
-                    }
-                    Err(reject) => self.reject(&place, kept.body.as_bytes(), &reject),
-                }
-            }
-            if let Some((reject, rest)) = rest {
-                self.reject(name, rest.as_bytes(), &reject);
-            }
-        }
-        // A page that could not be put anywhere may be one of any of these.
-        let is_broken = !self.rejected.is_empty();
-        listings.iter_mut().for_each(|(_, gathered)| gathered.is_broken = is_broken);
-        Ok(listings)
-    }
-
-    fn pages_of(&self, kept: &Kept<'_>) -> Result<Vec<(EntityId, Page)>, Reject> {
-        let head = kept.head.as_ref();
-        if let Some(status) = head.map(|head| head.status).filter(|status| !(200..300).contains(status)) {
-            let message = format!("expected a response with the status 200, got {status}: ask again");
-            return Err(Reject::new(RejectReason::NotAnEvent, message));
-        }
-        let body = json::parse(kept.body.as_bytes())?;
-        let pages = self.lister.pages(&Response {
-            body: &body,
-            target: head.and_then(|head| head.own.as_deref()).or(self.options.target.as_deref()),
-            next: head.and_then(|head| head.next.as_deref()),
-            has_head: head.is_some(),
-        })?;
-        pages
-            .into_iter()
-            .map(|page| {
-                let scope = EntityId::new(
-                    EntityKind::SnapshotScope,
-                    self.delivered.connector.system(),
-                    &self.options.instance,
-                    &page.scope,
-                );
-                let scope = scope.ok().filter(|scope| Coverage::of(scope).is_some());
-                let no_scope = || Reject::new(RejectReason::FieldInvalid, format!("{:?} is no scope", page.scope));
-                Ok((scope.ok_or_else(no_scope)?, page))
-            })
-            .collect()
-    }
-
     fn take_one(
         &mut self,
         ledger: &Ledger,
@@ -266,12 +192,22 @@ impl<'a> Taker<'a> {
         let ended = times.max_by_key(Moment::of).expect("a listing has a page");
         let (mut events, mut items, mut elements_count) = (Vec::new(), Vec::new(), 0);
         for (page, kept, _) in &gathered.pages {
-            let parts = elements(kept.body, page.path, &PartContext::default()).unwrap_or(Split::Event);
-            let Split::Parts(parts) = parts else { continue };
+            if page.shows == Shows::Nothing {
+                continue;
+            }
+            let parts = match elements(kept.body, page.path, &PartContext::default()) {
+                Ok(Split::Parts(parts)) => parts,
+                Ok(Split::Event) => continue,
+                Err(reject) => {
+                    let document = self.document(kept.place.clone());
+                    events.push(self.delivered.reject(&document, 0, kept.body.as_bytes(), None, &reject));
+                    continue;
+                }
+            };
             elements_count += parts.len() as u64;
             for (number, part) in parts.iter().enumerate() {
                 let place = format!("{}, element {}", kept.place, number + 1);
-                events.push(self.element(page, &part.raw, place, as_of, &mut items));
+                events.push(self.element((&scope, page), &part.raw, place, as_of, &mut items));
             }
         }
         let rejected = events.iter().filter(|prepared| prepared.mapping.is_none()).count() as u64;
@@ -329,16 +265,23 @@ impl<'a> Taker<'a> {
     }
 
     /// Reads one element, and adds what it lists to the items.
-    fn element(&mut self, page: &Page, raw: &str, place: String, at: Time, items: &mut Vec<Item>) -> Prepared {
+    fn element(
+        &mut self,
+        of: (&EntityId, &Page),
+        raw: &str,
+        place: String,
+        at: Time,
+        items: &mut Vec<Item>,
+    ) -> Prepared {
         let document = self.document(place);
-        self.try_element(&document, page, raw, at, items)
+        self.try_element(&document, of, raw, at, items)
             .unwrap_or_else(|reject| self.delivered.reject(&document, 0, raw.as_bytes(), None, &reject))
     }
 
     fn try_element(
         &self,
         document: &Document,
-        page: &Page,
+        (scope, page): (&EntityId, &Page),
         raw: &str,
         at: Time,
         items: &mut Vec<Item>,
@@ -348,7 +291,7 @@ impl<'a> Taker<'a> {
         let redacted = secrets::may_hold_secrets(raw).then(|| secrets::redact_json(&json, digest_key)).flatten();
         let json = redacted.as_ref().unwrap_or(&json);
         let payload = redacted.as_ref().map_or_else(|| raw.as_bytes().to_vec(), |json| json.to_text().into_bytes());
-        let source = self.source();
+        let source = source(scope);
         let mut draft = Draft::new(&self.delivered.context, &source.system, &source.instance);
         let seen = self.lister.element(&page.kind, json, at, &mut draft)?;
         let listed: Vec<Item> =
@@ -363,6 +306,7 @@ impl<'a> Taker<'a> {
         let whom = listed.first().map_or_else(String::new, |item| item.subject.to_string());
         let name = EventId::Version(format!("listing/{}/{whom}", page.scope));
         let reading = draft.finish(STREAM, name, &format!("listing.{native_type}"), Mapping::NoFacts)?;
+        let reading = Reading { instance: Some(source.instance), ..reading };
         let content = if listed.is_empty() {
             json::content_digest(json, raw.as_bytes(), digest_key)
         } else {
@@ -398,7 +342,7 @@ impl<'a> Taker<'a> {
         let word = if kind == FactKind::SnapshotBegin { "begin" } else { "end" };
         let reading = Reading {
             system: None,
-            instance: None,
+            instance: Some(scope.instance().to_owned()),
             stream: STREAM.into(),
             event_id: EventId::Version(format!("listing/{word}/{}", self.short(scope))),
             native_type: format!("listing.{word}"),
@@ -432,14 +376,11 @@ impl<'a> Taker<'a> {
         self.sequence += 1;
         Document { sequence, bytes: Vec::new(), oversized: None, place }
     }
+}
 
-    fn source(&self) -> Source {
-        Source {
-            system: self.delivered.connector.system().to_owned(),
-            instance: self.options.instance.clone(),
-            stream: STREAM.to_owned(),
-        }
-    }
+/// The source of a listing's records.
+fn source(scope: &EntityId) -> Source {
+    Source { system: scope.system().to_owned(), instance: scope.instance().to_owned(), stream: STREAM.to_owned() }
 }
 
 /// What a listing's tree holds of something that was seen; none where it names nobody or nothing.

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::connectors::{Next, Own, Page};
+use crate::connectors::{Next, Own, Page, Shows};
 
 /// The reasons that pages give, as codes: what a listing that lacks something says of itself.
 pub const PAGE_MISSING: &str = "page-missing";
@@ -12,6 +12,8 @@ pub const FIRST_PAGE_MISSING: &str = "first-page-missing";
 pub const PAGE_TOO_MANY: &str = "page-that-nothing-leads-to";
 pub const LAST_PAGE_UNKNOWN: &str = "last-page-unknown";
 pub const PART_MISSING: &str = "part-missing";
+pub const EMPTY_OR_FILTERED: &str = "empty-or-filtered";
+pub const NOT_SHOWN: &str = "not-shown-by-pages";
 /// The one reason for which a listing is complete although nothing it says shows that.
 pub const STATED: &str = "stated-by-operator";
 
@@ -28,8 +30,9 @@ pub fn check(pages: &[&Page], stated: bool) -> Result<Option<&'static str>, &'st
     for page in pages {
         strands.entry(page.strand).or_default().push(page);
     }
-    let is_unknown = |page: &&Page| page.next == Next::Unknown;
-    let on_word = stated && pages.iter().any(is_unknown);
+    let is_unknown = |page: &&Page| page.next == Next::Unknown || page.shows != Shows::All;
+    let needs_word = pages.iter().any(is_unknown);
+    let on_word = stated && needs_word;
     let needed = pages.first().map_or(&[][..], |page| page.strands);
     if !on_word && needed.iter().any(|strand| !strands.contains_key(strand)) {
         return Err(PART_MISSING);
@@ -37,7 +40,10 @@ pub fn check(pages: &[&Page], stated: bool) -> Result<Option<&'static str>, &'st
     for strand in strands.values() {
         check_strand(strand, stated)?;
     }
-    Ok(on_word.then_some(STATED))
+    if !pages.is_empty() && pages.iter().all(|page| page.shows == Shows::Nothing) {
+        return Err(EMPTY_OR_FILTERED);
+    }
+    if needs_word && !on_word { Err(NOT_SHOWN) } else { Ok(on_word.then_some(STATED)) }
 }
 
 fn check_strand(pages: &[&Page], stated: bool) -> Result<(), &'static str> {
@@ -79,6 +85,9 @@ mod tests {
     fn page(strand: &'static str, own: Own, next: Next) -> Page {
         Page {
             scope: "accounts".to_owned(),
+            instance: None,
+            taken: None,
+            shows: Shows::All,
             strand,
             strands: &["live", "gone"],
             kind: "user".to_owned(),
@@ -135,6 +144,15 @@ mod tests {
             Err(PAGE_MISSING)
         );
         assert_eq!(stated(&[Page { flaw: Some("filtered"), ..unknown() }]), Err("filtered"));
+        let items = |own, next| Page { shows: Shows::Items, ..page("live", own, next) };
+        let nothing = |own, next| Page { shows: Shows::Nothing, ..page("live", own, next) };
+        let (first, last) = (items(Own::Behind, then("2")), items(Own::Behind, Next::Nothing));
+        assert_eq!(stated(&[first.clone(), last.clone()]), Ok(Some(STATED)));
+        assert_eq!(stated(&[last.clone(), first.clone()]), Err(PAGE_TOO_MANY), "in another order");
+        assert_eq!(stated(&[first, nothing(Own::Behind, Next::Nothing)]), Ok(Some(STATED)));
+        assert_eq!(stated(&[nothing(Own::Behind, Next::Nothing)]), Err(EMPTY_OR_FILTERED));
+        let alone = Page { strands: &["live"], ..last };
+        assert_eq!(super::check(&[&alone], false), Err(NOT_SHOWN), "it may be the last of several");
         let says_itself = [page("live", Own::First, Next::Nothing), page("gone", Own::First, Next::Nothing)];
         assert_eq!(stated(&says_itself), Ok(None));
     }

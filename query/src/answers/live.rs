@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use counterfoil_proto::v1::{AccountStatus, Confidence, EntityKind};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::listing::{Item, ItemKey, Listing};
-use counterfoil_verify::reconcile::{Access, Known, Taken, account, grants};
-use counterfoil_verify::replay::FactAt;
+use counterfoil_verify::reconcile::{Access, Known, Taken, account, credential, grants};
+use counterfoil_verify::replay::{FactAt, grant_keys};
 use counterfoil_verify::scope::{Coverage, Covered};
 use counterfoil_verify::state::Evidence;
 use counterfoil_verify::time::OccurredAt;
@@ -77,35 +77,47 @@ impl<'q, 'a> Gatherer<'q, 'a> {
     /// Reads what the log says about everything that a part of a coverage covers.
     fn trace_part(&mut self, part: &Covered, (system, instance): (&str, &str)) -> Result<()> {
         let of_kind = |kind, start: &str| names::of_kind(&self.query.view, kind, (system, instance), start, self.size);
-        let (entities, is_account) = match part {
-            Covered::Holders(what) if what.ends_with('/') => (of_kind(EntityKind::Entitlement, what)?, false),
-            Covered::Holders(what) => {
-                (EntityId::new(EntityKind::Entitlement, system, instance, what).into_iter().collect(), false)
-            }
-            Covered::Held(_, account) => {
-                (EntityId::new(EntityKind::Account, system, instance, account).into_iter().collect(), false)
-            }
-            Covered::Accounts | Covered::Population(_) => (of_kind(EntityKind::Account, "")?, true),
+        let one = |kind, id: &str| EntityId::new(kind, system, instance, id).into_iter().collect();
+        let entities: Vec<EntityId> = match part {
+            Covered::Holders(what) if what.ends_with('/') => of_kind(EntityKind::Entitlement, what)?,
+            Covered::Holders(what) => one(EntityKind::Entitlement, what),
+            Covered::Held(_, of) | Covered::AccountsOf(of) if of.ends_with('/') => of_kind(EntityKind::Account, of)?,
+            Covered::Held(_, account) => one(EntityKind::Account, account),
+            Covered::Accounts | Covered::AccountsOf(_) | Covered::Population(_) => of_kind(EntityKind::Account, "")?,
+            Covered::Credentials(kind) => of_kind(EntityKind::Credential, kind)?,
+            Covered::Within(_, part) => return self.trace_part(part, (system, instance)),
             Covered::Definitions(_) | Covered::Implying(_) | Covered::Implied(..) => return Ok(()),
         };
-        entities.into_iter().try_for_each(|entity| self.trace(entity, is_account))
+        entities.into_iter().try_for_each(|entity| self.trace(entity))
     }
 
-    fn trace(&mut self, entity: EntityId, is_account: bool) -> Result<()> {
+    fn trace(&mut self, entity: EntityId) -> Result<()> {
+        if self.traced.contains_key(&entity) {
+            return Ok(());
+        }
         let late = OccurredAt(self.taken.late());
         let deltas = deltas::read(&self.query.view, &entity_prefix(&entity), FIRST, late, self.size)?;
         let deltas = deltas.collect::<Result<Vec<_>>>()?;
         let facts: Vec<FactAt<'_>> = deltas.iter().map(|(position, delta)| delta.at(*position)).collect();
         let own = entity.to_string();
-        let accesses = match is_account {
-            true => BTreeMap::from([(String::new(), account(&facts, &self.taken))]),
-            false => grants(&entity, &facts, &self.taken),
+        let mut accesses = match entity.kind() {
+            EntityKind::Credential => BTreeMap::new(),
+            _ => grants(&entity, &facts, &self.taken),
         };
+        match entity.kind() {
+            EntityKind::Account => accesses.extend([(String::new(), account(&facts, &self.taken))]),
+            // Whose it is, its latest fact says that names somebody.
+            EntityKind::Credential => {
+                let owner = facts.iter().rev().find_map(|fact| grant_keys(&entity, fact).into_iter().next());
+                accesses.extend(owner.map(|owner| (owner, credential(&facts, &self.taken))));
+            }
+            _ => {}
+        }
         for key in accesses.keys() {
             let (counterpart, _) = key.split_once(' ').unwrap_or((key, ""));
-            let (subject, object) = match entity.kind() {
-                EntityKind::Entitlement => (counterpart.to_owned(), own.clone()),
-                _ => (own.clone(), counterpart.to_owned()),
+            let (subject, object) = match is_held(&entity) {
+                true => (counterpart.to_owned(), own.clone()),
+                false => (own.clone(), counterpart.to_owned()),
             };
             self.index.entry((subject, object)).or_default().push((entity.clone(), key.clone()));
         }
@@ -151,9 +163,7 @@ impl<'q, 'a> Gatherer<'q, 'a> {
             let Ok(group) = held.counterpart.parse::<EntityId>() else { continue };
             let implied = self.query.replayed(&group, late, self.size)?.implies;
             if implied.contains_key(&object.to_string()) {
-                if !self.traced.contains_key(&group) {
-                    self.trace(group.clone(), false)?;
-                }
+                self.trace(group.clone())?;
                 let access = self.traced[&group].accesses.values().find(|access| access.held == Some(held.evidence));
                 return Ok(access.cloned().map(|access| (group, access)));
             }
@@ -174,12 +184,12 @@ impl<'q, 'a> Gatherer<'q, 'a> {
             for (key, access) in held {
                 let (counterpart, scope) = key.split_once(' ').unwrap_or((key, ""));
                 let counterpart = counterpart.parse::<EntityId>().ok();
-                let (subject, object) = match (entity.kind(), counterpart) {
-                    (EntityKind::Entitlement, Some(holder)) => (holder, Some(entity.clone())),
+                let (subject, object) = match (is_held(entity), counterpart) {
+                    (true, Some(holder)) => (holder, Some(entity.clone())),
                     (_, what) => (entity.clone(), what),
                 };
                 let is_matched = self.matched.contains(&(entity.clone(), key.clone()));
-                if is_matched || !coverage.covers(&subject, object.as_ref()) {
+                if is_matched || !coverage.covers(&subject, object.as_ref(), scope) {
                     continue;
                 }
                 let aliases = self.query.aliases(vec![subject.clone()], OccurredAt(self.taken.to), self.size)?;
@@ -214,4 +224,9 @@ impl<'q, 'a> Gatherer<'q, 'a> {
         let (position, delta) = &deltas[at];
         self.query.cover(&delta.at(*position), delta.delivery(), self.size).map(Some)
     }
+}
+
+/// Whether an entity is what somebody holds, rather than who holds it.
+fn is_held(entity: &EntityId) -> bool {
+    matches!(entity.kind(), EntityKind::Entitlement | EntityKind::Credential)
 }

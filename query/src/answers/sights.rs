@@ -5,12 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use counterfoil_proto::v1::{AccountStatus, Confidence, EntityKind, FactKind, ListingSight};
+use counterfoil_proto::v1::{AccountStatus, Confidence, CredentialStatus, EntityKind, FactKind, ListingSight};
 use counterfoil_verify::entity::{EntityId, kind_name};
 use counterfoil_verify::listing::{Item, ItemKey};
 use counterfoil_verify::replay::bearers;
 use counterfoil_verify::scope::Coverage;
-use counterfoil_verify::state::{AccountState, EndState, State};
+use counterfoil_verify::state::{AccountState, EndState, GrantState, State};
 use counterfoil_verify::time::OccurredAt;
 use counterfoil_verify::tree::TreeSize;
 
@@ -21,8 +21,15 @@ use crate::views::deltas;
 use crate::views::keys::{FIRST, entity_prefix};
 use crate::views::{names, sources};
 
-/// Somebody who may have been listed, and what with; none for the account itself.
-type Candidate = (EntityId, Option<EntityId>);
+/// Somebody who may have been listed.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Candidate {
+    subject: EntityId,
+    /// What with; none for the account itself.
+    object: Option<EntityId>,
+    /// Where it holds.
+    scope: String,
+}
 
 impl Query<'_> {
     /// What the last complete listings by `at` saw of an account or an entitlement.
@@ -43,8 +50,10 @@ impl Query<'_> {
         let mut newest: BTreeMap<&Candidate, (EndState, Option<EndState>, Option<Item>)> = BTreeMap::new();
         for scope in names::of_kind(&self.view, EntityKind::SnapshotScope, place, "", known)? {
             let Some(coverage) = Coverage::of(&scope) else { continue };
-            let covered: Vec<&Candidate> =
-                candidates.iter().filter(|(subject, object)| coverage.covers(subject, object.as_ref())).collect();
+            let covered: Vec<&Candidate> = candidates
+                .iter()
+                .filter(|Candidate { subject, object, scope }| coverage.covers(subject, object.as_ref(), scope))
+                .collect();
             if covered.is_empty() {
                 continue;
             }
@@ -55,19 +64,20 @@ impl Query<'_> {
                 let is_newer =
                     newest.get(candidate).is_none_or(|(held, ..)| held.evidence.order() < end.evidence.order());
                 if is_newer {
-                    let (subject, object) = candidate;
-                    let item = listing.get(&ItemKey::new(subject, object.as_ref(), "")).cloned();
+                    let Candidate { subject, object, scope } = candidate;
+                    let item = listing.get(&ItemKey::new(subject, object.as_ref(), scope)).cloned();
                     newest.insert(candidate, (end.clone(), listings.complete_before.clone(), item));
                 }
             }
         }
         let parties = self.parties(known);
         let sight = |(candidate, (end, before, item)): (&Candidate, (EndState, Option<EndState>, Option<Item>))| {
-            let (subject, object) = candidate;
+            let Candidate { subject, object, scope } = candidate;
             let counterpart = if subject == entity { object.as_ref() } else { Some(subject) };
             let is_live = item.as_ref().is_some_and(Item::is_live);
             let is_held = match counterpart {
-                Some(counterpart) => is_held(state, counterpart, at),
+                Some(counterpart) if counterpart.kind() == EntityKind::Credential => is_active(state, counterpart, at),
+                Some(counterpart) => is_held(state, counterpart, scope, at),
                 None => is_usable(state.account.as_ref()),
             };
             Ok(ListingSight {
@@ -78,6 +88,7 @@ impl Query<'_> {
                 end: Some(evidence(&end.evidence)),
                 before: before.map(|before| evidence(&before.evidence)),
                 differs: is_live != is_held,
+                scope: scope.clone(),
             })
         };
         newest.into_iter().map(sight).collect()
@@ -100,34 +111,53 @@ impl Query<'_> {
         at: OccurredAt,
         known: TreeSize,
     ) -> Result<BTreeSet<Candidate>> {
-        let pair = |counterpart: EntityId| match entity.kind() {
-            EntityKind::Account => (entity.clone(), Some(counterpart)),
-            _ => (counterpart, Some(entity.clone())),
+        let pair = |counterpart: EntityId, scope: &str| {
+            let (subject, object) = match entity.kind() {
+                EntityKind::Account => (entity.clone(), counterpart),
+                _ => (counterpart, entity.clone()),
+            };
+            Candidate { subject, object: Some(object), scope: scope.to_owned() }
         };
-        let held = state.grants.values().filter_map(|grant| grant.counterpart.parse().ok());
-        let mut candidates: BTreeSet<Candidate> = held.map(pair).collect();
+        let of_grant = |grant: &GrantState| Some(pair(grant.counterpart.parse().ok()?, &grant.scope));
+        let mut candidates: BTreeSet<Candidate> = state.grants.values().filter_map(of_grant).collect();
         for delta in deltas::read(&self.view, &entity_prefix(entity), FIRST, at, known)? {
             let (position, delta) = delta?;
             let fact = delta.at(position);
             if fact.fact.kind() == FactKind::SnapshotItem {
-                candidates
-                    .extend(bearers(fact.fact, fact.source).into_iter().filter(|bearer| bearer != entity).map(pair));
+                let others = bearers(fact.fact, fact.source).into_iter().filter(|bearer| bearer != entity);
+                candidates.extend(others.map(|other| pair(other, &fact.fact.scope)));
             }
         }
+        // A log may name no scope where the listing names one.
+        let scoped: BTreeSet<(EntityId, Option<EntityId>)> = candidates
+            .iter()
+            .filter(|one| !one.scope.is_empty())
+            .map(|one| (one.subject.clone(), one.object.clone()))
+            .collect();
+        candidates.retain(|one| !one.scope.is_empty() || !scoped.contains(&(one.subject.clone(), one.object.clone())));
         if entity.kind() == EntityKind::Account {
-            candidates.insert((entity.clone(), None));
+            candidates.insert(Candidate { subject: entity.clone(), object: None, scope: String::new() });
         }
         Ok(candidates)
     }
 }
 
 /// Whether the log says that it holds something, and that has not run out.
-fn is_held(state: &State, counterpart: &EntityId, at: OccurredAt) -> bool {
+fn is_held(state: &State, counterpart: &EntityId, scope: &str, at: OccurredAt) -> bool {
     let counterpart = counterpart.to_string();
-    state.grants.values().filter(|grant| grant.counterpart == counterpart).any(|grant| {
+    let fits = |grant: &&GrantState| {
+        grant.counterpart == counterpart && (grant.scope.is_empty() || scope.is_empty() || grant.scope == scope)
+    };
+    state.grants.values().filter(fits).any(|grant| {
         let expires_at = grant.grant.as_ref().and_then(|grant| grant.expires_at);
         grant.confidence() != Confidence::Snapshot && !is_lapsed(&expires_at, at)
     })
+}
+
+/// Whether the log says that a credential can be used.
+fn is_active(state: &State, credential: &EntityId, at: OccurredAt) -> bool {
+    let held = state.credentials.get(&credential.to_string());
+    held.is_some_and(|held| held.status() == CredentialStatus::Active && !is_lapsed(&held.expires_at, at))
 }
 
 /// Whether an account was created or switched on, and not switched off since, as far as anything but a listing says.

@@ -160,7 +160,8 @@ fn naive_item(state: &mut State, fact: &Fact, evidence: Evidence, seen: GrantSta
         }
     }
     let is_logged = state.grants.get(&edge).is_some_and(|held| held.confidence != 3);
-    if !seen.counterpart.is_empty() && !is_logged {
+    let is_grant = fact.object.as_ref().is_none_or(|object| object.kind != EntityKind::Credential as i32);
+    if is_grant && !seen.counterpart.is_empty() && !is_logged {
         state.grants.insert(edge, GrantState { confidence: 3, ..seen });
     }
 }

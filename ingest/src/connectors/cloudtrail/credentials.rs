@@ -144,18 +144,21 @@ pub fn password(event: Event<'_, '_, '_, '_>, kind: FactKind) {
     }
 }
 
-/// The one password of an account.
+/// Says something about the one password of an account.
 pub fn password_of(event: Event<'_, '_, '_, '_>, kind: FactKind, owner: Ref) {
-    if owner.id.is_empty() {
-        return;
+    if let Some(object) = the_password(&owner) {
+        about(event, kind, object, Some(owner));
     }
-    let object = Ref {
+}
+
+/// The one password of an account.
+pub fn the_password(owner: &Ref) -> Option<Ref> {
+    (!owner.id.is_empty()).then(|| Ref {
         kind: EntityKind::Credential.into(),
         system: owner.system.clone(),
         instance: owner.instance.clone(),
         id: format!("password/{}", owner.id),
         identity_type: IdentityType::Secret.into(),
         ..Ref::default()
-    };
-    about(event, kind, object, Some(owner));
+    })
 }

@@ -6,8 +6,9 @@
 
 use counterfoil_proto::v1::{Account, Entitlement, FactKind, Grant, Outcome, Ref, fact::Detail};
 
+use super::entitlements;
 use super::event::{LogEvent, is_true};
-use super::identity::{self, Arn, known};
+use super::identity::{self, known};
 
 type Event<'a, 'e, 'j, 'c> = &'a mut LogEvent<'e, 'j, 'c>;
 
@@ -34,40 +35,19 @@ fn holder(event: Event<'_, '_, '_, '_>) -> Option<Ref> {
     }
 }
 
-fn group_named(event: Event<'_, '_, '_, '_>, name: &str) -> Option<Ref> {
-    let id = event.draft.typed("group_member", name);
-    event.draft.entitlement(Some(id), Some(name), None)
-}
-
 fn group_of(event: Event<'_, '_, '_, '_>) -> Option<Ref> {
     let name = event.request("groupName").or_else(|| event.response("group.groupName"))?;
-    group_named(event, name)
-}
-
-/// A policy that stands by itself, by its ARN.
-pub fn policy_named(event: Event<'_, '_, '_, '_>, arn: &str) -> Option<Ref> {
-    let id = by_arn(event, "policy", arn);
-    event.draft.entitlement(Some(id), Arn::parse(arn).and_then(|arn| arn.name("policy")), None)
-}
-
-/// The id of what has an ARN; of what should have one and has not, a digest.
-pub fn by_arn(event: Event<'_, '_, '_, '_>, kind: &str, arn: &str) -> String {
-    match Arn::parse(arn) {
-        Some(_) => event.draft.typed(kind, arn),
-        None => format!("{kind}/{}", event.draft.digested(arn)),
-    }
+    entitlements::group(&mut event.draft, name)
 }
 
 fn policy_of(event: Event<'_, '_, '_, '_>) -> Option<Ref> {
     let arn = event.request("policyArn").or_else(|| event.response("policy.arn"))?;
-    policy_named(event, arn)
+    entitlements::policy(&mut event.draft, arn)
 }
 
-/// A policy that is a part of one user, role or group: another one of the same name has nothing to do with it.
 fn inline_policy_of(event: Event<'_, '_, '_, '_>, holder: &Ref) -> Option<Ref> {
     let name = event.request("policyName")?;
-    let id = event.draft.digested(&format!("inline policy\0{}\0{name}", holder.id));
-    event.draft.entitlement(Some(format!("policy/{id}")), Some(name), None)
+    entitlements::inline_policy(&mut event.draft, holder, name)
 }
 
 pub fn user(event: Event<'_, '_, '_, '_>, kind: FactKind) {
@@ -176,7 +156,7 @@ pub fn group_renamed(event: Event<'_, '_, '_, '_>, kind: FactKind) {
     let Some(group) = group_of(event) else { return };
     match event.request("newGroupName") {
         Some(name) => {
-            let renamed = group_named(event, name);
+            let renamed = entitlements::group(&mut event.draft, name);
             link(event, kind, group, renamed);
         }
         None => means(event, FactKind::EntitlementChanged, group, Vec::new(), Vec::new(), ""),
@@ -268,7 +248,7 @@ pub fn policy_version(event: Event<'_, '_, '_, '_>, kind: FactKind) {
 pub fn boundary(event: Event<'_, '_, '_, '_>, kind: FactKind) {
     let Some(holder) = holder(event) else { return };
     let limit = known(event.json, "requestParameters.permissionsBoundary");
-    let object = event.draft.entitlement(Some("permission/within-boundary".to_owned()), limit, None);
+    let object = entitlements::boundary(&mut event.draft, limit);
     let detail = match limit {
         Some(_) => Grant { conditional: true, ..Grant::default() },
         None => Grant { mode: counterfoil_proto::v1::GrantMode::Active.into(), ..Grant::default() },

@@ -62,6 +62,18 @@ pub fn session_role(draft: &mut Draft<'_>, name: &str, home: Option<&str>) -> Op
     draft.entitlement(Some(id), Some(name), home.map(|home| (SYSTEM, home)))
 }
 
+/// The root user of an account.
+pub fn root(draft: &mut Draft<'_>, account: &str, arn: Option<&str>) -> Option<Ref> {
+    let login = arn.map(|arn| ("login", arn));
+    draft.principal(Principal {
+        within: "root",
+        id: Some(account),
+        logins: login.as_slice(),
+        home: Some((SYSTEM, account)),
+        ..Principal::default()
+    })
+}
+
 /// Somebody of IAM Identity Center.
 pub fn person(
     draft: &mut Draft<'_>,
@@ -88,8 +100,7 @@ pub fn of(json: &Json<'_>, draft: &mut Draft<'_>) -> Identity {
         "IAMUser" => caller.iam_user(draft),
         "AssumedRole" | "Role" => caller.assumed_role(draft),
         "Root" => {
-            let login = caller.text("arn").map(|arn| ("login", arn));
-            let actor = home.and_then(|home| caller.named("root", home, login, IdentityType::Unspecified, draft));
+            let actor = home.and_then(|home| root(draft, home, caller.text("arn")));
             Identity { actor, via: caller.credential(draft) }
         }
         "FederatedUser" => {

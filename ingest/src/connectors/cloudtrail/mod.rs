@@ -5,9 +5,13 @@
 //! envelope's. It reads keys exactly as AWS spells them. docs/decisions/0012 says who is who.
 
 mod credentials;
+mod directory;
+mod entitlements;
 mod event;
 mod iam;
 mod identity;
+mod listings;
+mod report;
 mod rules;
 mod sessions;
 mod sso;
@@ -16,7 +20,7 @@ use counterfoil_proto::v1::{Mapping, RejectReason};
 
 use super::draft::Draft;
 use super::split::{items, member};
-use super::{Connector, Context, EventId, Part, PartContext, Reading, Reject, Split};
+use super::{Connector, Context, EventId, Lister, Part, PartContext, Reading, Reject, Split};
 use crate::json::Json;
 use event::LogEvent;
 use rules::Rule;
@@ -82,6 +86,10 @@ impl Connector for CloudTrail {
             return Err(super::stranger(self, event, EXPECTED));
         }
         read_log_event(event, context)
+    }
+
+    fn lister(&self) -> Option<&dyn Lister> {
+        Some(&listings::Listings)
     }
 }
 

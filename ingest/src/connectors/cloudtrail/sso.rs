@@ -6,8 +6,9 @@
 use counterfoil_proto::v1::{Account, Entitlement, FactKind, Outcome, Ref, fact::Detail};
 
 use super::credentials;
+use super::entitlements;
 use super::event::LogEvent;
-use super::iam::{by_arn, means, permissions, policy_named};
+use super::iam::{means, permissions};
 use super::identity;
 
 type Event<'a, 'e, 'j, 'c> = &'a mut LogEvent<'e, 'j, 'c>;
@@ -67,7 +68,7 @@ fn assign(event: Event<'_, '_, '_, '_>, kind: FactKind, seen: Option<Outcome>) {
                 _ => Entitlement { implies_removed: gained, ..Entitlement::default() },
             };
             fact.kind = FactKind::EntitlementChanged.into();
-            fact.object = group_named(event, principal, None);
+            fact.object = entitlements::directory_group(&mut event.draft, principal, None);
             fact.detail = Some(Detail::Entitlement(detail));
         }
         _ => {
@@ -79,9 +80,8 @@ fn assign(event: Event<'_, '_, '_, '_>, kind: FactKind, seen: Option<Outcome>) {
 }
 
 fn permission_set_named(event: Event<'_, '_, '_, '_>, arn: &str) -> Option<Ref> {
-    let id = by_arn(event, "role", arn);
     let name = event.request("name").or_else(|| event.response("permissionSet.name"));
-    event.draft.entitlement(Some(id), name, None)
+    entitlements::permission_set(&mut event.draft, arn, name)
 }
 
 fn permission_set_of(event: Event<'_, '_, '_, '_>) -> Option<Ref> {
@@ -115,7 +115,7 @@ pub fn policy_detached(event: Event<'_, '_, '_, '_>, kind: FactKind) {
 
 fn managed_policy(event: Event<'_, '_, '_, '_>) -> Option<Ref> {
     let arn = event.request("managedPolicyArn")?;
-    policy_named(event, arn)
+    entitlements::policy(&mut event.draft, arn)
 }
 
 /// A user of the directory. AWS leaves out what the user is called; where it does not, that is the login.
@@ -144,11 +144,6 @@ pub fn password(event: Event<'_, '_, '_, '_>, kind: FactKind) {
     }
 }
 
-fn group_named(event: Event<'_, '_, '_, '_>, id: &str, name: Option<&str>) -> Option<Ref> {
-    let id = event.draft.typed("group_member", id);
-    event.draft.entitlement(Some(id), name, None)
-}
-
 fn group_of(event: Event<'_, '_, '_, '_>) -> Option<Ref> {
     let id =
         event.request("groupId").or_else(|| event.response("groupId")).or_else(|| event.response("group.groupId"))?;
@@ -156,7 +151,7 @@ fn group_of(event: Event<'_, '_, '_, '_>) -> Option<Ref> {
         ["requestParameters.displayName", "responseElements.group.displayName", "responseElements.group.groupName"]
             .into_iter()
             .find_map(|path| identity::known(event.json, path));
-    group_named(event, id, name)
+    entitlements::directory_group(&mut event.draft, id, name)
 }
 
 pub fn group(event: Event<'_, '_, '_, '_>, kind: FactKind) {

@@ -8,7 +8,7 @@ use counterfoil_proto::v1::{AccountStatus, Fact, FactKind, Ref, RejectReason, Ti
 use super::people::{account, entitlement, licence, roles};
 use crate::connectors::draft::{Draft, fact};
 use crate::connectors::lister::Target;
-use crate::connectors::{Lister, Next, Own, Page, Reject, Response, Seen};
+use crate::connectors::{Lister, Next, Own, Page, Reject, Response, Seen, Shows};
 use crate::json::{Json, quoted};
 
 pub struct Listings;
@@ -62,6 +62,9 @@ impl Lister for Listings {
         let total = total.or_else(|| response.body.path("meta.total_items")?.as_u64());
         Ok(vec![Page {
             scope: (*scope).to_owned(),
+            instance: None,
+            taken: None,
+            shows: Shows::All,
             strand: ALL[0],
             strands: &ALL,
             kind: (*kind).to_owned(),

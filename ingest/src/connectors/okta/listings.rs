@@ -13,7 +13,7 @@ use super::roles;
 use crate::connectors::draft::{Draft, Principal, fact};
 use crate::connectors::lister::Target;
 use crate::connectors::shape::is_impersonal;
-use crate::connectors::{Lister, Next, Own, Page, Reject, Response, Seen};
+use crate::connectors::{Lister, Next, Own, Page, Reject, Response, Seen, Shows};
 use crate::json::{Json, quoted};
 
 pub struct Listings;
@@ -63,6 +63,9 @@ impl Lister for Listings {
         };
         Ok(vec![Page {
             scope,
+            instance: None,
+            taken: None,
+            shows: Shows::All,
             strand: if is_gone {
                 USERS[1]
             } else if is_users {
@@ -123,7 +126,8 @@ impl Lister for Listings {
 
 /// The scope of the listing at a path, and the kind of its elements.
 fn scope(segments: &[&str]) -> Option<(String, String)> {
-    let id = |id: &&str| is_impersonal(id);
+    // A "+" would begin another part of the scope.
+    let id = |id: &&str| is_impersonal(id) && !id.contains('+');
     let (scope, kind) = match segments {
         ["users"] => ("accounts".to_owned(), "user".to_owned()),
         ["groups"] => ("definitions/group_member".to_owned(), "group".to_owned()),
