@@ -30,23 +30,49 @@ pub struct TicketHistory {
     pub when_changed: Option<TicketState>,
 }
 
+/// How many of a ticket's facts, in the order of replay, had happened by the moments that count for a change. All changes
+/// with the same counts find the ticket the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Reached {
+    /// At the change; and as much earlier, and as much later, as the clocks of two systems may differ.
+    around: [usize; 3],
+}
+
+impl Reached {
+    /// `count` says how many of the ticket's facts had happened by a moment.
+    pub fn by(change: &FactAt<'_>, count: impl Fn(Moment) -> usize) -> Self {
+        let at = change.evidence.occurred_at().0;
+        Self { around: [at, at.plus_seconds(-CLOCK_TOLERANCE_SECONDS), latest_moment(change)].map(count) }
+    }
+}
+
 impl TicketHistory {
     /// Replays the facts of a ticket, which come in the order of [`Evidence::order`]; none where none is about it.
-    pub fn replay(ticket: &EntityId, facts: &[FactAt<'_>], change: &FactAt<'_>) -> Option<Self> {
-        let at = change.evidence.occurred_at().0;
-        let upto = |moment: Moment| replay(ticket, facts, |by| by.occurred_at().0 <= moment);
-        let last = replay(ticket, facts, |_| true)?;
-        let around = [at, at.plus_seconds(-CLOCK_TOLERANCE_SECONDS), latest_moment(change)].map(upto);
-        let mut history = Self { last, around, when_approved: None, when_changed: None };
-        let said_by = |is_then: &dyn Fn(&Evidence) -> bool| {
-            let then = replay(ticket, facts, is_then).filter(|then| then.versioned);
-            then.or_else(|| first_version(ticket, facts))
-        };
-        history.when_changed = said_by(&|by| by.occurred_at().0 <= at);
+    pub fn replay(ticket: &EntityId, facts: &[FactAt<'_>], reached: Reached) -> Option<Self> {
+        let (mut state, mut around, mut first_version) = (State::default(), [None, None, None], None);
+        for count in 0..=facts.len() {
+            if let Some(fact) = count.checked_sub(1).and_then(|last| facts.get(last)) {
+                apply(&mut state, ticket, fact);
+            }
+            for (then, reached) in around.iter_mut().zip(reached.around) {
+                if reached == count {
+                    then.clone_from(&state.ticket);
+                }
+            }
+            if first_version.is_none() && state.ticket.as_ref().is_some_and(|ticket| ticket.versioned) {
+                first_version.clone_from(&state.ticket);
+            }
+        }
+        let mut history = Self { last: state.ticket?, around, when_approved: None, when_changed: None };
+        let said = |then: Option<TicketState>| then.filter(|then| then.versioned).or_else(|| first_version.clone());
+        history.when_changed = said(history.around[0].clone());
         if let Some(Derived { decision: Decision::Approved, completed_by: Some(completed_by) }) =
             final_decision(history.basis())
         {
-            history.when_approved = said_by(&|by| by.order() <= completed_by.order());
+            let count = facts.partition_point(|fact| fact.evidence.order() <= completed_by.order());
+            let known = reached.around.iter().position(|reached| *reached == count);
+            let then = known.map_or_else(|| replay(ticket, &facts[..count]), |then| history.around[then].clone());
+            history.when_approved = said(then);
         }
         Some(history)
     }
@@ -108,20 +134,8 @@ pub fn latest_moment(change: &FactAt<'_>) -> Moment {
     change.evidence.occurred_at().0.plus_seconds(inexact + CLOCK_TOLERANCE_SECONDS)
 }
 
-fn replay(ticket: &EntityId, facts: &[FactAt<'_>], counts: impl Fn(&Evidence) -> bool) -> Option<TicketState> {
+fn replay(ticket: &EntityId, facts: &[FactAt<'_>]) -> Option<TicketState> {
     let mut state = State::default();
-    facts.iter().filter(|fact| counts(&fact.evidence)).for_each(|fact| apply(&mut state, ticket, fact));
+    facts.iter().for_each(|fact| apply(&mut state, ticket, fact));
     state.ticket
-}
-
-/// The ticket at the first version of it that is recorded as such.
-fn first_version(ticket: &EntityId, facts: &[FactAt<'_>]) -> Option<TicketState> {
-    let mut state = State::default();
-    for fact in facts {
-        apply(&mut state, ticket, fact);
-        if state.ticket.as_ref().is_some_and(|ticket| ticket.versioned) {
-            return state.ticket;
-        }
-    }
-    None
 }

@@ -5,10 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use counterfoil_proto::v1::{AccountStatus, Confidence, EntityKind, FactKind, ListingSight};
+use counterfoil_proto::v1::{AccountStatus, Confidence, EntityKind, ListingSight};
 use counterfoil_verify::entity::{EntityId, kind_name};
 use counterfoil_verify::listing::{Item, ItemKey};
-use counterfoil_verify::replay::bearers;
 use counterfoil_verify::scope::Coverage;
 use counterfoil_verify::state::{AccountState, EndState, State};
 use counterfoil_verify::time::OccurredAt;
@@ -17,9 +16,7 @@ use counterfoil_verify::tree::TreeSize;
 use crate::answers::Query;
 use crate::answers::convert::{evidence, is_lapsed, optional_timestamp};
 use crate::error::Result;
-use crate::views::deltas;
-use crate::views::keys::{FIRST, entity_prefix};
-use crate::views::{names, sources};
+use crate::views::{listed, names, sources};
 
 /// Somebody who may have been listed, and what with; none for the account itself.
 type Candidate = (EntityId, Option<EntityId>);
@@ -33,9 +30,8 @@ impl Query<'_> {
         at: OccurredAt,
         known: TreeSize,
     ) -> Result<Vec<ListingSight>> {
-        let may_be_listed = matches!(entity.kind(), EntityKind::Account | EntityKind::Entitlement);
         // Where nothing was ever listed, a state costs what it costs without listings.
-        if !may_be_listed || !self.has_listings(entity)? {
+        if !listed::may_be_listed(entity) || !self.has_listings(entity)? {
             return Ok(Vec::new());
         }
         let candidates = self.candidates_of(entity, state, at, known)?;
@@ -92,7 +88,7 @@ impl Query<'_> {
         }))
     }
 
-    /// Whatever the state says is held, and whatever a listing ever saw: this reads the entity's whole history.
+    /// Whatever the state says is held, and whatever a listing ever saw.
     fn candidates_of(
         &self,
         entity: &EntityId,
@@ -105,15 +101,8 @@ impl Query<'_> {
             _ => (counterpart, Some(entity.clone())),
         };
         let held = state.grants.values().filter_map(|grant| grant.counterpart.parse().ok());
-        let mut candidates: BTreeSet<Candidate> = held.map(pair).collect();
-        for delta in deltas::read(&self.view, &entity_prefix(entity), FIRST, at, known)? {
-            let (position, delta) = delta?;
-            let fact = delta.at(position);
-            if fact.fact.kind() == FactKind::SnapshotItem {
-                candidates
-                    .extend(bearers(fact.fact, fact.source).into_iter().filter(|bearer| bearer != entity).map(pair));
-            }
-        }
+        let seen = listed::with(&self.view, entity, at, known)?;
+        let mut candidates: BTreeSet<Candidate> = held.chain(seen).map(pair).collect();
         if entity.kind() == EntityKind::Account {
             candidates.insert((entity.clone(), None));
         }

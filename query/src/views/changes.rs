@@ -20,7 +20,7 @@ use counterfoil_verify::time::OccurredAt;
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::error::Result;
-use crate::views::database::{Batch, Column, Row, View};
+use crate::views::database::{Batch, Column, Cursor, Row, View};
 use crate::views::keys::{Position, entity_prefix, key, position_bytes, read_position, read_u64};
 
 /// Adds the rows of a record.
@@ -92,12 +92,12 @@ pub(crate) fn records_of(view: &View<'_>, event_id: &str) -> Result<Vec<RecordIn
 }
 
 /// The tickets for a beneficiary.
-pub(crate) fn requests_for(view: &View<'_>, beneficiary: &EntityId) -> Result<Vec<EntityId>> {
+pub(crate) fn requests_for(view: &View<'_>, cursor: &mut Cursor<'_>, beneficiary: &EntityId) -> Result<Vec<EntityId>> {
     let prefix = entity_prefix(beneficiary);
     let ticket = |row: Result<Row>| {
         EntityId::from_bytes(&row?.0[prefix.len()..]).map_err(|error| view.damaged(error.to_string()))
     };
-    view.forward(Column::Requests, &prefix, &prefix)?.map(ticket).collect()
+    cursor.under(&prefix).map(ticket).collect()
 }
 
 /// The records of events that could not be read, from one on.

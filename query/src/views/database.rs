@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rocksdb::{
-    AsColumnFamilyRef, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Direction,
-    FlushOptions, IteratorMode, Options, ReadOptions, WriteBatch, WriteOptions,
+    AsColumnFamilyRef, BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType,
+    DBIteratorWithThreadMode, Direction, FlushOptions, IteratorMode, Options, ReadOptions, WriteBatch, WriteOptions,
 };
 
 use crate::error::{QueryError, Result};
@@ -52,10 +52,16 @@ pub(crate) enum Column {
     Sources,
     /// How many objects of each kind a system has (`sources`).
     Objects,
+    /// The facts that say what an entity is (`traits`).
+    Traits,
+    /// The entitlements that ever implied another (`traits`).
+    Implying,
+    /// What listings ever saw of an entity (`listed`).
+    Listed,
 }
 
 impl Column {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 21] = [
         Self::Meta,
         Self::History,
         Self::Deltas,
@@ -74,6 +80,9 @@ impl Column {
         Self::DeadLetters,
         Self::Sources,
         Self::Objects,
+        Self::Traits,
+        Self::Implying,
+        Self::Listed,
     ];
 
     fn name(self) -> &'static str {
@@ -96,6 +105,9 @@ impl Column {
             Self::DeadLetters => "dead_letters",
             Self::Sources => "sources",
             Self::Objects => "objects",
+            Self::Traits => "traits",
+            Self::Implying => "implying",
+            Self::Listed => "listed",
         }
     }
 
@@ -109,6 +121,7 @@ const CACHE_BYTES: usize = 64 << 20;
 const MEMTABLES_BYTES: usize = 192 << 20;
 const MEMTABLE_BYTES: usize = 32 << 20;
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
+const INDEX_PART_BYTES: usize = 4 << 10;
 
 /// The open database. One process has it; one projector writes to it.
 pub(crate) struct Database {
@@ -197,6 +210,10 @@ fn column_options(cache: &Cache, column: Column) -> Options {
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(cache);
     blocks.set_cache_index_and_filter_blocks(true);
+    // In parts: what indexes a large file in one piece has no room in the cache, and would be read again at every look.
+    blocks.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    blocks.set_partition_filters(true);
+    blocks.set_metadata_block_size(INDEX_PART_BYTES);
     if column.is_looked_up() {
         blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
     }
@@ -261,6 +278,12 @@ impl View<'_> {
         self.rows(column, IteratorMode::From(from, Direction::Reverse), prefix)
     }
 
+    /// A place among the rows of a column, to be moved to one prefix after the other.
+    pub(crate) fn cursor(&self, column: Column) -> Result<Cursor<'_>> {
+        let handle = self.database.handle(column)?;
+        Ok(Cursor { rows: self.snapshot.iterator_cf(&handle, IteratorMode::Start), path: &self.database.path })
+    }
+
     /// What a row that cannot be read comes to.
     pub(crate) fn damaged(&self, problem: impl Into<String>) -> QueryError {
         QueryError::Damaged { path: self.database.path.clone(), problem: problem.into() }
@@ -277,14 +300,33 @@ impl View<'_> {
     }
 }
 
+/// A place among the rows of a column: moving it costs less than looking from the start each time.
+pub(crate) struct Cursor<'v> {
+    rows: DBIteratorWithThreadMode<'v, DB>,
+    path: &'v Path,
+}
+
+impl<'v> Cursor<'v> {
+    /// The rows whose keys start with `prefix`, upwards.
+    pub(crate) fn under(&mut self, prefix: &[u8]) -> Rows<'v, &mut DBIteratorWithThreadMode<'v, DB>> {
+        Rows { prefix: prefix.to_vec(), ..self.from(prefix) }
+    }
+
+    /// All rows from a key on, upwards.
+    pub(crate) fn from(&mut self, key: &[u8]) -> Rows<'v, &mut DBIteratorWithThreadMode<'v, DB>> {
+        self.rows.set_mode(IteratorMode::From(key, Direction::Forward));
+        Rows { rows: &mut self.rows, prefix: Vec::new(), path: self.path }
+    }
+}
+
 /// Rows under one prefix.
-pub(crate) struct Rows<'v> {
-    rows: rocksdb::DBIteratorWithThreadMode<'v, DB>,
+pub(crate) struct Rows<'v, I = DBIteratorWithThreadMode<'v, DB>> {
+    rows: I,
     prefix: Vec<u8>,
     path: &'v Path,
 }
 
-impl Iterator for Rows<'_> {
+impl<I: Iterator<Item = std::result::Result<Row, rocksdb::Error>>> Iterator for Rows<'_, I> {
     type Item = Result<Row>;
 
     fn next(&mut self) -> Option<Self::Item> {

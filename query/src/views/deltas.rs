@@ -113,18 +113,29 @@ pub(crate) fn read<'v>(
     known: TreeSize,
 ) -> Result<impl Iterator<Item = Result<(Position, Delta)>> + 'v> {
     let from = key(prefix, &[&position_bytes(&after), &[0]]);
-    let read = move |row: Result<Row>| {
-        let (key, value) = row?;
-        let malformed = || view.damaged("a delta cannot be read");
-        let position = key.len().checked_sub(POSITION_BYTES).and_then(|start| read_position(&key[start..]));
-        let position = position.ok_or_else(malformed)?;
-        Ok((position, value))
-    };
+    let rows = placed(view, view.forward(Column::Deltas, &from, prefix)?);
     let decode = move |(position, value): (Position, Box<[u8]>)| Ok((position, Delta::read(view, &value)?));
-    Ok(view
-        .forward(Column::Deltas, &from, prefix)?
-        .map(read)
+    Ok(rows
         .take_while(move |row| row.as_ref().map_or(true, |(position, _)| position.0 <= at))
         .filter(move |row| row.as_ref().map_or(true, |(position, _)| position.1.0 < known.0))
         .map(move |row| row.and_then(decode)))
+}
+
+/// The deltas in rows whose keys end in their positions.
+pub(crate) fn decoded<'v>(
+    view: &'v View<'_>,
+    rows: impl Iterator<Item = Result<Row>> + 'v,
+) -> impl Iterator<Item = Result<(Position, Delta)>> + 'v {
+    placed(view, rows).map(move |row| row.and_then(|(position, value)| Ok((position, Delta::read(view, &value)?))))
+}
+
+fn placed<'v>(
+    view: &'v View<'_>,
+    rows: impl Iterator<Item = Result<Row>> + 'v,
+) -> impl Iterator<Item = Result<(Position, Box<[u8]>)>> + 'v {
+    rows.map(move |row| {
+        let (key, value) = row?;
+        let position = key.len().checked_sub(POSITION_BYTES).and_then(|start| read_position(&key[start..]));
+        Ok((position.ok_or_else(|| view.damaged("a delta cannot be read"))?, value))
+    })
 }

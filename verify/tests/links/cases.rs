@@ -69,7 +69,7 @@ pub fn judge_at<T>(
     let record = record_of(CHANGE_INDEX, vec![fact]);
     let fact: FactAt<'_> = facts_of(&record).next().unwrap();
     let beneficiary = if fact.fact.subject.is_some() { entities(&[U1, ID1]) } else { BTreeSet::new() };
-    let change = Change { fact, delivery: deliveries.0, beneficiary: &beneficiary };
+    let change = Change::new(fact, deliveries.0, &beneficiary);
     let history = TicketHistory {
         last: ticket.clone(),
         around: [at_change.cloned(), None, None],
