@@ -124,7 +124,7 @@ impl Case {
     /// What a listing says of somebody besides the id: half of them have an address.
     fn tokens(&self, person: usize) -> Vec<Token> {
         let address = self.ledger.email(&format!("p{person}@example.com"));
-        let tokens = address.tokens.iter().filter(|_| person % 2 == 0);
+        let tokens = address.tokens.iter().filter(|_| person.is_multiple_of(2));
         tokens.map(|token| Token::from_slice(token).unwrap()).collect()
     }
 

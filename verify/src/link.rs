@@ -12,8 +12,7 @@ use counterfoil_proto::v1::{
 
 use crate::approval::{Derived, final_decision};
 use crate::entity::EntityId;
-use crate::fact::{Group, kind_group, takes_access};
-use crate::identifier::Token;
+use crate::fact::{Group, entities_of, kind_group, takes_access};
 use crate::replay::{FactAt, named};
 use crate::state::{ItemState, TicketState};
 use crate::ticket::{CLOCK_TOLERANCE_SECONDS, TicketHistory, latest_moment};
@@ -35,7 +34,7 @@ pub struct Change<'a> {
     pub beneficiary: &'a BTreeSet<EntityId>,
     /// Whom the fact itself names.
     subject: Vec<EntityId>,
-    targets: Targets,
+    targets: Targets<'a>,
 }
 
 impl<'a> Change<'a> {
@@ -267,7 +266,7 @@ fn standing(
         return in_time(None);
     }
     let fact = change.fact.fact;
-    let over = |asked: &ItemState, wanted: AccessOperation, targets: &Targets| {
+    let over = |asked: &ItemState, wanted: AccessOperation, targets: &Targets<'_>| {
         // Access that was asked for up to a moment is also approved to be taken away then.
         let is_end = asked.item.operation() == AccessOperation::Add && wanted == AccessOperation::Remove;
         let ended = |until| Moment::of(until).plus_seconds(-CLOCK_TOLERANCE_SECONDS) <= moment;
@@ -278,7 +277,7 @@ fn standing(
             false => Standing::OtherAccess,
         }
     };
-    let best = |wanted, targets: &Targets| {
+    let best = |wanted, targets: &Targets<'_>| {
         ticket.items.iter().map(|asked| over(asked, wanted, targets)).min().unwrap_or(Standing::OtherAccess)
     };
     let source = change.fact.source;
@@ -301,25 +300,23 @@ fn standing(
 
 /// What an item of a ticket may call the object of a change.
 #[derive(Clone, Debug)]
-struct Targets {
+struct Targets<'a> {
     /// Its id, and its names: a ticket may know nothing else.
-    names: BTreeSet<String>,
-    /// The type of thing that it is, with its system.
-    target_type: Option<String>,
+    names: Vec<String>,
+    /// The system and the type of thing that it is.
+    target_type: Option<(&'a str, &'a str)>,
 }
 
-impl Targets {
+impl<'a> Targets<'a> {
     /// Without an object, the change is about an account of the source.
-    fn of(object: Option<&Ref>, source: &Source) -> Self {
+    fn of(object: Option<&'a Ref>, source: &'a Source) -> Self {
         let Some(object) = object else {
-            return Self { names: BTreeSet::new(), target_type: Some(format!("{}:account", source.system)) };
+            return Self { names: Vec::new(), target_type: Some((&source.system, "account")) };
         };
-        let tokens = object.tokens.iter().filter_map(|token| Token::from_slice(token).ok());
-        let tokens = tokens.map(|token| EntityId::identifier(&token));
         let system = if object.system.is_empty() { &source.system } else { &object.system };
         Self {
-            names: named(object, source).into_iter().chain(tokens).map(|entity| entity.to_string()).collect(),
-            target_type: object.id.split_once('/').map(|(target_type, _)| format!("{system}:{target_type}")),
+            names: entities_of(object, source).map(|entity| entity.to_string()).collect(),
+            target_type: object.id.split_once('/').map(|(target_type, _)| (system.as_str(), target_type)),
         }
     }
 
@@ -329,8 +326,8 @@ impl Targets {
 
     /// Whether an item asks for this very thing, or for any of its type.
     fn are_asked_for(&self, asked: &ItemState) -> bool {
-        let any_of_type = asked.targets.is_empty() && self.target_type.as_ref() == Some(&asked.item.target_type);
-        self.are_named_by(asked) || any_of_type
+        let is_type = |own| asked.item.target_type.split_once(':') == Some(own);
+        self.are_named_by(asked) || asked.targets.is_empty() && self.target_type.is_some_and(is_type)
     }
 }
 

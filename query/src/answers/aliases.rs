@@ -179,7 +179,7 @@ impl<'q> People<'q> {
             }
         }
         if matches!(entity.kind(), EntityKind::Account | EntityKind::Person | EntityKind::Identifier) {
-            let linked = self.traits_at(entity, at, known, span)?.linked.into_iter();
+            let linked = self.traits_at(entity, at, known, span)?.into_iter().flat_map(|state| state.linked);
             steps.extend(linked.filter_map(|(id, by)| Some((id.parse().ok()?, by.index))));
         }
         Ok(steps)
@@ -250,15 +250,22 @@ impl<'q> People<'q> {
 
     /// Whether an account was disabled or deleted by then.
     fn is_gone(&mut self, entity: &EntityId, at: OccurredAt, known: TreeSize, span: &mut Span) -> Result<bool> {
-        let account = self.traits_at(entity, at, known, span)?.account;
+        let account = self.traits_at(entity, at, known, span)?.and_then(|state| state.account);
         let gone = [AccountStatus::Disabled, AccountStatus::Deleted];
         Ok(account.is_some_and(|account| gone.contains(&account.status())))
     }
 
-    fn traits_at(&mut self, entity: &EntityId, at: OccurredAt, known: TreeSize, span: &mut Span) -> Result<State> {
+    /// None where nothing was ever said: so it is of most.
+    fn traits_at(
+        &mut self,
+        entity: &EntityId,
+        at: OccurredAt,
+        known: TreeSize,
+        span: &mut Span,
+    ) -> Result<Option<State>> {
         let traits = self.traits(entity)?;
         traits.times().for_each(|happened| span.narrow(at, happened));
-        Ok(traits.at(at, known))
+        Ok(traits.times().next().map(|_| traits.at(at, known)))
     }
 }
 

@@ -4,7 +4,8 @@
 //! might cover it; and the one verdict over several tickets. It never judges a single ticket, and never prefers one of
 //! several that fit. A ticket is read once, and replayed once for all changes before which as many of its facts happened.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use counterfoil_proto::v1::{Decision, Delivery, LinkRule, Verdict};
@@ -41,7 +42,7 @@ pub(crate) struct Judged {
 impl Judged {
     /// The ticket as it stood at last.
     pub(crate) fn state(&self) -> Option<&TicketState> {
-        self.read.as_ref().map(|read| &read.history.last)
+        self.read.as_ref().map(|read| &*read.history.last)
     }
 
     /// The ticket as the verdict found it: approved around the change, or else as at last.
@@ -67,20 +68,31 @@ pub(crate) struct Cover {
     pub(crate) records: BTreeSet<u64>,
 }
 
+/// A fact about a ticket, as the views have it.
+type Row = (Position, Box<[u8]>);
+
 /// Judges changes by what the views hold at one moment.
 pub(crate) struct Judge<'q> {
     view: &'q View<'q>,
     pub(crate) people: People<'q>,
     deltas: Cursor<'q>,
-    tickets: Kept<EntityId, Vec<(Position, Delta)>>,
-    replayed: Kept<(EntityId, TreeSize, Reached), Option<Rc<ReadTicket>>>,
+    tickets: Kept<EntityId, Ticket>,
 }
+
+/// A ticket's rows, and what was replayed of them.
+struct Ticket {
+    rows: Vec<Row>,
+    replayed: RefCell<Replayed>,
+}
+
+/// By what was known, and how much of it had happened.
+type Replayed = BTreeMap<(TreeSize, Reached), Option<Rc<ReadTicket>>>;
 
 impl<'q> Judge<'q> {
     pub(crate) fn new(query: &'q Query<'_>) -> Result<Self> {
         let view = &query.view;
         let (people, deltas) = (People::new(view)?, view.cursor(Column::Deltas)?);
-        Ok(Self { view, people, deltas, tickets: Kept::new(), replayed: Kept::new() })
+        Ok(Self { view, people, deltas, tickets: Kept::new() })
     }
 
     /// What the approvals say about a fact that changed access, in short.
@@ -181,15 +193,46 @@ impl<'q> Judge<'q> {
     /// A ticket as its known records leave it at the moments that count; none if they say nothing about it.
     fn ticket(&mut self, ticket: &EntityId, change: &FactAt<'_>, size: TreeSize) -> Result<Option<Rc<ReadTicket>>> {
         let (view, rows) = (self.view, &mut self.deltas);
-        let read = || deltas::decoded(view, rows.under(&entity_prefix(ticket))).collect();
-        let all: Rc<Vec<(Position, Delta)>> = self.tickets.get(ticket, read)?;
-        let known: Vec<&(Position, Delta)> = all.iter().filter(|(position, _)| position.1.0 < size.0).collect();
+        let kept = self.tickets.get(ticket, || {
+            let rows = deltas::placed(view, rows.under(&entity_prefix(ticket))).collect::<Result<_>>()?;
+            Ok(Ticket { rows, replayed: RefCell::default() })
+        })?;
+        let known: Vec<&Row> = kept.rows.iter().filter(|(position, _)| position.1.0 < size.0).collect();
         let reached = Reached::by(change, |moment| known.partition_point(|(position, _)| position.0.0 <= moment));
-        let people = &mut self.people;
-        let kept = self.replayed.get(&(ticket.clone(), size, reached), || {
-            ReadTicket::replay(ticket, &known, reached, |named, at| people.aliases(named, at, size))
-        });
-        Ok((*kept?).clone())
+        if let Some(replayed) = kept.replayed.borrow().get(&(size, reached)) {
+            return Ok(replayed.clone());
+        }
+        let read = |(position, bytes): &&Row| Ok((*position, Delta::read(view, bytes)?));
+        let known = known.iter().map(read).collect::<Result<Vec<_>>>()?;
+        let replayed = self.replay(ticket, &known, reached, size)?.map(Rc::new);
+        kept.replayed.borrow_mut().insert((size, reached), replayed.clone());
+        Ok(replayed)
+    }
+
+    fn replay(
+        &mut self,
+        ticket: &EntityId,
+        known: &[(Position, Box<Delta>)],
+        reached: Reached,
+        size: TreeSize,
+    ) -> Result<Option<ReadTicket>> {
+        let facts: Vec<FactAt<'_>> = known.iter().map(|(position, delta)| delta.at(*position)).collect();
+        let Some(history) = TicketHistory::replay(ticket, &facts, reached) else { return Ok(None) };
+        let is_backfill = known.iter().all(|(_, delta)| delta.delivery() == Delivery::Backfill);
+        let opened = OccurredAt(history.opened_at());
+        let mut stands_for = |version: &TicketState| {
+            let named = version.beneficiary.iter().filter_map(|id| id.parse().ok()).collect();
+            self.people.aliases(named, opened, size)
+        };
+        let aliases = stands_for(history.approved())?;
+        let edited = stands_for(history.at_change())?;
+        Ok(Some(ReadTicket {
+            aliases,
+            edited,
+            delivery: if is_backfill { Delivery::Backfill } else { Delivery::Live },
+            records: known.iter().map(|(position, _)| position.1.0).collect(),
+            history,
+        }))
     }
 }
 
@@ -205,30 +248,6 @@ struct ReadTicket {
 }
 
 impl ReadTicket {
-    fn replay(
-        ticket: &EntityId,
-        known: &[&(Position, Delta)],
-        reached: Reached,
-        mut aliases: impl FnMut(Vec<EntityId>, OccurredAt) -> Result<Rc<Aliases>>,
-    ) -> Result<Option<Rc<Self>>> {
-        let facts: Vec<FactAt<'_>> = known.iter().map(|(position, delta)| delta.at(*position)).collect();
-        let Some(history) = TicketHistory::replay(ticket, &facts, reached) else { return Ok(None) };
-        let is_backfill = known.iter().all(|(_, delta)| delta.delivery() == Delivery::Backfill);
-        let opened = OccurredAt(history.opened_at());
-        let mut stands_for = |version: &TicketState| {
-            aliases(version.beneficiary.iter().filter_map(|id| id.parse().ok()).collect(), opened)
-        };
-        let aliases = stands_for(history.approved())?;
-        let edited = stands_for(history.at_change())?;
-        Ok(Some(Rc::new(Self {
-            aliases,
-            edited,
-            delivery: if is_backfill { Delivery::Backfill } else { Delivery::Live },
-            records: known.iter().map(|(position, _)| position.1.0).collect(),
-            history,
-        })))
-    }
-
     fn candidate(&self) -> Candidate<'_> {
         Candidate {
             history: &self.history,

@@ -19,7 +19,7 @@ use crate::answers::Query;
 use crate::answers::judge::Judge;
 use crate::error::Result;
 use crate::views::deltas::{self, Delta};
-use crate::views::keys::{FIRST, Position, entity_prefix};
+use crate::views::keys::{Position, entity_prefix};
 use crate::views::{names, traits};
 
 /// What is known of a listing's accesses, and the records that it rests on.
@@ -29,16 +29,14 @@ pub(crate) struct Gathered {
     pub(crate) records: BTreeMap<ItemKey, BTreeSet<u64>>,
 }
 
-/// The facts about the grants of one entity around a listing.
-type Facts = Rc<[(Position, Delta)]>;
-
-/// What the log says about one access around a listing, and the facts of the entity that tell it.
+/// What the log says about one access around a listing.
 struct Traced {
     subject: EntityId,
     object: Option<EntityId>,
     scope: String,
     access: Access,
-    facts: Facts,
+    /// The fact that gave it.
+    given_by: Option<(Position, Box<Delta>)>,
     /// An item stands for it, so that it is not missing.
     is_matched: bool,
 }
@@ -106,38 +104,31 @@ impl<'g, 'q> Gatherer<'g, 'q> {
             return Ok(());
         }
         let late = OccurredAt(self.taken.late());
-        let facts: Facts = match is_account {
+        let facts: Vec<(Position, Box<Delta>)> = match is_account {
             true => self.judge.people.traits(entity)?.facts(late, self.size).cloned().collect(),
-            false => deltas::read(&self.query.view, &entity_prefix(entity), FIRST, late, self.size)?
-                .collect::<Result<_>>()?,
+            false => deltas::read_logged(&self.query.view, &entity_prefix(entity), late, self.size)?,
         };
         let placed: Vec<FactAt<'_>> = facts.iter().map(|(position, delta)| delta.at(*position)).collect();
-        if is_account {
-            self.add_traced((entity.clone(), None, ""), account(&placed, &self.taken), &facts);
-            return Ok(());
-        }
-        for (key, access) in grants(entity, &placed, &self.taken) {
+        let accesses = match is_account {
+            true => BTreeMap::from([(String::new(), account(&placed, &self.taken))]),
+            false => grants(entity, &placed, &self.taken),
+        };
+        for (key, access) in accesses {
             let (counterpart, scope) = key.split_once(' ').unwrap_or((&key, ""));
-            let Ok(counterpart) = counterpart.parse::<EntityId>() else { continue };
-            let (subject, object) = match entity.kind() {
-                EntityKind::Entitlement => (counterpart, entity.clone()),
-                _ => (entity.clone(), counterpart),
+            let (subject, object) = match (entity.kind(), counterpart.parse::<EntityId>()) {
+                (EntityKind::Entitlement, Ok(holder)) => (holder, Some(entity.clone())),
+                (_, counterpart) => (entity.clone(), counterpart.ok()),
             };
-            self.add_traced((subject, Some(object), scope), access, &facts);
+            let given_by = access.given_by().and_then(|by| {
+                let at = facts.binary_search_by_key(&by.order(), |(position, _)| *position).ok()?;
+                Some(facts[at].clone())
+            });
+            let key = ItemKey::new(&subject, object.as_ref(), "");
+            self.index.entry(key).or_default().push(self.traced.len());
+            let scope = scope.to_owned();
+            self.traced.push(Traced { subject, object, scope, access, given_by, is_matched: false });
         }
         Ok(())
-    }
-
-    fn add_traced(
-        &mut self,
-        (subject, object, scope): (EntityId, Option<EntityId>, &str),
-        access: Access,
-        facts: &Facts,
-    ) {
-        let key = ItemKey::new(&subject, object.as_ref(), "");
-        self.index.entry(key).or_default().push(self.traced.len());
-        let (scope, facts) = (scope.to_owned(), facts.clone());
-        self.traced.push(Traced { subject, object, scope, access, facts, is_matched: false });
     }
 
     /// What the log says about an item, under any of the names that it has itself, or else of whoever that is.
@@ -233,12 +224,10 @@ impl<'g, 'q> Gatherer<'g, 'q> {
 
     /// Adds what is known of an item: what the log says, and what the approvals say about that.
     fn add(&mut self, gathered: &mut Gathered, key: &ItemKey, item: Item, found: Found) -> Result<()> {
-        let Traced { access, facts, .. } = &self.traced[found];
+        let Traced { access, given_by, .. } = &self.traced[found];
         let mut records: BTreeSet<u64> = access.revoked.iter().map(|by| by.index).collect();
         let mut known = Known { access: access.clone(), ..Known::default() };
-        let given_by = access.given_by().map(|by| facts.binary_search_by_key(&by.order(), |(position, _)| *position));
-        if let Some(Ok(at)) = given_by {
-            let (position, delta) = &facts[at];
+        if let Some((position, delta)) = given_by {
             let cover = self.judge.cover(&delta.at(*position), delta.delivery(), self.size)?;
             known.approval = cover.approval;
             records.extend(cover.records);

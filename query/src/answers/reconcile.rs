@@ -59,6 +59,7 @@ impl Query<'_> {
         for scope in self.scopes(system, instance, size)? {
             let Some(listings) = self.replayed(&scope, at, size)?.listings else { continue };
             let compared = self.reconcile_scope(&scope, &listings, size, &mut judge)?;
+            response.items.reserve(compared.lines.len());
             for (line, records) in compared.lines {
                 response.items.push(names.item(&line, &scope, records)?);
             }

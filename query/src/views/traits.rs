@@ -25,7 +25,7 @@ use crate::views::keys::{Position, entity_prefix, key, position_bytes};
 #[derive(Debug)]
 pub(crate) struct Traits {
     entity: EntityId,
-    facts: Vec<(Position, Delta)>,
+    facts: Vec<(Position, Box<Delta>)>,
 }
 
 impl Traits {
@@ -41,7 +41,7 @@ impl Traits {
     }
 
     /// Those up to a time, of the first `known` records, in their order.
-    pub(crate) fn facts(&self, at: OccurredAt, known: TreeSize) -> impl Iterator<Item = &(Position, Delta)> {
+    pub(crate) fn facts(&self, at: OccurredAt, known: TreeSize) -> impl Iterator<Item = &(Position, Box<Delta>)> {
         let by_then = self.facts.iter().take_while(move |(position, _)| position.0 <= at);
         by_then.filter(move |(position, _)| position.1.0 < known.0)
     }

@@ -2,6 +2,8 @@
 
 use crate::cases::*;
 use crate::support::*;
+use std::sync::Arc;
+
 use counterfoil_proto::v1::{
     AccessItem, AccessOperation, Correlation, Delivery, Entitlement, EntityKind, Fact, FactKind, Ref, Verdict,
     fact::Detail,
@@ -101,7 +103,7 @@ fn who_a_ticket_is_for() {
         let change = Change::new(facts_of(&record).next().unwrap(), Delivery::Live, &stood_for);
         let state = approved();
         let beneficiary = entities(ticket);
-        let history = TicketHistory { last: state, ..TicketHistory::default() };
+        let history = TicketHistory { last: Arc::new(state), ..TicketHistory::default() };
         let candidate = Candidate {
             history: &history,
             beneficiary: &beneficiary,
