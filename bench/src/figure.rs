@@ -30,7 +30,7 @@ impl Figure {
 
     /// Passes if ours is at most `bar`, in its own unit.
     pub fn within(bar: f64, name: &str, ours: f64, unit: &'static str) -> Self {
-        Self { bar: Some(bar), ok: ours <= bar, ..Self::plain(name, ours, unit) }
+        Self { bar: Some(rounded(bar)), ok: ours <= bar, ..Self::plain(name, ours, unit) }
     }
 
     /// A figure without a bar.
