@@ -28,6 +28,11 @@ impl Figure {
         Self::compared(name, ours, baseline, unit, bar, ratio <= bar)
     }
 
+    /// Passes if ours is at most `bar`, in its own unit.
+    pub fn within(bar: f64, name: &str, ours: f64, unit: &'static str) -> Self {
+        Self { bar: Some(rounded(bar)), ok: ours <= bar, ..Self::plain(name, ours, unit) }
+    }
+
     /// A figure without a bar.
     pub fn plain(name: &str, ours: f64, unit: &'static str) -> Self {
         Self { name: name.to_owned(), ours: rounded(ours), baseline: None, unit, ratio: None, bar: None, ok: true }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use counterfoil_ingest::sources::file::Input;
 use counterfoil_query::{Query, Views, Wanted};
 use counterfoil_scenario::okta_history;
 use counterfoil_verify::entity::EntityId;
@@ -11,7 +12,7 @@ use counterfoil_verify::time::{Moment, OccurredAt};
 
 use crate::figure::Figure;
 use crate::stopwatch::{median, tell, timed_briefly};
-use crate::subject;
+use crate::{subject, tenant};
 
 const LONG_EVENTS: usize = 20_000;
 const SHORT_EVENTS: usize = 100;
@@ -19,10 +20,14 @@ const SHORT_EVENTS: usize = 100;
 const EVENT_GAP: i64 = 600;
 /// 2026-01-01T00:00:00Z, when the histories start.
 const START: i64 = 1_767_225_600;
+const AT_LAST: OccurredAt = OccurredAt(Moment { seconds: i32::MAX as i64, nanos: 0 });
+/// What both were seen in, by Okta's API, before all moments that are asked for.
+const LISTED: &str = "groups/00g00000000000000001/users";
 /// Questions to each of the two.
 const QUESTIONS: usize = 4_000;
 
-/// State at past moments of an identity with a long history against one with a short one that holds as many groups.
+/// State at past moments of an identity with a long history against one with a short one that holds as many groups: as
+/// the logs alone have it, and where a listing saw both.
 pub fn measure(folder: &Path) -> Result<Vec<Figure>> {
     let location = subject::create(&folder.join("histories"))?;
     let ledger = subject::open(&location)?;
@@ -33,12 +38,30 @@ pub fn measure(folder: &Path) -> Result<Vec<Figure>> {
     }
     let views = Views::open(&location.views(), ledger.reader())?;
     views.catch_up(&mut |_, _| ())?;
-    let query = views.query()?;
-    let (long, short) = (find(&query, "long@example.com")?, find(&query, "short@example.com")?);
+    let logged = compare(&views.query()?, "")?;
 
+    let query = views.query()?;
+    let members = ["long@example.com", "short@example.com"]
+        .map(|login| Ok(tenant::member(find(&query, login)?.native_id(), login)))
+        .into_iter()
+        .collect::<Result<Vec<_>>>()?;
+    let file = folder.join("listing");
+    std::fs::write(&file, tenant::page(LISTED, "Thu, 01 Jan 2026 01:00:00 GMT", &members))?;
+    subject::take_okta(&ledger, &[Input::new(&file)])?;
+    views.catch_up(&mut |_, _| ())?;
+    let query = views.query()?;
+    for login in ["long@example.com", "short@example.com"] {
+        let state = query.state(&find(&query, login)?, AT_LAST, None)?.state.unwrap_or_default();
+        ensure!(!state.sights.is_empty(), "expected {login} to have been seen in a listing");
+    }
+    Ok(vec![logged, compare(&query, ", with a listing")?])
+}
+
+fn compare(query: &Query<'_>, what: &str) -> Result<Figure> {
+    let (long, short) = (find(query, "long@example.com")?, find(query, "short@example.com")?);
     // Moments between two events, spread over either history, sorted into pairs that hold equally many groups.
-    let long_moments = moments(&query, &long, LONG_EVENTS)?;
-    let short_moments = moments(&query, &short, SHORT_EVENTS)?;
+    let long_moments = moments(query, &long, LONG_EVENTS)?;
+    let short_moments = moments(query, &short, SHORT_EVENTS)?;
     let pairs: Vec<(OccurredAt, OccurredAt)> = short_moments
         .iter()
         .flat_map(|(held, short)| {
@@ -57,13 +80,12 @@ pub fn measure(folder: &Path) -> Result<Vec<Figure>> {
         baseline.push(ask(&short, short_at)?);
     }
     let microseconds = |times: Vec<Duration>| median(times).as_secs_f64() * 1e6;
-    let name = format!("state at a past time, {LONG_EVENTS} events against {SHORT_EVENTS}");
-    Ok(vec![Figure::at_most(1.5, &name, microseconds(ours), microseconds(baseline), "µs")])
+    let name = format!("state at a past time, {LONG_EVENTS} events against {SHORT_EVENTS}{what}");
+    Ok(Figure::at_most(1.5, &name, microseconds(ours), microseconds(baseline), "µs"))
 }
 
 fn find(query: &Query<'_>, login: &str) -> Result<EntityId> {
-    let accounts =
-        query.resolve(login, Wanted::default(), OccurredAt(Moment { seconds: i64::from(i32::MAX), nanos: 0 }), None)?;
+    let accounts = query.resolve(login, Wanted::default(), AT_LAST, None)?;
     ensure!(accounts.identities.len() == 1, "expected one account called {login}, got {:?}", accounts.identities);
     Ok(accounts.identities[0].id.parse()?)
 }

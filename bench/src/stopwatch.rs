@@ -13,6 +13,18 @@ pub fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(Duration, T)> {
     Ok((start.elapsed(), done))
 }
 
+/// How long something kept this thread's core busy, and what it gave: what other programs do meanwhile does not count.
+pub fn computed<T>(work: impl FnOnce() -> Result<T>) -> Result<(Duration, T)> {
+    let start = thread_time();
+    let done = work()?;
+    Ok((thread_time().saturating_sub(start), done))
+}
+
+fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
+}
+
 /// How long something short took.
 #[allow(clippy::disallowed_methods, reason = "measuring time is what this file is for")]
 pub fn timed_briefly<T>(work: impl FnOnce() -> Result<T>) -> Result<Duration> {

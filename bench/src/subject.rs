@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use counterfoil_ingest::connectors;
-use counterfoil_ingest::import::{ImportOptions, Summary, import};
+use counterfoil_ingest::import::{self, ImportOptions, Summary};
+use counterfoil_ingest::snapshot::{SnapshotOptions, take};
 use counterfoil_ingest::sources::file::Input;
 use counterfoil_ledger::{Ledger, Location, Options, SystemClock, init};
 use counterfoil_proto::v1::Authentication;
@@ -28,9 +29,12 @@ pub fn open(location: &Location) -> Result<Ledger> {
 
 /// Imports a file of Okta events that are all new, and returns once each is acknowledged.
 pub fn import_okta(ledger: &Ledger, file: &Path, events: usize) -> Result<Summary> {
-    let connector = connectors::by_name("okta").expect("there is a connector for Okta");
-    let mut seed_secret = [0; 32];
-    getrandom::fill(&mut seed_secret).expect("the operating system has randomness");
+    import(ledger, "okta", file, events)
+}
+
+/// Imports a file of a system's events that are all new, and returns once each is acknowledged.
+pub fn import(ledger: &Ledger, system: &str, file: &Path, events: usize) -> Result<Summary> {
+    let connector = connectors::by_name(system).with_context(|| format!("there is no connector for {system}"))?;
     let options = ImportOptions {
         instance: "default".to_owned(),
         ticket_instance: "default".to_owned(),
@@ -38,11 +42,33 @@ pub fn import_okta(ledger: &Ledger, file: &Path, events: usize) -> Result<Summar
         assume_utc: false,
         authentication: Authentication::OperatorFile,
         received_at: SystemClock::wall(),
-        seed_secret,
+        seed_secret: seed_secret(),
         threads: std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX),
     };
-    let summary = import(ledger, connector.as_ref(), &Input::new(file), &options, &mut |_| ())?;
+    let summary = import::import(ledger, connector.as_ref(), &Input::new(file), &options, &mut |_| ())?;
     let expected = Summary { events: events as u64, facts: summary.facts, ..Summary::default() };
     ensure!(summary == expected, "expected every event to be new and mapped, got {summary:?}");
     Ok(summary)
+}
+
+/// Takes listings of Okta's that are all complete.
+pub fn take_okta(ledger: &Ledger, inputs: &[Input]) -> Result<()> {
+    let okta = connectors::by_name("okta").context("there is no connector for Okta")?;
+    let options = SnapshotOptions {
+        instance: "default".to_owned(),
+        target: None,
+        as_of: None,
+        stated: false,
+        received_at: SystemClock::wall(),
+        seed_secret: seed_secret(),
+    };
+    let taken = take(ledger, okta.as_ref(), inputs, &options)?;
+    ensure!(taken.listings.iter().all(|listing| listing.is_complete), "expected complete listings");
+    Ok(())
+}
+
+fn seed_secret() -> [u8; 32] {
+    let mut seed_secret = [0; 32];
+    getrandom::fill(&mut seed_secret).expect("the operating system has randomness");
+    seed_secret
 }

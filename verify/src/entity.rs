@@ -89,12 +89,16 @@ impl EntityId {
         if reference.id.is_empty() {
             return None;
         }
-        let (system, instance) = if reference.system.is_empty() {
-            (&source.system, &source.instance)
-        } else {
-            (&reference.system, &reference.instance)
-        };
+        let (system, instance) = place_of(reference, source);
         Self::new(reference.kind(), system, instance, &reference.id).ok()
+    }
+
+    /// Whether this is [`EntityId::of`] a reference.
+    pub fn is_id_of(&self, reference: &Ref, source: &Source) -> bool {
+        !reference.id.is_empty()
+            && self.native_id() == reference.id
+            && self.kind() == reference.kind()
+            && (self.system(), self.instance()) == place_of(reference, source)
     }
 
     fn from_parts(kind: EntityKind, system: &[u8], instance: &[u8], id: &[u8]) -> Self {
@@ -226,6 +230,14 @@ impl std::str::FromStr for EntityId {
             return Err(form());
         }
         Self::new(kind, system, instance, id.unwrap_or_default())
+    }
+}
+
+/// The system and the instance that a reference is of.
+fn place_of<'a>(reference: &'a Ref, source: &'a Source) -> (&'a str, &'a str) {
+    match reference.system.is_empty() {
+        true => (&source.system, &source.instance),
+        false => (&reference.system, &reference.instance),
     }
 }
 

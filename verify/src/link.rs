@@ -12,8 +12,7 @@ use counterfoil_proto::v1::{
 
 use crate::approval::{Derived, final_decision};
 use crate::entity::EntityId;
-use crate::fact::{Group, kind_group, takes_access};
-use crate::identifier::Token;
+use crate::fact::{Group, entities_of, kind_group, takes_access};
 use crate::replay::{FactAt, named};
 use crate::state::{ItemState, TicketState};
 use crate::ticket::{CLOCK_TOLERANCE_SECONDS, TicketHistory, latest_moment};
@@ -25,7 +24,7 @@ pub const RULE_VERSION: u32 = 1;
 pub const WINDOW_SECONDS: i64 = 14 * 24 * 3600;
 
 /// A change and who it is about.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Change<'a> {
     /// The fact that changed access.
     pub fact: FactAt<'a>,
@@ -33,6 +32,18 @@ pub struct Change<'a> {
     pub delivery: Delivery,
     /// Every entity that stood for the one whose access changed, when it changed: accounts, persons and identifiers.
     pub beneficiary: &'a BTreeSet<EntityId>,
+    /// Whom the fact itself names.
+    subject: Vec<EntityId>,
+    targets: Targets<'a>,
+}
+
+impl<'a> Change<'a> {
+    /// The change that a fact made, and everybody who stood for the one it is about.
+    pub fn new(fact: FactAt<'a>, delivery: Delivery, beneficiary: &'a BTreeSet<EntityId>) -> Self {
+        let subject = fact.fact.subject.iter().flat_map(|subject| named(subject, fact.source)).collect();
+        let targets = Targets::of(fact.fact.object.as_ref(), fact.source);
+        Self { fact, delivery, beneficiary, subject, targets }
+    }
 }
 
 /// A ticket, and who it is for.
@@ -89,7 +100,7 @@ pub fn judge_explicit(change: &Change<'_>, candidate: &Candidate<'_>) -> Judgeme
             Judgement { verdict: Verdict::ApprovedUnspecific, ..judgement }
         }
         Err(Verdict::ApprovedUnspecific) => judgement,
-        Err(_) if is_edited(change, candidate, &judgement, Limits::explicit) => judgement.edited(),
+        Err(_) if is_edited(change, candidate, &judgement) => judgement.edited(),
         Err(verdict) => Judgement { verdict, order_on_sources_word: false, ..judgement },
     }
 }
@@ -97,10 +108,17 @@ pub fn judge_explicit(change: &Change<'_>, candidate: &Candidate<'_>) -> Judgeme
 /// What a ticket says about a change that names no ticket; none if it is for somebody else, for something else, or for
 /// another time.
 pub fn judge_window(change: &Change<'_>, candidate: &Candidate<'_>) -> Option<Judgement> {
+    let edited = (candidate.history.at_change(), candidate.edited_beneficiary);
+    let fits = |version| fit(change, candidate, version, Limits::window).is_ok();
+    // Whom and what a ticket is for costs least to ask, and most tickets are for something else.
+    let is_approved = fits(candidate.approved());
+    if !is_approved && !fits(edited) {
+        return None;
+    }
     let judgement = judge_decision(change, candidate);
-    match fit(change, candidate, candidate.approved(), Limits::window) {
-        Ok(()) => Some(judgement),
-        Err(_) => is_edited(change, candidate, &judgement, Limits::window).then(|| judgement.edited()),
+    match is_approved {
+        true => Some(judgement),
+        false => is_in_time(judgement.verdict).then(|| judgement.edited()),
     }
 }
 
@@ -132,10 +150,10 @@ pub fn is_in_time(verdict: Verdict) -> bool {
     matches!(verdict, Verdict::Approved | Verdict::ApprovedRecordedLate)
 }
 
-/// Whether the ticket came to cover the change only by an edit that nobody approved.
-fn is_edited(change: &Change<'_>, candidate: &Candidate<'_>, judgement: &Judgement, limits: LimitsOf) -> bool {
+/// Whether a ticket that the change names came to cover it only by an edit that nobody approved.
+fn is_edited(change: &Change<'_>, candidate: &Candidate<'_>, judgement: &Judgement) -> bool {
     let edited = (candidate.history.at_change(), candidate.edited_beneficiary);
-    is_in_time(judgement.verdict) && fit(change, candidate, edited, limits).is_ok()
+    is_in_time(judgement.verdict) && fit(change, candidate, edited, Limits::explicit).is_ok()
 }
 
 /// The order of approval and change, and what the approval came to.
@@ -188,8 +206,7 @@ fn fit(
 /// Whether a ticket is for the one whose access changed. Within one system the accounts decide: an identifier that both
 /// share says nothing where it meant another account when the ticket was opened.
 fn is_same(change: &Change<'_>, beneficiary: &BTreeSet<EntityId>) -> bool {
-    let subject: Vec<EntityId> =
-        change.fact.fact.subject.iter().flat_map(|subject| named(subject, change.fact.source)).collect();
+    let subject = &change.subject;
     if subject.iter().any(|one| has_place(one) && beneficiary.contains(one)) {
         return true;
     }
@@ -249,7 +266,7 @@ fn standing(
         return in_time(None);
     }
     let fact = change.fact.fact;
-    let over = |asked: &ItemState, wanted: AccessOperation, targets: &Targets| {
+    let over = |asked: &ItemState, wanted: AccessOperation, targets: &Targets<'_>| {
         // Access that was asked for up to a moment is also approved to be taken away then.
         let is_end = asked.item.operation() == AccessOperation::Add && wanted == AccessOperation::Remove;
         let ended = |until| Moment::of(until).plus_seconds(-CLOCK_TOLERANCE_SECONDS) <= moment;
@@ -260,16 +277,16 @@ fn standing(
             false => Standing::OtherAccess,
         }
     };
-    let best = |wanted, targets: &Targets| {
+    let best = |wanted, targets: &Targets<'_>| {
         ticket.items.iter().map(|asked| over(asked, wanted, targets)).min().unwrap_or(Standing::OtherAccess)
     };
     let source = change.fact.source;
     let Some(Detail::Entitlement(detail)) = &fact.detail else {
         let operation = if takes_access(fact) { AccessOperation::Remove } else { AccessOperation::Add };
-        return best(operation, &Targets::of(fact.object.as_ref(), source));
+        return best(operation, &change.targets);
     };
     // What an entitlement comes to mean: the ticket is about this entitlement, and asks for all that it gains and loses.
-    let own = Targets::of(fact.object.as_ref(), source);
+    let own = &change.targets;
     let is_about_it = ticket.items.iter().any(|asked| own.are_named_by(asked))
         || beneficiary.iter().any(|entity| own.names.contains(&entity.to_string()));
     let gained = detail.implies_added.iter().map(|gained| (AccessOperation::Add, gained));
@@ -282,25 +299,24 @@ fn standing(
 }
 
 /// What an item of a ticket may call the object of a change.
-struct Targets {
+#[derive(Clone, Debug)]
+struct Targets<'a> {
     /// Its id, and its names: a ticket may know nothing else.
-    names: BTreeSet<String>,
-    /// The type of thing that it is, with its system.
-    target_type: Option<String>,
+    names: Vec<String>,
+    /// The system and the type of thing that it is.
+    target_type: Option<(&'a str, &'a str)>,
 }
 
-impl Targets {
+impl<'a> Targets<'a> {
     /// Without an object, the change is about an account of the source.
-    fn of(object: Option<&Ref>, source: &Source) -> Self {
+    fn of(object: Option<&'a Ref>, source: &'a Source) -> Self {
         let Some(object) = object else {
-            return Self { names: BTreeSet::new(), target_type: Some(format!("{}:account", source.system)) };
+            return Self { names: Vec::new(), target_type: Some((&source.system, "account")) };
         };
-        let tokens = object.tokens.iter().filter_map(|token| Token::from_slice(token).ok());
-        let tokens = tokens.map(|token| EntityId::identifier(&token));
         let system = if object.system.is_empty() { &source.system } else { &object.system };
         Self {
-            names: named(object, source).into_iter().chain(tokens).map(|entity| entity.to_string()).collect(),
-            target_type: object.id.split_once('/').map(|(target_type, _)| format!("{system}:{target_type}")),
+            names: entities_of(object, source).map(|entity| entity.to_string()).collect(),
+            target_type: object.id.split_once('/').map(|(target_type, _)| (system.as_str(), target_type)),
         }
     }
 
@@ -310,8 +326,8 @@ impl Targets {
 
     /// Whether an item asks for this very thing, or for any of its type.
     fn are_asked_for(&self, asked: &ItemState) -> bool {
-        let any_of_type = asked.targets.is_empty() && self.target_type.as_ref() == Some(&asked.item.target_type);
-        self.are_named_by(asked) || any_of_type
+        let is_type = |own| asked.item.target_type.split_once(':') == Some(own);
+        self.are_named_by(asked) || asked.targets.is_empty() && self.target_type.is_some_and(is_type)
     }
 }
 

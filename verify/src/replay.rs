@@ -107,6 +107,15 @@ fn bearing(fact: &Fact, reference: &Ref, source: &Source) -> Vec<EntityId> {
     }
 }
 
+/// Whether an entity is what a reference of a fact stands for where the fact takes effect.
+fn is_borne_by(entity: &EntityId, reference: &Ref, fact: &FactAt<'_>) -> bool {
+    match entity.kind() {
+        EntityKind::Identifier => bearing(fact.fact, reference, fact.source).contains(entity),
+        // What has an id of its own is meant by that id alone.
+        _ => entity.is_id_of(reference, fact.source),
+    }
+}
+
 /// Applies one fact to the state of `entity`. Facts come in the order of [`Evidence::order`].
 pub fn apply(state: &mut State, entity: &EntityId, fact: &FactAt<'_>) {
     if fact.fact.outcome() != Outcome::Success {
@@ -114,8 +123,7 @@ pub fn apply(state: &mut State, entity: &EntityId, fact: &FactAt<'_>) {
     }
     let roles = bearing_roles(fact.fact);
     let is = |role: Role, reference: &Option<Ref>| {
-        let bears = |reference| bearing(fact.fact, reference, fact.source).contains(entity);
-        roles.contains(&role) && reference.as_ref().is_some_and(bears)
+        roles.contains(&role) && reference.as_ref().is_some_and(|reference| is_borne_by(entity, reference, fact))
     };
     let is_subject = is(Role::Subject, &fact.fact.subject);
     let is_object = is(Role::Object, &fact.fact.object);
@@ -192,9 +200,7 @@ fn apply_account(state: &mut State, fact: &FactAt<'_>) {
 
 /// The keys of [`State::grants`] under which the state of `entity` has the grants that a fact is about.
 pub fn grant_keys(entity: &EntityId, fact: &FactAt<'_>) -> Vec<String> {
-    let is = |reference: &Option<Ref>| {
-        reference.as_ref().is_some_and(|reference| bearing(fact.fact, reference, fact.source).contains(entity))
-    };
+    let is = |reference: &Option<Ref>| reference.as_ref().is_some_and(|reference| is_borne_by(entity, reference, fact));
     let Fact { subject, object, scope, .. } = fact.fact;
     let counterparts = [(subject, object), (object, subject)].into_iter().filter(|(own, _)| is(own));
     counterparts.flat_map(|(_, other)| keys(other, fact)).map(|other| format!("{other} {scope}")).collect()

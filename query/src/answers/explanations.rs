@@ -10,6 +10,7 @@ use counterfoil_verify::replay::facts_of;
 use counterfoil_verify::time::{OccurredAt, RecordedAt};
 use counterfoil_verify::tree::TreeSize;
 
+use crate::answers::judge::Judge;
 use crate::answers::pages::{Page, Question, occurred_part, recorded_part};
 use crate::answers::{Period, Query, Wanted};
 use crate::error::{QueryError, Result};
@@ -79,11 +80,13 @@ impl Query<'_> {
             // The last of the page before.
             changes.next().transpose()?;
         }
+        let mut judge = Judge::new(self);
         let mut explanations = Vec::new();
         let (mut last, mut explained) = (None, 0);
         for position in changes.by_ref() {
             let position = position?;
-            explanations.extend(Some(self.explain_at(position, size)?).filter(|explained| filter.wants(explained)));
+            explanations
+                .extend(Some(self.explain_at(position, size, &mut judge)?).filter(|explained| filter.wants(explained)));
             last = Some(position);
             explained += 1;
             if explanations.len() == count || explained == PAGE_CHANGES_MAX {
@@ -113,18 +116,19 @@ impl Query<'_> {
         which: ExplainFilter,
     ) -> Result<impl Iterator<Item = Result<Explanation>> + '_> {
         let size = self.known_size(known)?;
-        let explained = move |position: Result<Position>| self.explain_at(position?, size);
+        let mut judge = Judge::new(self);
+        let explained = move |position: Result<Position>| self.explain_at(position?, size, &mut judge);
         let is_listed = move |explanation: &Result<Explanation>| {
             explanation.as_ref().map_or(true, |explanation| which.wants(explanation.verdict()))
         };
         Ok(changes::read(&self.view, first_at(period.from), period.to, size)?.map(explained).filter(is_listed))
     }
 
-    fn explain_at(&self, (_, index, fact): Position, size: TreeSize) -> Result<Explanation> {
+    fn explain_at(&self, (_, index, fact): Position, size: TreeSize, judge: &mut Judge<'_, '_>) -> Result<Explanation> {
         let record = self.reader.record(index)?;
         let found = facts_of(&record).find(|found| found.evidence.fact == fact);
         let found = found.ok_or(QueryError::NoSuchFact { index, fact, count: facts_of(&record).count() })?;
-        self.explain_fact(&record, &found, size)
+        self.explain_fact(&record, &found, size, judge)
     }
 
     /// Everybody who is called so; nobody is asked for with an empty name.

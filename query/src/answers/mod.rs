@@ -21,6 +21,8 @@ mod explain;
 mod explanations;
 mod history;
 mod identities;
+mod judge;
+mod kept;
 mod live;
 mod pages;
 mod parties;

@@ -17,6 +17,7 @@ use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::answers::Query;
 use crate::answers::convert::{evidence, optional_timestamp, timestamp};
+use crate::answers::judge::Judge;
 use crate::answers::live::{Gathered, Gatherer};
 use crate::answers::parties::Parties;
 use crate::error::Result;
@@ -35,7 +36,7 @@ struct Compared {
     lines: Vec<(Line, BTreeSet<u64>)>,
 }
 
-impl Query<'_> {
+impl<'a> Query<'a> {
     /// Compares the last complete listing of each scope of a system, at a moment or before it, with the log and the
     /// approvals around the time when it was taken.
     pub fn reconcile(
@@ -53,10 +54,12 @@ impl Query<'_> {
             ..ReconcileResponse::default()
         };
         let mut names = Names { parties: self.parties(size), known: HashMap::new() };
+        let mut judge = Judge::new(self);
         let mut total = Totals::default();
         for scope in self.scopes(system, instance, size)? {
             let Some(listings) = self.replayed(&scope, at, size)?.listings else { continue };
-            let compared = self.reconcile_scope(&scope, &listings, size)?;
+            let compared = self.reconcile_scope(&scope, &listings, size, &mut judge)?;
+            response.items.reserve(compared.lines.len());
             for (line, records) in compared.lines {
                 response.items.push(names.item(&line, &scope, records)?);
             }
@@ -82,7 +85,13 @@ impl Query<'_> {
         Ok(scopes)
     }
 
-    fn reconcile_scope(&self, scope: &EntityId, listings: &ListingsState, size: TreeSize) -> Result<Compared> {
+    fn reconcile_scope<'q>(
+        &'q self,
+        scope: &EntityId,
+        listings: &ListingsState,
+        size: TreeSize,
+        judge: &mut Judge<'q, 'a>,
+    ) -> Result<Compared> {
         let later_incomplete = listings.is_open() || listings.ended != listings.complete;
         let mut message = ReconciledListing { scope: scope.to_string(), later_incomplete, ..Default::default() };
         let read = listings.complete.as_ref().map(|end| self.listing(end)).transpose()?;
@@ -98,7 +107,7 @@ impl Query<'_> {
         let to = end.evidence.occurred_at().0;
         let taken = Taken { from: end.as_of.as_ref().map_or(to, Moment::of), to };
         let Gathered { known, mut records } =
-            Gatherer::new(self, taken, size).gather(&coverage, (scope.system(), scope.instance()), &listing)?;
+            Gatherer::new(self, judge, taken, size).gather(&coverage, (scope.system(), scope.instance()), &listing)?;
         let (lines, totals) = reconcile(&listing, &known, true, &taken);
         message = ReconciledListing {
             complete: true,

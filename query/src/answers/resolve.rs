@@ -97,7 +97,7 @@ impl Query<'_> {
             if bound.is_empty() && names::is_seen(&self.view, &identifier, known)? {
                 former.push(identifier);
             }
-            for (entity, _) in bound {
+            for entity in bound {
                 let binding = histories::binding_at(&self.view, &entity, at, known)?;
                 let is_current = binding.is_some_and(|binding| binding.tokens.contains(&token));
                 if is_current { found.push(entity) } else { former.push(entity) }

@@ -5,10 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use counterfoil_proto::v1::{AccountStatus, Confidence, CredentialStatus, EntityKind, FactKind, ListingSight};
+use counterfoil_proto::v1::{AccountStatus, Confidence, CredentialStatus, EntityKind, ListingSight};
 use counterfoil_verify::entity::{EntityId, kind_name};
 use counterfoil_verify::listing::{Item, ItemKey};
-use counterfoil_verify::replay::bearers;
 use counterfoil_verify::scope::Coverage;
 use counterfoil_verify::state::{AccountState, EndState, GrantState, State};
 use counterfoil_verify::time::OccurredAt;
@@ -17,9 +16,7 @@ use counterfoil_verify::tree::TreeSize;
 use crate::answers::Query;
 use crate::answers::convert::{evidence, is_lapsed, optional_timestamp};
 use crate::error::Result;
-use crate::views::deltas;
-use crate::views::keys::{FIRST, entity_prefix};
-use crate::views::{names, sources};
+use crate::views::{listed, names, sources};
 
 /// Somebody who may have been listed.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,9 +37,8 @@ impl Query<'_> {
         at: OccurredAt,
         known: TreeSize,
     ) -> Result<Vec<ListingSight>> {
-        let may_be_listed = matches!(entity.kind(), EntityKind::Account | EntityKind::Entitlement);
         // Where nothing was ever listed, a state costs what it costs without listings.
-        if !may_be_listed || !self.has_listings(entity)? {
+        if !listed::may_be_listed(entity) || !self.has_listings(entity)? {
             return Ok(Vec::new());
         }
         let candidates = self.candidates_of(entity, state, at, known)?;
@@ -103,7 +99,7 @@ impl Query<'_> {
         }))
     }
 
-    /// Whatever the state says is held, and whatever a listing ever saw: this reads the entity's whole history.
+    /// Whatever the state says is held, and whatever a listing ever saw.
     fn candidates_of(
         &self,
         entity: &EntityId,
@@ -120,14 +116,8 @@ impl Query<'_> {
         };
         let of_grant = |grant: &GrantState| Some(pair(grant.counterpart.parse().ok()?, &grant.scope));
         let mut candidates: BTreeSet<Candidate> = state.grants.values().filter_map(of_grant).collect();
-        for delta in deltas::read(&self.view, &entity_prefix(entity), FIRST, at, known)? {
-            let (position, delta) = delta?;
-            let fact = delta.at(position);
-            if fact.fact.kind() == FactKind::SnapshotItem {
-                let others = bearers(fact.fact, fact.source).into_iter().filter(|bearer| bearer != entity);
-                candidates.extend(others.map(|other| pair(other, &fact.fact.scope)));
-            }
-        }
+        let seen = listed::with(&self.view, entity, at, known)?;
+        candidates.extend(seen.into_iter().map(|(other, scope)| pair(other, &scope)));
         // A log may name no scope where the listing names one.
         let scoped: BTreeSet<(EntityId, Option<EntityId>)> = candidates
             .iter()

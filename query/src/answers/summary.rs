@@ -7,7 +7,7 @@ use counterfoil_verify::replay::FactAt;
 use counterfoil_verify::state::{Evidence, TicketState};
 
 use crate::answers::convert::{moment_text, span_text, words};
-use crate::answers::explain::Judged;
+use crate::answers::judge::Judged;
 use crate::answers::parties::{Parties, label, short_id};
 use crate::error::Result;
 
@@ -46,7 +46,7 @@ impl Parties<'_, '_> {
 
     fn about_ticket(&self, judged: &Judged, fact: &FactAt<'_>) -> Result<String> {
         let ticket = judged.ticket.native_id();
-        let approved = match &judged.basis {
+        let approved = match judged.basis() {
             Some(basis) => self.approved_by(basis)?,
             None => String::new(),
         };
@@ -64,7 +64,7 @@ impl Parties<'_, '_> {
                     late => format!("Approved{approved} on {ticket} only {} after the change", span_text(late)),
                 }
             }
-            (Verdict::Rejected, _) if let Some(cancelled) = judged.cancelled => {
+            (Verdict::Rejected, _) if let Some(cancelled) = judged.cancelled() => {
                 format!("{ticket} was cancelled at {}", moment_text(cancelled.occurred_at().0))
             }
             (Verdict::Rejected, Some(by)) => {

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rocksdb::{
-    AsColumnFamilyRef, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRawIterator,
-    FlushOptions, Options, ReadOptions, WriteBatch, WriteOptions,
+    AsColumnFamilyRef, BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType,
+    DBRawIterator, FlushOptions, Options, ReadOptions, WriteBatch, WriteOptions,
 };
 
 use crate::error::{QueryError, Result};
@@ -53,10 +53,16 @@ pub(crate) enum Column {
     Sources,
     /// How many objects of each kind a system has (`sources`).
     Objects,
+    /// The facts that say what an entity is (`traits`).
+    Traits,
+    /// The entitlements that ever implied another (`traits`).
+    Implying,
+    /// What listings ever saw of an entity (`listed`).
+    Listed,
 }
 
 impl Column {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 21] = [
         Self::Meta,
         Self::History,
         Self::Deltas,
@@ -75,6 +81,9 @@ impl Column {
         Self::DeadLetters,
         Self::Sources,
         Self::Objects,
+        Self::Traits,
+        Self::Implying,
+        Self::Listed,
     ];
 
     fn name(self) -> &'static str {
@@ -97,6 +106,9 @@ impl Column {
             Self::DeadLetters => "dead_letters",
             Self::Sources => "sources",
             Self::Objects => "objects",
+            Self::Traits => "traits",
+            Self::Implying => "implying",
+            Self::Listed => "listed",
         }
     }
 
@@ -110,6 +122,7 @@ const CACHE_BYTES: usize = 64 << 20;
 const MEMTABLES_BYTES: usize = 192 << 20;
 const MEMTABLE_BYTES: usize = 32 << 20;
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
+const INDEX_PART_BYTES: usize = 4 << 10;
 
 /// The open database. One process has it; one projector writes to it.
 pub(crate) struct Database {
@@ -198,6 +211,10 @@ fn column_options(cache: &Cache, column: Column) -> Options {
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(cache);
     blocks.set_cache_index_and_filter_blocks(true);
+    // In parts: what indexes a large file in one piece has no room in the cache, and would be read again at every look.
+    blocks.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    blocks.set_partition_filters(true);
+    blocks.set_metadata_block_size(INDEX_PART_BYTES);
     if column.is_looked_up() {
         blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
     }

@@ -7,7 +7,7 @@
 //! deltas    entity ‖ position    →  Delta, as protobuf
 //! ```
 
-use counterfoil_proto::v1::{Authentication, Delivery, Fact, Source};
+use counterfoil_proto::v1::{Authentication, Confidence, Delivery, Fact, Source};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::replay::{FactAt, apply};
 use counterfoil_verify::state::{Evidence, State};
@@ -41,6 +41,9 @@ pub(crate) struct Delta {
     /// How the producer of its record was authenticated.
     #[prost(enumeration = "Authentication", tag = "6")]
     authentication: i32,
+    /// A listing saw it, and no log says so.
+    #[prost(bool, tag = "7")]
+    is_seen: bool,
 }
 
 const SOURCE: u32 = 4;
@@ -57,6 +60,8 @@ struct Head {
     delivery: i32,
     #[prost(enumeration = "Authentication", tag = "6")]
     authentication: i32,
+    #[prost(bool, tag = "7")]
+    is_seen: bool,
 }
 
 impl Delta {
@@ -67,6 +72,7 @@ impl Delta {
             recorded_nanos: fact.evidence.recorded_nanos,
             delivery: delivery.into(),
             authentication: fact.evidence.authentication,
+            is_seen: fact.fact.confidence() == Confidence::Snapshot,
         };
         let mut bytes = Vec::with_capacity(48 + fact.source.encoded_len() + fact.fact.encoded_len());
         head.encode(&mut bytes).expect("a Vec grows as needed");
@@ -75,9 +81,9 @@ impl Delta {
         bytes
     }
 
-    /// Reads a row.
-    pub(crate) fn read(view: &View<'_>, bytes: &[u8]) -> Result<Self> {
-        Self::decode(bytes).map_err(|_| view.damaged("a delta cannot be read"))
+    /// Reads a row. A fact has room for everything that one may say, so that many of them are not moved around.
+    pub(crate) fn read(view: &View<'_>, bytes: &[u8]) -> Result<Box<Self>> {
+        Self::decode(bytes).map(Box::new).map_err(|_| view.damaged("a delta cannot be read"))
     }
 
     /// The fact at its place.
@@ -111,20 +117,53 @@ pub(crate) fn read<'v>(
     after: Position,
     at: OccurredAt,
     known: TreeSize,
-) -> Result<impl Iterator<Item = Result<(Position, Delta)>> + 'v> {
+) -> Result<impl Iterator<Item = Result<(Position, Box<Delta>)>> + 'v> {
     let from = key(prefix, &[&position_bytes(&after), &[0]]);
-    let read = move |row: Result<Row>| {
-        let (key, value) = row?;
-        let malformed = || view.damaged("a delta cannot be read");
-        let position = key.len().checked_sub(POSITION_BYTES).and_then(|start| read_position(&key[start..]));
-        let position = position.ok_or_else(malformed)?;
-        Ok((position, value))
-    };
+    let rows = placed(view, view.forward(Column::Deltas, &from, prefix)?);
     let decode = move |(position, value): (Position, Box<[u8]>)| Ok((position, Delta::read(view, &value)?));
-    Ok(view
-        .forward(Column::Deltas, &from, prefix)?
-        .map(read)
+    Ok(rows
         .take_while(move |row| row.as_ref().map_or(true, |(position, _)| position.0 <= at))
         .filter(move |row| row.as_ref().map_or(true, |(position, _)| position.1.0 < known.0))
         .map(move |row| row.and_then(decode)))
+}
+
+/// The same, less what listings saw: only what a log says. Nothing else is read of the others.
+pub(crate) fn read_logged(
+    view: &View<'_>,
+    prefix: &[u8],
+    at: OccurredAt,
+    known: TreeSize,
+) -> Result<Vec<(Position, Box<Delta>)>> {
+    let mut found = Vec::new();
+    for row in placed(view, view.forward(Column::Deltas, prefix, prefix)?) {
+        let (position, bytes) = row?;
+        if position.0 > at {
+            break;
+        }
+        let head = Head::decode(&*bytes).map_err(|_| view.damaged("a delta cannot be read"))?;
+        if position.1.0 < known.0 && !head.is_seen {
+            found.push((position, Delta::read(view, &bytes)?));
+        }
+    }
+    Ok(found)
+}
+
+/// The deltas in rows whose keys end in their positions.
+pub(crate) fn decoded<'v>(
+    view: &'v View<'_>,
+    rows: impl Iterator<Item = Result<Row>> + 'v,
+) -> impl Iterator<Item = Result<(Position, Box<Delta>)>> + 'v {
+    placed(view, rows).map(move |row| row.and_then(|(position, value)| Ok((position, Delta::read(view, &value)?))))
+}
+
+/// The rows of deltas by their positions, in which their keys end.
+pub(crate) fn placed<'v>(
+    view: &'v View<'_>,
+    rows: impl Iterator<Item = Result<Row>> + 'v,
+) -> impl Iterator<Item = Result<(Position, Box<[u8]>)>> + 'v {
+    rows.map(move |row| {
+        let (key, value) = row?;
+        let position = key.len().checked_sub(POSITION_BYTES).and_then(|start| read_position(&key[start..]));
+        Ok((position.ok_or_else(|| view.damaged("a delta cannot be read"))?, value))
+    })
 }

@@ -19,13 +19,16 @@ use projector::{BATCH_RECORDS, Projector, Rows};
 pub(crate) mod changes;
 pub(crate) mod database;
 pub(crate) mod deltas;
+mod firsts;
 pub(crate) mod histories;
 pub(crate) mod keys;
+pub(crate) mod listed;
 pub(crate) mod meta;
 pub(crate) mod names;
 mod projector;
 pub(crate) mod sources;
 pub(crate) mod timelines;
+pub(crate) mod traits;
 
 /// Threads that read batches while others are projected.
 const READERS: usize = 2;

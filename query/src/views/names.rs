@@ -12,29 +12,29 @@
 //! values        entity ‖ name of the value                →  occurred_at (12 bytes) ‖ u64 index ‖ the value
 //! former        entity ‖ name of the value ‖ 0 ‖ u64 index of the record that replaced it  →  as the row of `values` was
 //! ```
-//! `identifiers` has a row whenever a record binds an identifier to an entity at an earlier time than every record before
-//! it, so that for each K the first time is known. `names` holds every name that an entity ever had, and the last part of
-//! its native id. `values` holds the newest value of each name, and under [`IDENTITY_TYPE`] the number of its type;
-//! `former` what was the newest before, so that for each K the newest of its records is known.
+//! `identifiers` has rows as `firsts` has them. `names` holds every name that an entity ever had, and the last part of its
+//! native id. `values` holds the newest value of each name, and under [`IDENTITY_TYPE`] the number of its type; `former`
+//! what was the newest before, so that for each K the newest of its records is known.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use counterfoil_proto::v1::record::Body;
 use counterfoil_proto::v1::{Beside, EntityKind, Record};
 use counterfoil_verify::beside;
-use counterfoil_verify::entity::{EntityId, NATIVE_ID_BYTES_MAX};
+use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::fact::references;
 use counterfoil_verify::identifier::{TOKEN_BYTES, Token, canonical};
 use counterfoil_verify::replay::{facts_of, named};
-use counterfoil_verify::tree::TreeSize;
+use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use crate::error::Result;
 use crate::views::database::{Batch, Column, Row, View};
+use crate::views::firsts::{Firsts, REMEMBERED_MAX, Remembered, split};
 use crate::views::histories::Mention;
-use crate::views::keys::{POSITION_BYTES, Position, entity_prefix, key, position_bytes, read_position, read_u64};
+use crate::views::keys::{Position, entity_prefix, key, position_bytes, read_u64};
 
 /// The name under which an entity's type of identity is kept: no connector's values have a '#'.
 pub(crate) const IDENTITY_TYPE: &str = "#identity_type";
@@ -42,21 +42,20 @@ pub(crate) const IDENTITY_TYPE: &str = "#identity_type";
 const SEARCHABLE: [&str; 5] = ["display_name", "name", "login", "email", "subject"];
 /// The longest name that is searched for, in bytes.
 const NAME_BYTES_MAX: usize = 256;
-/// How many keys the projector remembers to have written, and how many values: beyond that it starts afresh and asks the
-/// database again.
-const REMEMBERED_MAX: usize = 200_000;
 /// occurred_at and index: the newest value is the one with the greatest.
 const STAMP_BYTES: usize = 20;
 
 /// What one projector batch says about names.
 #[derive(Default)]
 pub(crate) struct Gathered {
-    /// When each identifier was bound: those that came before all that are listed before them.
-    bound: BTreeMap<(Token, EntityId), Vec<Position>>,
+    /// When each identifier was bound.
+    bound: Firsts<Binding>,
     seen: BTreeMap<EntityId, u64>,
     values: BTreeMap<(EntityId, String), Vec<Stamped>>,
 }
 
+/// That an identifier is bound to an entity.
+type Binding = (Token, EntityId);
 /// A value and when it was said.
 type Stamped = ([u8; STAMP_BYTES], String);
 
@@ -66,10 +65,7 @@ impl Gathered {
         for (entity, mention) in mentions {
             self.seen.entry(entity.clone()).or_insert(position.1.0);
             for token in &mention.tokens {
-                let bound = self.bound.entry((*token, entity.clone())).or_default();
-                if bound.last().is_none_or(|earliest| position < *earliest) {
-                    bound.push(position);
-                }
+                self.bound.add((*token, entity.clone()), position);
             }
         }
     }
@@ -100,8 +96,7 @@ impl Gathered {
 /// What the projector remembers between batches, so that it need not ask the database again.
 #[derive(Default)]
 pub(crate) struct Memory {
-    /// The earliest time at which each identifier was bound.
-    bound: HashMap<(Token, EntityId), Position>,
+    bound: Remembered<Binding>,
     seen: HashMap<EntityId, ()>,
     values: HashMap<Vec<u8>, Stamped>,
 }
@@ -113,7 +108,12 @@ pub(crate) fn project(
     memory: &mut Memory,
     batch: &mut Batch,
 ) -> Result<Vec<EntityId>> {
-    project_bound(view, gathered.bound, &mut memory.bound, batch)?;
+    let prefix_of = |(token, entity): &Binding| key(token.as_bytes(), &[&entity_prefix(entity)]);
+    let identifiers = (view, Column::Identifiers);
+    gathered.bound.project(identifiers, prefix_of, &mut memory.bound, batch, |(token, entity), first, batch| {
+        let key = key(&entity_prefix(entity), &[token.as_bytes()]);
+        batch.put(Column::Bound, key, first.1.0.to_be_bytes().to_vec());
+    })?;
     let mut named = BTreeMap::new();
     let new = absent(view, Column::Seen, gathered.seen, &mut memory.seen, entity_prefix)?;
     for (entity, first) in &new {
@@ -144,52 +144,6 @@ fn absent<K: std::hash::Hash + Eq + Clone>(
     }
     remembered.extend(asked.iter().map(|(one, _)| (one.clone(), ())));
     Ok(asked.into_iter().zip(held).filter(|(_, held)| held.is_none()).map(|(one, _)| one).collect())
-}
-
-/// Most records bind nothing earlier than it was bound, and write nothing here.
-fn project_bound(
-    view: &View<'_>,
-    bound: BTreeMap<(Token, EntityId), Vec<Position>>,
-    remembered: &mut HashMap<(Token, EntityId), Position>,
-    batch: &mut Batch,
-) -> Result<()> {
-    if remembered.len() + bound.len() > REMEMBERED_MAX {
-        remembered.clear();
-    }
-    for (of, positions) in bound {
-        let (token, entity) = &of;
-        let prefix = identifier_prefix(token, entity);
-        let mut earliest = match remembered.get(&of) {
-            Some(held) => Some(*held),
-            None => read_positions(view, &prefix)?.into_iter().min(),
-        };
-        if earliest.is_none()
-            && let Some(first) = positions.first()
-        {
-            let key = key(&entity_prefix(entity), &[token.as_bytes()]);
-            batch.put(Column::Bound, key, first.1.0.to_be_bytes().to_vec());
-        }
-        for position in positions {
-            if earliest.is_none_or(|held| position < held) {
-                batch.put(Column::Identifiers, key(&prefix, &[&position_bytes(&position)]), Vec::new());
-                earliest = Some(position);
-            }
-        }
-        remembered.extend(earliest.map(|earliest| (of, earliest)));
-    }
-    Ok(())
-}
-
-fn identifier_prefix(token: &Token, entity: &EntityId) -> Vec<u8> {
-    key(token.as_bytes(), &[&entity_prefix(entity)])
-}
-
-fn read_positions(view: &View<'_>, prefix: &[u8]) -> Result<Vec<Position>> {
-    let read = |row: Result<Row>| {
-        let position = read_position(&row?.0[prefix.len()..]);
-        position.ok_or_else(|| view.damaged("a row of the identifiers cannot be read"))
-    };
-    view.forward(Column::Identifiers, prefix, prefix)?.map(read).collect()
 }
 
 /// A value that is said again keeps the stamp of the first time, so that most records write nothing here. Adds the names
@@ -272,37 +226,35 @@ fn former(view: &View<'_>, value_key: &[u8], known: TreeSize) -> Result<Option<S
     Ok(value.filter(|(stamp, _)| index_of(stamp) < known.0))
 }
 
-/// The entities that a token was ever bound to, by the first `known` records, each with the first time.
-pub(crate) fn bound_to(view: &View<'_>, token: &Token, known: TreeSize) -> Result<Vec<(EntityId, Position)>> {
-    let malformed = || view.damaged("a row of the identifiers cannot be read");
-    let mut found: BTreeMap<EntityId, Position> = BTreeMap::new();
+/// Each entity that a token was ever bound to, with each time at which a record says so that is earlier than what the
+/// records before it say.
+pub(crate) fn bindings_of(view: &View<'_>, token: &Token) -> Result<Vec<(EntityId, Position)>> {
+    let mut found = Vec::new();
     for row in view.forward(Column::Identifiers, token.as_bytes(), token.as_bytes())? {
         let (row_key, _) = row?;
-        let (entity, position) = row_key[TOKEN_BYTES..]
-            .split_at_checked(row_key.len().saturating_sub(TOKEN_BYTES + POSITION_BYTES))
-            .ok_or_else(malformed)?;
-        let position = read_position(position).ok_or_else(malformed)?;
-        if position.1.0 < known.0 {
-            let entity = read_entity(view, entity.get(2..).ok_or_else(malformed)?)?;
-            found.entry(entity).and_modify(|held| *held = position.min(*held)).or_insert(position);
-        }
+        let (what, position) = split(view, &row_key)?;
+        let entity = what.get(TOKEN_BYTES + 2..).unwrap_or_default();
+        found.push((read_entity(view, entity)?, position));
     }
-    Ok(found.into_iter().collect())
+    Ok(found)
 }
 
-/// The identifiers that were ever bound to an entity, by the first `known` records.
-pub(crate) fn identifiers_of(view: &View<'_>, entity: &EntityId, known: TreeSize) -> Result<Vec<Token>> {
+/// The entities that a token was ever bound to, by the first `known` records.
+pub(crate) fn bound_to(view: &View<'_>, token: &Token, known: TreeSize) -> Result<BTreeSet<EntityId>> {
+    let bindings = bindings_of(view, token)?;
+    Ok(bindings.into_iter().filter(|(_, position)| position.1.0 < known.0).map(|(entity, _)| entity).collect())
+}
+
+/// The identifiers that were ever bound to an entity, each with the first record that binds it.
+pub(crate) fn identifiers_of(view: &View<'_>, entity: &EntityId) -> Result<Vec<(Token, RecordIndex)>> {
     let prefix = entity_prefix(entity);
-    let mut found = Vec::new();
-    for row in view.forward(Column::Bound, &prefix, &prefix)? {
+    let read = |row: Result<Row>| {
         let (row_key, first) = row?;
         let read = read_u64(&first).zip(Token::from_slice(&row_key[prefix.len()..]).ok());
         let (first, token) = read.ok_or_else(|| view.damaged("a row of the bound identifiers cannot be read"))?;
-        if first < known.0 {
-            found.push(token);
-        }
-    }
-    Ok(found)
+        Ok((token, RecordIndex(first)))
+    };
+    view.forward(Column::Bound, &prefix, &prefix)?.map(read).collect()
 }
 
 /// Whether an entity is named in the first `known` records.
@@ -343,7 +295,7 @@ pub(crate) fn seen_after(
 }
 
 /// The entities of a kind in one system and instance that are named in the first `known` records and whose native ids
-/// begin like this. Ids of one length lie together: one look for each length there is.
+/// begin like this. Ids of one length lie together: one look for each length that any entity has.
 pub(crate) fn of_kind(
     view: &View<'_>,
     kind: EntityKind,
@@ -354,16 +306,22 @@ pub(crate) fn of_kind(
     let Ok(shortest) = EntityId::new(kind, system, instance, "-") else { return Ok(Vec::new()) };
     // The last byte is the id, and the one before it its length.
     let head = &shortest.as_bytes()[..shortest.as_bytes().len() - 2];
-    let mut found = Vec::new();
-    for length in start.len().max(1)..=NATIVE_ID_BYTES_MAX {
-        let (Ok(total), Ok(length)) = (u16::try_from(head.len() + 1 + length), u8::try_from(length)) else { continue };
-        let prefix = key(&total.to_be_bytes(), &[head, &[length], start.as_bytes()]);
-        for row in view.forward(Column::Seen, &prefix, &prefix)? {
-            let (id, first) = row?;
-            if read_u64(&first).is_some_and(|first| first < known.0) {
-                found.push(EntityId::from_bytes(&id[2..]).map_err(|error| view.damaged(error.to_string()))?);
+    let (mut found, mut length) = (Vec::new(), start.len().max(1));
+    while let (Ok(total), Ok(bytes)) = (u16::try_from(head.len() + 1 + length), u8::try_from(length)) {
+        let prefix = key(&total.to_be_bytes(), &[head, &[bytes], start.as_bytes()]);
+        let mut rows = view.forward(Column::Seen, &prefix, &[])?;
+        let behind = loop {
+            let Some((id, first)) = rows.next().transpose()? else { return Ok(found) };
+            if !id.starts_with(&prefix) {
+                break id;
             }
-        }
+            if read_u64(&first).is_some_and(|first| first < known.0) {
+                found.push(read_entity(view, &id[2..])?);
+            }
+        };
+        // No id has a length between this one and that of the next row.
+        let total = behind.first_chunk().map_or(0, |total| usize::from(u16::from_be_bytes(*total)));
+        length = total.saturating_sub(head.len() + 1).max(length + 1);
     }
     Ok(found)
 }

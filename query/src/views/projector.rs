@@ -16,10 +16,11 @@ use counterfoil_verify::tree::{RecordIndex, TreeSize};
 use crate::error::Result;
 use crate::views::database::{Batch, Database};
 use crate::views::deltas::Delta;
+use crate::views::firsts::{Firsts, Remembered};
 use crate::views::keys::Position;
 use crate::views::meta::{self, Cursor};
 use crate::views::sources::{Counted, Counters};
-use crate::views::{changes, histories, names, timelines};
+use crate::views::{changes, histories, listed, names, timelines, traits};
 
 /// The most records of one batch: entities that many of them name are then written once.
 pub(crate) const BATCH_RECORDS: u64 = 2_000;
@@ -31,6 +32,7 @@ pub(crate) struct Projector {
     size: TreeSize,
     unflushed: u64,
     memory: names::Memory,
+    listed: Remembered<listed::Seen>,
     counters: Counters,
 }
 
@@ -42,6 +44,7 @@ impl Projector {
             size: meta::cursor(&view)?.map_or(TreeSize(0), |cursor| cursor.size),
             unflushed: 0,
             memory: names::Memory::default(),
+            listed: Remembered::default(),
             counters: Counters::load(&view)?,
         })
     }
@@ -55,11 +58,12 @@ impl Projector {
     pub(crate) fn advance(&mut self, database: &Database, reader: &Reader, rows: Rows, head: &Head) -> Result<()> {
         let view = database.view();
         let start = self.size.0;
-        let Rows { size, mut batch, arrived, gathered, counted } = rows;
+        let Rows { size, mut batch, arrived, listed, gathered, counted } = rows;
         if size.0 <= start {
             return Err(LedgerError::NoSuchRecord { index: RecordIndex(start), size: head.size }.into());
         }
         timelines::project(&view, &arrived, size, &mut batch)?;
+        listed::project(&view, listed, &mut self.listed, &mut batch)?;
         self.counters.add(counted);
         for entity in names::project(&view, gathered, &mut self.memory, &mut batch)? {
             self.counters.add_object(&entity);
@@ -85,6 +89,7 @@ pub(crate) struct Rows {
     size: TreeSize,
     batch: Batch,
     arrived: timelines::Arrived,
+    listed: Firsts<listed::Seen>,
     gathered: names::Gathered,
     counted: Counted,
 }
@@ -112,6 +117,8 @@ impl Rows {
             let bearers = bearers(fact.fact, fact.source);
             if !bearers.is_empty() {
                 let delta: Arc<[u8]> = Delta::encode(&fact, delivery).into();
+                traits::project(&fact, &bearers, &delta, &mut self.batch);
+                listed::add(&fact, &bearers, &mut self.listed);
                 for bearer in bearers {
                     self.arrived.entry(bearer).or_default().insert(position, delta.clone());
                 }

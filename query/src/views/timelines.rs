@@ -135,7 +135,7 @@ impl Writer<'_, '_> {
     fn cover(&mut self, arrived: &BTreeMap<Position, Arc<[u8]>>, batch: &mut Batch) -> Result<()> {
         let mut base = self.timeline.base;
         let end = OccurredAt(Moment::MAX);
-        let mut pending: BTreeMap<Position, Delta> =
+        let mut pending: BTreeMap<Position, Box<Delta>> =
             deltas::read(self.view, self.prefix, base.position, end, self.size)?.collect::<Result<_>>()?;
         for (position, bytes) in arrived {
             pending.insert(*position, Delta::read(self.view, bytes)?);

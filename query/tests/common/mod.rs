@@ -52,12 +52,13 @@ pub struct Native {
     pub id: Option<String>,
     pub facts: Vec<Fact>,
     pub values: Vec<Values>,
+    pub payload: Vec<u8>,
     pub delivery: Delivery,
 }
 
 impl Native {
     pub fn new(system: &'static str, facts: Vec<Fact>) -> Self {
-        Self { system, id: None, facts, values: Vec::new(), delivery: Delivery::Live }
+        Self { system, id: None, facts, values: Vec::new(), payload: b"???".to_vec(), delivery: Delivery::Live }
     }
 
     pub fn named(mut self, entity: &str, name: &str, value: &str) -> Self {
@@ -127,7 +128,7 @@ impl TestLedger {
 
     fn prepare(&self, native: Native, body: impl FnOnce(Vec<Fact>) -> Body) -> PreparedEvent {
         let number = self.next.fetch_add(1, Ordering::SeqCst);
-        let beside = beside::seal([7; 32], b"???".to_vec(), &native.values);
+        let beside = beside::seal([7; 32], native.payload, &native.values);
         let commitment = beside::commitment(&beside).unwrap();
         let provenance = Provenance {
             source: Some(source(native.system)),

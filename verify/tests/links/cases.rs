@@ -1,6 +1,7 @@
 //! One change, one ticket, and how they are judged.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::support::*;
 use counterfoil_proto::v1::{Decision, Delivery, Fact, FactKind, Ref, Ticket};
@@ -69,12 +70,12 @@ pub fn judge_at<T>(
     let record = record_of(CHANGE_INDEX, vec![fact]);
     let fact: FactAt<'_> = facts_of(&record).next().unwrap();
     let beneficiary = if fact.fact.subject.is_some() { entities(&[U1, ID1]) } else { BTreeSet::new() };
-    let change = Change { fact, delivery: deliveries.0, beneficiary: &beneficiary };
+    let change = Change::new(fact, deliveries.0, &beneficiary);
     let history = TicketHistory {
-        last: ticket.clone(),
-        around: [at_change.cloned(), None, None],
+        last: Arc::new(ticket.clone()),
+        around: [at_change.cloned().map(Arc::new), None, None],
         when_approved: None,
-        when_changed: at_change.cloned(),
+        when_changed: at_change.cloned().map(Arc::new),
     };
     let [beneficiary, edited_beneficiary] = [history.approved(), history.at_change()]
         .map(|version| entities(&version.beneficiary.iter().map(String::as_str).collect::<Vec<_>>()));

@@ -2,6 +2,8 @@
 
 use crate::cases::*;
 use crate::support::*;
+use std::sync::Arc;
+
 use counterfoil_proto::v1::{
     AccessItem, AccessOperation, Correlation, Delivery, Entitlement, EntityKind, Fact, FactKind, Ref, Verdict,
     fact::Detail,
@@ -97,14 +99,11 @@ fn who_a_ticket_is_for() {
     for (what, has_id, change, ticket, expected) in cases {
         let subject = if *has_id { account("u1") } else { known_as(EntityKind::Account, 0xff) };
         let record = record_of(CHANGE_INDEX, vec![Fact { subject: Some(subject), ..grant_of(group("g1")) }]);
-        let change = Change {
-            fact: facts_of(&record).next().unwrap(),
-            delivery: Delivery::Live,
-            beneficiary: &entities(change),
-        };
+        let stood_for = entities(change);
+        let change = Change::new(facts_of(&record).next().unwrap(), Delivery::Live, &stood_for);
         let state = approved();
         let beneficiary = entities(ticket);
-        let history = TicketHistory { last: state, ..TicketHistory::default() };
+        let history = TicketHistory { last: Arc::new(state), ..TicketHistory::default() };
         let candidate = Candidate {
             history: &history,
             beneficiary: &beneficiary,

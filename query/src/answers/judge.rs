@@ -1,0 +1,316 @@
+//! What the approvals say about a change.
+//!
+//! Owns the gathering of what `verify::link` judges, for any number of changes: who each is about, and the tickets that
+//! might cover it; and the one verdict over several tickets. It never judges a single ticket, and never prefers one of
+//! several that fit. A ticket is read once, and replayed once for all changes before which as many of its facts happened.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use counterfoil_proto::v1::{Decision, Delivery, LinkRule, Verdict};
+use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::link::{
+    Candidate, Change, Judgement, asked_until, explicit_tickets, in_order, is_in_time, judge_explicit, judge_window,
+};
+use counterfoil_verify::reconcile::Approval;
+use counterfoil_verify::replay::{FactAt, named};
+use counterfoil_verify::state::{Evidence, TicketState};
+use counterfoil_verify::ticket::{Reached, TicketHistory};
+use counterfoil_verify::time::OccurredAt;
+use counterfoil_verify::tree::TreeSize;
+
+use crate::answers::Query;
+use crate::answers::aliases::{Aliases, People};
+use crate::answers::kept::Kept;
+use crate::error::Result;
+use crate::views::database::{Column, View};
+use crate::views::deltas::{self, Delta};
+use crate::views::keys::{Position, entity_prefix};
+
+/// A ticket, and what it says about the change.
+pub(crate) struct Judged {
+    pub(crate) ticket: EntityId,
+    pub(crate) verdict: Verdict,
+    pub(crate) judgement: Option<Judgement>,
+    pub(crate) self_approved: bool,
+    /// None of one that is not recorded.
+    read: Option<Rc<ReadTicket>>,
+    pub(crate) records: BTreeSet<u64>,
+}
+
+impl Judged {
+    /// The ticket as it stood at last.
+    pub(crate) fn state(&self) -> Option<&TicketState> {
+        self.read.as_ref().map(|read| &*read.history.last)
+    }
+
+    /// The ticket as the verdict found it: approved around the change, or else as at last.
+    pub(crate) fn basis(&self) -> Option<&TicketState> {
+        self.read.as_ref().map(|read| read.history.basis())
+    }
+
+    /// Since when it was cancelled, where it was.
+    pub(crate) fn cancelled(&self) -> Option<Evidence> {
+        self.read.as_ref().and_then(|read| read.history.cancelled())
+    }
+
+    /// Whether more entities stand for its beneficiary than were followed.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.read.as_ref().is_some_and(|read| read.aliases.is_cut)
+    }
+}
+
+/// What the approvals say about a change, and the records that this rests on.
+#[derive(Clone, Debug)]
+pub(crate) struct Cover {
+    pub(crate) approval: Approval,
+    pub(crate) records: BTreeSet<u64>,
+}
+
+/// A fact about a ticket, as the views have it.
+type Row = (Position, Box<[u8]>);
+
+/// Judges changes by what the views hold at one moment.
+pub(crate) struct Judge<'q, 'a> {
+    view: &'q View<'a>,
+    pub(crate) people: People<'q, 'a>,
+    tickets: Kept<EntityId, Ticket>,
+}
+
+/// A ticket's rows, and what was replayed of them.
+struct Ticket {
+    rows: Vec<Row>,
+    replayed: RefCell<Replayed>,
+}
+
+/// By what was known, and how much of it had happened.
+type Replayed = BTreeMap<(TreeSize, Reached), Option<Rc<ReadTicket>>>;
+
+impl<'q, 'a> Judge<'q, 'a> {
+    pub(crate) fn new(query: &'q Query<'a>) -> Self {
+        let view = &query.view;
+        Self { view, people: People::new(view), tickets: Kept::new() }
+    }
+
+    /// What the approvals say about a fact that changed access, in short.
+    pub(crate) fn cover(&mut self, fact: &FactAt<'_>, delivery: Delivery, size: TreeSize) -> Result<Cover> {
+        let aliases = self.beneficiary(fact, size)?;
+        let change = Change::new(*fact, delivery, aliases.entities());
+        let (rule, judged) = self.judge(&change, &aliases, size)?;
+        let verdict = overall(rule, &judged);
+        let covering: Vec<&Judged> = judged.iter().filter(|one| one.verdict == verdict).collect();
+        // As long as one of them asks for it.
+        let until: Vec<_> =
+            covering.iter().filter_map(|one| one.basis()).map(|basis| asked_until(fact, basis)).collect();
+        let mut records = BTreeSet::from([fact.evidence.index]);
+        records.extend(covering.iter().flat_map(|one| one.records.iter().copied()));
+        let until = if until.contains(&None) { None } else { until.into_iter().flatten().max() };
+        Ok(Cover { approval: Approval { verdict, until }, records })
+    }
+
+    /// Everyone whose access the change was about. What an entitlement means is about nobody in particular.
+    pub(crate) fn beneficiary(&mut self, fact: &FactAt<'_>, size: TreeSize) -> Result<Rc<Aliases>> {
+        let subject = fact.fact.subject.as_ref();
+        let start = subject.map(|subject| named(subject, fact.source)).unwrap_or_default();
+        self.people.aliases(start, fact.evidence.occurred_at(), size)
+    }
+
+    /// What each ticket that may cover a change says about it, the best first, and how it was found.
+    pub(crate) fn judge(
+        &mut self,
+        change: &Change<'_>,
+        aliases: &Aliases,
+        size: TreeSize,
+    ) -> Result<(LinkRule, Vec<Judged>)> {
+        let mut named = explicit_tickets(&change.fact);
+        named.dedup();
+        let mut judged = Vec::new();
+        for ticket in &named {
+            let judgement = self.judge_one(ticket, LinkRule::Explicit, change, aliases, size)?;
+            judged.push(judgement.unwrap_or_else(|| Judged {
+                ticket: ticket.clone(),
+                verdict: Verdict::TicketUnknown,
+                judgement: None,
+                self_approved: false,
+                read: None,
+                records: BTreeSet::from([change.fact.evidence.index]),
+            }));
+        }
+        if !named.is_empty() {
+            judged.sort_by_key(|one| rank(one.verdict));
+            return Ok((LinkRule::Explicit, judged));
+        }
+        for ticket in &*self.people.tickets_for(aliases, size)? {
+            judged.extend(self.judge_one(ticket, LinkRule::Window, change, aliases, size)?);
+        }
+        // What was approved in time leaves no doubt; what was approved late, none beside what never was.
+        for is_preferred in [is_in_time, is_approved] {
+            if judged.iter().any(|one| is_preferred(one.verdict)) {
+                judged.retain(|one| is_preferred(one.verdict));
+            }
+        }
+        judged.sort_by_key(|one| rank(one.verdict));
+        Ok((LinkRule::Window, judged))
+    }
+
+    /// What one ticket says about a change; none if it says nothing.
+    fn judge_one(
+        &mut self,
+        ticket: &EntityId,
+        rule: LinkRule,
+        change: &Change<'_>,
+        aliases: &Aliases,
+        size: TreeSize,
+    ) -> Result<Option<Judged>> {
+        let Some(read) = self.ticket(ticket, &change.fact, size)? else { return Ok(None) };
+        let Some(now) = read.judge(rule, change) else { return Ok(None) };
+        let records = read.rests_on(change, aliases);
+        // Whether it was approved by what the ledger knew before the change; among old logs that order says nothing.
+        let before = TreeSize(change.fact.evidence.index + 1);
+        let is_late = records.last().is_some_and(|last| *last >= before.0) && !now.order_on_sources_word;
+        let judgement = match now.verdict == Verdict::Approved && is_late {
+            false => now,
+            true => {
+                let aliases = self.beneficiary(&change.fact, before)?;
+                let change = Change::new(change.fact, change.delivery, aliases.entities());
+                let then = self.ticket(ticket, &change.fact, before)?.and_then(|read| read.judge(rule, &change));
+                in_order(&change, &read.candidate(), now, then)
+            }
+        };
+        Ok(Some(Judged {
+            ticket: ticket.clone(),
+            verdict: judgement.verdict,
+            judgement: Some(judgement),
+            self_approved: read.is_self_approved(aliases),
+            read: Some(read),
+            records,
+        }))
+    }
+
+    /// A ticket as its known records leave it at the moments that count; none if they say nothing about it.
+    fn ticket(&mut self, ticket: &EntityId, change: &FactAt<'_>, size: TreeSize) -> Result<Option<Rc<ReadTicket>>> {
+        let view = self.view;
+        let kept = self.tickets.get(ticket, || {
+            let prefix = entity_prefix(ticket);
+            let rows = view.forward(Column::Deltas, &prefix, &prefix)?;
+            let rows = deltas::placed(view, rows).collect::<Result<_>>()?;
+            Ok(Ticket { rows, replayed: RefCell::default() })
+        })?;
+        let known: Vec<&Row> = kept.rows.iter().filter(|(position, _)| position.1.0 < size.0).collect();
+        let reached = Reached::by(change, |moment| known.partition_point(|(position, _)| position.0.0 <= moment));
+        if let Some(replayed) = kept.replayed.borrow().get(&(size, reached)) {
+            return Ok(replayed.clone());
+        }
+        let read = |(position, bytes): &&Row| Ok((*position, Delta::read(view, bytes)?));
+        let known = known.iter().map(read).collect::<Result<Vec<_>>>()?;
+        let replayed = self.replay(ticket, &known, reached, size)?.map(Rc::new);
+        kept.replayed.borrow_mut().insert((size, reached), replayed.clone());
+        Ok(replayed)
+    }
+
+    fn replay(
+        &mut self,
+        ticket: &EntityId,
+        known: &[(Position, Box<Delta>)],
+        reached: Reached,
+        size: TreeSize,
+    ) -> Result<Option<ReadTicket>> {
+        let facts: Vec<FactAt<'_>> = known.iter().map(|(position, delta)| delta.at(*position)).collect();
+        let Some(history) = TicketHistory::replay(ticket, &facts, reached) else { return Ok(None) };
+        let is_backfill = known.iter().all(|(_, delta)| delta.delivery() == Delivery::Backfill);
+        let opened = OccurredAt(history.opened_at());
+        let mut stands_for = |version: &TicketState| {
+            let named = version.beneficiary.iter().filter_map(|id| id.parse().ok()).collect();
+            self.people.aliases(named, opened, size)
+        };
+        let aliases = stands_for(history.approved())?;
+        let edited = stands_for(history.at_change())?;
+        Ok(Some(ReadTicket {
+            aliases,
+            edited,
+            delivery: if is_backfill { Delivery::Backfill } else { Delivery::Live },
+            records: known.iter().map(|(position, _)| position.1.0).collect(),
+            history,
+        }))
+    }
+}
+
+/// A ticket and the records that it rests on.
+struct ReadTicket {
+    history: TicketHistory,
+    /// Everyone who stood for its beneficiary when it was opened.
+    aliases: Rc<Aliases>,
+    /// The same of the ticket as it was edited by the change.
+    edited: Rc<Aliases>,
+    delivery: Delivery,
+    records: BTreeSet<u64>,
+}
+
+impl ReadTicket {
+    fn candidate(&self) -> Candidate<'_> {
+        Candidate {
+            history: &self.history,
+            beneficiary: self.aliases.entities(),
+            edited_beneficiary: self.edited.entities(),
+            delivery: self.delivery,
+        }
+    }
+
+    fn judge(&self, rule: LinkRule, change: &Change<'_>) -> Option<Judgement> {
+        match rule {
+            LinkRule::Explicit => Some(judge_explicit(change, &self.candidate())),
+            _ => judge_window(change, &self.candidate()),
+        }
+    }
+
+    /// Whether somebody approved it who stands for the one whose access changed, or for the ticket's beneficiary.
+    fn is_self_approved(&self, aliases: &Aliases) -> bool {
+        let rows = self.history.basis().approvals.values();
+        let approved = rows.filter(|row| row.decision() == Decision::Approved);
+        let mut deciders = approved.map(|row| if row.decided_by.is_empty() { &row.approver } else { &row.decided_by });
+        deciders.any(|decider| {
+            let entity = decider.parse::<EntityId>();
+            entity.is_ok_and(|entity| self.aliases.entities().contains(&entity) || aliases.entities().contains(&entity))
+        })
+    }
+
+    /// The link rests on the change, on the ticket, and on whatever makes its beneficiary that of the change.
+    fn rests_on(&self, change: &Change<'_>, aliases: &Aliases) -> BTreeSet<u64> {
+        let mut records = self.records.clone();
+        records.insert(change.fact.evidence.index);
+        records.extend(aliases.records(&self.aliases));
+        records.extend(self.aliases.records(aliases));
+        records
+    }
+}
+
+/// The verdict over all tickets, the best first. A change that names several tickets is covered by the best of them;
+/// of several that merely fit, nothing tells which is meant.
+pub(crate) fn overall(rule: LinkRule, judged: &[Judged]) -> Verdict {
+    match (rule, judged) {
+        (_, []) => Verdict::NoneRecorded,
+        (LinkRule::Explicit, [best, ..]) | (_, [best]) => best.verdict,
+        _ => Verdict::Ambiguous,
+    }
+}
+
+fn is_approved(verdict: Verdict) -> bool {
+    is_in_time(verdict) || verdict == Verdict::ApprovedLate
+}
+
+fn rank(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Approved => 0,
+        Verdict::ApprovedRecordedLate => 1,
+        Verdict::ApprovedUnspecific => 2,
+        Verdict::ApprovedLate => 3,
+        Verdict::EditedAfterApproval => 4,
+        Verdict::Pending => 5,
+        Verdict::Rejected => 6,
+        Verdict::OutOfWindow => 7,
+        Verdict::OutOfScope => 8,
+        Verdict::OtherBeneficiary => 9,
+        _ => 10,
+    }
+}

@@ -1,0 +1,87 @@
+//! Since when something is so, as far as any number of records tell: once it is so it stays, and only when it began is
+//! asked.
+//!
+//! Owns the rows of such things, whatever they are: one whenever a record says that it began earlier than every record
+//! before it says. So for each K the first time is known, and most records write nothing. What these things are is for
+//! whoever names the column.
+//!
+//! ```text
+//! what ‖ position   →   empty
+//! ```
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+
+use crate::error::Result;
+use crate::views::database::{Batch, Column, View};
+use crate::views::keys::{POSITION_BYTES, Position, key, position_bytes, read_position};
+
+/// How many things of a sort the projector remembers: beyond that it starts afresh and asks the database again.
+pub(crate) const REMEMBERED_MAX: usize = 200_000;
+
+/// When each of many things was so by one batch of records: the times that came before all that are listed before them.
+pub(crate) struct Firsts<W>(BTreeMap<W, Vec<Position>>);
+
+/// The earliest time of each thing, as the projector remembers it between batches.
+pub(crate) type Remembered<W> = HashMap<W, Position>;
+
+impl<W> Default for Firsts<W> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<W: Hash + Ord> Firsts<W> {
+    /// Adds a time of one thing.
+    pub(crate) fn add(&mut self, what: W, position: Position) {
+        let found = self.0.entry(what).or_default();
+        if found.last().is_none_or(|earliest| position < *earliest) {
+            found.push(position);
+        }
+    }
+
+    /// Adds the rows, and says for each thing that has none so far which position came first.
+    pub(crate) fn project(
+        self,
+        (view, column): (&View<'_>, Column),
+        prefix_of: impl Fn(&W) -> Vec<u8>,
+        remembered: &mut Remembered<W>,
+        batch: &mut Batch,
+        mut on_new: impl FnMut(&W, Position, &mut Batch),
+    ) -> Result<()> {
+        if remembered.len() + self.0.len() > REMEMBERED_MAX {
+            remembered.clear();
+        }
+        for (what, positions) in self.0 {
+            let prefix = prefix_of(&what);
+            let mut earliest = match remembered.get(&what) {
+                Some(held) => Some(*held),
+                None => {
+                    let rows = view.forward(column, &prefix, &prefix)?;
+                    let held = rows.map(|row| split(view, &row?.0).map(|(_, position)| position));
+                    held.collect::<Result<Vec<_>>>()?.into_iter().min()
+                }
+            };
+            if let (None, Some(first)) = (earliest, positions.first()) {
+                on_new(&what, *first, batch);
+            }
+            for position in positions {
+                if earliest.is_none_or(|held| position < held) {
+                    batch.put(column, key(&prefix, &[&position_bytes(&position)]), Vec::new());
+                    earliest = Some(position);
+                }
+            }
+            remembered.extend(earliest.map(|earliest| (what, earliest)));
+        }
+        Ok(())
+    }
+}
+
+/// What the key of a row names, and the time.
+pub(crate) fn split<'k>(view: &View<'_>, row_key: &'k [u8]) -> Result<(&'k [u8], Position)> {
+    let read = || {
+        let (what, position) = row_key.split_at_checked(row_key.len().checked_sub(POSITION_BYTES)?)?;
+        Some((what, read_position(position)?))
+    };
+    read().ok_or_else(|| view.damaged("a row that says since when something is so cannot be read"))
+}
