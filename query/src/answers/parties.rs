@@ -3,6 +3,7 @@
 //! Owns how an entity is shown: its id, and the newest values that lie beside its records, as far as they were known. Names
 //! are returned as the source gave them, however hostile; whoever prints them escapes them.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use counterfoil_proto::v1::{Party, Ref, Source};
@@ -11,6 +12,7 @@ use counterfoil_verify::replay::named;
 use counterfoil_verify::tree::TreeSize;
 
 use crate::answers::Query;
+use crate::answers::kept::Kept;
 use crate::error::Result;
 use crate::views::database::View;
 use crate::views::names;
@@ -21,18 +23,25 @@ pub(crate) struct Parties<'q, 'a> {
     view: &'q View<'a>,
     known: TreeSize,
     shows_names: bool,
+    /// Those that were met in the answer: who acted, say, stands beside many grants.
+    met: RefCell<Kept<EntityId, Party>>,
 }
 
 impl<'a> Query<'a> {
     /// What entities are called by the first `known` records.
     pub(crate) fn parties(&self, known: TreeSize) -> Parties<'_, 'a> {
-        Parties { view: &self.view, known, shows_names: self.shows_names }
+        Parties { view: &self.view, known, shows_names: self.shows_names, met: RefCell::new(Kept::new()) }
     }
 }
 
 impl Parties<'_, '_> {
     /// An entity and what people call it.
     pub(crate) fn party(&self, entity: &EntityId) -> Result<Party> {
+        let met = self.met.borrow_mut().get(entity, || self.read(entity))?;
+        Ok(Party::clone(&met))
+    }
+
+    fn read(&self, entity: &EntityId) -> Result<Party> {
         let mut values = names::values(self.view, entity, self.known)?;
         if !self.shows_names {
             values.retain(|name, _| name == names::IDENTITY_TYPE);

@@ -2,10 +2,10 @@
 //!
 //! Owns which listings count, and the message. What is found of an access is `verify::reconcile`'s to say.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use counterfoil_proto::v1::{
-    EntityKind, Party, ReconcileKind, ReconcileResponse, ReconcileTotals, ReconciledItem, ReconciledListing,
+    EntityKind, ReconcileKind, ReconcileResponse, ReconcileTotals, ReconciledItem, ReconciledListing,
 };
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::listing::Listing;
@@ -53,7 +53,7 @@ impl<'a> Query<'a> {
             system: system.to_owned(),
             ..ReconcileResponse::default()
         };
-        let mut names = Names { parties: self.parties(size), known: HashMap::new() };
+        let parties = self.parties(size);
         let mut judge = Judge::new(self);
         let mut total = Totals::default();
         for scope in self.scopes(system, instance, size)? {
@@ -61,7 +61,7 @@ impl<'a> Query<'a> {
             let compared = self.reconcile_scope(&scope, &listings, size, &mut judge)?;
             response.items.reserve(compared.lines.len());
             for (line, records) in compared.lines {
-                response.items.push(names.item(&line, &scope, records)?);
+                response.items.push(parties.reconciled(&line, &scope, records)?);
             }
             total.add(&compared.totals);
             response.listings.push(compared.listing);
@@ -135,23 +135,8 @@ impl<'a> Query<'a> {
     }
 }
 
-/// Parties, each looked up once.
-struct Names<'q, 'a> {
-    parties: Parties<'q, 'a>,
-    known: HashMap<EntityId, Party>,
-}
-
-impl Names<'_, '_> {
-    fn party(&mut self, entity: &EntityId) -> Result<Party> {
-        if let Some(party) = self.known.get(entity) {
-            return Ok(party.clone());
-        }
-        let party = self.parties.party(entity)?;
-        self.known.insert(entity.clone(), party.clone());
-        Ok(party)
-    }
-
-    fn item(&mut self, line: &Line, scope: &EntityId, records: BTreeSet<u64>) -> Result<ReconciledItem> {
+impl Parties<'_, '_> {
+    fn reconciled(&self, line: &Line, scope: &EntityId, records: BTreeSet<u64>) -> Result<ReconciledItem> {
         let access = &line.known.access;
         let change = if line.kind == ReconcileKind::Revoked { access.revoked } else { access.given_by() };
         Ok(ReconciledItem {
