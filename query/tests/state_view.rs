@@ -8,6 +8,7 @@ use counterfoil_proto::v1::fact::Detail;
 use counterfoil_proto::v1::{EntityKind, Fact, FactKind, Grant, Record, Ref};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::fact::entity_set;
+use counterfoil_verify::identifier::Token;
 use counterfoil_verify::replay::replay;
 use counterfoil_verify::tree::TreeSize;
 use proptest::prelude::*;
@@ -114,6 +115,54 @@ proptest! {
             }
         }
         check(&ledger, &questions);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    // What a question read is kept for the next one: here others ask before and after each commit, also of an older view.
+    #[test]
+    fn what_was_read_lately_is_never_out_of_date(
+        facts in prop::collection::vec((0_usize..14, 0_usize..3, 0_usize..2, 0_i64..3), 1..500),
+        arrival in arrivals(),
+        per_commit in 1_usize..60,
+        questions in prop::collection::vec((0_usize..8, -5_i64..1_000, 0_u64..600), 10),
+    ) {
+        let mut seconds = 0;
+        let facts: Vec<Fact> = facts
+            .into_iter()
+            .map(|(kind, account, group, gap)| {
+                seconds += gap;
+                company_fact(seconds, kind, account, group)
+            })
+            .collect();
+        let ledger = TestLedger::new();
+        let views = ledger.views();
+        let asked: Vec<EntityId> = (0..8).map(|number| match number {
+            0..3 => entity(&format!("account:okta:default:u{number}")),
+            3..5 => entity(&format!("entitlement:okta:default:group_member/{}", number - 3)),
+            5..7 => entity(&format!("credential:okta:default:api_token/{}", number - 5)),
+            _ => EntityId::identifier(&Token::from_slice(&[1; 16]).unwrap()),
+        }).collect();
+        for commit in arrange(facts, arrival).chunks(per_commit) {
+            let older = views.query().unwrap();
+            ledger.record(commit.iter().map(|fact| Native::new("okta", vec![fact.clone()])).collect());
+            views.catch_up(&mut |_, _| ()).unwrap();
+            let newer = views.query().unwrap();
+            let records: Vec<Record> =
+                ledger.reader().records(0..ledger.reader().head().size.0).collect::<Result<_, _>>().unwrap();
+            for &(number, at, known) in &questions {
+                for query in [&newer, &older, &newer] {
+                    let size = query.basis().tree_size;
+                    for known in [known.min(size), size].map(TreeSize) {
+                        let naive = replay(&asked[number], &records, occurred(at), known);
+                        let viewed = query.replayed(&asked[number], occurred(at), known).unwrap();
+                        prop_assert_eq!(viewed, naive, "{} at {} s, known {}", asked[number], at, known);
+                    }
+                }
+            }
+        }
     }
 }
 

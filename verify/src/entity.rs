@@ -179,6 +179,17 @@ impl EntityId {
         reference
     }
 
+    /// The text form, such as "account:okta:default:00u1".
+    pub fn to_text(&self) -> String {
+        let kind = kind_name(self.kind());
+        if let Some(token) = self.token() {
+            return format!("{kind}:{token}");
+        }
+        let parts = [kind, self.system(), self.instance(), self.native_id()];
+        let count = if self.kind() == EntityKind::Unresolved { 3 } else { 4 };
+        parts[..count].join(":")
+    }
+
     fn part(&self, number: usize) -> &[u8] {
         let mut rest = &self.0[1..];
         for _ in 0..number {
@@ -194,15 +205,7 @@ impl EntityId {
 
 impl fmt::Display for EntityId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}", kind_name(self.kind()))?;
-        if let Some(token) = self.token() {
-            return write!(out, ":{token}");
-        }
-        write!(out, ":{}:{}", self.system(), self.instance())?;
-        if self.kind() == EntityKind::Unresolved {
-            return Ok(());
-        }
-        write!(out, ":{}", self.native_id())
+        out.write_str(&self.to_text())
     }
 }
 

@@ -163,7 +163,7 @@ pub fn apply(state: &mut State, entity: &EntityId, fact: &FactAt<'_>) {
 
 fn keys(reference: &Option<Ref>, fact: &FactAt<'_>) -> Vec<String> {
     let bearing = |reference| bearing(fact.fact, reference, fact.source);
-    reference.iter().flat_map(bearing).map(|entity| entity.to_string()).collect()
+    reference.iter().flat_map(bearing).map(|entity| entity.to_text()).collect()
 }
 
 fn key(reference: &Option<Ref>, fact: &FactAt<'_>) -> String {
@@ -201,14 +201,18 @@ fn apply_account(state: &mut State, fact: &FactAt<'_>) {
 /// The keys of [`State::grants`] under which the state of `entity` has the grants that a fact is about.
 pub fn grant_keys(entity: &EntityId, fact: &FactAt<'_>) -> Vec<String> {
     let is = |reference: &Option<Ref>| reference.as_ref().is_some_and(|reference| is_borne_by(entity, reference, fact));
-    let Fact { subject, object, scope, .. } = fact.fact;
+    let Fact { subject, object, .. } = fact.fact;
     let counterparts = [(subject, object), (object, subject)].into_iter().filter(|(own, _)| is(own));
-    counterparts.flat_map(|(_, other)| keys(other, fact)).map(|other| format!("{other} {scope}")).collect()
+    counterparts.flat_map(|(_, other)| keys(other, fact)).map(|other| grant_key(&other, fact)).collect()
+}
+
+fn grant_key(counterpart: &str, fact: &FactAt<'_>) -> String {
+    [counterpart, &fact.fact.scope].join(" ")
 }
 
 fn apply_grant(state: &mut State, fact: &FactAt<'_>, counterpart: &Option<Ref>) {
     for counterpart in keys(counterpart, fact) {
-        let key = format!("{counterpart} {}", fact.fact.scope);
+        let key = grant_key(&counterpart, fact);
         match fact.fact.kind() {
             FactKind::GrantRemoved | FactKind::GrantExpired => {
                 state.grants.remove(&key);
@@ -318,7 +322,7 @@ fn apply_item(state: &mut State, fact: &FactAt<'_>, is_subject: bool) {
     }
     let counterpart = if is_subject { &fact.fact.object } else { &fact.fact.subject };
     for counterpart in keys(counterpart, fact) {
-        let key = format!("{counterpart} {}", fact.fact.scope);
+        let key = grant_key(&counterpart, fact);
         let logged = state.grants.get(&key).is_some_and(|held| held.confidence() != Confidence::Snapshot);
         if !logged {
             state

@@ -119,6 +119,7 @@ impl<'a> Query<'a> {
     fn moment(&self, at: Option<OccurredAt>, known: Option<RecordedAt>, size: TreeSize) -> Result<AnswerMoment> {
         let known_at = match (known, size.0.checked_sub(1)) {
             (Some(known), _) => Some(known),
+            (None, Some(_)) if size == self.basis.size => Some(self.basis.recorded_at),
             (None, Some(last)) => Some(record::recorded_at(&self.reader.record(RecordIndex(last))?)),
             (None, None) => None,
         };

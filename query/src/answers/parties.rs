@@ -4,7 +4,7 @@
 //! are returned as the source gave them, however hostile; whoever prints them escapes them.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use counterfoil_proto::v1::{Party, Ref, Source};
 use counterfoil_verify::entity::EntityId;
@@ -15,7 +15,7 @@ use crate::answers::Query;
 use crate::answers::kept::Kept;
 use crate::error::Result;
 use crate::views::database::View;
-use crate::views::names;
+use crate::views::names::{self, Called};
 
 /// What entities are called by the first `known` records, so that an answer about an earlier knowledge shows the names of
 /// that time.
@@ -23,8 +23,8 @@ pub(crate) struct Parties<'q, 'a> {
     view: &'q View<'a>,
     known: TreeSize,
     shows_names: bool,
-    /// Those that were met in the answer: who acted, say, stands beside many grants.
-    met: RefCell<Kept<EntityId, Party>>,
+    /// Those that were met in the answer and are not kept for others: who acted, say, stands beside many grants.
+    met: RefCell<Kept<String, Arc<Called>>>,
 }
 
 impl<'a> Query<'a> {
@@ -37,33 +37,28 @@ impl<'a> Query<'a> {
 impl Parties<'_, '_> {
     /// An entity and what people call it.
     pub(crate) fn party(&self, entity: &EntityId) -> Result<Party> {
-        let met = self.met.borrow_mut().get(entity, || self.read(entity))?;
-        Ok(Party::clone(&met))
-    }
-
-    fn read(&self, entity: &EntityId) -> Result<Party> {
-        let mut values = names::values(self.view, entity, self.known)?;
-        if !self.shows_names {
-            values.retain(|name, _| name == names::IDENTITY_TYPE);
-        }
-        let name = ["display_name", "name", "subject"].iter().find_map(|name| values.remove(*name));
-        let identity_type = values.remove(names::IDENTITY_TYPE).and_then(|number| number.parse().ok());
-        Ok(Party {
-            id: entity.to_string(),
-            name: name.unwrap_or_default(),
-            login: take(&mut values, "login"),
-            email: take(&mut values, "email"),
-            identity_type: identity_type.unwrap_or_default(),
-        })
+        self.with_id(entity.to_text())
     }
 
     /// The entity with that id in text form; none for an empty text.
     pub(crate) fn of(&self, id: &str) -> Result<Option<Party>> {
-        match id.parse::<EntityId>() {
-            Ok(entity) => self.party(&entity).map(Some),
-            Err(_) if id.is_empty() => Ok(None),
-            Err(_) => Ok(Some(Party { id: id.to_owned(), ..Party::default() })),
+        if id.is_empty() { Ok(None) } else { self.with_id(id.to_owned()).map(Some) }
+    }
+
+    fn with_id(&self, id: String) -> Result<Party> {
+        let called = match names::called_lately(self.view, &id, self.known) {
+            Some(called) => called,
+            None => {
+                let read = || names::called(self.view, &id, self.known);
+                Arc::clone(&*self.met.borrow_mut().get(&id, read)?)
+            }
+        };
+        let Called { identity_type, .. } = *called;
+        if !self.shows_names {
+            return Ok(Party { id, identity_type, ..Party::default() });
         }
+        let Called { name, login, email, .. } = &*called;
+        Ok(Party { id, name: name.clone(), login: login.clone(), email: email.clone(), identity_type })
     }
 
     /// What a fact's reference names: its id, or the first of its identifiers.
@@ -83,8 +78,4 @@ pub(crate) fn label(party: &Party) -> String {
 pub(crate) fn short_id(party: &Party) -> String {
     let native = party.id.parse::<EntityId>().map(|entity| entity.native_id().to_owned());
     native.ok().filter(|native| !native.is_empty()).unwrap_or_else(|| party.id.clone())
-}
-
-fn take(values: &mut BTreeMap<String, String>, name: &str) -> String {
-    values.remove(name).unwrap_or_default()
 }

@@ -93,10 +93,7 @@ impl Query<'_> {
     /// Whether anything was ever listed where an entity is.
     fn has_listings(&self, entity: &EntityId) -> Result<bool> {
         let scopes = kind_name(EntityKind::SnapshotScope);
-        let mut objects = sources::objects(&self.view)?.into_keys();
-        Ok(objects.any(|(system, instance, kind)| {
-            (system.as_str(), instance.as_str(), kind.as_str()) == (entity.system(), entity.instance(), scopes)
-        }))
+        Ok(sources::count(&self.view, entity.system(), entity.instance(), scopes)? > 0)
     }
 
     /// Whatever the state says is held, and whatever a listing ever saw.

@@ -71,7 +71,7 @@ impl Query<'_> {
         for (_, grant) in &listed {
             let mut holder = parties.grant(grant, at)?;
             if let Ok(entity) = grant.counterpart.parse::<EntityId>() {
-                let account = self.replayed(&entity, at, size)?.account;
+                let account = timelines::state_at(&self.view, &entity, at, size)?.account;
                 holder.holder_status = account.map_or(0, |account| account.status);
             }
             holders.push(holder);
@@ -93,7 +93,7 @@ impl Query<'_> {
 
     /// The state exactly as `verify::replay` gives it for all records of the entity.
     pub fn replayed(&self, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<State> {
-        timelines::state_at(&self.view, entity, at, known)
+        timelines::state_kept(&self.view, entity, at, known)
     }
 
     fn state_message(&self, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<v1::State> {
@@ -103,7 +103,8 @@ impl Query<'_> {
         if state.identity_type != 0 {
             party.identity_type = state.identity_type;
         }
-        let is_known = histories::is_known(&self.view, entity, at, known)?;
+        // Whoever has a state was named by the facts that made it.
+        let is_known = state != State::default() || histories::is_known(&self.view, entity, at, known)?;
         Ok(v1::State {
             entity: Some(party),
             known: is_known,

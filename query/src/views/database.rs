@@ -13,6 +13,7 @@ use rocksdb::{
 };
 
 use crate::error::{QueryError, Result};
+use crate::views::recent::{Changed, Recent, Writes};
 
 /// The column families. The file named behind each owns the layout of its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,6 +130,7 @@ pub(crate) struct Database {
     db: DB,
     path: PathBuf,
     keys_written: AtomicU64,
+    recent: Recent,
 }
 
 impl Database {
@@ -149,7 +151,7 @@ impl Database {
         options.set_max_background_jobs(2);
         options.set_keep_log_file_num(2);
         let db = DB::open_cf_descriptors(&options, path, columns).map_err(failed)?;
-        Ok(Self { db, path: path.to_owned(), keys_written: AtomicU64::new(0) })
+        Ok(Self { db, path: path.to_owned(), keys_written: AtomicU64::new(0), recent: Recent::new() })
     }
 
     /// Whether a database of another layout lies at `path`: one with other column families.
@@ -171,8 +173,8 @@ impl Database {
         self.keys_written.load(Ordering::Relaxed)
     }
 
-    /// Writes a batch, all or nothing, in the order of its keys.
-    pub(crate) fn write(&self, mut batch: Batch) -> Result<()> {
+    /// Writes a batch, all or nothing, in the order of its keys; `changed` are the entities that it says something of.
+    pub(crate) fn write(&self, mut batch: Batch, changed: &Changed) -> Result<()> {
         batch.sort();
         let mut writes = WriteBatch::default();
         for rows in batch.0.chunk_by(|(one, ..), (other, ..)| one == other) {
@@ -181,7 +183,8 @@ impl Database {
         }
         let mut options = WriteOptions::default();
         options.disable_wal(true);
-        self.db.write_opt(writes, &options).map_err(|error| QueryError::storage(&self.path, error))?;
+        let write = || self.db.write_opt(writes, &options).map_err(|error| QueryError::storage(&self.path, error));
+        self.recent.write(changed, write)?;
         self.keys_written.fetch_add(batch.0.len() as u64, Ordering::Relaxed);
         Ok(())
     }
@@ -196,7 +199,8 @@ impl Database {
 
     /// The database as it is now, whatever is written later.
     pub(crate) fn view(&self) -> View<'_> {
-        View { database: self, idle: RefCell::default(), snapshot: self.db.snapshot() }
+        let since = self.recent.writes();
+        View { database: self, idle: RefCell::default(), since, snapshot: self.db.snapshot() }
     }
 
     fn handle(&self, column: Column) -> Result<impl AsColumnFamilyRef + '_> {
@@ -249,6 +253,8 @@ pub(crate) struct View<'a> {
     /// Iterators that nobody reads from any more. To make one costs several times what a seek does, and most questions
     /// read a few rows in many places.
     idle: RefCell<Vec<(Column, DBRawIterator<'a>)>>,
+    /// What was written before it was taken.
+    since: Writes,
     snapshot: rocksdb::Snapshot<'a>,
 }
 
@@ -282,6 +288,16 @@ impl<'a> View<'a> {
         let mut iterator = self.iterator(column)?;
         iterator.seek_for_prev(from);
         Ok(Rows::of(self, column, iterator, DBRawIterator::prev, prefix))
+    }
+
+    /// What was read lately.
+    pub(crate) fn recent(&self) -> &'a Recent {
+        &self.database.recent
+    }
+
+    /// What was written before this view was taken, for whatever is to be kept in [`View::recent`].
+    pub(crate) fn since(&self) -> Writes {
+        self.since
     }
 
     /// What a row that cannot be read comes to.

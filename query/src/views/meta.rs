@@ -6,12 +6,13 @@
 //! ```text
 //! "about"    →  u32 format ‖ origin
 //! "cursor"   →  u64 records projected ‖ leaf hash of the last of them
-//! "basis"    →  u64 size ‖ root: the newest head that the views have reached
+//! "basis"    →  u64 size ‖ root ‖ recorded_at of the last record (12 bytes): the newest head that the views have reached
 //! ```
 
 use counterfoil_ledger::{Head, Reader};
 use counterfoil_verify::hash::{Hash, LeafHash};
 use counterfoil_verify::record;
+use counterfoil_verify::time::{Moment, RecordedAt};
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::error::Result;
@@ -19,7 +20,7 @@ use crate::views::database::{Batch, Column, View};
 use crate::views::keys::{key, read_u64};
 
 /// The layout of the rows in all column families.
-const FORMAT: u32 = 5;
+const FORMAT: u32 = 6;
 const ABOUT: &[u8] = b"about";
 const CURSOR: &[u8] = b"cursor";
 const BASIS: &[u8] = b"basis";
@@ -37,6 +38,8 @@ pub(crate) struct Cursor {
 pub(crate) struct Basis {
     pub(crate) size: TreeSize,
     pub(crate) root: Hash,
+    /// When its last record was recorded.
+    pub(crate) recorded_at: RecordedAt,
 }
 
 /// Whether the views are empty, or a projection of the beginning of this very log in this format.
@@ -58,21 +61,29 @@ pub(crate) fn fits(view: &View<'_>, reader: &Reader) -> Result<bool> {
 
 /// How far the projection is; none before the first record.
 pub(crate) fn cursor(view: &View<'_>) -> Result<Option<Cursor>> {
-    let read = |(size, leaf)| Cursor { size, leaf: LeafHash(leaf) };
-    Ok(size_and_hash(view, CURSOR)?.map(read))
+    let read = |row: &[u8]| {
+        let (size, leaf, _) = size_and_hash(row)?;
+        Some(Cursor { size, leaf: LeafHash(leaf) })
+    };
+    row(view, CURSOR, read)
 }
 
 /// The newest head that the views have reached.
 pub(crate) fn basis(view: &View<'_>) -> Result<Option<Basis>> {
-    Ok(size_and_hash(view, BASIS)?.map(|(size, root)| Basis { size, root }))
+    let read = |row: &[u8]| {
+        let (size, root, recorded_at) = size_and_hash(row)?;
+        let recorded_at = RecordedAt(Moment::from_sortable_bytes(recorded_at.try_into().ok()?));
+        Some(Basis { size, root, recorded_at })
+    };
+    row(view, BASIS, read)
 }
 
-/// Adds the cursor and, where the batch reaches it, the head.
-pub(crate) fn project(cursor: &Cursor, head: Option<&Head>, batch: &mut Batch) {
-    let row = |size: TreeSize, hash: &Hash| key(&size.0.to_be_bytes(), &[hash.as_bytes()]);
-    batch.put(Column::Meta, CURSOR.to_vec(), row(cursor.size, &cursor.leaf.0));
-    if let Some(head) = head {
-        batch.put(Column::Meta, BASIS.to_vec(), row(head.size, &head.root));
+/// Adds the cursor and, where the batch reaches one, the head.
+pub(crate) fn project(cursor: &Cursor, head: Option<&Basis>, batch: &mut Batch) {
+    let row = |size: TreeSize, hash: &Hash, rest: &[u8]| key(&size.0.to_be_bytes(), &[hash.as_bytes(), rest]);
+    batch.put(Column::Meta, CURSOR.to_vec(), row(cursor.size, &cursor.leaf.0, &[]));
+    if let Some(Basis { size, root, recorded_at }) = head {
+        batch.put(Column::Meta, BASIS.to_vec(), row(*size, root, &recorded_at.0.to_sortable_bytes()));
     }
 }
 
@@ -85,11 +96,14 @@ fn about(head: &Head) -> Vec<u8> {
     key(&FORMAT.to_be_bytes(), &[head.origin.as_str().as_bytes()])
 }
 
-fn size_and_hash(view: &View<'_>, name: &[u8]) -> Result<Option<(TreeSize, Hash)>> {
+fn row<T>(view: &View<'_>, name: &[u8], read: impl FnOnce(&[u8]) -> Option<T>) -> Result<Option<T>> {
     let Some(row) = view.get(Column::Meta, name)? else { return Ok(None) };
-    let read = || {
-        let (size, hash) = row.split_at_checked(8)?;
-        Some((TreeSize(read_u64(size)?), Hash::from_slice(hash).ok()?))
-    };
-    read().map(Some).ok_or_else(|| view.damaged("the cursor cannot be read"))
+    read(&row).map(Some).ok_or_else(|| view.damaged("how far the views go cannot be read"))
+}
+
+/// A size, a hash and what comes after them.
+fn size_and_hash(row: &[u8]) -> Option<(TreeSize, Hash, &[u8])> {
+    let (size, rest) = row.split_at_checked(8)?;
+    let (hash, rest) = rest.split_at_checked(32)?;
+    Some((TreeSize(read_u64(size)?), Hash::from_slice(hash).ok()?, rest))
 }

@@ -15,6 +15,7 @@ use crate::answers::Query;
 use crate::error::{QueryError, Result};
 use database::{Batch, Database};
 use projector::{BATCH_RECORDS, Projector, Rows};
+use recent::Changed;
 
 pub(crate) mod changes;
 pub(crate) mod database;
@@ -26,6 +27,8 @@ pub(crate) mod listed;
 pub(crate) mod meta;
 pub(crate) mod names;
 mod projector;
+pub(crate) mod recent;
+pub(crate) mod segments;
 pub(crate) mod sources;
 pub(crate) mod timelines;
 pub(crate) mod traits;
@@ -61,7 +64,7 @@ impl Views {
         }
         let mut batch = Batch::default();
         meta::found(&reader.head(), &mut batch);
-        database.write(batch)?;
+        database.write(batch, &Changed::default())?;
         Ok(Self { database, reader, projector: Mutex::default() })
     }
 

@@ -17,6 +17,7 @@
 //! what was the newest before, so that for each K the newest of its records is known.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use counterfoil_proto::v1::record::Body;
 use counterfoil_proto::v1::{Beside, EntityKind, Record};
@@ -37,7 +38,7 @@ use crate::views::histories::Mention;
 use crate::views::keys::{Position, entity_prefix, key, position_bytes, read_u64};
 
 /// The name under which an entity's type of identity is kept: no connector's values have a '#'.
-pub(crate) const IDENTITY_TYPE: &str = "#identity_type";
+const IDENTITY_TYPE: &str = "#identity_type";
 /// The values that people look an entity up by.
 const SEARCHABLE: [&str; 5] = ["display_name", "name", "login", "email", "subject"];
 /// The longest name that is searched for, in bytes.
@@ -101,13 +102,16 @@ pub(crate) struct Memory {
     values: HashMap<Vec<u8>, Stamped>,
 }
 
-/// Adds what a batch says about names. Gives the entities that were never named before.
-pub(crate) fn project(
-    view: &View<'_>,
-    gathered: Gathered,
-    memory: &mut Memory,
-    batch: &mut Batch,
-) -> Result<Vec<EntityId>> {
+/// The entities that a batch says something new of.
+pub(crate) struct Named {
+    /// Never named before.
+    pub(crate) new: Vec<EntityId>,
+    /// Called otherwise than before.
+    pub(crate) renamed: Vec<EntityId>,
+}
+
+/// Adds what a batch says about names.
+pub(crate) fn project(view: &View<'_>, gathered: Gathered, memory: &mut Memory, batch: &mut Batch) -> Result<Named> {
     let prefix_of = |(token, entity): &Binding| key(token.as_bytes(), &[&entity_prefix(entity)]);
     let identifiers = (view, Column::Identifiers);
     gathered.bound.project(identifiers, prefix_of, &mut memory.bound, batch, |(token, entity), first, batch| {
@@ -123,9 +127,9 @@ pub(crate) fn project(
             named.insert(name_key(native, entity), *first);
         }
     }
-    project_values(view, gathered.values, &mut memory.values, &mut named, batch)?;
+    let renamed = project_values(view, gathered.values, &mut memory.values, &mut named, batch)?;
     project_names(view, named, batch)?;
-    Ok(new.into_iter().map(|(entity, _)| entity).collect())
+    Ok(Named { new: new.into_iter().map(|(entity, _)| entity).collect(), renamed })
 }
 
 /// Those of `found` that are neither remembered nor in the database; from now on they are remembered.
@@ -147,14 +151,16 @@ fn absent<K: std::hash::Hash + Eq + Clone>(
 }
 
 /// A value that is said again keeps the stamp of the first time, so that most records write nothing here. Adds the names
-/// by which an entity may not have been found so far, each with the first record that says it.
+/// by which an entity may not have been found so far, each with the first record that says it. Gives the entities whose
+/// values changed.
 fn project_values(
     view: &View<'_>,
     values: BTreeMap<(EntityId, String), Vec<Stamped>>,
     remembered: &mut HashMap<Vec<u8>, Stamped>,
     named: &mut BTreeMap<Vec<u8>, u64>,
     batch: &mut Batch,
-) -> Result<()> {
+) -> Result<Vec<EntityId>> {
+    let mut changed = Vec::new();
     if remembered.len() + values.len() > REMEMBERED_MAX {
         remembered.clear();
     }
@@ -184,9 +190,10 @@ fn project_values(
         if let Some(newest) = newest.filter(|newest| before.as_ref() != Some(newest)) {
             batch.put(Column::Values, key.clone(), value_row(&newest));
             remembered.insert(key, newest);
+            changed.push(of.0);
         }
     }
-    Ok(())
+    Ok(changed)
 }
 
 /// A name that the entity had before keeps the record that said it first.
@@ -201,21 +208,66 @@ fn project_names(view: &View<'_>, named: BTreeMap<Vec<u8>, u64>, batch: &mut Bat
     Ok(())
 }
 
-/// Everything that people call an entity by the first `known` records: the newest value of each name.
-pub(crate) fn values(view: &View<'_>, entity: &EntityId, known: TreeSize) -> Result<BTreeMap<String, String>> {
+/// What people call an entity: the newest value of each name.
+#[derive(Debug, Default)]
+pub(crate) struct Called {
+    pub(crate) name: String,
+    pub(crate) login: String,
+    pub(crate) email: String,
+    /// The number of its type of identity.
+    pub(crate) identity_type: i32,
+    /// One past the newest record that any of it is from.
+    newest: u64,
+    /// For some of it a newer record has another value.
+    is_former: bool,
+}
+
+impl Called {
+    /// What it takes in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.name.len() + self.login.len() + self.email.len()
+    }
+}
+
+/// The same as [`called`], where it was read lately.
+pub(crate) fn called_lately(view: &View<'_>, id: &str, known: TreeSize) -> Option<Arc<Called>> {
+    view.recent().called(id).filter(|called| called.newest <= known.0)
+}
+
+/// What people call the entity with that id by the first `known` records; nothing where it is no id.
+pub(crate) fn called(view: &View<'_>, id: &str, known: TreeSize) -> Result<Arc<Called>> {
+    let Ok(entity) = id.parse::<EntityId>() else { return Ok(Arc::default()) };
+    let called = Arc::new(read_called(view, &entity, known)?);
+    if !called.is_former {
+        view.recent().keep_called(view.since(), id, &called);
+    }
+    Ok(called)
+}
+
+fn read_called(view: &View<'_>, entity: &EntityId, known: TreeSize) -> Result<Called> {
     let prefix = entity_prefix(entity);
-    let mut found = BTreeMap::new();
+    let mut called = Called::default();
+    let mut values = BTreeMap::new();
     for row in view.forward(Column::Values, &prefix, &prefix)? {
         let (row_key, row) = row?;
         let newest = read_value(view, &row)?;
         let known_value = match index_of(&newest.0) < known.0 {
             true => Some(newest),
-            false => former(view, &row_key, known)?,
+            false => {
+                called.is_former = true;
+                former(view, &row_key, known)?
+            }
         };
-        let name = String::from_utf8_lossy(&row_key[prefix.len()..]).into_owned();
-        found.extend(known_value.map(|(_, value)| (name, value)));
+        let Some((stamp, value)) = known_value else { continue };
+        called.newest = called.newest.max(index_of(&stamp) + 1);
+        values.insert(String::from_utf8_lossy(&row_key[prefix.len()..]).into_owned(), value);
     }
-    Ok(found)
+    let mut take = |name: &str| values.remove(name);
+    called.name = ["display_name", "name", "subject"].into_iter().find_map(&mut take).unwrap_or_default();
+    called.login = take("login").unwrap_or_default();
+    called.email = take("email").unwrap_or_default();
+    called.identity_type = take(IDENTITY_TYPE).and_then(|number| number.parse().ok()).unwrap_or_default();
+    Ok(called)
 }
 
 /// What was the newest value by the first `known` records, of one that was replaced by a later record.

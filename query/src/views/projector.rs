@@ -10,7 +10,7 @@ use counterfoil_ledger::{Entry, Head, LedgerError, Reader};
 use counterfoil_proto::v1::{Delivery, Record};
 use counterfoil_verify::record;
 use counterfoil_verify::replay::{bearers, facts_of};
-use counterfoil_verify::time::OccurredAt;
+use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::error::Result;
@@ -18,7 +18,8 @@ use crate::views::database::{Batch, Database};
 use crate::views::deltas::Delta;
 use crate::views::firsts::{Firsts, Remembered};
 use crate::views::keys::Position;
-use crate::views::meta::{self, Cursor};
+use crate::views::meta::{self, Basis, Cursor};
+use crate::views::recent::Changed;
 use crate::views::sources::{Counted, Counters};
 use crate::views::{changes, histories, listed, names, timelines, traits};
 
@@ -58,20 +59,21 @@ impl Projector {
     pub(crate) fn advance(&mut self, database: &Database, reader: &Reader, rows: Rows, head: &Head) -> Result<()> {
         let view = database.view();
         let start = self.size.0;
-        let Rows { size, mut batch, arrived, listed, gathered, counted } = rows;
+        let Rows { size, recorded_at, mut batch, arrived, listed, gathered, counted } = rows;
         if size.0 <= start {
             return Err(LedgerError::NoSuchRecord { index: RecordIndex(start), size: head.size }.into());
         }
         timelines::project(&view, &arrived, size, &mut batch)?;
         listed::project(&view, listed, &mut self.listed, &mut batch)?;
         self.counters.add(counted);
-        for entity in names::project(&view, gathered, &mut self.memory, &mut batch)? {
-            self.counters.add_object(&entity);
-        }
+        let named = names::project(&view, gathered, &mut self.memory, &mut batch)?;
+        named.new.iter().for_each(|entity| self.counters.add_object(entity));
         self.counters.project(&mut batch);
         let leaf = record::hash(&reader.record_bytes(RecordIndex(size.0 - 1))?);
-        meta::project(&Cursor { size, leaf }, (size == head.size).then_some(head), &mut batch);
-        database.write(batch)?;
+        let reached = Basis { size, root: head.root, recorded_at };
+        meta::project(&Cursor { size, leaf }, (size == head.size).then_some(&reached), &mut batch);
+        let changed = Changed { histories: arrived.into_keys().collect(), names: named.renamed };
+        database.write(batch, &changed)?;
         self.unflushed += size.0 - start;
         self.size = size;
         if self.unflushed >= FLUSH_RECORDS {
@@ -83,10 +85,11 @@ impl Projector {
 }
 
 /// The rows of one batch of records, as far as they need nothing that is in the database.
-#[derive(Default)]
 pub(crate) struct Rows {
     /// How many records there are up to and with the last of them.
     size: TreeSize,
+    /// When that one was recorded.
+    recorded_at: RecordedAt,
     batch: Batch,
     arrived: timelines::Arrived,
     listed: Firsts<listed::Seen>,
@@ -99,7 +102,15 @@ impl Rows {
     pub(crate) fn of(
         entries: impl Iterator<Item = std::result::Result<Entry, LedgerError>>,
     ) -> std::result::Result<Self, LedgerError> {
-        let mut rows = Self::default();
+        let mut rows = Self {
+            size: TreeSize(0),
+            recorded_at: RecordedAt(Moment::MIN),
+            batch: Batch::default(),
+            arrived: timelines::Arrived::new(),
+            listed: Firsts::default(),
+            gathered: names::Gathered::default(),
+            counted: Counted::default(),
+        };
         for entry in entries {
             rows.add(&entry?);
         }
@@ -110,6 +121,7 @@ impl Rows {
     fn add(&mut self, entry: &Entry) {
         let record = &entry.record;
         self.size = TreeSize(record.index + 1);
+        self.recorded_at = record::recorded_at(record);
         self.counted.add(record);
         let delivery = record.provenance.as_ref().map_or(Delivery::Unspecified, |provenance| provenance.delivery());
         for fact in facts_of(record) {

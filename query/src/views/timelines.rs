@@ -32,6 +32,8 @@ use crate::views::deltas::{self, Delta};
 use crate::views::keys::{
     FIRST, POSITION_BYTES, Position, entity_prefix, key, last_at, position_bytes, read_position, read_u64,
 };
+use crate::views::recent::Outline;
+use crate::views::segments::Segment;
 
 /// The fewest deltas between two snapshots. A state that lists more than that is kept only as often as it has entries,
 /// so that the snapshots of a group with thousands of members stay in proportion to its history.
@@ -45,18 +47,54 @@ const OPEN: u64 = u64::MAX;
 /// The state of `entity` at `at`, as far as the first `known` records tell. Costs one snapshot and the deltas after it.
 pub(crate) fn state_at(view: &View<'_>, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<State> {
     let prefix = entity_prefix(entity);
-    let mut base = Base::NONE;
-    let from = key(&prefix, &[&position_bytes(&last_at(at)), &[0xff; 8]]);
-    for row in view.backward(Column::Snapshots, &from, &prefix)? {
+    let base = base_at(view, &prefix, at, known)?;
+    replay_from(view, (entity, &prefix), base, at, known)
+}
+
+/// The same, for entities that are asked about again: what follows the snapshot is kept for the next question.
+pub(crate) fn state_kept(view: &View<'_>, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<State> {
+    let prefix = entity_prefix(entity);
+    let newest = || Ok(Timeline::read(view, view.get(Column::Timelines, &prefix)?)?.base);
+    let outline = view.recent().outline(view.since(), entity, newest)?;
+    let admits = |base: &Base| base.position <= last_at(at) && base.valid_from <= known.0;
+    let base = match &outline {
+        Some(Outline { newest, .. }) if admits(newest) => *newest,
+        _ => base_at(view, &prefix, at, known)?,
+    };
+    if let Some(outline) = outline {
+        let segment = view.recent().segment(view.since(), outline, base, || {
+            let all = deltas::read(view, &prefix, base.position, OccurredAt(Moment::MAX), TreeSize(u64::MAX))?;
+            Segment::read(entity, base.load(view, &prefix)?, all, base.spacing().saturating_mul(2) as usize)
+        })?;
+        if let Some(state) = segment.at(at, known) {
+            return Ok(state);
+        }
+    }
+    replay_from(view, (entity, &prefix), base, at, known)
+}
+
+/// The newest snapshot that answers.
+fn base_at(view: &View<'_>, prefix: &[u8], at: OccurredAt, known: TreeSize) -> Result<Base> {
+    let from = key(prefix, &[&position_bytes(&last_at(at)), &[0xff; 8]]);
+    for row in view.backward(Column::Snapshots, &from, prefix)? {
         let (row_key, value) = row?;
         let (snapshot, valid_until) = read_snapshot(view, &row_key[prefix.len()..], &value)?;
         if snapshot.valid_from <= known.0 && known.0 <= valid_until {
-            base = snapshot;
-            break;
+            return Ok(snapshot);
         }
     }
-    let mut state = base.load(view, &prefix)?;
-    for delta in deltas::read(view, &prefix, base.position, at, known)? {
+    Ok(Base::NONE)
+}
+
+fn replay_from(
+    view: &View<'_>,
+    (entity, prefix): (&EntityId, &[u8]),
+    base: Base,
+    at: OccurredAt,
+    known: TreeSize,
+) -> Result<State> {
+    let mut state = base.load(view, prefix)?;
+    for delta in deltas::read(view, prefix, base.position, at, known)? {
         let (position, delta) = delta?;
         delta.apply(&mut state, entity, position);
     }
@@ -71,10 +109,7 @@ pub(crate) fn project(view: &View<'_>, arrived: &Arrived, size: TreeSize, batch:
     let prefixes: Vec<Vec<u8>> = arrived.keys().map(entity_prefix).collect();
     let held = view.get_many(Column::Timelines, &prefixes)?;
     for (((entity, deltas), prefix), held) in arrived.iter().zip(prefixes).zip(held) {
-        let timeline = match held {
-            Some(bytes) => Timeline::from_bytes(&bytes).ok_or_else(|| view.damaged("a timeline cannot be read"))?,
-            None => Timeline { count: 0, credit: 0, base: Base::NONE },
-        };
+        let timeline = Timeline::read(view, held)?;
         let written = Writer { view, entity, prefix: &prefix, timeline, size }.write(deltas, batch)?;
         batch.put(Column::Timelines, prefix, written.to_bytes());
     }
@@ -159,8 +194,8 @@ impl Writer<'_, '_> {
 }
 
 /// A snapshot, less its state.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Base {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Base {
     position: Position,
     created: u64,
     valid_from: u64,
@@ -223,6 +258,13 @@ struct Timeline {
 const TIMELINE_BYTES: usize = 8 + 8 + POSITION_BYTES + 8 + 8 + 8 + 4;
 
 impl Timeline {
+    fn read(view: &View<'_>, row: Option<Vec<u8>>) -> Result<Self> {
+        match row {
+            Some(bytes) => Self::from_bytes(&bytes).ok_or_else(|| view.damaged("a timeline cannot be read")),
+            None => Ok(Self { count: 0, credit: 0, base: Base::NONE }),
+        }
+    }
+
     fn to_bytes(&self) -> Vec<u8> {
         let Base { position, created, valid_from, ordinal, entries } = &self.base;
         let head = [self.count, self.credit].map(u64::to_be_bytes).concat();

@@ -1,0 +1,175 @@
+//! What was read lately and is asked for again: what entities are called, and stretches of their histories.
+//!
+//! Owns how much of it is kept, and for how long it is true. Whatever a batch of rows changes is forgotten before the
+//! batch is written; and only a view since which nothing was written may add anything. So what is kept is what the newest
+//! rows say. Older views use it too: each kept thing knows the newest record in it, and serves whoever knows that one.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use counterfoil_verify::entity::EntityId;
+use quick_cache::sync::Cache;
+use quick_cache::{OptionsBuilder, Weighter};
+
+use crate::error::Result;
+use crate::views::names::Called;
+use crate::views::segments::Segment;
+use crate::views::timelines::Base;
+
+const CALLED_BYTES: u64 = 32 << 20;
+const SEGMENTS_BYTES: u64 = 64 << 20;
+/// How many entities' newest snapshots are kept, of about 150 bytes each.
+const OUTLINES: usize = 100_000;
+/// What the average kept thing takes, so that there is room for as many from the start.
+const CALLED_BYTES_MEAN: u64 = 256;
+const SEGMENT_BYTES_MEAN: u64 = 16 << 10;
+
+/// Where an entity's history stands.
+#[derive(Clone, Copy)]
+pub(crate) struct Outline {
+    /// Names its segments: they are forgotten together, when this is.
+    pub(crate) number: u64,
+    /// The newest open snapshot.
+    pub(crate) newest: Base,
+}
+
+/// Everything that is kept.
+pub(crate) struct Recent {
+    writes: RwLock<Writes>,
+    called: Cache<Box<str>, Arc<Called>, Bytes>,
+    outlines: Cache<EntityId, Outline>,
+    segments: Cache<(u64, Base), Arc<Segment>, Bytes>,
+    outline_number: AtomicU64,
+}
+
+/// How often something was written, and whether something is being written now.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) struct Writes {
+    count: u64,
+    is_writing: bool,
+}
+
+/// The entities of which a batch of rows says something new.
+#[derive(Default)]
+pub(crate) struct Changed {
+    /// Their histories go on.
+    pub(crate) histories: Vec<EntityId>,
+    /// What they are called is another.
+    pub(crate) names: Vec<EntityId>,
+}
+
+impl Recent {
+    pub(crate) fn new() -> Self {
+        Self {
+            writes: RwLock::new(Writes { count: 0, is_writing: false }),
+            called: bounded(CALLED_BYTES, CALLED_BYTES_MEAN),
+            outlines: Cache::new(OUTLINES),
+            segments: bounded(SEGMENTS_BYTES, SEGMENT_BYTES_MEAN),
+            outline_number: AtomicU64::new(0),
+        }
+    }
+
+    /// What a view has to ask before it is taken, to add later what it reads.
+    pub(crate) fn writes(&self) -> Writes {
+        *self.writes.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets what a batch changes, then writes it.
+    pub(crate) fn write(&self, changed: &Changed, write: impl FnOnce() -> Result<()>) -> Result<()> {
+        {
+            let mut writes = self.writes.write().unwrap_or_else(PoisonError::into_inner);
+            *writes = Writes { count: writes.count + 1, is_writing: true };
+            for entity in changed.histories.iter().filter(|_| !self.outlines.is_empty()) {
+                self.outlines.remove(entity);
+            }
+            for entity in changed.names.iter().filter(|_| !self.called.is_empty()) {
+                self.called.remove(entity.to_text().as_str());
+            }
+        }
+        let written = write();
+        self.writes.write().unwrap_or_else(PoisonError::into_inner).is_writing = false;
+        written
+    }
+
+    /// What the entity with that id is called.
+    pub(crate) fn called(&self, id: &str) -> Option<Arc<Called>> {
+        self.called.get(id)
+    }
+
+    pub(crate) fn keep_called(&self, since: Writes, id: &str, called: &Arc<Called>) {
+        self.keep(since, || self.called.insert(id.into(), called.clone()));
+    }
+
+    /// Where the history of an entity stands; none if it may not be kept now.
+    pub(crate) fn outline(
+        &self,
+        since: Writes,
+        entity: &EntityId,
+        newest: impl FnOnce() -> Result<Base>,
+    ) -> Result<Option<Outline>> {
+        if let Some(outline) = self.outlines.get(entity) {
+            return Ok(Some(outline));
+        }
+        let number = self.outline_number.fetch_add(1, Ordering::Relaxed);
+        let outline = Outline { number, newest: newest()? };
+        let is_kept = self.keep(since, || self.outlines.insert(entity.clone(), outline));
+        Ok(is_kept.then_some(outline))
+    }
+
+    /// What follows a snapshot; read where it is not there.
+    pub(crate) fn segment(
+        &self,
+        since: Writes,
+        outline: Outline,
+        base: Base,
+        read: impl FnOnce() -> Result<Segment>,
+    ) -> Result<Arc<Segment>> {
+        let key = (outline.number, base);
+        if let Some(segment) = self.segments.get(&key) {
+            return Ok(segment);
+        }
+        let segment = Arc::new(read()?);
+        self.keep(since, || self.segments.insert(key, segment.clone()));
+        Ok(segment)
+    }
+
+    /// Keeps something, unless something was written since it was read.
+    fn keep(&self, since: Writes, keep: impl FnOnce()) -> bool {
+        let writes = self.writes.read().unwrap_or_else(PoisonError::into_inner);
+        let is_newest = *writes == since && !since.is_writing;
+        if is_newest {
+            keep();
+        }
+        is_newest
+    }
+}
+
+fn bounded<K: Eq + std::hash::Hash, V: Clone>(bytes: u64, mean: u64) -> Cache<K, V, Bytes>
+where
+    Bytes: Weighter<K, V>,
+{
+    let options =
+        OptionsBuilder::new().weight_capacity(bytes).estimated_items_capacity((bytes / mean) as usize).build();
+    Cache::with_options(
+        options.expect("both capacities are given"),
+        Bytes,
+        quick_cache::DefaultHashBuilder::default(),
+        quick_cache::sync::DefaultLifecycle::default(),
+    )
+}
+
+/// Weighs by what something takes in memory.
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<Box<str>, Arc<Called>> for Bytes {
+    fn weight(&self, id: &Box<str>, called: &Arc<Called>) -> u64 {
+        (id.len() + called.bytes()) as u64
+    }
+}
+
+impl Weighter<(u64, Base), Arc<Segment>> for Bytes {
+    fn weight(&self, _: &(u64, Base), segment: &Arc<Segment>) -> u64 {
+        segment.bytes() as u64
+    }
+}
