@@ -83,6 +83,12 @@ pub enum QueryError {
     /// More are called so than can be followed.
     #[error("too many are called {0:?}: give a longer part of the name")]
     TooManyCalled(String),
+    /// Nobody waits for the answer any more.
+    #[error("the question was given up before there was an answer")]
+    GivenUp,
+    /// The answer needs more than a quick one may read: ask in a thread that may block.
+    #[error("the answer needs more than can be read quickly")]
+    NotQuick,
     /// The page token belongs to another question, or to none.
     #[error("the page token {0}: give it back exactly as it came, with the same question")]
     PageToken(&'static str),

@@ -167,6 +167,26 @@ proptest! {
 }
 
 #[test]
+fn a_name_is_the_newest_that_was_known() {
+    let ledger = TestLedger::new();
+    let views = ledger.views();
+    let id = "account:okta:default:00u1";
+    let mut queries = Vec::new();
+    for (seconds, name) in ["Ann", "Anna", "Anne"].into_iter().enumerate() {
+        let who = ledger.who(id, &["ann@example.com"]);
+        let updated = fact(FactKind::AccountUpdated, seconds as i64, Some(who), None);
+        ledger.record_one(Native::new("okta", vec![updated]).named(id, "display_name", name));
+        views.catch_up(&mut |_, _| ()).unwrap();
+        queries.push((views.query().unwrap(), name));
+        // Each asks again after what is newer was asked for, and the other way round.
+        for (query, name) in queries.iter().chain(queries.iter().rev()) {
+            let state = query.state(&entity(id), occurred(99), None).unwrap().state.unwrap();
+            assert_eq!(state.entity.unwrap().name, *name);
+        }
+    }
+}
+
+#[test]
 fn a_history_that_arrives_backwards_one_by_one_is_right_at_any_moment() {
     let ledger = TestLedger::new();
     let views = ledger.views();

@@ -35,7 +35,7 @@ impl Query<'_> {
         let explanations = match change {
             ChangeSelector::Record(index, fact) => {
                 self.check_known(*index, size)?;
-                self.explain_record(&self.reader.record(*index)?, *fact, size, &mut judge)?
+                self.explain_record(&self.read_record(*index)?, *fact, size, &mut judge)?
             }
             ChangeSelector::Event(event_id) => self.explain_event(event_id, size, &mut judge)?,
         };
@@ -49,7 +49,7 @@ impl Query<'_> {
     fn explain_event(&self, event_id: &str, size: TreeSize, judge: &mut Judge<'_, '_>) -> Result<Vec<Explanation>> {
         let mut explanations = Vec::new();
         for index in changes::records_of(&self.view, event_id)? {
-            let record = self.reader.record(index)?;
+            let record = self.read_record(index)?;
             let is_meant = record.provenance.as_ref().is_some_and(|provenance| provenance.event_id == event_id);
             if is_meant && index.0 < size.0 {
                 explanations.extend(self.explain_record(&record, None, size, judge)?);

@@ -125,7 +125,7 @@ impl Query<'_> {
     }
 
     fn explain_at(&self, (_, index, fact): Position, size: TreeSize, judge: &mut Judge<'_, '_>) -> Result<Explanation> {
-        let record = self.reader.record(index)?;
+        let record = self.read_record(index)?;
         let found = facts_of(&record).find(|found| found.evidence.fact == fact);
         let found = found.ok_or(QueryError::NoSuchFact { index, fact, count: facts_of(&record).count() })?;
         self.explain_fact(&record, &found, size, judge)

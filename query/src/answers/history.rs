@@ -54,7 +54,7 @@ impl Query<'_> {
         for row in rows.by_ref().take(count) {
             let (position, roles) = row?;
             let held = record.take().filter(|record| record.index == position.1.0);
-            let read = held.map_or_else(|| self.reader.record(position.1), Ok)?;
+            let read = held.map_or_else(|| self.read_record(position.1), Ok)?;
             entries.push(parties.entry(&read, position, roles)?);
             record = Some(read);
             last = position;

@@ -3,8 +3,10 @@
 //! Owns what every question has in common: its basis, and what its two times come to. It never writes, and never reads a
 //! clock: whoever asks says what "now" is.
 
+use std::sync::Arc;
+
 use counterfoil_ledger::{LedgerError, Reader};
-use counterfoil_proto::v1::{Basis, Moment as AnswerMoment, Record, Withheld};
+use counterfoil_proto::v1::{Basis, Beside, Moment as AnswerMoment, Record, Withheld};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::record;
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
@@ -12,6 +14,7 @@ use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::error::{QueryError, Result};
 use crate::views::database::View;
+use crate::views::recent::Standing;
 use crate::views::{meta, names};
 
 mod aliases;
@@ -48,6 +51,7 @@ pub struct Query<'a> {
     view: View<'a>,
     reader: &'a Reader,
     basis: meta::Basis,
+    standing: Arc<Standing>,
     /// Whether names and other personal values are shown.
     shows_names: bool,
 }
@@ -67,8 +71,8 @@ impl Period {
 }
 
 impl<'a> Query<'a> {
-    pub(crate) fn new(view: View<'a>, reader: &'a Reader, basis: meta::Basis) -> Self {
-        Self { view, reader, basis, shows_names: true }
+    pub(crate) fn new(view: View<'a>, reader: &'a Reader, basis: meta::Basis, standing: Arc<Standing>) -> Self {
+        Self { view, reader, basis, standing, shows_names: true }
     }
 
     /// The same questions, answered without names and other personal values; the basis says so.
@@ -92,7 +96,22 @@ impl<'a> Query<'a> {
         if index.0 >= size.0 {
             return Err(LedgerError::NoSuchRecord { index, size }.into());
         }
+        self.read_record(index)
+    }
+
+    fn read_record(&self, index: RecordIndex) -> Result<Record> {
+        self.view.slow()?;
         Ok(self.reader.record(index)?)
+    }
+
+    fn read_beside(&self, index: RecordIndex) -> Result<Option<Beside>> {
+        self.view.slow()?;
+        Ok(self.reader.beside(index)?)
+    }
+
+    /// Whether the answer was refused because a quick one may not read what it needs.
+    pub(crate) fn is_too_slow(&self) -> bool {
+        self.view.is_too_slow()
     }
 
     /// Refuses the id of an entity that the ledger holds nothing of, whenever it happened and was recorded.
@@ -110,7 +129,10 @@ impl<'a> Query<'a> {
     /// How many records count.
     fn known_size(&self, known: Option<RecordedAt>) -> Result<TreeSize> {
         match known {
-            Some(known) => Ok(self.reader.size_at(known)?.min(self.basis.size)),
+            Some(known) => {
+                self.view.slow()?;
+                Ok(self.reader.size_at(known)?.min(self.basis.size))
+            }
             None => Ok(self.basis.size),
         }
     }
@@ -120,7 +142,7 @@ impl<'a> Query<'a> {
         let known_at = match (known, size.0.checked_sub(1)) {
             (Some(known), _) => Some(known),
             (None, Some(_)) if size == self.basis.size => Some(self.basis.recorded_at),
-            (None, Some(last)) => Some(record::recorded_at(&self.reader.record(RecordIndex(last))?)),
+            (None, Some(last)) => Some(record::recorded_at(&self.read_record(RecordIndex(last))?)),
             (None, None) => None,
         };
         Ok(AnswerMoment {

@@ -129,7 +129,7 @@ impl<'a> Query<'a> {
 
     /// The list beside the end of a listing; none where it is not there any more.
     pub(crate) fn listing(&self, end: &EndState) -> Result<Option<Listing>> {
-        let beside = self.reader.beside(RecordIndex(end.evidence.index))?;
+        let beside = self.read_beside(RecordIndex(end.evidence.index))?;
         let content = beside.and_then(|beside| beside.payload).map(|payload| payload.content).unwrap_or_default();
         Ok(Listing::from_bytes(&content).ok().filter(|listing| listing.count() == end.count))
     }

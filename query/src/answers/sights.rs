@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use counterfoil_proto::v1::{AccountStatus, Confidence, CredentialStatus, EntityKind, ListingSight};
-use counterfoil_verify::entity::{EntityId, kind_name};
+use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::listing::{Item, ItemKey};
 use counterfoil_verify::scope::Coverage;
 use counterfoil_verify::state::{AccountState, EndState, GrantState, State};
@@ -16,7 +16,8 @@ use counterfoil_verify::tree::TreeSize;
 use crate::answers::Query;
 use crate::answers::convert::{evidence, is_lapsed, optional_timestamp};
 use crate::error::Result;
-use crate::views::{listed, names, sources};
+use crate::views::timelines::Replayed;
+use crate::views::{listed, names};
 
 /// Somebody who may have been listed.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,14 +34,15 @@ impl Query<'_> {
     pub(crate) fn sights(
         &self,
         entity: &EntityId,
-        state: &State,
+        replayed: &Replayed,
         at: OccurredAt,
         known: TreeSize,
     ) -> Result<Vec<ListingSight>> {
         // Where nothing was ever listed, a state costs what it costs without listings.
-        if !listed::may_be_listed(entity) || !self.has_listings(entity)? {
+        if !listed::may_be_listed(entity) || !self.has_listings(entity) {
             return Ok(Vec::new());
         }
+        let state = &replayed.to_state();
         let candidates = self.candidates_of(entity, state, at, known)?;
         let place = (entity.system(), entity.instance());
         let mut newest: BTreeMap<&Candidate, (EndState, Option<EndState>, Option<Item>)> = BTreeMap::new();
@@ -91,9 +93,11 @@ impl Query<'_> {
     }
 
     /// Whether anything was ever listed where an entity is.
-    fn has_listings(&self, entity: &EntityId) -> Result<bool> {
-        let scopes = kind_name(EntityKind::SnapshotScope);
-        Ok(sources::count(&self.view, entity.system(), entity.instance(), scopes)? > 0)
+    fn has_listings(&self, entity: &EntityId) -> bool {
+        let listed = &self.standing.listed;
+        listed
+            .iter()
+            .any(|(system, instance)| (system.as_str(), instance.as_str()) == (entity.system(), entity.instance()))
     }
 
     /// Whatever the state says is held, and whatever a listing ever saw.

@@ -38,6 +38,7 @@ impl Query<'_> {
     /// What each source has delivered, and how many objects of each kind its system has.
     pub fn sources(&self) -> Result<ListSourcesResponse> {
         let objects = sources::objects(&self.view)?;
+        self.view.slow()?;
         let duplicates = self.reader.duplicates()?;
         let mut summaries = Vec::new();
         for ((system, instance, connector), counts) in sources::sources(&self.view)? {
@@ -85,13 +86,13 @@ impl Query<'_> {
     /// [`QueryError::NotRejected`] if the record holds something else.
     pub fn dead_letter(&self, index: RecordIndex) -> Result<DeadLetter> {
         self.check_known(index, self.basis.size)?;
-        let record: Record = self.reader.record(index)?;
+        let record: Record = self.read_record(index)?;
         let Some(Body::SourceRejected(rejected)) = &record.body else {
             return Err(QueryError::NotRejected(index));
         };
         let provenance = record.provenance.clone().unwrap_or_default();
         let position = provenance.position.unwrap_or_default();
-        let beside = self.reader.beside(index)?.filter(|_| self.shows_names).unwrap_or_default();
+        let beside = self.read_beside(index)?.filter(|_| self.shows_names).unwrap_or_default();
         let error = beside::values(&beside).flat_map(|(_, values)| values.values).find(|value| value.name == "error");
         Ok(DeadLetter {
             record: index.0,

@@ -93,23 +93,24 @@ impl Query<'_> {
 
     /// The state exactly as `verify::replay` gives it for all records of the entity.
     pub fn replayed(&self, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<State> {
-        timelines::state_kept(&self.view, entity, at, known)
+        Ok(timelines::state_kept(&self.view, entity, at, known)?.to_state())
     }
 
     fn state_message(&self, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<v1::State> {
-        let state = self.replayed(entity, at, known)?;
-        let parties = self.parties(known);
+        let replayed = timelines::state_kept(&self.view, entity, at, known)?;
+        let (state, parties) = (replayed.rest(), self.parties(known));
         let mut party = parties.party(entity)?;
         if state.identity_type != 0 {
             party.identity_type = state.identity_type;
         }
         // Whoever has a state was named by the facts that made it.
-        let is_known = state != State::default() || histories::is_known(&self.view, entity, at, known)?;
+        let has_state = *state != State::default() || replayed.grants().next().is_some();
+        let is_known = has_state || histories::is_known(&self.view, entity, at, known)?;
         Ok(v1::State {
             entity: Some(party),
             known: is_known,
             account: state.account.as_ref().map(account),
-            grants: parties.grants(&state.grants, at)?,
+            grants: replayed.grants().map(|held| parties.grant(held, at)).collect::<Result<_>>()?,
             credentials: parties.credentials(&state.credentials, at)?,
             ticket: state.ticket.as_ref().map(|ticket| parties.ticket_message(ticket)).transpose()?,
             implies: parties.all(state.implies.keys())?,
@@ -123,7 +124,7 @@ impl Query<'_> {
                 evidence: Some(evidence(&step.evidence)),
             }),
             identifiers: if is_known { self.identifiers(entity, at, known)? } else { Vec::new() },
-            sights: self.sights(entity, &state, at, known)?,
+            sights: self.sights(entity, &replayed, at, known)?,
         })
     }
 
@@ -189,20 +190,17 @@ impl Parties<'_, '_> {
         rows.into_iter().map(message).collect()
     }
 
-    fn grants(&self, grants: &BTreeMap<String, state::GrantState>, at: OccurredAt) -> Result<Vec<GrantState>> {
-        grants.values().map(|held| self.grant(held, at)).collect()
-    }
-
     fn grant(&self, held: &state::GrantState, at: OccurredAt) -> Result<GrantState> {
-        let grant = held.grant.clone().unwrap_or_default();
+        let grant = held.grant.as_ref();
+        let expires_at = grant.and_then(|grant| grant.expires_at);
         Ok(GrantState {
             counterpart: self.of(&held.counterpart)?,
             scope: held.scope.clone(),
-            expires_at: optional_timestamp(&grant.expires_at),
-            lapsed: is_lapsed(&grant.expires_at, at),
-            mode: grant.mode,
+            expires_at: optional_timestamp(&expires_at),
+            lapsed: is_lapsed(&expires_at, at),
+            mode: grant.map_or(0, |grant| grant.mode),
             inherited_via: self.of(&held.inherited_via)?,
-            conditional: grant.conditional,
+            conditional: grant.is_some_and(|grant| grant.conditional),
             actor: self.of(&held.actor)?,
             evidence: Some(evidence(&held.evidence)),
             confidence: held.confidence,

@@ -45,11 +45,19 @@ impl IdentityService for Answers {
 
     async fn get_state(&self, request: Request<GetStateRequest>) -> Result<Response<GetStateResponse>, Status> {
         let min_tree_size = request.get_ref().min_tree_size;
-        self.ask(request, min_tree_size, |query, asked, now| {
+        self.ask_quickly(request, min_tree_size, |query, asked, now| {
             let at = occurred("at", asked.at)?.unwrap_or(OccurredAt(now));
             let known = recorded("known_at", asked.known_at)?;
-            let entity = Who { name: &asked.who, system: some(&asked.system) }.one(query, at, known)?;
-            Ok(query.state(&entity, at, known)?)
+            let who = Who { name: &asked.who, system: some(&asked.system) };
+            if let Some(entity) = who.id() {
+                let answer = query.state(&entity, at, known)?;
+                // Whatever is known of was seen.
+                if !answer.state.as_ref().is_some_and(|state| state.known) {
+                    query.check_seen(&asked.who)?;
+                }
+                return Ok(answer);
+            }
+            Ok(query.state(&who.one(query, at, known)?, at, known)?)
         })
         .await
     }
@@ -125,10 +133,7 @@ impl Who<'_> {
     /// The one entity that is meant.
     fn one(&self, query: &Query<'_>, at: OccurredAt, known: Option<RecordedAt>) -> Result<EntityId, Status> {
         self.check(query)?;
-        // An id means itself: nothing has to be looked up.
-        let is_wanted =
-            |entity: &EntityId| self.system.is_none_or(|system| entity.system().eq_ignore_ascii_case(system));
-        if let Some(entity) = self.name.trim().parse().ok().filter(is_wanted) {
+        if let Some(entity) = self.id() {
             return Ok(entity);
         }
         let found = self.find(query, at, known)?;
@@ -137,6 +142,13 @@ impl Who<'_> {
             [one] => one.id.parse().map_err(|_| self.nobody()),
             several => Err(self.ambiguous(several, found.more)),
         }
+    }
+
+    /// The entity whose id it is: an id means itself, and nothing has to be looked up.
+    fn id(&self) -> Option<EntityId> {
+        let is_wanted =
+            |entity: &EntityId| self.system.is_none_or(|system| entity.system().eq_ignore_ascii_case(system));
+        self.name.trim().parse().ok().filter(is_wanted)
     }
 
     /// Refuses what names nothing, and the id of what the ledger holds nothing of, whenever it was recorded.

@@ -4,6 +4,7 @@
 //! A transport is none of its business: a server puts it on a port, and the command line calls it in its own process.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use counterfoil_ledger::Reader;
@@ -20,6 +21,7 @@ use tonic::{Request, Response, Status};
 use crate::answers::Query;
 use crate::error::QueryError;
 use crate::views::Views;
+use crate::views::allowance::Allowance;
 
 mod identity;
 mod ledger;
@@ -96,14 +98,65 @@ impl Answers {
         answer: impl FnOnce(&Query<'_>, Q, Moment) -> Result<A, Status> + Send + 'static,
     ) -> Result<Response<A>, Status> {
         reached(self.0.projected.clone(), TreeSize(min_tree_size)).await?;
-        let sight = request.extensions().get::<Sight>().copied().unwrap_or_default();
+        let sight = sight_of(&request);
         let (shared, request) = (self.0.clone(), request.into_inner());
+        let waiting = Waiting::default();
+        let allowance = Allowance::until(waiting.0.clone());
         let answered = tokio::task::spawn_blocking(move || {
-            let query = shared.views.query().map_err(problem::of)?;
-            let query = if sight.payloads { query } else { query.without_names() };
+            let query = shared.query(sight, allowance)?;
             answer(&query, request, (shared.now)())
         });
         Ok(Response::new(answered.await.map_err(problem::stopped)??))
+    }
+
+    /// The same for answers that are mostly at hand: those are made right here, which saves the way to another thread and
+    /// back. What needs the disk, or long, goes there all the same.
+    async fn ask_quickly<Q: Clone + Send + 'static, A: Send + 'static>(
+        &self,
+        request: Request<Q>,
+        min_tree_size: u64,
+        answer: impl Fn(&Query<'_>, Q, Moment) -> Result<A, Status> + Send + 'static,
+    ) -> Result<Response<A>, Status> {
+        reached(self.0.projected.clone(), TreeSize(min_tree_size)).await?;
+        match self.0.at_hand(&request, &answer) {
+            Some(answered) => answered.map(Response::new),
+            None => self.ask(request, min_tree_size, answer).await,
+        }
+    }
+}
+
+impl Shared {
+    fn query(&self, sight: Sight, allowance: Allowance) -> Result<Query<'_>, Status> {
+        let query = self.views.query_with(allowance).map_err(problem::of)?;
+        Ok(if sight.payloads { query } else { query.without_names() })
+    }
+
+    /// An answer that takes little to make; none if it takes more.
+    fn at_hand<Q: Clone, A>(
+        &self,
+        request: &Request<Q>,
+        answer: impl Fn(&Query<'_>, Q, Moment) -> Result<A, Status>,
+    ) -> Option<Result<A, Status>> {
+        let query = match self.query(sight_of(request), Allowance::quick()) {
+            Ok(query) => query,
+            Err(_) => return None,
+        };
+        let answered = answer(&query, request.get_ref().clone(), (self.now)());
+        (answered.is_ok() || !query.is_too_slow()).then_some(answered)
+    }
+}
+
+fn sight_of<Q>(request: &Request<Q>) -> Sight {
+    request.extensions().get::<Sight>().copied().unwrap_or_default()
+}
+
+/// Somebody waits for an answer. Once this is dropped, because the call is over, whoever makes the answer stops.
+#[derive(Default)]
+struct Waiting(Arc<AtomicBool>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -144,5 +197,87 @@ fn page_size(size: i32) -> Result<usize, Status> {
 impl From<QueryError> for Status {
     fn from(error: QueryError) -> Self {
         problem::of(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A test stops where it fails.
+
+    use std::sync::mpsc::channel;
+
+    use counterfoil_ledger::{Clock, Ledger, Location, Options, Reading, init};
+
+    use tonic::Code;
+
+    use super::*;
+
+    struct Stopped;
+
+    impl Clock for Stopped {
+        fn read(&self) -> Reading {
+            Reading { wall: now(), since_boot: 0, boot_id: "test".to_owned() }
+        }
+    }
+
+    fn now() -> Moment {
+        Moment { seconds: 1_767_225_600, nanos: 0 }
+    }
+
+    /// Answers over a ledger without events.
+    fn answers(folder: &std::path::Path) -> (Ledger, Answers) {
+        let location = Location::new(&folder.join("ledger"), None);
+        init(&location, "example.com/test", &Stopped, &mut |bytes| bytes.fill(7)).unwrap();
+        let options = Options { clock: Box::new(Stopped), accept_clock: true, holder: "a test".to_owned() };
+        let ledger = Ledger::open(&location, options).unwrap();
+        let views = Views::open(&location.views(), ledger.reader()).unwrap();
+        let size = views.catch_up(&mut |_, _| ()).unwrap();
+        let (_, projected) = watch::channel(size);
+        (ledger, Answers::new(Arc::new(views), projected, now))
+    }
+
+    fn read(query: &Query<'_>) -> Result<(), Status> {
+        match query.check_seen("account:okta:default:00u1") {
+            Err(QueryError::NoSuchEntity(_)) => Ok(()),
+            other => Ok(other?),
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_makes_an_answer_stops_once_nobody_waits_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_ledger, answers) = answers(folder.path());
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let (go_on, goes_on) = channel();
+        let (ended, end) = channel();
+        let call = tokio::spawn(async move {
+            let made = answers.ask(Request::new(()), 0, move |query, (), _| {
+                read(query).unwrap();
+                begun.send(()).unwrap();
+                goes_on.recv().unwrap();
+                ended.send(read(query).map_err(|status| status.code())).unwrap();
+                Ok(())
+            });
+            made.await
+        });
+        has_begun.await.unwrap();
+        call.abort();
+        assert!(call.await.unwrap_err().is_cancelled());
+        go_on.send(()).unwrap();
+        assert_eq!(end.recv().unwrap(), Err(Code::Cancelled));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_takes_long_is_made_in_another_thread() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_ledger, answers) = answers(folder.path());
+        let here = std::thread::current().id();
+        for (reads, is_made_here) in [(1, true), (1_000, false)] {
+            let made = answers.ask_quickly(Request::new(()), 0, move |query, (), _| {
+                (0..reads).try_for_each(|_| read(query))?;
+                Ok(std::thread::current().id())
+            });
+            assert_eq!(made.await.unwrap().into_inner() == here, is_made_here, "{reads} reads");
+        }
     }
 }

@@ -74,6 +74,8 @@ pub(crate) fn of(error: QueryError) -> Status {
         QueryError::NoEntitlement(_) => (Code::InvalidArgument, "NO_ENTITLEMENT"),
         QueryError::NobodyCalled(_) => (Code::NotFound, "NOBODY_CALLED"),
         QueryError::TooManyCalled(_) => (Code::InvalidArgument, "TOO_MANY_CALLED"),
+        QueryError::GivenUp => (Code::Cancelled, "GIVEN_UP"),
+        QueryError::NotQuick => (Code::Unavailable, "NOT_QUICK"),
         QueryError::PageToken(_) => (Code::InvalidArgument, "PAGE_TOKEN"),
     };
     problem(code, reason, error.to_string())

@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rocksdb::{
     AsColumnFamilyRef, BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType,
-    DBRawIterator, FlushOptions, Options, ReadOptions, WriteBatch, WriteOptions,
+    DBRawIterator, FlushOptions, Options, ReadOptions, ReadTier, WriteBatch, WriteOptions,
 };
 
 use crate::error::{QueryError, Result};
+use crate::views::allowance::Allowance;
 use crate::views::recent::{Changed, Recent, Writes};
 
 /// The column families. The file named behind each owns the layout of its rows.
@@ -199,8 +200,13 @@ impl Database {
 
     /// The database as it is now, whatever is written later.
     pub(crate) fn view(&self) -> View<'_> {
+        self.view_with(Allowance::default())
+    }
+
+    /// The same, for one answer.
+    pub(crate) fn view_with(&self, allowance: Allowance) -> View<'_> {
         let since = self.recent.writes();
-        View { database: self, idle: RefCell::default(), since, snapshot: self.db.snapshot() }
+        View { database: self, allowance, idle: RefCell::default(), since, snapshot: self.db.snapshot() }
     }
 
     fn handle(&self, column: Column) -> Result<impl AsColumnFamilyRef + '_> {
@@ -250,6 +256,7 @@ pub(crate) type Row = (Box<[u8]>, Box<[u8]>);
 /// The database at one moment.
 pub(crate) struct View<'a> {
     database: &'a Database,
+    allowance: Allowance,
     /// Iterators that nobody reads from any more. To make one costs several times what a seek does, and most questions
     /// read a few rows in many places.
     idle: RefCell<Vec<(Column, DBRawIterator<'a>)>>,
@@ -261,12 +268,14 @@ pub(crate) struct View<'a> {
 impl<'a> View<'a> {
     /// The value of a key.
     pub(crate) fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.take(1)?;
         let handle = self.database.handle(column)?;
-        self.snapshot.get_cf(&handle, key).map_err(|error| self.failed(error))
+        self.snapshot.get_cf_opt(&handle, key, self.options()).map_err(|error| self.failed(error))
     }
 
     /// The values of many keys, in their order.
     pub(crate) fn get_many(&self, column: Column, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
+        self.take(keys.len())?;
         let handle = self.database.handle(column)?;
         self.database
             .db
@@ -290,6 +299,21 @@ impl<'a> View<'a> {
         Ok(Rows::of(self, column, iterator, DBRawIterator::prev, prefix))
     }
 
+    /// Counts reads for the answer, and ends it where it may read no more.
+    pub(crate) fn take(&self, reads: usize) -> Result<()> {
+        self.allowance.take(reads)
+    }
+
+    /// What follows may read from the disk, or take its time.
+    pub(crate) fn slow(&self) -> Result<()> {
+        self.allowance.take(usize::MAX)
+    }
+
+    /// Whether a quick answer would have needed more than it may read.
+    pub(crate) fn is_too_slow(&self) -> bool {
+        self.allowance.is_used_up()
+    }
+
     /// What was read lately.
     pub(crate) fn recent(&self) -> &'a Recent {
         &self.database.recent
@@ -306,6 +330,7 @@ impl<'a> View<'a> {
     }
 
     fn iterator(&self, column: Column) -> Result<DBRawIterator<'a>> {
+        self.take(1)?;
         let mut idle = self.idle.borrow_mut();
         if let Some(place) = idle.iter().position(|(of, _)| *of == column) {
             return Ok(idle.swap_remove(place).1);
@@ -317,10 +342,19 @@ impl<'a> View<'a> {
     fn options(&self) -> ReadOptions {
         let mut options = ReadOptions::default();
         options.set_snapshot(&self.snapshot);
+        if self.allowance.is_quick() {
+            options.set_read_tier(ReadTier::BlockCache);
+        }
         options
     }
 
     fn failed(&self, error: rocksdb::Error) -> QueryError {
+        // So ends a read that would have needed the disk and may not.
+        if error.kind() == rocksdb::ErrorKind::Incomplete
+            && let Err(not_quick) = self.slow()
+        {
+            return not_quick;
+        }
         QueryError::storage(&self.database.path, error)
     }
 }
@@ -359,7 +393,7 @@ impl Iterator for Rows<'_, '_> {
             (self.go_on)(iterator);
         }
         match iterator.item().filter(|(key, _)| key.starts_with(&self.prefix)) {
-            Some((key, value)) => Some(Ok((Box::from(key), Box::from(value)))),
+            Some((key, value)) => Some(self.view.take(1).map(|()| (Box::from(key), Box::from(value)))),
             None => iterator.status().err().map(|error| Err(self.view.failed(error))),
         }
     }

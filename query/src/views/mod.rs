@@ -13,10 +13,12 @@ use counterfoil_verify::tree::TreeSize;
 
 use crate::answers::Query;
 use crate::error::{QueryError, Result};
+use allowance::Allowance;
 use database::{Batch, Database};
 use projector::{BATCH_RECORDS, Projector, Rows};
-use recent::Changed;
+use recent::{Changed, Standing};
 
+pub(crate) mod allowance;
 pub(crate) mod changes;
 pub(crate) mod database;
 pub(crate) mod deltas;
@@ -135,9 +137,17 @@ impl Views {
     /// # Errors
     /// [`QueryError::Behind`] if they have never reached one.
     pub fn query(&self) -> Result<Query<'_>> {
-        let view = self.database.view();
-        match meta::basis(&view)? {
-            Some(basis) => Ok(Query::new(view, &self.reader, basis)),
+        self.query_with(Allowance::default())
+    }
+
+    /// The same; an answer reads no more than it may.
+    pub(crate) fn query_with(&self, allowance: Allowance) -> Result<Query<'_>> {
+        let view = self.database.view_with(allowance);
+        let standing = view
+            .recent()
+            .standing(view.since(), || Ok(Standing { basis: meta::basis(&view)?, listed: sources::listed(&view)? }))?;
+        match standing.basis {
+            Some(basis) => Ok(Query::new(view, &self.reader, basis, standing)),
             None => {
                 let size = meta::cursor(&view)?.map_or(TreeSize(0), |cursor| cursor.size);
                 Err(QueryError::Behind { size })

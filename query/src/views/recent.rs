@@ -4,6 +4,7 @@
 //! batch is written; and only a view since which nothing was written may add anything. So what is kept is what the newest
 //! rows say. Older views use it too: each kept thing knows the newest record in it, and serves whoever knows that one.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -12,6 +13,7 @@ use quick_cache::sync::Cache;
 use quick_cache::{OptionsBuilder, Weighter};
 
 use crate::error::Result;
+use crate::views::meta::Basis;
 use crate::views::names::Called;
 use crate::views::segments::Segment;
 use crate::views::timelines::Base;
@@ -40,6 +42,15 @@ pub(crate) struct Recent {
     outlines: Cache<EntityId, Outline>,
     segments: Cache<(u64, Base), Arc<Segment>, Bytes>,
     outline_number: AtomicU64,
+    standing: RwLock<Option<(Writes, Arc<Standing>)>>,
+}
+
+/// What every question asks of a view.
+pub(crate) struct Standing {
+    /// The newest head; none before the first one.
+    pub(crate) basis: Option<Basis>,
+    /// The systems and instances of which anything was ever listed.
+    pub(crate) listed: BTreeSet<(String, String)>,
 }
 
 /// How often something was written, and whether something is being written now.
@@ -66,6 +77,7 @@ impl Recent {
             outlines: Cache::new(OUTLINES),
             segments: bounded(SEGMENTS_BYTES, SEGMENT_BYTES_MEAN),
             outline_number: AtomicU64::new(0),
+            standing: RwLock::new(None),
         }
     }
 
@@ -89,6 +101,19 @@ impl Recent {
         let written = write();
         self.writes.write().unwrap_or_else(PoisonError::into_inner).is_writing = false;
         written
+    }
+
+    /// What every question asks of a view; read where it is not there.
+    pub(crate) fn standing(&self, since: Writes, read: impl FnOnce() -> Result<Standing>) -> Result<Arc<Standing>> {
+        let kept = self.standing.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, standing)) = kept.filter(|(of, _)| *of == since && !since.is_writing) {
+            return Ok(standing);
+        }
+        let standing = Arc::new(read()?);
+        self.keep(since, || {
+            *self.standing.write().unwrap_or_else(PoisonError::into_inner) = Some((since, standing.clone()));
+        });
+        Ok(standing)
     }
 
     /// What the entity with that id is called.

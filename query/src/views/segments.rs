@@ -97,16 +97,28 @@ impl Segment {
         state.grants = grants;
     }
 
-    /// The state at a moment that is not before the snapshot, by the first `known` records; none if it cannot tell.
-    pub(crate) fn at(&self, at: OccurredAt, known: TreeSize) -> Option<State> {
-        if self.newest > known.0 || self.end.is_some_and(|end| end <= at) {
-            return None;
-        }
-        let after = self.places.partition_point(|place| place.0 <= at);
-        let rest = self.rests.partition_point(|(from, _)| *from <= after).checked_sub(1)?;
-        let held = self.grants.iter().filter(|held| held.from <= after && after < held.until);
-        let grants = held.map(|held| (held.key.clone(), held.grant.clone())).collect();
-        Some(State { grants, ..self.rests[rest].1.clone() })
+    /// How many deltas have applied at a moment that is not before the snapshot, as the first `known` records tell; none
+    /// if it cannot say.
+    pub(crate) fn applied(&self, at: OccurredAt, known: TreeSize) -> Option<usize> {
+        let can_tell = self.newest <= known.0 && self.end.is_none_or(|end| at < end);
+        can_tell.then(|| self.places.partition_point(|place| place.0 <= at))
+    }
+
+    /// The state less its grants, after so many deltas.
+    pub(crate) fn rest(&self, applied: usize) -> &State {
+        let after = self.rests.partition_point(|(from, _)| *from <= applied);
+        &self.rests[after - 1].1
+    }
+
+    /// The grants by their keys, after so many deltas.
+    pub(crate) fn held(&self, applied: usize) -> impl Iterator<Item = (&String, &GrantState)> {
+        let held = self.grants.iter().filter(move |held| held.from <= applied && applied < held.until);
+        held.map(|held| (&held.key, &held.grant))
+    }
+
+    /// How many grants were ever held in it.
+    pub(crate) fn grants(&self) -> usize {
+        self.grants.len()
     }
 
     /// What it takes in memory.

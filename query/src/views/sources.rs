@@ -233,18 +233,15 @@ pub(crate) fn objects(view: &View<'_>) -> Result<BTreeMap<Name, u64>> {
     view.forward(Column::Objects, &[], &[])?.map(read).collect()
 }
 
-/// The number of objects of one kind in a system.
-pub(crate) fn count(view: &View<'_>, system: &str, instance: &str, kind: &str) -> Result<u64> {
-    let count = view.get(Column::Objects, &key_of(system, instance, kind))?;
-    count.map_or(Ok(0), |count| read_u64(&count).ok_or_else(|| view.damaged("a count of objects cannot be read")))
+/// The systems and instances of which anything was ever listed.
+pub(crate) fn listed(view: &View<'_>) -> Result<BTreeSet<(String, String)>> {
+    let scopes = kind_name(EntityKind::SnapshotScope);
+    let listed = objects(view)?.into_keys().filter(|(.., kind)| kind == scopes);
+    Ok(listed.map(|(system, instance, _)| (system, instance)).collect())
 }
 
 fn key((system, instance, last): &Name) -> Vec<u8> {
-    key_of(system, instance, last)
-}
-
-fn key_of(system: &str, instance: &str, last: &str) -> Vec<u8> {
-    [system, instance, last].join("\0").into_bytes()
+    format!("{system}\0{instance}\0{last}").into_bytes()
 }
 
 fn name(key: &[u8]) -> Option<Name> {

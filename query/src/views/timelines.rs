@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use counterfoil_verify::entity::EntityId;
-use counterfoil_verify::state::State;
+use counterfoil_verify::state::{GrantState, State};
 use counterfoil_verify::time::{Moment, OccurredAt};
 use counterfoil_verify::tree::TreeSize;
 use prost::Message;
@@ -52,7 +52,7 @@ pub(crate) fn state_at(view: &View<'_>, entity: &EntityId, at: OccurredAt, known
 }
 
 /// The same, for entities that are asked about again: what follows the snapshot is kept for the next question.
-pub(crate) fn state_kept(view: &View<'_>, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<State> {
+pub(crate) fn state_kept(view: &View<'_>, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<Replayed> {
     let prefix = entity_prefix(entity);
     let newest = || Ok(Timeline::read(view, view.get(Column::Timelines, &prefix)?)?.base);
     let outline = view.recent().outline(view.since(), entity, newest)?;
@@ -62,15 +62,60 @@ pub(crate) fn state_kept(view: &View<'_>, entity: &EntityId, at: OccurredAt, kno
         _ => base_at(view, &prefix, at, known)?,
     };
     if let Some(outline) = outline {
+        let spacing = usize::try_from(base.spacing()).unwrap_or(usize::MAX);
         let segment = view.recent().segment(view.since(), outline, base, || {
+            view.slow()?;
             let all = deltas::read(view, &prefix, base.position, OccurredAt(Moment::MAX), TreeSize(u64::MAX))?;
-            Segment::read(entity, base.load(view, &prefix)?, all, base.spacing().saturating_mul(2) as usize)
+            Segment::read(entity, base.load(view, &prefix)?, all, spacing.saturating_mul(2))
         })?;
-        if let Some(state) = segment.at(at, known) {
-            return Ok(state);
+        view.take(segment.grants())?;
+        if let Some(applied) = segment.applied(at, known) {
+            return Ok(Replayed::Kept { segment, applied });
         }
     }
-    replay_from(view, (entity, &prefix), base, at, known)
+    Ok(Replayed::Fresh(Box::new(replay_from(view, (entity, &prefix), base, at, known)?)))
+}
+
+/// A state that may be part of what is kept.
+pub(crate) enum Replayed {
+    /// That after so many deltas of a segment.
+    Kept {
+        /// What follows a snapshot.
+        segment: Arc<Segment>,
+        /// How many deltas of it.
+        applied: usize,
+    },
+    /// One that is kept nowhere.
+    Fresh(Box<State>),
+}
+
+impl Replayed {
+    /// All of it but its grants, which may be there or not.
+    pub(crate) fn rest(&self) -> &State {
+        match self {
+            Self::Kept { segment, applied } => segment.rest(*applied),
+            Self::Fresh(state) => state,
+        }
+    }
+
+    /// Its grants, in the order of their keys.
+    pub(crate) fn grants(&self) -> Box<dyn Iterator<Item = &GrantState> + '_> {
+        match self {
+            Self::Kept { segment, applied } => Box::new(segment.held(*applied).map(|(_, grant)| grant)),
+            Self::Fresh(state) => Box::new(state.grants.values()),
+        }
+    }
+
+    /// All of it.
+    pub(crate) fn to_state(&self) -> State {
+        match self {
+            Self::Kept { segment, applied } => {
+                let grants = segment.held(*applied).map(|(key, grant)| (key.clone(), grant.clone())).collect();
+                State { grants, ..segment.rest(*applied).clone() }
+            }
+            Self::Fresh(state) => State::clone(state),
+        }
+    }
 }
 
 /// The newest snapshot that answers.
