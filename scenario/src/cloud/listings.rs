@@ -1,6 +1,8 @@
 //! What AWS says is live, as its command line prints it: users, groups, roles and policies, the credential report, and what
 //! Identity Center has. Owns the shapes of these responses, and how each of them is to be taken.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -78,14 +80,18 @@ fn account(company: &Company, now: &Now) -> Vec<String> {
     let pages: Vec<&[Value]> = users.chunks(PAGE).collect();
     let page = |(n, users): (usize, &&[Value])| {
         let first = |list: &[Value]| Value::from(if n == 0 { list.to_vec() } else { Vec::new() });
-        let mut page = json!({
-            "GroupDetailList": first(&groups), "IsTruncated": n + 1 < pages.len(), "Policies": first(&policies),
-            "RoleDetailList": first(&roles), "UserDetailList": users
-        });
-        if n + 1 < pages.len() {
-            page["Marker"] = format!("page-{}", n + 1).into();
+        let is_last = n + 1 == pages.len();
+        let mut page = BTreeMap::from([
+            ("GroupDetailList", first(&groups)),
+            ("IsTruncated", (!is_last).into()),
+            ("Policies", first(&policies)),
+            ("RoleDetailList", first(&roles)),
+            ("UserDetailList", users.to_vec().into()),
+        ]);
+        if !is_last {
+            page.insert("Marker", format!("page-{}", n + 1).into());
         }
-        format!("{page:#}\n")
+        format!("{:#}\n", json!(page))
     };
     pages.iter().enumerate().map(page).collect()
 }
