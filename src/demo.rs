@@ -24,6 +24,8 @@ use crate::output::safe;
 use crate::{import as import_verb, init, open, tables, when, words};
 
 mod flip;
+mod live;
+mod served;
 
 /// How many of the newest records may be flipped: one of them lies in one piece.
 const TARGETS_MAX: usize = 100;
@@ -42,10 +44,11 @@ pub fn run(arguments: &DemoArguments) -> Result<Exit> {
     company.write_to(&folder).with_context(|| format!("write {}", folder.display()))?;
     let counts = &company.truth.counts;
     say(&format!(
-        "Tally Hall, a made-up company: {} people, {} tickets, {} log events over {} months, in {}",
+        "Tally Hall, a made-up company: {} people, {} tickets, {} events of Okta and {} of AWS over {} months, in {}",
         counts.people,
         counts.tickets,
         counts.okta_events,
+        counts.cloudtrail_events,
         arguments.months,
         folder.display()
     ));
@@ -64,11 +67,18 @@ pub fn run(arguments: &DemoArguments) -> Result<Exit> {
         on_time.conflicts + late.conflicts,
         on_time.rejected + late.rejected,
     ));
+    let listed_at = live::take_listings(&ledger, &folder, &company)?;
     let opened = open::views_of(ledger, &location.views())?;
-    tell(&opened.views.query()?, &company.truth.story, before_late, late.events)?;
+    let query = opened.views.query()?;
+    tell(&query, &company.truth.story, before_late, late.events)?;
+    heading(5, "What is live, and what log and approvals say of it");
+    live::tell(&query, listed_at)?;
+    drop(query);
     let targets = targets(&opened.ledger.reader())?;
     drop(opened);
     flip_a_bit(&location, &targets)?;
+    heading(7, "A running server, asked by grpcurl");
+    served::tell(&location, &company.truth.story.explained_change_uuid)?;
     suggest(&arguments.data, &company.truth.story, before_late);
     Ok(Exit::Done)
 }
@@ -181,7 +191,7 @@ fn targets(reader: &Reader) -> Result<Vec<Target>> {
 
 /// Changes one bit of a copy of the ledger, and asks fsck.
 fn flip_a_bit(location: &Location, targets: &[Target]) -> Result<()> {
-    heading(5, "One bit is flipped in a copy of the ledger");
+    heading(6, "One bit is flipped in a copy of the ledger");
     let sound = fsck(location, &open::holder(), &mut |_, _| ())?;
     say(&format!("  fsck of the ledger: sound, {} records", sound.records));
     let copy = Location::new(&with_extension(&location.data, "flipped"), None);

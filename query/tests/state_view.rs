@@ -175,7 +175,7 @@ fn a_name_is_the_newest_that_was_known() {
     for (seconds, name) in ["Ann", "Anna", "Anne"].into_iter().enumerate() {
         let who = ledger.who(id, &["ann@example.com"]);
         let updated = fact(FactKind::AccountUpdated, seconds as i64, Some(who), None);
-        ledger.record_one(Native::new("okta", vec![updated]).named(id, "display_name", name));
+        ledger.record_one(Native::new("okta", vec![of_system("okta", updated)]).named(id, "display_name", name));
         views.catch_up(&mut |_, _| ()).unwrap();
         queries.push((views.query().unwrap(), name));
         // Each asks again after what is newer was asked for, and the other way round.

@@ -1,17 +1,18 @@
-//! One event of the System Log, and what an access-giving event rests on. Owns the vocabulary of deeds.
+//! One event of a log, Okta's System Log or CloudTrail, and what an access-giving event rests on. Owns the vocabulary of deeds.
 //! Decides nothing and renders nothing.
 
 use jiff::Timestamp;
 
 use crate::case::CaseIndex;
+use crate::cloud::CloudDeed;
 use crate::company::{Access, IdentityIndex};
 use crate::truth::{Rule, Verdict};
 
-/// One event of the System Log.
+/// One event of a log.
 pub(crate) struct Action {
     pub(crate) at: Timestamp,
     pub(crate) uuid: u128,
-    pub(crate) deed: Deed,
+    pub(crate) event: Event,
     pub(crate) subject: IdentityIndex,
     pub(crate) executor: Executor,
     /// The ticket that the call names.
@@ -20,6 +21,41 @@ pub(crate) struct Action {
     pub(crate) late: bool,
 }
 
+/// In whose log it is, and what it says there.
+pub(crate) enum Event {
+    Okta(Deed),
+    Cloud(CloudDeed),
+}
+
+impl From<Deed> for Event {
+    fn from(deed: Deed) -> Event {
+        Event::Okta(deed)
+    }
+}
+
+impl From<CloudDeed> for Event {
+    fn from(deed: CloudDeed) -> Event {
+        Event::Cloud(deed)
+    }
+}
+
+impl Action {
+    pub(crate) fn okta(&self) -> Option<&Deed> {
+        match &self.event {
+            Event::Okta(deed) => Some(deed),
+            Event::Cloud(_) => None,
+        }
+    }
+
+    pub(crate) fn cloud(&self) -> Option<CloudDeed> {
+        match self.event {
+            Event::Okta(_) => None,
+            Event::Cloud(deed) => Some(deed),
+        }
+    }
+}
+
+/// What happens in Okta.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Deed {
     CreateAccount,
@@ -50,7 +86,7 @@ pub(crate) enum Deed {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Executor {
-    /// Okta itself.
+    /// Okta itself; in AWS, the root user.
     System,
     /// In the console.
     Console(IdentityIndex),

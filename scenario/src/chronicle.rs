@@ -6,13 +6,17 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::action::{Action, ActionIndex, Basis, Credential, Deed, Executor, PlannedChange};
+use crate::action::{Action, ActionIndex, Basis, Credential, Deed, Event, Executor, PlannedChange};
 use crate::approvals::{Ending, Pace, Panel, decide};
 use crate::calendar::{Span, whole_second};
 use crate::case::{Case, CaseIndex, Operation, Request};
+use crate::cloud::{CloudAccess, CloudDeed, is_in_directory};
 use crate::company::{Access, Company, IdentityIndex};
 use crate::random::Random;
 use crate::truth::{Kept, KeptReason, Lapsed, Verdict};
+
+/// How long AWS takes to carry out an assignment.
+const CARRIED_OUT_AFTER: SignedDuration = SignedDuration::from_secs(3);
 
 pub(crate) struct Chronicle {
     pub(crate) span: Span,
@@ -149,8 +153,30 @@ impl Chronicle {
             Access::Group(group) => Deed::JoinGroup(group),
             Access::App(app) => Deed::AssignApp(app),
             Access::Role(role) => Deed::GrantRoles(vec![role]),
+            Access::Cloud(cloud) => return self.give_in_cloud(at, executor, subject, cloud, basis),
         };
         self.change(at, executor, subject, deed, access, basis)
+    }
+
+    /// Gives somebody something in AWS, in as many calls as that takes.
+    fn give_in_cloud(
+        &mut self,
+        at: Timestamp,
+        executor: Executor,
+        subject: IdentityIndex,
+        cloud: CloudAccess,
+        basis: Basis,
+    ) -> ActionIndex {
+        let mut at = at;
+        if let CloudAccess::Assignment(set) = cloud {
+            self.act(at, executor, subject, CloudDeed::Ask(set), basis.reference());
+            at += CARRIED_OUT_AFTER;
+        }
+        let deed = match cloud {
+            CloudAccess::User if is_in_directory(&self.company, subject) => CloudDeed::Enter,
+            cloud => CloudDeed::Give(cloud),
+        };
+        self.change(at, executor, subject, deed, Access::Cloud(cloud), basis)
     }
 
     /// Several roles in one event.
@@ -193,6 +219,27 @@ impl Chronicle {
             }
             // A client goes with the account it belongs to.
             Access::Account | Access::OauthClient => Deed::Deactivate,
+            Access::Cloud(cloud) => return self.take_in_cloud(at, executor, subject, cloud, reference),
+        };
+        self.act(at, executor, subject, deed, reference)
+    }
+
+    fn take_in_cloud(
+        &mut self,
+        at: Timestamp,
+        executor: Executor,
+        subject: IdentityIndex,
+        cloud: CloudAccess,
+        reference: Option<CaseIndex>,
+    ) -> ActionIndex {
+        let mut at = at;
+        if let CloudAccess::Assignment(set) = cloud {
+            self.act(at, executor, subject, CloudDeed::AskEnd(set), reference);
+            at += CARRIED_OUT_AFTER;
+        }
+        let deed = match cloud {
+            CloudAccess::User if is_in_directory(&self.company, subject) => CloudDeed::Leave,
+            cloud => CloudDeed::Take(cloud),
         };
         self.act(at, executor, subject, deed, reference)
     }
@@ -202,15 +249,18 @@ impl Chronicle {
         at: Timestamp,
         executor: Executor,
         subject: IdentityIndex,
-        deed: Deed,
+        event: impl Into<Event>,
         reference: Option<CaseIndex>,
     ) -> ActionIndex {
+        let event = event.into();
+        // CloudTrail tells whole seconds.
+        let at = if matches!(event, Event::Cloud(_)) { whole_second(at) } else { at };
         if let Some(case) = reference {
             let finished = &mut self.cases[case.0].finished_at;
             *finished = (*finished).max(Some(whole_second(at)));
         }
         let uuid = self.random.uuid();
-        self.actions.push(Action { at, uuid, deed, subject, executor, reference, succeeded: true, late: false });
+        self.actions.push(Action { at, uuid, event, subject, executor, reference, succeeded: true, late: false });
         ActionIndex(self.actions.len() - 1)
     }
 
@@ -220,10 +270,10 @@ impl Chronicle {
         at: Timestamp,
         executor: Executor,
         subject: IdentityIndex,
-        deed: Deed,
+        event: impl Into<Event>,
         reference: Option<CaseIndex>,
     ) {
-        let action = self.act(at, executor, subject, deed, reference);
+        let action = self.act(at, executor, subject, event, reference);
         self.actions[action.0].succeeded = false;
     }
 
@@ -289,16 +339,22 @@ impl Chronicle {
         self.kept.iter().map(kept).collect()
     }
 
+    /// Something that nobody in particular asked for.
+    pub(crate) fn unasked(&mut self, at: Timestamp, who: IdentityIndex, deed: CloudDeed, access: CloudAccess) {
+        let (access, action) = (Access::Cloud(access), self.act(at, Executor::System, who, deed, None));
+        self.changes.push(PlannedChange { action, access, basis: Basis::NONE });
+    }
+
     fn change(
         &mut self,
         at: Timestamp,
         executor: Executor,
         subject: IdentityIndex,
-        deed: Deed,
+        event: impl Into<Event>,
         access: Access,
         basis: Basis,
     ) -> ActionIndex {
-        let action = self.act(at, executor, subject, deed, basis.reference());
+        let action = self.act(at, executor, subject, event, basis.reference());
         self.record(action, subject, access, basis);
         action
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::calendar::{Span, days, some_time};
+use crate::cloud::CloudAccess;
 use crate::names::{
     APPS, DEPARTMENTS, FIRST_NAMES, GROUP_RIGHTS, GROUP_SYSTEMS, LAST_NAMES, ROLES, SERVICES, STORY_GROUPS,
 };
@@ -93,6 +94,7 @@ pub(crate) enum Access {
     Role(usize),
     ApiToken,
     OauthClient,
+    Cloud(CloudAccess),
 }
 
 pub(crate) struct Mover {
@@ -131,6 +133,7 @@ impl Company {
             Access::Role(role) => format!("okta/role/{}", ROLES[role].0),
             Access::ApiToken => "okta/api_token".into(),
             Access::OauthClient => "okta/oauth_client".into(),
+            Access::Cloud(access) => access.item(),
         }
     }
 
@@ -143,6 +146,7 @@ impl Company {
             Access::Role(role) => ROLES[role].1,
             Access::ApiToken => "Okta API token",
             Access::OauthClient => "OAuth client",
+            Access::Cloud(access) => access.name(),
         }
     }
 

@@ -12,6 +12,7 @@ use crate::action::{Action, Deed};
 use crate::calendar::day_of;
 use crate::case::CaseIndex;
 use crate::chronicle::Chronicle;
+use crate::cloud::delivery;
 use crate::company::{Access, Nature};
 use crate::random::Random;
 use crate::story::LATE_FILE;
@@ -25,14 +26,15 @@ pub(crate) fn render(chronicle: &Chronicle, order: &[CaseIndex], random: &mut Ra
         identities: chronicle.company.identities.len(),
         okta_groups: chronicle.company.groups.len(),
         tickets: order.len(),
-        okta_events: chronicle.actions.len(),
-        okta_late_events: chronicle.actions.iter().filter(|action| action.late).count(),
-        okta_failures: chronicle.actions.iter().filter(|action| !action.succeeded).count(),
+        okta_events: okta_actions(chronicle).count(),
+        okta_late_events: okta_actions(chronicle).filter(|(action, _)| action.late).count(),
+        okta_failures: okta_actions(chronicle).filter(|(action, _)| !action.succeeded).count(),
         ..Counts::default()
     };
     let mut files = directory(chronicle);
     files.extend(tickets(chronicle, order, &mut counts));
     files.extend(other_requests(chronicle, order));
+    files.extend(delivery::files(chronicle, random, &mut counts));
     files.extend(system_log(chronicle, random, &mut counts));
     (files, counts)
 }
@@ -99,12 +101,12 @@ fn other_requests(chronicle: &Chronicle, order: &[CaseIndex]) -> Vec<File> {
 
 /// One file a month, the hooks, and what comes late.
 fn system_log(chronicle: &Chronicle, random: &mut Random, counts: &mut Counts) -> Vec<File> {
-    let mut actions: Vec<_> = chronicle.actions.iter().collect();
-    actions.sort_by_key(|action| action.at);
+    let mut actions: Vec<_> = okta_actions(chronicle).collect();
+    actions.sort_by_key(|(action, _)| action.at);
     let mut months: BTreeMap<(i16, i8), Vec<String>> = BTreeMap::new();
     let mut late = Vec::new();
-    for action in &actions {
-        let event = okta::system_log_event(chronicle, action, random);
+    for (action, deed) in &actions {
+        let event = okta::system_log_event(chronicle, action, deed, random);
         if action.late {
             late.push(event.to_string());
             continue;
@@ -122,16 +124,19 @@ fn system_log(chronicle: &Chronicle, random: &mut Random, counts: &mut Counts) -
         disturb(&mut events, random);
         files.push(month_file(n, &format!("system-log-{year:04}-{month:02}"), events));
     }
-    let hooked: Vec<_> = actions.iter().filter(|action| is_hooked(action)).step_by(41).take(7).collect();
+    let is_hooked =
+        |action: &Action, deed: &Deed| matches!(deed, Deed::JoinGroup(_)) && action.succeeded && !action.late;
+    let hooked: Vec<_> = actions.iter().filter(|(action, deed)| is_hooked(action, deed)).step_by(41).take(7).collect();
     counts.hook_events = hooked.len();
-    let hooks = hooked.into_iter().map(|action| okta::event_hook(action, random).to_string());
+    let hooks = hooked.into_iter().map(|(action, deed)| okta::event_hook(action, deed, random).to_string());
     files.push(okta_file("okta/hooks.jsonl", Delivery::OnTime, lines(hooks)));
     files.push(okta_file(LATE_FILE, Delivery::Late, lines(late.into_iter())));
     files
 }
 
-fn is_hooked(action: &Action) -> bool {
-    matches!(action.deed, Deed::JoinGroup(_)) && action.succeeded && !action.late
+/// What Okta's log tells.
+fn okta_actions(chronicle: &Chronicle) -> impl Iterator<Item = (&Action, &Deed)> {
+    chronicle.actions.iter().filter_map(|action| Some((action, action.okta()?)))
 }
 
 /// The same event with other whitespace: a second delivery through another pipe.

@@ -1,5 +1,5 @@
-//! A made-up company, Tally Hall, that asks for access in Freshservice and gives it in Okta: files in the shapes those
-//! systems really send, with planted violations, and the list of what is true. The demo, the tests and the benchmarks
+//! A made-up company, Tally Hall, that asks for access in Freshservice and gives it in Okta and in AWS: files in the shapes
+//! those systems really send, with planted violations, and the list of what is true. The demo, the tests and the benchmarks
 //! feed on it. Everything follows from [`Options`]: no clock, no randomness of the machine, no file is read.
 //!
 //! ```
@@ -15,6 +15,7 @@ mod approvals;
 mod calendar;
 mod case;
 mod chronicle;
+mod cloud;
 mod company;
 mod files;
 mod freshservice;
@@ -63,9 +64,21 @@ impl Default for Options {
 pub struct Company {
     /// In the order of import.
     pub files: Vec<File>,
-    /// What is live when the story ends, as Okta's API lists it: for `counterfoil snapshot`.
-    pub listings: Vec<File>,
+    /// What is live when the story ends, as the APIs of Okta and AWS list it.
+    pub listings: Vec<Listings>,
     pub truth: Truth,
+}
+
+/// What one run of `counterfoil snapshot` takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listings {
+    pub connector: &'static str,
+    pub files: Vec<File>,
+    /// What the pages do not say themselves: which call they answer, of which account they are, and when they were taken.
+    /// Where they do not say when, they do not say that they are all either: that is on the operator's word.
+    pub scope: Option<String>,
+    pub instance: Option<&'static str>,
+    pub as_of: Option<jiff::Timestamp>,
 }
 
 /// One file as a source would deliver it.
@@ -73,7 +86,7 @@ pub struct Company {
 pub struct File {
     /// Relative, as in `freshservice/tickets.jsonl`.
     pub name: String,
-    /// `freshservice` or `okta`.
+    /// `freshservice`, `okta` or `cloudtrail`.
     pub connector: &'static str,
     pub delivery: Delivery,
     pub bytes: Vec<u8>,
@@ -99,6 +112,7 @@ pub fn generate(options: &Options) -> Company {
     requests::play(&mut chronicle);
     lives::departures(&mut chronicle);
     noise::play(&mut chronicle);
+    cloud::plots::play(&mut chronicle);
 
     let order = chronicle.number_cases();
     let (files, mut counts) = files::render(&chronicle, &order, &mut random::Random::new(options.seed, "files"));
@@ -109,7 +123,10 @@ pub fn generate(options: &Options) -> Company {
     let story = story::tell(&chronicle);
     let states = states::sample(&chronicle, &story, &mut random::Random::new(options.seed, "states"));
     let widened = verdicts::widened(&chronicle);
-    let (listings, live) = live::listings(&chronicle, &mut random::Random::new(options.seed, "live"));
+    let (okta, mut live) = live::listings(&chronicle, &mut random::Random::new(options.seed, "live"));
+    let (aws, live_in_aws) = cloud::live::listings(&chronicle, &mut random::Random::new(options.seed, "live in aws"));
+    live.extend(live_in_aws);
+    let listings = [okta].into_iter().chain(aws).collect();
     let (lapsed, kept) = (chronicle.lapsed(), chronicle.kept());
     let truth = Truth { changes, widened, states, lapsed, kept, live, story, counts };
     Company { files, listings, truth }
@@ -118,7 +135,7 @@ pub fn generate(options: &Options) -> Company {
 impl Company {
     /// Writes the files, and beside them `ground-truth.json`.
     pub fn write_to(&self, dir: &Path) -> io::Result<()> {
-        for file in self.files.iter().chain(&self.listings) {
+        for file in self.files.iter().chain(self.listings.iter().flat_map(|listings| &listings.files)) {
             let path = dir.join(&file.name);
             std::fs::create_dir_all(path.parent().unwrap_or(dir))?;
             std::fs::write(path, &file.bytes)?;

@@ -13,7 +13,7 @@ use crate::company::{Access, Company, Identity, IdentityIndex, READING_CIRCLE};
 use crate::names::ROLES;
 use crate::random::Random;
 use crate::truth::{Live, LiveKind, Verdict};
-use crate::{Delivery, File};
+use crate::{Delivery, File, Listings};
 
 const ROOT: &str = "https://tallyhall.okta.example/api/v1/";
 /// Elements on a page.
@@ -24,12 +24,13 @@ const PLANTED: usize = 3;
 type Pair = (IdentityIndex, Access);
 
 /// The listings, and what is true of each access that is in them or should be.
-pub(crate) fn listings(chronicle: &Chronicle, random: &mut Random) -> (Vec<File>, Vec<Live>) {
+pub(crate) fn listings(chronicle: &Chronicle, random: &mut Random) -> (Listings, Vec<Live>) {
     let mut now = Now::of(chronicle);
     now.drift(chronicle, random);
     let mut live: Vec<Live> = now.kinds.iter().map(|(pair, kind)| describe(chronicle, *pair, *kind)).collect();
     live.sort_by(|one, other| (&one.subject_id, &one.entitlement).cmp(&(&other.subject_id, &other.entitlement)));
-    (render(chronicle, &now), live)
+    let files = render(chronicle, &now);
+    (Listings { connector: "okta", files, scope: None, instance: None, as_of: None }, live)
 }
 
 /// What is live, and what each of it is.
@@ -62,8 +63,8 @@ impl Now {
         let mut given: BTreeMap<Pair, usize> = BTreeMap::new();
         for number in order {
             let action = &chronicle.actions[number];
-            let who = action.subject;
-            let status = match &action.deed {
+            let (who, Some(deed)) = (action.subject, action.okta()) else { continue };
+            let status = match deed {
                 Deed::CreateAccount => Some("STAGED"),
                 Deed::Activate | Deed::Unsuspend | Deed::Unlock => Some("ACTIVE"),
                 Deed::Suspend => Some("SUSPENDED"),
@@ -72,7 +73,7 @@ impl Now {
                 _ => None,
             };
             now.statuses.extend(status.map(|status| (who, status)));
-            match &action.deed {
+            match deed {
                 Deed::CreateAccount | Deed::Activate | Deed::Unsuspend => {
                     given.insert((who, Access::Account), number);
                 }
@@ -174,7 +175,7 @@ impl Now {
 }
 
 /// What an access is that the log gave and did not take.
-fn kind(chronicle: &Chronicle, action: ActionIndex, access: Access, at: Timestamp) -> LiveKind {
+pub(crate) fn kind(chronicle: &Chronicle, action: ActionIndex, access: Access, at: Timestamp) -> LiveKind {
     let planned = chronicle.changes.iter().find(|change| change.action == action && change.access == access);
     let basis = planned.map(|planned| planned.basis).expect("what gives access is planned");
     let until = basis.case.and_then(|case| chronicle.cases[case.0].until);

@@ -8,6 +8,7 @@ use crate::approvals::{Pace, Panel};
 use crate::calendar::{days, hours, minutes, working};
 use crate::case::{CaseIndex, Operation, Request};
 use crate::chronicle::Chronicle;
+use crate::cloud::plots;
 use crate::company::{AUTOMATION, Access, IdentityIndex};
 use crate::migration::{give_all, pause};
 use crate::truth::{KeptReason, Verdict};
@@ -51,7 +52,8 @@ pub(crate) fn departures(chronicle: &mut Chronicle) {
 
 fn join(chronicle: &mut Chronicle, who: IdentityIndex) {
     let at = chronicle.company.of(who).from;
-    let items = chronicle.company.baseline(chronicle.company.of(who).department);
+    let mut items = chronicle.company.baseline(chronicle.company.of(who).department);
+    items.extend(plots::first_access(&chronicle.company, who));
     let subject = format!("Onboarding of {}", chronicle.company.of(who).display_name());
     let (case, _) = ask(chronicle, who, items.clone(), Operation::Add, subject, at - days(8), Panel::Single);
     let provisioner = chronicle.provisioner(at);
@@ -61,8 +63,9 @@ fn join(chronicle: &mut Chronicle, who: IdentityIndex) {
 fn start_service(chronicle: &mut Chronicle, who: IdentityIndex) {
     let subject = format!("New {}", chronicle.company.of(who).display_name());
     let group = *chronicle.random.pick(&chronicle.company.elective_groups);
-    let given = [Access::Account, Access::Group(AUTOMATION), Access::Group(group)];
-    let items = given.into_iter().chain([Access::ApiToken]).collect();
+    let mut given = vec![Access::Account, Access::Group(AUTOMATION), Access::Group(group)];
+    given.extend(plots::first_access_of_service(who));
+    let items = given.iter().copied().chain([Access::ApiToken]).collect();
     let opened_at = chronicle.company.of(who).from - days(2);
     let (case, approved_at) = ask(chronicle, who, items, Operation::Add, subject, opened_at, Panel::TwoLevels);
     let at = approved_at + minutes(chronicle.random.between(5, 300));

@@ -8,6 +8,7 @@ use crate::approvals::{Pace, Panel};
 use crate::calendar::{hours, minutes, seconds};
 use crate::case::{CaseIndex, Operation, Request};
 use crate::chronicle::Chronicle;
+use crate::cloud::plots;
 use crate::company::{AUTOMATION, Access, IdentityIndex, READING_CIRCLE};
 use crate::names::{APPS, ROLES};
 use crate::random::Random;
@@ -16,6 +17,7 @@ use crate::truth::Verdict;
 pub(crate) fn play(chronicle: &mut Chronicle) {
     let start = chronicle.span.start;
     make_groups(chronicle, start + hours(5));
+    plots::set_up(chronicle, start + hours(5));
     let founder = chronicle.company.admins[0];
     set_up_founder(chronicle, founder, start + hours(6));
     set_up_provisioner(chronicle, founder, start + hours(9));
@@ -27,6 +29,7 @@ pub(crate) fn play(chronicle: &mut Chronicle) {
         let mut items = chronicle.company.baseline(chronicle.company.of(who).department);
         let admin_roles = chronicle.company.admins.contains(&who).then(|| vec![role("ORG_ADMIN"), role("APP_ADMIN")]);
         items.extend(admin_roles.iter().flatten().map(|role| Access::Role(*role)));
+        items.extend(plots::first_access(&chronicle.company, who));
         let (case, _) = enter(chronicle, who, items.clone(), opened_at);
         let at = start + hours(13) + seconds(chronicle.random.between(0, 55 * 3600));
         chronicle.company.identities[who.0].from = at;
@@ -78,10 +81,14 @@ fn make_groups(chronicle: &mut Chronicle, mut at: Timestamp) {
 fn set_up_founder(chronicle: &mut Chronicle, founder: IdentityIndex, opened_at: Timestamp) {
     let mut items = chronicle.company.baseline(chronicle.company.of(founder).department);
     items.push(Access::Role(role("SUPER_ADMIN")));
-    let (case, approved_at) = enter(chronicle, founder, items.clone(), opened_at);
+    let in_cloud = plots::first_access(&chronicle.company, founder);
+    let all = items.iter().chain(&in_cloud).copied().collect();
+    let (case, approved_at) = enter(chronicle, founder, all, opened_at);
     let at = approved_at + minutes(2);
     chronicle.company.identities[founder.0].from = at;
-    give_all(chronicle, at, Executor::System, founder, &items, Basis::explicit(Verdict::Approved, case));
+    let at = give_all(chronicle, at, Executor::System, founder, &items, Basis::explicit(Verdict::Approved, case));
+    // The root user cannot name a ticket.
+    give_all(chronicle, at, Executor::System, founder, &in_cloud, Basis::window(case));
 }
 
 /// The founder makes the account in the console; the account then makes its own token.

@@ -35,9 +35,9 @@ const BROWSERS: [(&str, &str, &str); 3] = [
 ];
 
 /// An action as one event of the System Log. Targets come in any order.
-pub(crate) fn system_log_event(chronicle: &Chronicle, action: &Action, random: &mut Random) -> Value {
+pub(crate) fn system_log_event(chronicle: &Chronicle, action: &Action, deed: &Deed, random: &mut Random) -> Value {
     let request_id = random.hex();
-    let mut target = targets(chronicle, action);
+    let mut target = targets(chronicle, action, deed);
     random.shuffle(&mut target);
     let token = match action.executor {
         Executor::Token(token) => json!({ "requestApiTokenId": chronicle.tokens[token].id }),
@@ -52,23 +52,23 @@ pub(crate) fn system_log_event(chronicle: &Chronicle, action: &Action, random: &
         _ => Value::from("unknown"),
     };
     json!({
-        "actor": actor(chronicle, action),
+        "actor": actor(chronicle, action, deed),
         "authenticationContext": {
             "authenticationProvider": null, "authenticationStep": 0, "credentialProvider": null, "credentialType": null,
             "externalSessionId": session, "interface": null, "issuer": null
         },
         "client": client,
-        "debugContext": { "debugData": debug_data(chronicle, action, &request_id) },
-        "displayMessage": wording(&action.deed).1,
-        "eventType": event_type(&action.deed),
-        "legacyEventType": wording(&action.deed).2,
-        "outcome": outcome(action),
+        "debugContext": { "debugData": debug_data(chronicle, action, deed, &request_id) },
+        "displayMessage": wording(deed).1,
+        "eventType": event_type(deed),
+        "legacyEventType": wording(deed).2,
+        "outcome": outcome(action, deed),
         "published": okta_time(action.at),
         "request": { "ipChain": ip_chain },
         "securityContext": {
             "asNumber": 64512, "asOrg": "tally hall network", "domain": "tallyhall.example", "isProxy": false, "isp": "tally hall network"
         },
-        "severity": if action.succeeded && action.deed != Deed::RateLimit { "INFO" } else { "WARN" },
+        "severity": if action.succeeded && *deed != Deed::RateLimit { "INFO" } else { "WARN" },
         "target": if target.is_empty() { Value::Null } else { Value::from(target) },
         "transaction": { "detail": token, "id": request_id, "type": "WEB" },
         "uuid": uuid_text(action.uuid),
@@ -77,15 +77,15 @@ pub(crate) fn system_log_event(chronicle: &Chronicle, action: &Action, random: &
 }
 
 /// The same action as an event hook delivers it: without actor and targets, and with an outcome in mixed case.
-pub(crate) fn event_hook(action: &Action, random: &mut Random) -> Value {
-    let (_, message, legacy) = wording(&action.deed);
+pub(crate) fn event_hook(action: &Action, deed: &Deed, random: &mut Random) -> Value {
+    let (_, message, legacy) = wording(deed);
     json!({
         "cloudEventsVersion": "0.1",
         "contentType": "application/json",
         "data": { "events": [{
             "actor": null,
             "displayMessage": message,
-            "eventType": event_type(&action.deed),
+            "eventType": event_type(deed),
             "legacyEventType": legacy,
             "outcome": { "reason": null, "result": "Success" },
             "published": okta_time(action.at),
@@ -169,8 +169,8 @@ fn wording(deed: &Deed) -> (&'static str, &'static str, &'static str) {
     }
 }
 
-fn outcome(action: &Action) -> Value {
-    match (action.succeeded, &action.deed) {
+fn outcome(action: &Action, deed: &Deed) -> Value {
+    match (action.succeeded, deed) {
         (false, _) => json!({ "reason": "insufficient permissions or temporary error", "result": "FAILURE" }),
         (true, Deed::SignOnPolicy) => {
             json!({ "reason": "Sign-on policy evaluation resulted in ALLOW", "result": "ALLOW" })
@@ -179,9 +179,9 @@ fn outcome(action: &Action) -> Value {
     }
 }
 
-fn actor(chronicle: &Chronicle, action: &Action) -> Value {
-    if let Deed::ClientToken(client) = action.deed {
-        let client = &chronicle.clients[client];
+fn actor(chronicle: &Chronicle, action: &Action, deed: &Deed) -> Value {
+    if let Deed::ClientToken(client) = deed {
+        let client = &chronicle.clients[*client];
         return entity("PublicClientApp", &client.id, &client.id, &client.name);
     }
     match chronicle.executor_identity(action.executor) {
@@ -192,7 +192,7 @@ fn actor(chronicle: &Chronicle, action: &Action) -> Value {
     }
 }
 
-fn targets(chronicle: &Chronicle, action: &Action) -> Vec<Value> {
+fn targets(chronicle: &Chronicle, action: &Action, deed: &Deed) -> Vec<Value> {
     let company = &chronicle.company;
     let subject = company.of(action.subject);
     let group = |group: usize| entity("UserGroup", &company.groups[group].id, "unknown", &company.groups[group].name);
@@ -202,7 +202,7 @@ fn targets(chronicle: &Chronicle, action: &Action) -> Vec<Value> {
         let id = format!("0ua{}", &subject.okta_id[3..]);
         entity("AppUser", &id, &subject.login, &subject.display_name())
     };
-    match &action.deed {
+    match deed {
         Deed::JoinGroup(n) | Deed::LeaveGroup(n) => vec![group(*n), user(subject)],
         Deed::AssignApp(n) | Deed::UnassignApp(n) => vec![app(*n), app_user(), user(subject)],
         Deed::SingleSignOn(n) => vec![app(*n), app_user()],
@@ -234,15 +234,15 @@ fn targets(chronicle: &Chronicle, action: &Action) -> Vec<Value> {
 }
 
 /// The call behind the event; the ticket, where the caller named one, is in its query.
-fn debug_data(chronicle: &Chronicle, action: &Action, request_id: &str) -> Value {
-    let path = path(chronicle, action);
+fn debug_data(chronicle: &Chronicle, action: &Action, deed: &Deed, request_id: &str) -> Value {
+    let path = path(chronicle, action, deed);
     let query = action.reference.map(|case| format!("ticket={}", chronicle.ticket(case))).unwrap_or_default();
     let mut data = BTreeMap::from([
         ("requestId", Value::from(request_id)),
         ("url", Value::from(format!("{path}?{query}"))),
         ("requestUri", Value::from(path)),
     ]);
-    match &action.deed {
+    match deed {
         Deed::GrantRoles(roles) | Deed::RevokeRoles(roles) => {
             let labels: Vec<_> = roles.iter().map(|role| ROLES[*role].1).collect();
             data.insert("privilegeGranted", labels.join(", ").into());
@@ -259,11 +259,11 @@ fn debug_data(chronicle: &Chronicle, action: &Action, request_id: &str) -> Value
     data.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>().into()
 }
 
-fn path(chronicle: &Chronicle, action: &Action) -> String {
+fn path(chronicle: &Chronicle, action: &Action, deed: &Deed) -> String {
     let company = &chronicle.company;
     let user = &company.of(action.subject).okta_id;
     let lifecycle = |verb: &str| format!("/api/v1/users/{user}/lifecycle/{verb}");
-    match &action.deed {
+    match deed {
         Deed::CreateAccount => "/api/v1/users".into(),
         Deed::Activate => lifecycle("activate"),
         Deed::Deactivate => lifecycle("deactivate"),

@@ -9,6 +9,7 @@ use crate::approvals::{Ending, Pace, Panel};
 use crate::calendar::{day_of, days, hours, midnight, minutes, seconds, some_time, working};
 use crate::case::{Case, Operation, Request};
 use crate::chronicle::Chronicle;
+use crate::cloud::{self, CloudAccess};
 use crate::company::{Access, IdentityIndex};
 use crate::names::{JUSTIFICATIONS, ROLES};
 use crate::truth::Verdict;
@@ -126,7 +127,9 @@ fn done_as_approved(
     own_token: Option<Executor>,
 ) -> Option<()> {
     let who = case.beneficiary;
-    let time_bound = matches!(access, Access::Group(_) | Access::App(_)) && chronicle.random.chance(15);
+    let can_end = matches!(access, Access::Group(_) | Access::App(_))
+        || matches!(access, Access::Cloud(cloud) if cloud != CloudAccess::AccessKey);
+    let time_bound = can_end && chronicle.random.chance(15);
     if time_bound {
         case.from = Some(midnight(day_of(case.opened_at)));
         case.until = Some(midnight(day_of(at)) + days(chronicle.random.between(14, 60)));
@@ -267,6 +270,9 @@ fn choose(chronicle: &mut Chronicle, who: IdentityIndex, shared: bool) -> Option
     if !shared && company.departments[company.of(who).department].technical {
         free.extend((1..ROLES.len()).map(Access::Role));
         free.push(Access::ApiToken);
+    }
+    if !shared && chronicle.held.contains(&(who, Access::Cloud(CloudAccess::User))) {
+        free.extend(cloud::electives(company, who).into_iter().map(Access::Cloud));
     }
     free.retain(|access| !chronicle.spoken_for.contains(&(who, *access)));
     (!free.is_empty()).then(|| *chronicle.random.pick(&free))

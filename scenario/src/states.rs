@@ -46,8 +46,9 @@ pub(crate) fn sample(chronicle: &Chronicle, story: &Story, random: &mut Random) 
 fn state(chronicle: &Chronicle, actions: &[&Action], who: IdentityIndex, at: Timestamp) -> State {
     let mut account = AccountStatus::Absent;
     let mut held = BTreeSet::new();
-    for action in actions.iter().filter(|action| action.subject == who && action.at <= at) {
-        match &action.deed {
+    let until = actions.iter().filter(|action| action.subject == who && action.at <= at);
+    for deed in until.filter_map(|action| action.okta()) {
+        match deed {
             Deed::CreateAccount => account = AccountStatus::Created,
             Deed::Activate | Deed::Unsuspend | Deed::Unlock => account = AccountStatus::Active,
             Deed::Deactivate => account = AccountStatus::Deactivated,

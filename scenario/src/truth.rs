@@ -63,9 +63,11 @@ pub struct Change {
     pub event_type: String,
     pub occurred_at: Timestamp,
     pub subject_login: String,
+    /// Of Okta, or in AWS `user/NAME`, `role/NAME` or `sso_user/…`.
     pub subject_id: String,
-    /// `okta/group_member/00g…`, `okta/app_assignment/0oa…`, `okta/role/APP_ADMIN`, `okta/account`, `okta/api_token`
-    /// or `okta/oauth_client`.
+    /// As tickets write it: `okta/group_member/00g…`, `okta/app_assignment/0oa…`, `okta/role/APP_ADMIN`, `okta/account`,
+    /// `okta/api_token`, `okta/oauth_client`; `aws@111122223333/account`, and so `/group_member/Name`, `/policy/arn:…`,
+    /// `/role/arn:…` (a permission set), `/password` and `/access_key`.
     pub entitlement: String,
     /// The id of the token or client that a credential change created.
     pub credential_id: Option<String>,
@@ -85,14 +87,15 @@ pub struct Change {
     pub late_delivery: bool,
 }
 
-/// A group that gives its members more than before.
+/// A group, or something like it, that gives its members more than before.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Widened {
     pub event_uuid: String,
     pub occurred_at: Timestamp,
-    /// `okta/group_member/00g…`
+    /// `okta/group_member/00g…`; in AWS a group, a permission set, or `aws@111122223333/session_role/NAME`, which those have
+    /// who may assume the role.
     pub entitlement: String,
-    /// `okta/app_assignment/0oa…`
+    /// `okta/app_assignment/0oa…`, or a policy; of a role that was made, the account that acts in its sessions.
     pub gained: String,
 }
 
@@ -115,11 +118,11 @@ pub struct State {
     pub login: String,
     pub at: Timestamp,
     pub account: AccountStatus,
-    /// Groups, apps and roles that were granted and not removed, sorted. Whether the account is active does not matter.
+    /// Groups, apps and roles of Okta that were granted and not removed, sorted. Whether the account is active does not matter.
     pub entitlements: Vec<String>,
 }
 
-/// Time-bound access that Okta still holds after the time the ticket allowed.
+/// Time-bound access that is still held after the time the ticket allowed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Lapsed {
     pub login: String,
@@ -149,6 +152,7 @@ pub enum KeptReason {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Live {
     pub login: String,
+    /// As in [`Change::subject_id`], and `root/…`.
     pub subject_id: String,
     /// As in [`Change::entitlement`].
     pub entitlement: String,
@@ -217,6 +221,12 @@ pub struct Counts {
     /// Lines delivered twice.
     pub okta_duplicates: usize,
     pub hook_events: usize,
+    /// Distinct events of CloudTrail.
+    pub cloudtrail_events: usize,
+    /// Those that come in a later file than their time.
+    pub cloudtrail_postponed: usize,
+    /// Those that come twice.
+    pub cloudtrail_duplicates: usize,
     pub verdicts: BTreeMap<Verdict, usize>,
 }
 

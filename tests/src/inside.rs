@@ -1,6 +1,6 @@
 //! A ledger within the test's own process, for tests that ask too much for a process each. Its clock is the test's.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -9,8 +9,9 @@ use counterfoil_ingest::import::{ImportOptions, Summary, import};
 use counterfoil_ingest::snapshot::{SnapshotOptions, Taken, take};
 use counterfoil_ingest::sources::file::Input;
 use counterfoil_ledger::{Clock, Ledger, Location, Options, Reading, init};
-use counterfoil_proto::v1::Authentication;
+use counterfoil_proto::v1::{Authentication, Precision};
 use counterfoil_query::Views;
+use counterfoil_scenario::Listings;
 use counterfoil_verify::time::{Moment, RecordedAt};
 use tempfile::TempDir;
 
@@ -92,24 +93,24 @@ impl InsideLedger {
         import(&self.ledger, connector.as_ref(), &input, &options, &mut |_| ()).expect("an import")
     }
 
-    /// Takes the listings in these files.
+    /// Takes the listings of a made-up company, which was written to a folder.
     ///
     /// # Panics
     /// If that fails.
-    pub fn snapshot(&self, connector: &str, files: &[PathBuf]) -> Taken {
-        let connector = connectors::by_name(connector).expect("a connector");
+    pub fn snapshot(&self, listings: &Listings, folder: &Path) -> Taken {
+        let connector = connectors::by_name(listings.connector).expect("a connector");
         let number = self.imports.fetch_add(1, Ordering::SeqCst);
         let mut seed_secret = [9; 32];
         seed_secret[..8].copy_from_slice(&number.to_be_bytes());
         let options = SnapshotOptions {
-            instance: "default".to_owned(),
-            target: None,
-            as_of: None,
-            stated: false,
+            instance: listings.instance.unwrap_or("default").to_owned(),
+            target: listings.scope.clone(),
+            as_of: listings.as_of.map(|as_of| moment(as_of).to_time(Precision::Second)),
+            stated: listings.as_of.is_some(),
             received_at: self.clock.read().wall,
             seed_secret,
         };
-        let inputs: Vec<Input> = files.iter().map(|file| Input::new(file)).collect();
+        let inputs: Vec<Input> = listings.files.iter().map(|file| Input::Path(folder.join(&file.name))).collect();
         take(&self.ledger, connector.as_ref(), &inputs, &options).expect("listings")
     }
 

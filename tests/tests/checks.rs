@@ -1,4 +1,4 @@
-//! Who has a ledger, whether it is sound, and the demo, which shows both.
+//! Who has a ledger, and whether it is sound.
 #![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
 
 mod common;
@@ -120,39 +120,4 @@ fn a_check_says_what_it_checked() {
     for words in ["Sound: 4 records", &said, "Views are not checked: where "] {
         assert!(table.text().contains(words), "{words:?} is missing in {}", table.text());
     }
-}
-
-#[test]
-fn the_demo_tells_its_story_and_its_commands_work_as_printed() {
-    let ledger = LedgerFolder::empty();
-    let demo = ledger.run(&["demo", "--people", "12", "--months", "1", "--seed", "3"]).ended(0);
-    for words in
-        ["\n1. ", "\n2. ", "\n3. ", "\n4. ", "\n5. ", "APPROVED", "NONE RECORDED", "sound, ", "Try on the same ledger:"]
-    {
-        assert!(demo.text().contains(words), "{words:?} is missing in {}", demo.text());
-    }
-    let (_, flipped) = demo.text().split_once("flipped: one bit of record ").unwrap();
-    let index: u64 = flipped.split(',').next().unwrap().parse().unwrap();
-    let found = format!("fsck of the copy: FALSIFIED from record {index} on: it was changed");
-    assert!(demo.text().contains(&found), "{}", demo.text());
-    let (_, commands) = demo.text().split_once("Try on the same ledger:\n").unwrap();
-    let commands: Vec<&str> = commands.lines().map(str::trim).collect();
-    assert_eq!(commands.len(), 3, "{commands:?}");
-    let told = |line: &str| {
-        let run = std::process::Command::new("sh").args(["-c", line]).output().unwrap();
-        assert!(run.status.success(), "{line}: {}", String::from_utf8_lossy(&run.stderr));
-        assert!(!run.stdout.is_empty(), "{line}");
-        String::from_utf8(run.stdout).unwrap()
-    };
-    let answers: Vec<String> = commands.iter().map(|line| told(line)).collect();
-    let rows = |text: &str| -> Vec<String> {
-        text.lines().skip(2).filter(|line| !line.starts_with("Basis")).map(str::to_owned).collect()
-    };
-    let (what, known_at) = commands[2].split_once(" --known-at ").unwrap();
-    let (_, data) = known_at.split_once(" --data ").unwrap();
-    let now = told(&format!("{what} --data {data}"));
-    assert_ne!(rows(&now), rows(&answers[2]), "something else was known");
-    ledger.run(&["fsck"]).ended(0);
-    let again = ledger.run(&["demo"]).ended(1);
-    assert!(again.stderr.contains("exists"), "{}", again.stderr);
 }

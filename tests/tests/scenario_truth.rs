@@ -14,6 +14,7 @@ use counterfoil_query::{ChangeSelector, ExplainFilter, Page, Period, Query, Want
 use counterfoil_scenario::{AccountStatus as TrueStatus, State as TrueState};
 use counterfoil_scenario::{Change, Company, Delivery, File, Options, Rule, Truth, Verdict, generate};
 use counterfoil_tests::inside::{InsideLedger, moment};
+use counterfoil_tests::named;
 use counterfoil_tests::program::LedgerFolder;
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::time::{OccurredAt, RecordedAt};
@@ -169,11 +170,8 @@ fn true_key(change: &Change) -> Key {
 }
 
 fn key_of(explanation: &Explanation) -> Key {
-    let gave = match explanation.kind() {
-        FactKind::AccountCreated | FactKind::AccountEnabled => "okta/account".to_owned(),
-        _ => native(&explanation.object.as_ref().unwrap().id),
-    };
-    (explanation.event_id.clone(), gave)
+    let about = explanation.subject.as_ref().or(explanation.object.as_ref()).unwrap();
+    (explanation.event_id.clone(), named::object(about, explanation.object.as_ref()))
 }
 
 fn keys(explanations: &[Explanation]) -> Vec<Key> {
@@ -224,7 +222,9 @@ fn check_changes(seed: u64, query: &Query<'_>, truth: &Truth) {
 
 /// Those but of what groups came to give, which is checked here: nobody in particular got it, and nobody approved it.
 fn without_widened(all: Vec<Explanation>, truth: &Truth) -> Vec<Explanation> {
-    let (all, found): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| one.kind() != FactKind::EntitlementChanged);
+    let is_about_nobody =
+        |one: &Explanation| matches!(one.kind(), FactKind::EntitlementChanged | FactKind::EntitlementDefined);
+    let (found, all): (Vec<_>, Vec<_>) = all.into_iter().partition(is_about_nobody);
     let expected: Vec<Key> =
         truth.widened.iter().map(|widened| (widened.event_uuid.clone(), widened.entitlement.clone())).collect();
     assert_eq!(found.iter().map(key_of).collect::<Vec<_>>(), expected);
@@ -246,8 +246,8 @@ fn check_explanation(change: &Change, explanation: &Explanation) {
         Verdict::Ambiguous => v1::Verdict::Ambiguous,
     };
     assert_eq!(explanation.verdict(), verdict, "{context}");
-    assert_eq!(explanation.subject.as_ref().unwrap().id, format!("account:okta:default:{}", change.subject_id));
-    assert_eq!(explanation.subject.as_ref().unwrap().login, change.subject_login, "{context}");
+    let subject = explanation.subject.as_ref().unwrap();
+    assert_eq!((named::subject(subject), named::called(subject)), (change.subject_id.clone(), &*change.subject_login));
     let occurred = explanation.change.as_ref().unwrap().occurred_at.as_ref().unwrap();
     assert_eq!(timestamp(occurred), change.occurred_at, "{context}");
 
@@ -255,11 +255,9 @@ fn check_explanation(change: &Change, explanation: &Explanation) {
     if change.executor_login == "system@okta.com" {
         assert_eq!((executor.identity_type(), executor.login.as_str()), (v1::IdentityType::System, ""), "{context}");
     } else {
-        assert_eq!(executor.login, change.executor_login, "{context}");
+        assert_eq!(named::called(executor), change.executor_login, "{context}");
     }
-    let credential = explanation.credential.as_ref().map(|credential| credential.id.clone());
-    let expected = change.api_token_id.as_ref().map(|token| format!("credential:okta:default:api_token/{token}"));
-    assert_eq!(credential, expected, "{context}");
+    check_credential(change, explanation, &context);
 
     let tickets: BTreeSet<String> = explanation.tickets.iter().map(ticket_number).collect();
     assert_eq!(tickets.len(), explanation.tickets.len(), "each ticket once: {context}");
@@ -277,6 +275,17 @@ fn check_explanation(change: &Change, explanation: &Explanation) {
     assert_eq!(explanation.rule(), rule, "{context}");
     if change.ticket.is_some() {
         check_ticket(change, explanation.tickets[0].state.as_ref().unwrap(), &context);
+    }
+}
+
+/// What it was done with: in Okta a token, in AWS the key of a session, or a role.
+fn check_credential(change: &Change, explanation: &Explanation, context: &str) {
+    let credential = explanation.credential.as_ref().map(|credential| credential.id.clone());
+    if change.entitlement.starts_with("okta/") {
+        let expected = change.api_token_id.as_ref().map(|token| format!("credential:okta:default:api_token/{token}"));
+        assert_eq!(credential, expected, "{context}");
+    } else {
+        assert_eq!(credential.is_none(), change.executor_login.ends_with(":root"), "{context}");
     }
 }
 

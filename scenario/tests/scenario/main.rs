@@ -1,6 +1,8 @@
 //! The tests of the scenario, in one binary. Owns nothing but the list of them.
 
 #[cfg(test)]
+mod cloud;
+#[cfg(test)]
 mod files;
 #[cfg(test)]
 mod reader;
