@@ -29,6 +29,7 @@ use tonic::service::RoutesBuilder;
 
 mod access;
 mod deadline;
+mod discreet;
 mod follow;
 mod framed;
 mod health;
