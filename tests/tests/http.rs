@@ -252,6 +252,8 @@ fn what_is_wrong_with_a_request_is_said() {
         ("/v1/nothing", 404, "nothing is served at this path"),
         ("/v1/identities?whom=a", 400, "whom: there is no such parameter: expected query, system, at"),
         ("/v1/identities?query=a&query=b", 400, "query: expected it once"),
+        ("/v1/identities?query=%20", 400, "query: expected an entity id"),
+        ("/v1/identities/%20/state", 400, "who: expected an entity id"),
         ("/v1/identities?page_size=many", 400, "page_size: expected a number of 32 bits"),
         ("/v1/identities?page_size=-1", 400, "page_size: expected a number of entries"),
         ("/v1/identities?page_size=2147483648", 400, "page_size: expected a number of 32 bits"),

@@ -36,7 +36,7 @@ impl IdentityService for Answers {
                 return Ok(query.identities(some(&asked.system), known, &page)?);
             }
             let who = Who { name: &asked.query, system: some(&asked.system) };
-            who.check(query)?;
+            who.check("query", query)?;
             let found = who.find(query, at.unwrap_or(OccurredAt(now)), known)?;
             Ok(found)
         })
@@ -124,7 +124,7 @@ struct Who<'a> {
 impl Who<'_> {
     /// The one entity that is meant.
     fn one(&self, query: &Query<'_>, at: OccurredAt, known: Option<RecordedAt>) -> Result<EntityId, Status> {
-        self.check(query)?;
+        self.check("who", query)?;
         // An id means itself: nothing has to be looked up.
         let is_wanted =
             |entity: &EntityId| self.system.is_none_or(|system| entity.system().eq_ignore_ascii_case(system));
@@ -139,17 +139,18 @@ impl Who<'_> {
         }
     }
 
-    /// Refuses what names nothing, and the id of what the ledger holds nothing of, whenever it was recorded.
-    fn check(&self, query: &Query<'_>) -> Result<(), Status> {
+    /// Refuses what names nothing, and the id of what the ledger holds nothing of, whenever it was recorded. `field` is
+    /// where the request has it.
+    fn check(&self, field: &str, query: &Query<'_>) -> Result<(), Status> {
         if self.name.trim().is_empty() {
             return Err(invalid(
-                "who",
+                field,
                 "expected an entity id, a login, a name or a ticket number, got nothing".to_owned(),
             ));
         }
         if self.name.len() > NAME_BYTES_MAX {
             let problem = format!("expected at most {NAME_BYTES_MAX} bytes, got {}", self.name.len());
-            return Err(invalid("who", problem));
+            return Err(invalid(field, problem));
         }
         Ok(query.check_seen(self.name)?)
     }
