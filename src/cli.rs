@@ -234,7 +234,7 @@ pub struct ImportArguments {
 #[command(after_help = "Examples:\n  counterfoil snapshot okta --data ledger pages/*\n  \
     counterfoil snapshot okta --data ledger --scope groups/00g1/users \\\n    \
     --as-of 2026-03-01T09:30:00Z --complete members.json\n  \
-    counterfoil snapshot okta --server https://ledger.example.com:7401 --token-file writer.token pages/*\n\n\
+    counterfoil snapshot okta --server https://ledger.example.com:7401 \\\n    --token-file writer.token pages/*\n\n\
     Files hold the responses of an API, one behind the other. With its head (curl -i) a response says itself what it is a \
     page of, when it was taken, and whether more come behind it. A listing that lacks a page, or anything else, is \
     recorded as incomplete, and proves nobody's absence.")]
