@@ -4,9 +4,9 @@
 //! that, and finds it in the log. The caller is told the code and the reason. Whoever asks over a folder of its own is its
 //! own operator, and is told everything.
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::response::Response;
-use counterfoil_query::services::reason_of;
+use counterfoil_query::services::{problem, reason_of};
 use http::HeaderMap;
 use http_body::Frame;
 use http_body_util::BodyExt;
@@ -55,14 +55,21 @@ fn hide(status: &Status) -> Option<Status> {
     if !is_own || status.message() == TOLD {
         return None;
     }
-    tracing::error!(reason, code = name(status.code()), error = status.message(), "a request failed");
-    Some(Status::with_details(status.code(), TOLD, Bytes::copy_from_slice(status.details())))
+    tracing::error!(
+        reason = reason.as_deref(),
+        code = name(status.code()),
+        error = status.message(),
+        "a request failed"
+    );
+    // Not with the same details: they hold the message too.
+    Some(match reason {
+        Some(reason) => problem(status.code(), &reason, TOLD),
+        None => Status::new(status.code(), TOLD),
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use counterfoil_query::services::problem;
-
     use super::*;
 
     const PATH: &str = "read or write /srv/audit/ledger.anchor";
@@ -82,6 +89,7 @@ mod tests {
             let told = status(given);
             assert_eq!((told.code(), reason_of(&told).as_deref()), (code, Some(reason)));
             assert_eq!(told.message(), if is_own { TOLD } else { PATH }, "{reason}");
+            assert_eq!(String::from_utf8_lossy(told.details()).contains(PATH), !is_own, "{reason}: nor in its details");
         }
         assert_eq!(status(Status::unknown(PATH)).message(), TOLD);
     }

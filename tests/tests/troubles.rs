@@ -51,6 +51,7 @@ fn a_caller_is_told_the_reason_and_the_log_has_the_place() {
     assert!(["STORAGE", "LEDGER"].contains(&reasons[0]) && told[0].code() == Code::Internal, "{told:?}");
     for status in &told {
         assert!(!status.message().contains(&place) && status.message().contains("log"), "{status:?}");
+        assert!(!String::from_utf8_lossy(status.details()).contains(&place), "{status:?}");
     }
     let url = |path: &str| format!("{}{path}", server.url());
     for arguments in [
