@@ -10,12 +10,13 @@ use counterfoil_query::services::{problem, reason_of};
 use http::HeaderMap;
 use http_body::Frame;
 use http_body_util::BodyExt;
-use tonic::{Code, Status};
+use tonic::Status;
 
 use crate::json::problem::name;
 
-/// The reasons of such troubles whose code does not say so: what they quote may be an error of the disk.
-const REASONS: [&str; 4] = ["ANCHOR_MOVED", "CLOSED", "VIEWS_DAMAGED", "VIEWS_IN_USE"];
+/// The reasons of such troubles: what they quote may be an error of the disk. What else is wrong is the caller's affair,
+/// such as a message that cannot be decoded.
+const REASONS: [&str; 6] = ["ANCHOR_MOVED", "CLOSED", "LEDGER", "STORAGE", "VIEWS_DAMAGED", "VIEWS_IN_USE"];
 /// What is told instead.
 const TOLD: &str = "this failed on the server: its operator finds the reason in its log";
 
@@ -49,27 +50,19 @@ fn behind(mut trailers: HeaderMap) -> HeaderMap {
 
 /// What is told instead of a status that only the operator can make use of.
 fn hide(status: &Status) -> Option<Status> {
-    let reason = reason_of(status);
-    let is_own = matches!(status.code(), Code::Internal | Code::Unknown)
-        || reason.as_deref().is_some_and(|reason| REASONS.contains(&reason));
-    if !is_own || status.message() == TOLD {
+    let reason = reason_of(status).filter(|reason| REASONS.contains(&reason.as_str()))?;
+    if status.message() == TOLD {
         return None;
     }
-    tracing::error!(
-        reason = reason.as_deref(),
-        code = name(status.code()),
-        error = status.message(),
-        "a request failed"
-    );
+    tracing::error!(reason, code = name(status.code()), error = status.message(), "a request failed");
     // Not with the same details: they hold the message too.
-    Some(match reason {
-        Some(reason) => problem(status.code(), &reason, TOLD),
-        None => Status::new(status.code(), TOLD),
-    })
+    Some(problem(status.code(), &reason, TOLD))
 }
 
 #[cfg(test)]
 mod tests {
+    use tonic::Code;
+
     use super::*;
 
     const PATH: &str = "read or write /srv/audit/ledger.anchor";
@@ -91,7 +84,7 @@ mod tests {
             assert_eq!(told.message(), if is_own { TOLD } else { PATH }, "{reason}");
             assert_eq!(String::from_utf8_lossy(told.details()).contains(PATH), !is_own, "{reason}: nor in its details");
         }
-        assert_eq!(status(Status::unknown(PATH)).message(), TOLD);
+        assert_eq!(status(Status::internal("failed to decode")).message(), "failed to decode");
     }
 
     #[tokio::test]

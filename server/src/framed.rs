@@ -122,7 +122,7 @@ impl HttpBody for Framed {
                 Err(status) => framed.end(axum::Error::new(status)),
             },
             Poll::Ready(Some(Err(error))) if is_told(&error) => framed.end(error),
-            // As it is, a cancelled request would be taken for one that ended.
+            // Left to tonic, a cancelled request may be taken for one that ended.
             Poll::Ready(Some(Err(error))) => framed.end(early(format!("the request broke off: {error}"))),
             Poll::Ready(None) if framed.reading.begun > 0 => {
                 framed.end(early("the request ended within a message: send it again".to_owned()))
