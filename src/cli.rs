@@ -233,13 +233,14 @@ pub struct ImportArguments {
 #[derive(Args)]
 #[command(after_help = "Examples:\n  counterfoil snapshot okta --data ledger pages/*\n  \
     counterfoil snapshot okta --data ledger --scope groups/00g1/users \\\n    \
-    --as-of 2026-03-01T09:30:00Z --complete members.json\n\n\
+    --as-of 2026-03-01T09:30:00Z --complete members.json\n  \
+    counterfoil snapshot okta --server https://ledger.example.com:7401 \\\n    --token-file writer.token pages/*\n\n\
     Files hold the responses of an API, one behind the other. With its head (curl -i) a response says itself what it is a \
     page of, when it was taken, and whether more come behind it. A listing that lacks a page, or anything else, is \
     recorded as incomplete, and proves nobody's absence.")]
 pub struct SnapshotArguments {
     #[command(flatten)]
-    pub ledger: LedgerArguments,
+    pub ask: AskArguments,
     /// Which connector reads them
     #[arg(value_parser = PossibleValuesParser::new(connectors::listers()))]
     pub connector: String,
@@ -259,7 +260,7 @@ pub struct SnapshotArguments {
     /// The tenant that they are of; where they say so themselves, that one counts
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub instance: String,
-    /// The wall clock is right although it jumped
+    /// The wall clock is right although it jumped; with --server, that is for the server to be told
     #[arg(long)]
     pub accept_clock: bool,
     #[command(flatten)]

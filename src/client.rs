@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use counterfoil_ledger::Ledger;
 use counterfoil_proto::v1::identity_service_client::IdentityServiceClient;
+use counterfoil_proto::v1::ingest_service_client::IngestServiceClient;
 use counterfoil_proto::v1::ledger_service_client::LedgerServiceClient;
 use counterfoil_proto::v1::linkage_service_client::LinkageServiceClient;
 use counterfoil_proto::v1::source_service_client::SourceServiceClient;
@@ -47,6 +48,11 @@ pub struct Client {
 }
 
 impl Client {
+    /// The services of a server, if one is named.
+    pub fn of_server(arguments: &AskArguments) -> Result<Option<Self>> {
+        arguments.server.as_ref().map(|server| Self::remote(server, arguments)).transpose()
+    }
+
     /// Services that answer from the views and from the log.
     pub fn new(arguments: &AskArguments) -> Result<Self> {
         match &arguments.server {
@@ -150,6 +156,15 @@ impl Client {
         F: Future<Output = Result<Response<A>, Status>>,
     {
         let client = SourceServiceClient::new(self.transport.clone());
+        self.wait(ask(client.max_decoding_message_size(usize::MAX)))
+    }
+
+    /// Hands over to `IngestService`, which only servers have.
+    pub fn ingest<A, F>(&self, ask: impl FnOnce(IngestServiceClient<Transport>) -> F) -> Result<A>
+    where
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        let client = IngestServiceClient::new(self.transport.clone());
         self.wait(ask(client.max_decoding_message_size(usize::MAX)))
     }
 

@@ -145,7 +145,8 @@ impl Row for ImportSummary {
 
 impl Row for ListingSummary {
     const COLUMNS: &'static str = "\
-         scope completeness=COMPLETENESS_UNSPECIFIED reason asOf pages=0 count=0 events=0 duplicates=0 rejected=0 facts=0";
+         scope completeness=COMPLETENESS_UNSPECIFIED reason asOf pages=0 count=0 events=0 duplicates=0 rejected=0 facts=0 \
+         begin=0 end=0";
 }
 
 impl Row for FsckReport {

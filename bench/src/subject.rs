@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use counterfoil_ingest::connectors;
 use counterfoil_ingest::import::{self, ImportOptions, Summary};
-use counterfoil_ingest::snapshot::{SnapshotOptions, take};
+use counterfoil_ingest::snapshot::{SnapshotOptions, read, take};
 use counterfoil_ingest::sources::file::Input;
 use counterfoil_ledger::{Ledger, Location, Options, SystemClock, init};
 use counterfoil_proto::v1::Authentication;
@@ -59,10 +59,11 @@ pub fn take_okta(ledger: &Ledger, inputs: &[Input]) -> Result<()> {
         target: None,
         as_of: None,
         stated: false,
+        authentication: Authentication::OperatorFile,
         received_at: SystemClock::wall(),
         seed_secret: seed_secret(),
     };
-    let taken = take(ledger, okta.as_ref(), inputs, &options)?;
+    let taken = take(ledger, okta.as_ref(), &read(inputs)?, &options)?;
     ensure!(taken.listings.iter().all(|listing| listing.is_complete), "expected complete listings");
     Ok(())
 }

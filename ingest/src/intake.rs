@@ -59,6 +59,9 @@ pub enum PushError {
     /// The push breaks a limit.
     #[error("{0}")]
     Limit(String),
+    /// No tenant is called so.
+    #[error("{0}")]
+    Instance(String),
     /// The process ends.
     #[error("the service is stopping: {0}")]
     Stopping(String),
@@ -108,6 +111,11 @@ impl Intake {
         (self.now)()
     }
 
+    /// Randomness that was never used before.
+    pub fn entropy(&self) -> [u8; 32] {
+        (self.entropy)()
+    }
+
     /// Takes a push, and answers once it is durable, signed and anchored.
     ///
     /// # Errors
@@ -124,7 +132,7 @@ impl Intake {
             events.map(|(event, outcome)| intake.appended(event, outcome)).collect::<Result<Vec<_>, _>>()
         };
         let events = work(is_small, appended).await??;
-        count(connector, &events);
+        count_all(connector, &events);
         Ok(Pushed { events, receipt })
     }
 
@@ -132,7 +140,7 @@ impl Intake {
     fn prepare(&self, push: Push) -> Result<Ready, PushError> {
         let connector =
             connectors::by_name(&push.connector).ok_or_else(|| PushError::NoConnector(push.connector.clone()))?;
-        let seed_secret = (self.entropy)();
+        let seed_secret = self.entropy();
         let channel = format!("{}/{}", push.channel, json::hex(&seed_secret[..8]));
         let delivered = Delivered {
             connector: connector.as_ref(),
@@ -143,7 +151,7 @@ impl Intake {
                 index_key: self.ledger.keys().index(),
                 digest_key: &self.digest_key,
                 assume_utc: push.assume_utc,
-                received_at: (self.now)(),
+                received_at: self.now(),
             },
             channel: &channel,
             delivery: if push.backfill { Delivery::Backfill } else { Delivery::Live },
@@ -192,7 +200,7 @@ async fn work<T: Send + 'static>(is_small: bool, work: impl FnOnce() -> T + Send
 }
 
 /// Counts what became of events, for whoever watches.
-fn count(connector: &'static str, events: &[AppendedEvent]) {
+fn count_all(connector: &'static str, events: &[AppendedEvent]) {
     for event in events {
         let outcome = match event.outcome() {
             Appended::Recorded => "recorded",
@@ -200,8 +208,13 @@ fn count(connector: &'static str, events: &[AppendedEvent]) {
             Appended::Conflict => "conflict",
             Appended::Rejected | Appended::Unspecified => "rejected",
         };
-        metrics::counter!("counterfoil_events_total", "connector" => connector, "outcome" => outcome).increment(1);
+        count(connector, outcome, 1);
     }
+}
+
+/// Counts events by what became of them.
+pub fn count(connector: &'static str, outcome: &'static str, events: u64) {
+    metrics::counter!("counterfoil_events_total", "connector" => connector, "outcome" => outcome).increment(events);
 }
 
 fn check(push: &Push) -> Result<(), PushError> {
@@ -218,6 +231,6 @@ fn check(push: &Push) -> Result<(), PushError> {
     let is_name = !instance.is_empty() && instance.len() <= INSTANCE_BYTES_MAX && !instance.contains(char::is_control);
     match is_name {
         true => Ok(()),
-        false => Err(PushError::Limit(format!("expected the name of a tenant of 1 to {INSTANCE_BYTES_MAX} bytes"))),
+        false => Err(PushError::Instance(format!("expected the name of a tenant of 1 to {INSTANCE_BYTES_MAX} bytes"))),
     }
 }

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use counterfoil_ingest::intake::{BYTES_MAX, Intake};
-use counterfoil_ingest::sources::grpc::Producer;
+use counterfoil_ingest::sources::grpc::{Producer, producer};
 use counterfoil_ingest::sources::http::{self as source, CONTENT_TYPES, Hook, Told};
 use counterfoil_query::services::{invalid, problem, shown};
 use governor::clock::{Clock, DefaultClock};
@@ -23,8 +23,9 @@ use http::request::Parts;
 use serde_json::json;
 use tonic::{Code, Status};
 
-use crate::json::body::{self, Room};
+use crate::json::body;
 use crate::json::problem::Problem;
+use crate::room::Room;
 
 /// The path of producers.
 pub(crate) const PUSH_PATH: &str = "/v1/ingest/{connector}";
@@ -64,11 +65,11 @@ impl Hooks {
     /// A body of a producer who was let in.
     async fn push(&self, request: Request) -> Result<Response, Problem> {
         let (mut parts, content) = request.into_parts();
-        let unknown = || Status::permission_denied("nobody has said how the producer was authenticated");
-        let Producer(authentication) = *parts.extensions.get().ok_or_else(unknown)?;
+        let Producer(authentication) = producer(&parts.extensions)?;
         let connector: String = path(&mut parts).await?;
         let told = told(&parts)?;
         let content = self.read(&parts, content).await?;
+        let _taken = content.taken();
         let receipt = source::receive(self.intake.clone(), connector, told, &parts.headers, content, authentication);
         Ok(Json(receipt.await?).into_response())
     }
@@ -83,6 +84,7 @@ impl Hooks {
         }
         hook.check.headers(&parts.headers, self.intake.now()).map_err(refused)?;
         let content = self.read(&parts, content).await?;
+        let _taken = content.taken();
         let authentication = hook.check.whole(&parts.headers, content.as_ref(), self.intake.now()).map_err(refused)?;
         if let Err(early) = limiter.check() {
             let why = format!("source {} may make {} requests in a minute", hook.name, hook.per_minute);
@@ -123,7 +125,7 @@ impl Hooks {
 
     async fn read(&self, parts: &Parts, content: Body) -> Result<body::Held, Problem> {
         body::check_type(&parts.headers, &CONTENT_TYPES)?;
-        self.room.read(content, BYTES_MAX).await
+        body::read(&self.room, content, BYTES_MAX).await
     }
 }
 

@@ -16,6 +16,7 @@ use axum::routing::get;
 use counterfoil_ingest::intake::Intake;
 use counterfoil_ingest::sources::grpc::Ingest;
 use counterfoil_ingest::sources::http::Hook;
+use counterfoil_ingest::sources::pages::Listings;
 use counterfoil_ledger::Ledger;
 use counterfoil_proto::DESCRIPTORS;
 use counterfoil_query::Views;
@@ -28,14 +29,18 @@ use tonic::service::RoutesBuilder;
 
 mod access;
 mod deadline;
+mod discreet;
 mod follow;
+mod framed;
 mod health;
 mod hooks;
 mod json;
 mod listen;
 mod metrics;
 mod openapi;
+mod room;
 mod rpc;
+mod snapshots;
 mod tls;
 pub mod tokens;
 
@@ -45,9 +50,10 @@ use access::Guard;
 use access::keeper::Keeper;
 use access::table::Table;
 use follow::Follower;
+use framed::Bounds;
 use health::Health;
-use json::body::Room;
 use metrics::{Metrics, Names};
+use room::Room;
 
 /// How long calls in flight may take to end once the server is told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -189,7 +195,8 @@ impl Server {
         let reader = ledger.reader();
         let origin = reader.head().origin;
         let keeper = tokens.map(|path| Keeper::open(&path, origin.as_str())).transpose()?;
-        let rpcs = rpc::all(&rpc::pool()?)?;
+        let pool = rpc::pool()?;
+        let rpcs = rpc::all(&pool)?;
         let guard = Guard::new(Table::new(&rpcs)?, keeper.clone(), environment.now);
         let follower = Follower::new(reader.clone(), views.clone());
         let (health, health_service) = Health::new(follower.clone());
@@ -198,7 +205,8 @@ impl Server {
         Log::new(reader, follower.head()).add_to(&mut routes);
         Answers::new(views, follower.projected(), environment.now).add_to(&mut routes);
         let intake = Arc::new(Intake::new(ledger, environment.now, environment.entropy));
-        routes.add_service(Ingest::server(intake.clone()));
+        let listings = Listings::new(intake.clone());
+        routes.add_service(Ingest::server(intake.clone(), listings.clone()));
         routes.add_service(health_service);
         let reflection = || {
             tonic_reflection::server::Builder::configure()
@@ -214,11 +222,13 @@ impl Server {
         let routes = routes.routes().prepare();
         let room = Room::new();
         let router = json::add_to(routes.clone().into_axum_router(), &rpcs, &routes, &room)?;
-        let router = hooks::add_to(router, intake, room, hooks)
+        let router = snapshots::add_to(router, &pool, listings, room.clone())?;
+        let router = hooks::add_to(router, intake, room.clone(), hooks)
             .route("/openapi.json", get(openapi::serve(&openapi::document()?)))
             .route("/metrics", get(move || async move { rendered.render() }))
             .route("/healthz", get(move || async move { live.live() }))
             .route("/readyz", get(move || async move { ready.ready() }))
+            .layer(from_fn_with_state(Arc::new(Bounds::new(&rpcs, room)), framed::bound))
             .layer(from_fn(deadline::keep))
             .layer(from_fn_with_state(Arc::new(guard), access::guard))
             .layer(from_fn(json::problem::translate))

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use counterfoil_ingest::connectors;
-use counterfoil_ingest::snapshot::{SnapshotOptions, take};
+use counterfoil_ingest::snapshot::{SnapshotOptions, read, take};
 use counterfoil_ingest::sources::file::Input;
 use counterfoil_ledger::Ledger;
-use counterfoil_proto::v1::{Party, Precision, ReconcileKind, ReconcileResponse};
+use counterfoil_proto::v1::{Authentication, Party, Precision, ReconcileKind, ReconcileResponse};
 use counterfoil_query::Query;
 use counterfoil_scenario::{Company, Listings};
 use counterfoil_verify::time::OccurredAt;
@@ -45,10 +45,11 @@ fn take_one(ledger: &Ledger, folder: &Path, listings: &Listings) -> Result<()> {
         target: listings.scope.clone(),
         as_of: as_of.map(|as_of| as_of.to_time(Precision::Second)),
         stated: as_of.is_some(),
+        authentication: Authentication::OperatorFile,
         received_at: when::now(),
         seed_secret: open::entropy(),
     };
-    take(ledger, connector.as_ref(), &inputs, &options)?;
+    take(ledger, connector.as_ref(), &read(&inputs)?, &options)?;
     Ok(())
 }
 

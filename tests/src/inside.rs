@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use counterfoil_ingest::connectors;
 use counterfoil_ingest::import::{ImportOptions, Summary, import};
-use counterfoil_ingest::snapshot::{SnapshotOptions, Taken, take};
+use counterfoil_ingest::snapshot::{SnapshotOptions, Taken, read, take};
 use counterfoil_ingest::sources::file::Input;
 use counterfoil_ledger::{Clock, Ledger, Location, Options, Reading, init};
 use counterfoil_proto::v1::{Authentication, Precision};
@@ -107,11 +107,13 @@ impl InsideLedger {
             target: listings.scope.clone(),
             as_of: listings.as_of.map(|as_of| moment(as_of).to_time(Precision::Second)),
             stated: listings.as_of.is_some(),
+            authentication: Authentication::OperatorFile,
             received_at: self.clock.read().wall,
             seed_secret,
         };
         let inputs: Vec<Input> = listings.files.iter().map(|file| Input::Path(folder.join(&file.name))).collect();
-        take(&self.ledger, connector.as_ref(), &inputs, &options).expect("listings")
+        let files = read(&inputs).expect("files");
+        take(&self.ledger, connector.as_ref(), &files, &options).expect("listings")
     }
 
     /// The views, brought up to date.

@@ -15,7 +15,7 @@ use counterfoil_proto::v1::{
 };
 use counterfoil_tests::files::lines;
 use counterfoil_tests::http::{Answer, curl, curl_with};
-use counterfoil_tests::okta::{joined, login};
+use counterfoil_tests::okta::{joined, login, response, user_object};
 use counterfoil_tests::program::{LedgerFolder, run};
 use counterfoil_tests::server::Server;
 use rand_chacha::ChaCha8Rng;
@@ -148,6 +148,8 @@ fn every_path_of_the_document_is_served() {
     let who = login(1);
     let record = joined(2, "2026-03-01T10:00:00Z", 2, 1).to_string();
     let append = json!({"connector": "okta", "documents": [BASE64_STANDARD.encode(&record)], "requestId": "r1"});
+    let page = response("groups/00g1/users", None, "Mon, 02 Mar 2026 09:00:00 GMT", &json!([user_object(1, "ACTIVE")]));
+    let page = ledger.file("page", page);
     let mut served = BTreeSet::new();
     for (path, operations) in document["paths"].as_object().unwrap() {
         for (verb, operation) in operations.as_object().unwrap() {
@@ -166,6 +168,7 @@ fn every_path_of_the_document_is_served() {
             let mut arguments = match id {
                 "IngestService_Append" => vec!["--json".to_owned(), append.to_string()],
                 "Ingest_push" | "Ingest_hook" => vec!["--json".to_owned(), record.clone()],
+                "Ingest_snapshot" => vec!["--form".to_owned(), format!("page=@{}", page.display())],
                 "Ingest_verify" => vec!["--header".to_owned(), "X-Okta-Verification-Challenge: a\"b".to_owned()],
                 "IdentityService_DiffState" => {
                     vec!["--get".to_owned(), "--data-urlencode".to_owned(), "from=2026-01-01T00:00:00+01:00".to_owned()]
@@ -180,6 +183,13 @@ fn every_path_of_the_document_is_served() {
             assert_eq!(answer.status, 200, "{verb} {path}: {answer}");
             let expected = operation["responses"]["200"]["content"].as_object().unwrap().keys().next().unwrap();
             assert!(answer.has(&format!("content-type: {expected}")), "{verb} {path}: {answer}");
+            if id == "Ingest_snapshot" {
+                let listing = &answer.json(200)["listings"][0];
+                assert_eq!(
+                    (&listing["completeness"], &listing["events"]),
+                    (&json!("COMPLETENESS_COMPLETE"), &json!("1"))
+                );
+            }
             if id == "Ingest_verify" {
                 assert_eq!(answer.json(200), json!({"verification": "a\"b"}));
             }
@@ -198,9 +208,9 @@ fn every_path_of_the_document_is_served() {
     let metrics = String::from_utf8(curl(&[format!("{}/metrics", server.url())]).body).unwrap();
     for line in [
         "counterfoil_requests_total{method=\"counterfoil.v1.IngestService/Append\",transport=\"http\",code=\"OK\"} 1",
-        "counterfoil_events_total{connector=\"okta\",outcome=\"recorded\"} 1",
+        "counterfoil_events_total{connector=\"okta\",outcome=\"recorded\"} 2",
         "counterfoil_events_total{connector=\"okta\",outcome=\"duplicate\"} 2",
-        "counterfoil_log_records 4",
+        "counterfoil_log_records 7",
     ] {
         assert!(metrics.lines().any(|given| given == line), "{line}: {metrics}");
     }
@@ -242,6 +252,8 @@ fn what_is_wrong_with_a_request_is_said() {
         ("/v1/nothing", 404, "nothing is served at this path"),
         ("/v1/identities?whom=a", 400, "whom: there is no such parameter: expected query, system, at"),
         ("/v1/identities?query=a&query=b", 400, "query: expected it once"),
+        ("/v1/identities?query=%20", 400, "query: expected an entity id"),
+        ("/v1/identities/%20/state", 400, "who: expected an entity id"),
         ("/v1/identities?page_size=many", 400, "page_size: expected a number of 32 bits"),
         ("/v1/identities?page_size=-1", 400, "page_size: expected a number of entries"),
         ("/v1/identities?page_size=2147483648", 400, "page_size: expected a number of 32 bits"),

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use common::company_ledger;
 use counterfoil_tests::files::lines;
-use counterfoil_tests::okta::{joined, login};
+use counterfoil_tests::okta::{joined, login, response, user_object};
 use counterfoil_tests::program::{LedgerFolder, Run, run};
 use counterfoil_tests::server::{Server, tool};
 use serde_json::{Value, json};
@@ -155,7 +155,8 @@ fn a_client_that_is_not_ours_calls_every_method() {
             all[0]["events"][0]["outcome"] == "APPENDED_RECORDED" && all[0]["events"][0]["index"] == "3"
         }),
     ];
-    let mut called = BTreeSet::from(["counterfoil.v1.IngestService.AppendStream".to_owned()]);
+    let streams = ["AppendStream", "Snapshot"].map(|method| format!("counterfoil.v1.IngestService.{method}"));
+    let mut called = BTreeSet::from(streams);
     for (method, request, is_right) in calls {
         called.insert(format!("counterfoil.v1.{}", method.replace('/', ".")));
         let method = format!("counterfoil.v1.{method}");
@@ -171,10 +172,19 @@ fn a_client_that_is_not_ours_calls_every_method() {
         (&receipt["events"][0]["outcome"], &receipt["events"][0]["index"]),
         (&json!("APPENDED_DUPLICATE"), &json!("3"))
     );
+    let page = response("groups/00g1/users", None, "Mon, 02 Mar 2026 09:00:00 GMT", &json!([user_object(1, "ACTIVE")]));
+    let page = json!({"page": {"name": "members", "content": BASE64_STANDARD.encode(page)}});
+    let parts = format!("{} {page}", json!({"options": {"connector": "okta"}}));
+    let answer = grpcurl(&server, &["-d", &parts], "counterfoil.v1.IngestService/Snapshot").unwrap().unwrap();
+    let listing = &answer[0]["listings"][0];
+    assert_eq!(
+        (&listing["completeness"], &listing["begin"], &listing["end"], &answer[0]["basis"]["treeSize"]),
+        (&json!("COMPLETENESS_COMPLETE"), &json!("4"), &json!("6"), &json!("7"))
+    );
     let own = json!({"who": login(2), "minTreeSize": 4});
     let answer =
         grpcurl(&server, &["-d", &own.to_string()], "counterfoil.v1.IdentityService/GetState").unwrap().unwrap();
-    assert_eq!(answer[0]["basis"]["treeSize"], "4");
+    assert_eq!(answer[0]["basis"]["treeSize"], "7");
     let record = json!({"index": 3});
     let record =
         grpcurl(&server, &["-d", &record.to_string()], "counterfoil.v1.LedgerService/GetRecord").unwrap().unwrap();

@@ -1,17 +1,20 @@
 //! What no caller can do to a server: wait for ever, ask for everything at once, or hold what others need.
 #![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::process::Command;
 
 use counterfoil_proto::v1::identity_service_client::IdentityServiceClient;
 use counterfoil_proto::v1::ingest_service_client::IngestServiceClient;
 use counterfoil_proto::v1::ledger_service_client::LedgerServiceClient;
 use counterfoil_proto::v1::{
-    AppendRequest, Appended, GetCheckpointRequest, GetHistoryRequest, GetStateRequest, ListHoldersRequest,
-    ListIdentitiesRequest, ReadRecordsRequest,
+    AppendRequest, AppendStreamRequest, Appended, GetCheckpointRequest, GetHistoryRequest, GetStateRequest,
+    ListHoldersRequest, ListIdentitiesRequest, ReadRecordsRequest,
 };
 use counterfoil_query::services::reason_of;
 use counterfoil_tests::files::lines;
+use counterfoil_tests::http::curl_with;
 use counterfoil_tests::okta::{joined, login};
 use counterfoil_tests::program::LedgerFolder;
 use counterfoil_tests::server::Server;
@@ -20,6 +23,7 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 use tonic::Code;
 use tonic::transport::Channel;
+use tonic_types::StatusExt;
 
 /// Events of the ledger that is served: enough for several messages of a stream.
 const EVENTS: u32 = 2_500;
@@ -190,5 +194,85 @@ fn what_cannot_be_appended_is_refused_or_kept() {
         assert_eq!(receipt.events[1].index, receipt.events[3].index);
         assert_eq!(receipt.events[1].leaf_hash, receipt.events[3].leaf_hash);
     });
+    server.stop();
+}
+
+/// A call whose message was begun and never ends: so much of it is sent, and the answer is not read.
+fn begun(server: &Server, method: &str, length: usize, sent: usize) -> TcpStream {
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    let head = format!(
+        "POST /counterfoil.v1.IngestService/{method} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/grpc\r\n\
+         TE: trailers\r\nContent-Length: {}\r\n\r\n",
+        length + 5
+    );
+    let frame = [&[0][..], &u32::try_from(length).unwrap().to_be_bytes(), &vec![0; sent]].concat();
+    stream.write_all(&[head.as_bytes(), &frame].concat()).unwrap();
+    stream
+}
+
+#[test]
+fn all_bodies_share_the_room_and_what_has_none_is_told_so() {
+    const MIB: usize = 1 << 20;
+    let ledger = LedgerFolder::init();
+    let server = Server::start(&ledger);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let channel = runtime.block_on(Channel::from_shared(server.url()).unwrap().connect()).unwrap();
+    let mut ingest = IngestServiceClient::new(channel);
+    // Of 256 MiB 252 are taken by callers who never end.
+    let mut holders: Vec<TcpStream> = (0..15).map(|_| begun(&server, "Append", 16 * MIB, 16 * MIB - 1)).collect();
+    holders.push(begun(&server, "Snapshot", 16 * MIB, 12 * MIB));
+    let mut push = |bytes: usize| {
+        let request = AppendRequest {
+            connector: "none".to_owned(),
+            documents: vec![vec![b' '; bytes]],
+            ..AppendRequest::default()
+        };
+        runtime.block_on(ingest.append(request)).unwrap_err()
+    };
+    // Until the last of it has arrived.
+    let refused = (0..500).map(|_| push(5 * MIB)).find(|status| status.code() != Code::InvalidArgument).unwrap();
+    assert_eq!((refused.code(), reason_of(&refused).as_deref()), (Code::ResourceExhausted, Some("NO_ROOM")));
+    assert_eq!(refused.get_details_retry_info().unwrap().retry_delay, Some(std::time::Duration::from_secs(1)));
+    assert_eq!(push(100).code(), Code::InvalidArgument, "what is small has room");
+    let url = format!("{}/v1/ingest/okta", server.url());
+    let kind = ["--header", "Content-Type: application/json", "--data-binary", "@-", &url];
+    let answer = curl_with(&kind, &vec![b' '; 5 * MIB]);
+    assert!(answer.error(503).contains("as much as it has room for") && answer.has("retry-after: "), "{answer}");
+    drop(holders);
+    let taken = (0..500).map(|_| push(5 * MIB)).find(|status| status.code() == Code::InvalidArgument);
+    assert!(taken.is_some(), "they are gone, and so is what they held");
+
+    // A stream may take more than there is room for, one message after another.
+    let mut event = joined(1, "2026-03-01T09:00:00Z", 1, 1).to_string().into_bytes();
+    event.resize(4 * MIB - 1_000, b' ');
+    let append = AppendRequest { connector: "okta".to_owned(), documents: vec![event; 4], ..AppendRequest::default() };
+    let requests = (0..17).map(move |_| AppendStreamRequest { append: Some(append.clone()) });
+    let count = runtime.block_on(async {
+        let mut receipts = ingest.append_stream(tokio_stream::iter(requests)).await.unwrap().into_inner();
+        let mut count = 0;
+        while let Some(receipt) = receipts.message().await.unwrap() {
+            assert_eq!(receipt.receipt.unwrap().events[3].outcome(), Appended::Duplicate);
+            count += 1;
+        }
+        count
+    });
+    assert_eq!(count, 17);
+    server.stop();
+}
+
+#[test]
+fn a_message_that_never_ends_is_not_waited_for() {
+    let ledger = LedgerFolder::init();
+    let server = Server::start(&ledger);
+    // The server's patience ends, and not the test's.
+    for mut stream in ["Append", "Snapshot"].map(|method| begun(&server, method, 1_000, 10)) {
+        let (mut answer, mut some) = (String::new(), [0; 1_024]);
+        while !answer.contains("grpc-status") {
+            let count = stream.read(&mut some).unwrap();
+            assert!(count > 0, "{answer}");
+            answer.push_str(&String::from_utf8_lossy(&some[..count]));
+        }
+        assert!(answer.contains("grpc-status: 4") || answer.contains("grpc-status:4"), "{answer}");
+    }
     server.stop();
 }

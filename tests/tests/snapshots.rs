@@ -369,7 +369,7 @@ fn the_forms_of_the_answer() {
         run.text()
     );
     let csv = ledger.run(&["snapshot", "okta", file.to_str().unwrap(), "--output", "csv"]).ended(0);
-    let expected = "scope,completeness,reason,asOf,pages,count,events,duplicates,rejected,facts\r\n";
+    let expected = "scope,completeness,reason,asOf,pages,count,events,duplicates,rejected,facts,begin,end\r\n";
     assert!(csv.text().starts_with(expected), "{}", csv.text());
     assert_eq!(csv.text().lines().count(), 2);
     let none: Vec<ListingSummary> = Vec::new();

@@ -6,10 +6,11 @@ mod stored;
 
 use std::collections::BTreeMap;
 
-use counterfoil_ingest::snapshot::{SnapshotOptions, take};
+use counterfoil_ingest::snapshot::{SnapshotOptions, read, take};
 use counterfoil_ingest::sources::file::Input;
 use counterfoil_proto::v1::{
-    Completeness, FactKind, ListDeadLettersResponse, ListingSummary, Precision, Time, fact::Detail, record::Body,
+    Authentication, Completeness, FactKind, ListDeadLettersResponse, ListingSummary, Precision, Time, fact::Detail,
+    record::Body,
 };
 use counterfoil_tests::aws::{
     ACCOUNT, JANE, JOHN, NOON, ORG, OTHER_SET, SET, TEAM, arn, assignment, details, document, encoded, group, managed,
@@ -398,10 +399,11 @@ fn spoilt_responses_lose_nothing() {
             target: (!is_account).then(|| "list-account-assignments".to_owned()),
             as_of: Some(Time { seconds: 1_772_452_800, nanos: 0, precision: Precision::Second.into() }),
             stated: true,
+            authentication: Authentication::OperatorFile,
             received_at: ledger.now().0,
             seed_secret,
         };
-        let taken = take(&ledger.ledger, connector.as_ref(), &[Input::new(&file)], &options).unwrap();
+        let taken = take(&ledger.ledger, connector.as_ref(), &read(&[Input::new(&file)]).unwrap(), &options).unwrap();
         let list = |key: &&str| response[*key].as_array().map_or(0, Vec::len);
         let elements: usize = LISTS.iter().map(list).sum();
         let read: u64 = taken.listings.iter().map(|one| one.events + one.duplicates + one.rejected).sum();

@@ -1,4 +1,5 @@
-//! Listings of live access: from files with pages of them to begin, items and end in the ledger.
+//! Listings of live access: from files with pages of them to begin, items and end in the ledger, whichever way the files
+//! came.
 //!
 //! Owns the pipeline of a listing: which pages are its, whether they are all, the items, and what its end commits to. A
 //! listing that lacks anything is recorded as incomplete, with the reason; what cannot be read is kept as rejected. An
@@ -6,6 +7,8 @@
 //! recorded before every page was read and put in its place. If the process dies on the way, the listing has no end; taken
 //! again it gets one.
 
+mod answer;
+mod file;
 mod pages;
 mod responses;
 mod sorting;
@@ -22,21 +25,22 @@ use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::identifier::Token;
 use counterfoil_verify::listing::{ITEM_TOKENS_MAX, Item, Listing, ListingError};
 use counterfoil_verify::time::Moment;
+use counterfoil_verify::tree::RecordIndex;
 use prost::Message;
 
 use crate::connectors::draft::{Draft, fact};
 use crate::connectors::split::elements;
-use crate::connectors::{Connector, Context, EventId, Lister, Page, PartContext, Reading, Seen, Shows, Split};
+use crate::connectors::{self, Connector, Context, EventId, Lister, Page, PartContext, Reading, Seen, Shows, Split};
 use crate::json::{self, DigestKey, Reject};
 use crate::prepare::{Delivered, Document, Prepared};
 use crate::secrets;
-use crate::sources::file::Input;
 use sorting::{Gathered, Text};
+
+pub use answer::response;
+pub use file::{File, read};
 
 /// The stream of the records of listings.
 const STREAM: &str = "listing";
-/// All files of one run, in bytes: they are held in memory together.
-const INPUT_BYTES_MAX: u64 = 1 << 30;
 /// Events in a batch.
 const BATCH_EVENTS: usize = 1_000;
 /// Why a listing is incomplete although it has all its pages.
@@ -55,6 +59,8 @@ pub struct SnapshotOptions {
     pub as_of: Option<Time>,
     /// The operator says that nothing comes behind the pages that do not tell.
     pub stated: bool,
+    /// How whoever handed them over was authenticated.
+    pub authentication: Authentication,
     /// Now.
     pub received_at: Moment,
     /// Fresh randomness, never used before.
@@ -79,6 +85,9 @@ pub struct ListingSummary {
     pub rejected: u64,
     /// Facts newly recorded, beginning and end included.
     pub facts: u64,
+    /// The records of its beginning and of its end.
+    pub begin: RecordIndex,
+    pub end: RecordIndex,
 }
 
 /// What was taken.
@@ -95,17 +104,17 @@ pub struct Taken {
 pub enum SnapshotError {
     /// A file cannot be read.
     #[error("read {name}")]
-    Input {
+    File {
         /// The file.
         name: String,
         /// Why not.
         source: io::Error,
     },
     /// Nothing says when a page was taken.
-    #[error("{0} does not say when it was taken: keep it with its head (curl -i), or say it with --as-of")]
+    #[error("{0} does not say when it was taken: keep it with its head (curl -i), or say it with as_of (--as-of)")]
     NoTime(String),
     /// The connector reads no listings.
-    #[error("the connector {0} reads no listings")]
+    #[error("the connector {0} reads no listings: those that do are {known}", known = connectors::listers().join(", "))]
     NoLister(&'static str),
     /// Too much for one listing.
     #[error("{0}")]
@@ -115,26 +124,20 @@ pub enum SnapshotError {
     Ledger(#[from] LedgerError),
 }
 
-/// Takes the listings whose pages are in `inputs`.
+/// Takes the listings whose pages are in `files`.
 ///
 /// # Errors
 /// [`SnapshotError`]. A listing that lacks something is no error, and neither is what cannot be read.
 pub fn take(
     ledger: &Ledger,
     connector: &dyn Connector,
-    inputs: &[Input],
+    files: &[File],
     options: &SnapshotOptions,
 ) -> Result<Taken, SnapshotError> {
     let lister = connector.lister().ok_or(SnapshotError::NoLister(connector.name()))?;
     let digest_key = DigestKey::new(*ledger.keys().ingest());
-    let (mut files, mut bytes, mut left) = (Vec::new(), Vec::new(), INPUT_BYTES_MAX);
-    for input in inputs {
-        let failed = |source| SnapshotError::Input { name: input.name(), source };
-        let file = input.whole(left).map_err(failed)?;
-        left -= file.len() as u64;
-        bytes.extend_from_slice(&digest_key.digest("counterfoil/file/v1", &file));
-        files.push((input.name(), file));
-    }
+    let digests = files.iter().flat_map(|file| digest_key.digest("counterfoil/file/v1", &file.bytes));
+    let bytes: Vec<u8> = digests.collect();
     let digest = digest_key.hex("counterfoil/listing-files/v1", &bytes);
     let channel = format!("listing/{digest}/{}/{}", connector.name(), options.instance);
     let delivered = Delivered {
@@ -150,11 +153,11 @@ pub fn take(
         },
         channel: &channel,
         delivery: Delivery::Live,
-        authentication: Authentication::OperatorFile,
+        authentication: options.authentication,
         seed_secret: &options.seed_secret,
     };
     let mut taker = Taker { delivered, lister, options, sequence: 0, rejected: Vec::new() };
-    let texts: Vec<Text<'_>> = files.iter().map(|(name, file)| Text::of(name, file, lister)).collect();
+    let texts: Vec<Text<'_>> = files.iter().map(|file| Text::of(file, lister)).collect();
     let listings = taker.sort(&texts)?;
     let source = SourceKey {
         system: connector.system().to_owned(),
@@ -240,7 +243,12 @@ impl<'a> Taker<'a> {
         let mut counts = (0, 0, 0);
         let all = std::iter::once(begin).chain(events).chain([end]).collect::<Vec<_>>();
         let last = all.len() - 1;
-        for (place, (outcome, facts, is_read)) in submit(ledger, source, all)?.into_iter().enumerate() {
+        let outcomes = submit(ledger, source, all)?;
+        let index = |place: usize| match outcomes[place].0 {
+            Outcome::Recorded(index) | Outcome::Duplicate(index) | Outcome::Conflict(index) => index,
+        };
+        let (begin, end) = (index(0), index(last));
+        for (place, (outcome, facts, is_read)) in outcomes.into_iter().enumerate() {
             let is_element = place > 0 && place < last;
             match outcome {
                 Outcome::Recorded(_) => {
@@ -261,6 +269,8 @@ impl<'a> Taker<'a> {
             duplicates: counts.1,
             rejected,
             facts: counts.2,
+            begin,
+            end,
         })
     }
 

@@ -11,7 +11,7 @@ use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::scope::Coverage;
 
 use super::responses::{Kept, responses};
-use super::{SnapshotError, Taker};
+use super::{File, SnapshotError, Taker};
 use crate::connectors::{Lister, Page, Response};
 use crate::json::{self, Reject};
 
@@ -25,7 +25,7 @@ pub struct Text<'f> {
 
 impl<'f> Text<'f> {
     /// Reads a file's bytes.
-    pub fn of(name: &'f str, bytes: &'f [u8], lister: &dyn Lister) -> Self {
+    pub fn of(File { name, bytes }: &'f File, lister: &dyn Lister) -> Self {
         let not_utf8 = |_| Reject::new(RejectReason::NotUtf8, "expected UTF-8: send the page in UTF-8");
         let text = std::str::from_utf8(bytes).map_err(not_utf8);
         let text = text.and_then(|text| lister.report(text).map_or(Ok(text.into()), |report| report.map(Cow::Owned)));

@@ -4,7 +4,7 @@
 //! looks at what they mean; how they fall into documents is `documents`' to say.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +14,10 @@ use sha2::{Digest, Sha256};
 
 use super::documents::Documents;
 use crate::json;
+
+/// How compressed bytes begin (RFC 1952, RFC 8878).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// What is imported: a file, or standard input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,17 +70,7 @@ impl Input {
     /// # Errors
     /// If it cannot be read, or is larger than `limit`.
     pub fn whole(&self, limit: u64) -> io::Result<Vec<u8>> {
-        let raw: Box<dyn Read + Send> = match self {
-            Self::Path(path) => Box::new(File::open(path)?),
-            Self::Stdin => Box::new(io::stdin()),
-        };
-        let counted = Counted { inner: raw, count: Arc::default() };
-        let mut bytes = Vec::new();
-        decompress(counted)?.take(limit + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > limit {
-            return Err(io::Error::other(format!("expected at most {limit} bytes in all: list in several scopes")));
-        }
-        Ok(bytes)
+        read_whole(self.content()?, limit)
     }
 
     /// Opens it for reading documents.
@@ -103,6 +97,27 @@ impl Input {
     }
 }
 
+/// Bytes as they were before they were compressed, if they are.
+///
+/// # Errors
+/// If they cannot be unpacked, or are more than `limit` then.
+pub fn unpack(bytes: Vec<u8>, limit: u64) -> io::Result<Vec<u8>> {
+    if bytes.starts_with(&GZIP) || bytes.starts_with(&ZSTD) {
+        return read_whole(decompress(Cursor::new(bytes))?, limit);
+    }
+    if bytes.len() as u64 > limit { Err(too_large(limit)) } else { Ok(bytes) }
+}
+
+fn read_whole(content: impl Read, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    content.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit { Err(too_large(limit)) } else { Ok(bytes) }
+}
+
+fn too_large(limit: u64) -> io::Error {
+    io::Error::other(format!("expected at most {limit} bytes in all: list in several scopes"))
+}
+
 /// The SHA-256 of whatever is read.
 pub fn sha256(mut content: impl Read) -> io::Result<[u8; 32]> {
     let mut hasher = Sha256::new();
@@ -121,12 +136,12 @@ fn has_lines_extension(path: &Path) -> bool {
     name.ends_with(".jsonl") || name.ends_with(".ndjson")
 }
 
-fn decompress(raw: Counted) -> io::Result<Box<dyn Read + Send>> {
+fn decompress(raw: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
     let mut reader = BufReader::with_capacity(1 << 18, raw);
     let start = reader.fill_buf()?;
-    Ok(if start.starts_with(&[0x1f, 0x8b]) {
+    Ok(if start.starts_with(&GZIP) {
         Box::new(flate2::read::MultiGzDecoder::new(reader))
-    } else if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+    } else if start.starts_with(&ZSTD) {
         Box::new(zstd::stream::read::Decoder::with_buffer(reader)?)
     } else {
         Box::new(reader)

@@ -1,27 +1,35 @@
 //! Source `grpc`: producers that call `IngestService`.
 //!
-//! Owns the requests: one push each, acknowledged by a receipt. How the producer was authenticated is told by whoever let
-//! the request in.
+//! Owns the requests: one push each, acknowledged by a receipt, and runs of listings, page by page. How the producer was
+//! authenticated is told by whoever let the request in.
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use counterfoil_proto::v1::ingest_service_server::{IngestService, IngestServiceServer};
-use counterfoil_proto::v1::{AppendRequest, AppendResponse, AppendStreamRequest, AppendStreamResponse, Authentication};
+use counterfoil_proto::v1::snapshot_request::Part;
+use counterfoil_proto::v1::{
+    AppendRequest, AppendResponse, AppendStreamRequest, AppendStreamResponse, Authentication, SnapshotRequest,
+    SnapshotResponse,
+};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
-use super::receipt::{self, assume_utc, instance_or_default, invalid};
+use super::pages::{Listings, Run};
+use super::receipt::{self, assume_utc, instance_or_default, invalid, problem};
 use crate::intake::{BYTES_MAX, DOCUMENTS_MAX, Intake, Push};
 
 /// The longest id of a request.
 const REQUEST_ID_BYTES_MAX: usize = 64;
-/// What a message takes besides the documents' bytes: their lengths, and the other fields.
-const MESSAGE_BYTES_MAX: usize = BYTES_MAX + 8 * DOCUMENTS_MAX + (64 << 10);
+/// The largest message: documents or a page, and what a message takes besides: their lengths, and the other fields.
+pub const MESSAGE_BYTES_MAX: usize = BYTES_MAX + 8 * DOCUMENTS_MAX + (64 << 10);
 /// Receipts that wait for a producer that does not read them.
 const RECEIPTS_AHEAD: usize = 4;
+/// How long all pages of a run may take to arrive: as long as it takes to get them from an API that limits its callers.
+const PAGES_PATIENCE: Duration = Duration::from_secs(600);
 
 /// How the producer of a request was authenticated. Whoever lets a request in says so with this extension of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,17 +37,20 @@ pub struct Producer(pub Authentication);
 
 /// The service.
 #[derive(Clone)]
-pub struct Ingest(Arc<Intake>);
+pub struct Ingest {
+    intake: Arc<Intake>,
+    listings: Listings,
+}
 
 impl Ingest {
-    /// The service for an intake.
-    pub fn server(intake: Arc<Intake>) -> IngestServiceServer<Self> {
-        IngestServiceServer::new(Self(intake)).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    /// The service for an intake, and for listings.
+    pub fn server(intake: Arc<Intake>, listings: Listings) -> IngestServiceServer<Self> {
+        IngestServiceServer::new(Self { intake, listings }).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     async fn push(&self, request: AppendRequest, producer: Producer) -> Result<AppendResponse, Status> {
         let request_id = request.request_id.clone();
-        receipt::push(self.0.clone(), read(request, producer)?, request_id).await
+        receipt::push(self.intake.clone(), read(request, producer)?, request_id).await
     }
 }
 
@@ -78,10 +89,48 @@ impl IngestService for Ingest {
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(receipts))))
     }
+
+    async fn snapshot(
+        &self,
+        request: Request<Streaming<SnapshotRequest>>,
+    ) -> Result<Response<SnapshotResponse>, Status> {
+        let Producer(authentication) = producer(request.extensions())?;
+        // Whoever counts what the pages take does so with these extensions.
+        let (_, room, mut parts) = request.into_parts();
+        let Some(Part::Options(options)) = parts.message().await?.and_then(|first| first.part) else {
+            let why = "expected them first: which connector reads the pages, and what they do not say of themselves";
+            return Err(invalid("options", why.to_owned()));
+        };
+        let mut run = self.listings.begin(options, authentication).await?;
+        let collected = tokio::time::timeout(PAGES_PATIENCE, collect(&mut parts, &mut run)).await;
+        collected.unwrap_or_else(|_| {
+            let why = format!("the pages took longer than {} s to arrive", PAGES_PATIENCE.as_secs());
+            Err(problem(Code::DeadlineExceeded, "TOO_SLOW", why))
+        })?;
+        drop(parts);
+        Ok(Response::new(run.take(room).await?))
+    }
 }
 
-/// Nobody is let in by default.
-fn producer(extensions: &tonic::Extensions) -> Result<Producer, Status> {
+/// Adds the pages that come to a run.
+async fn collect(parts: &mut Streaming<SnapshotRequest>, run: &mut Run) -> Result<(), Status> {
+    while let Some(next) = parts.message().await? {
+        match next.part {
+            Some(Part::Page(page)) => run.add(page.name, page.content)?,
+            Some(Part::Options(_)) => {
+                return Err(invalid("options", "expected them once, before the pages, got them again".to_owned()));
+            }
+            None => return Err(invalid("page", "expected a page, got a part without anything".to_owned())),
+        }
+    }
+    Ok(())
+}
+
+/// How the producer of a request was authenticated. Nobody is let in by default.
+///
+/// # Errors
+/// If nobody has said so.
+pub fn producer(extensions: &tonic::Extensions) -> Result<Producer, Status> {
     let unknown = || Status::permission_denied("nobody has said how the producer was authenticated");
     extensions.get::<Producer>().copied().ok_or_else(unknown)
 }

@@ -4,6 +4,7 @@ mod documents;
 pub mod file;
 pub mod grpc;
 pub mod http;
-mod receipt;
+pub mod pages;
+pub mod receipt;
 mod resync;
 mod structure;

@@ -1,31 +1,38 @@
-//! What a producer gets for a push, by whichever way it came.
+//! What a producer gets for what it hands over, by whichever way that came.
 //!
 //! Owns its receipt, and what goes wrong, as `google.rpc.Status`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use counterfoil_ledger::{Head, LedgerError};
 use counterfoil_proto::v1::{AppendResponse, Basis};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::intake::{Intake, Push, PushError};
+use crate::snapshot::SnapshotError;
 
 /// Takes a push, and gives its receipt once it is durable, signed and anchored.
 pub async fn push(intake: Arc<Intake>, push: Push, request_id: String) -> Result<AppendResponse, Status> {
     let pushed = intake.push(push).await.map_err(|error| status(&error))?;
     let head = intake.ledger().reader().head();
     Ok(AppendResponse {
-        basis: Some(Basis {
-            origin: head.origin.as_str().to_owned(),
-            tree_size: head.size.0,
-            root: head.root.as_bytes().to_vec(),
-            ..Basis::default()
-        }),
+        basis: Some(basis(&head)),
         checkpoint: head.checkpoint.to_vec(),
         request_id,
         events: pushed.events,
     })
+}
+
+/// The tree that a receipt rests on.
+pub fn basis(head: &Head) -> Basis {
+    Basis {
+        origin: head.origin.as_str().to_owned(),
+        tree_size: head.size.0,
+        root: head.root.as_bytes().to_vec(),
+        ..Basis::default()
+    }
 }
 
 fn status(error: &PushError) -> Status {
@@ -33,12 +40,41 @@ fn status(error: &PushError) -> Status {
     match error {
         PushError::NoConnector(_) => invalid("connector", message),
         PushError::Limit(_) => invalid("documents", message),
-        PushError::Stopping(_) => Status::unavailable(message),
-        PushError::Ledger(_) => {
-            let details = ErrorDetails::with_error_info("CLOSED", "counterfoil", HashMap::new());
-            Status::with_error_details(Code::Unavailable, message, details)
-        }
+        PushError::Instance(_) => invalid("instance", message),
+        PushError::Stopping(_) => problem(Code::Unavailable, "STOPPED", message),
+        PushError::Ledger(error) => of_ledger(error),
     }
+}
+
+/// Why listings were not taken.
+pub fn of_snapshot(error: &SnapshotError) -> Status {
+    let message = error.to_string();
+    match error {
+        SnapshotError::NoTime(_) => invalid("as_of", message),
+        SnapshotError::NoLister(_) => invalid("connector", message),
+        SnapshotError::File { .. } | SnapshotError::TooLarge(_) => invalid("page", message),
+        SnapshotError::Ledger(error) => of_ledger(error),
+    }
+}
+
+/// What it means for a producer that the ledger does not take it.
+fn of_ledger(error: &LedgerError) -> Status {
+    let (code, reason) = match error {
+        LedgerError::Closed(_) => (Code::Unavailable, "CLOSED"),
+        LedgerError::ClockJumped { .. } => (Code::Unavailable, "CLOCK_JUMPED"),
+        LedgerError::AnchorMoved { .. } => (Code::Unavailable, "ANCHOR_MOVED"),
+        LedgerError::Falsified { .. } | LedgerError::Behind { .. } | LedgerError::Beside { .. } => {
+            (Code::DataLoss, "FALSIFIED")
+        }
+        LedgerError::Storage(_) | LedgerError::File { .. } => (Code::Internal, "STORAGE"),
+        _ => (Code::Internal, "LEDGER"),
+    };
+    problem(code, reason, error.to_string())
+}
+
+/// An error with its reason.
+pub fn problem(code: Code, reason: &str, message: String) -> Status {
+    Status::with_error_details(code, message, ErrorDetails::with_error_info(reason, "counterfoil", HashMap::new()))
 }
 
 /// Whether times that lost their zone are in UTC, as a request says it.

@@ -36,7 +36,7 @@ impl IdentityService for Answers {
                 return Ok(query.identities(some(&asked.system), known, &page)?);
             }
             let who = Who { name: &asked.query, system: some(&asked.system) };
-            who.check(query)?;
+            who.check("query", query)?;
             let found = who.find(query, at.unwrap_or(OccurredAt(now)), known)?;
             Ok(found)
         })
@@ -132,7 +132,7 @@ struct Who<'a> {
 impl Who<'_> {
     /// The one entity that is meant.
     fn one(&self, query: &Query<'_>, at: OccurredAt, known: Option<RecordedAt>) -> Result<EntityId, Status> {
-        self.check(query)?;
+        self.check("who", query)?;
         if let Some(entity) = self.id() {
             return Ok(entity);
         }
@@ -151,17 +151,18 @@ impl Who<'_> {
         self.name.trim().parse().ok().filter(is_wanted)
     }
 
-    /// Refuses what names nothing, and the id of what the ledger holds nothing of, whenever it was recorded.
-    fn check(&self, query: &Query<'_>) -> Result<(), Status> {
+    /// Refuses what names nothing, and the id of what the ledger holds nothing of, whenever it was recorded. `field` is
+    /// where the request has it.
+    fn check(&self, field: &str, query: &Query<'_>) -> Result<(), Status> {
         if self.name.trim().is_empty() {
             return Err(invalid(
-                "who",
+                field,
                 "expected an entity id, a login, a name or a ticket number, got nothing".to_owned(),
             ));
         }
         if self.name.len() > NAME_BYTES_MAX {
             let problem = format!("expected at most {NAME_BYTES_MAX} bytes, got {}", self.name.len());
-            return Err(invalid("who", problem));
+            return Err(invalid(field, problem));
         }
         Ok(query.check_seen(self.name)?)
     }

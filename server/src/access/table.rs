@@ -13,14 +13,16 @@ use prost_reflect::DescriptorPool;
 use crate::ServerError;
 use crate::hooks::{HOOK_PATH, PUSH_PATH};
 use crate::rpc::Rpc;
+use crate::snapshots::SNAPSHOT_PATH;
 
 /// Routes of the server's own.
-const ROUTES: [(Method, &str, Need); 7] = [
+const ROUTES: [(Method, &str, Need); 8] = [
     (Method::GET, "/healthz", Need::Nothing),
     (Method::GET, "/readyz", Need::Nothing),
     (Method::GET, "/metrics", Need::Role(Role::Operate)),
     (Method::GET, "/openapi.json", Need::Caller),
     (Method::POST, PUSH_PATH, Need::Role(Role::Write)),
+    (Method::POST, SNAPSHOT_PATH, Need::Role(Role::Write)),
     (Method::POST, HOOK_PATH, Need::ProofOfItsOwn),
     (Method::GET, HOOK_PATH, Need::ProofOfItsOwn),
 ];
@@ -195,7 +197,11 @@ mod tests {
             (Method::GET, "/healthz", Ok(Need::Nothing)),
             (Method::GET, "/metrics", Ok(Need::Role(Role::Operate))),
             (Method::GET, "/openapi.json", Ok(Need::Caller)),
-            (Method::POST, "/v1/ingest/okta", write),
+            (Method::POST, "/v1/ingest/okta", write.clone()),
+            (Method::POST, "/counterfoil.v1.IngestService/Snapshot", write.clone()),
+            (Method::POST, "/v1/snapshots/okta", write),
+            (Method::GET, "/v1/snapshots/okta", only(Method::POST)),
+            (Method::POST, "/v1/snapshots/", nothing.clone()),
             (Method::POST, "/v1/ingest/okta/hook", Ok(Need::ProofOfItsOwn)),
             (Method::GET, "/v1/ingest/okta/hook", Ok(Need::ProofOfItsOwn)),
             (Method::DELETE, "/v1/ingest/okta/hook", Err(NotThere::Method(vec![Method::POST, Method::GET]))),

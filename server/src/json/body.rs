@@ -1,34 +1,38 @@
 //! The bodies of requests.
 //!
-//! Owns how large one may be and all of them together, how long one may take to arrive, and what it has to be.
+//! Owns how large one may be, how long one may take to arrive, and what it has to be. `room` has all of them together.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use counterfoil_query::services::{problem, reason_of};
 use http::{HeaderMap, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_stream::StreamExt;
 use tonic::{Code, Status};
 
 use super::problem::Problem;
+use crate::room::{NO_ROOM, RETRY, Room, Taken};
 
-/// How long a body may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// What the bodies of all requests may take together, in bytes.
-const ALL_BYTES_MAX: usize = 256 << 20;
-/// How long a caller should wait where there is no room.
-const RETRY: Duration = Duration::from_secs(1);
+/// How long a body may take to arrive, and over gRPC each message.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// The reasons for which bodies are refused.
+const TOO_LARGE: &str = "BODY_TOO_LARGE";
+const TOO_SLOW: &str = "TOO_SLOW";
 
-/// The room that bodies take.
-#[derive(Clone)]
-pub(crate) struct Room(Arc<Semaphore>);
-
-/// A body that was read. It takes its room until it is gone.
+/// A body that was read. It takes its room until it is gone, and what is made of it too.
 pub(crate) struct Held {
     bytes: Vec<u8>,
-    _room: Option<OwnedSemaphorePermit>,
+    taken: Arc<Taken>,
+}
+
+impl Held {
+    /// What it takes: to be kept as long as what is made of it.
+    pub(crate) fn taken(&self) -> Arc<Taken> {
+        self.taken.clone()
+    }
 }
 
 impl AsRef<[u8]> for Held {
@@ -37,52 +41,57 @@ impl AsRef<[u8]> for Held {
     }
 }
 
-impl Room {
-    pub(crate) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(ALL_BYTES_MAX)))
+/// Reads a body of at most so many bytes.
+pub(crate) async fn read(room: &Room, body: Body, bytes_max: usize) -> Result<Held, Problem> {
+    if usize::try_from(body.size_hint().lower()).map_or(true, |told| told > bytes_max) {
+        return Err(refused(too_large(bytes_max)));
     }
-
-    /// Reads a body of at most so many bytes.
-    pub(crate) async fn read(&self, body: Body, bytes_max: usize) -> Result<Held, Problem> {
-        if usize::try_from(body.size_hint().lower()).map_or(true, |told| told > bytes_max) {
-            return Err(too_large(bytes_max));
-        }
-        match tokio::time::timeout(PATIENCE, self.collect(body, bytes_max)).await {
-            Ok(read) => read,
-            Err(_) => {
-                let why = format!("the body took longer than {} s to arrive", PATIENCE.as_secs());
-                Err(Problem::with(StatusCode::REQUEST_TIMEOUT, Status::deadline_exceeded(why)))
-            }
-        }
-    }
-
-    async fn collect(&self, mut body: Body, bytes_max: usize) -> Result<Held, Problem> {
-        let mut held = Held { bytes: Vec::new(), _room: None };
+    let taken = Arc::new(room.begin());
+    let body = count(body, taken.clone(), bytes_max);
+    let collected = in_time(async {
+        let mut body = body;
+        let mut bytes = Vec::new();
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| Status::invalid_argument(format!("the body ended early: {error}")))?;
-            let Ok(data) = frame.into_data() else { continue };
-            if data.len() > bytes_max - held.bytes.len() {
-                return Err(too_large(bytes_max));
-            }
-            let taken =
-                u32::try_from(data.len()).ok().and_then(|count| self.0.clone().try_acquire_many_owned(count).ok());
-            let Some(taken) = taken else {
-                let why = Status::unavailable("too much is being received already: send it again later");
-                return Err(Problem::from(why).retry_after(RETRY));
-            };
-            match &mut held._room {
-                Some(room) => room.merge(taken),
-                room => *room = Some(taken),
-            }
-            held.bytes.extend_from_slice(&data);
+            let frame = frame.map_err(|error| Status::from_error(error.into()))?;
+            frame.data_ref().into_iter().for_each(|data| bytes.extend_from_slice(data));
         }
-        Ok(held)
+        Ok(bytes)
+    });
+    Ok(Held { bytes: collected.await.map_err(refused)?, taken })
+}
+
+/// A body of at most so many bytes, which take room as they come. What is wrong with it is a status.
+pub(crate) fn count(body: Body, taken: Arc<Taken>, bytes_max: usize) -> Body {
+    let mut left = bytes_max;
+    Body::from_stream(body.into_data_stream().map(move |data| {
+        let data = data.map_err(|error| Status::invalid_argument(format!("the body ended early: {error}")))?;
+        left = left.checked_sub(data.len()).ok_or_else(|| too_large(bytes_max))?;
+        taken.take(data.len()).map(|()| data)
+    }))
+}
+
+/// Waits for what a body holds, but not for ever.
+pub(crate) async fn in_time<T>(arriving: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+    let slow = || {
+        let why = format!("the body took longer than {} s to arrive", PATIENCE.as_secs());
+        problem(Code::DeadlineExceeded, TOO_SLOW, why)
+    };
+    tokio::time::timeout(PATIENCE, arriving).await.unwrap_or_else(|_| Err(slow()))
+}
+
+/// Why a body is refused, with the HTTP status that says it best.
+pub(crate) fn refused(status: Status) -> Problem {
+    match reason_of(&status).as_deref() {
+        Some(NO_ROOM) => Problem::with(StatusCode::SERVICE_UNAVAILABLE, status).retry_after(RETRY),
+        Some(TOO_LARGE) => Problem::with(StatusCode::PAYLOAD_TOO_LARGE, status),
+        Some(TOO_SLOW) => Problem::with(StatusCode::REQUEST_TIMEOUT, status),
+        _ => status.into(),
     }
 }
 
-fn too_large(bytes_max: usize) -> Problem {
-    let status = Status::resource_exhausted(format!("expected a body of at most {bytes_max} bytes: send it in parts"));
-    Problem::with(StatusCode::PAYLOAD_TOO_LARGE, status)
+fn too_large(bytes_max: usize) -> Status {
+    let why = format!("expected a body of at most {bytes_max} bytes: send it in parts");
+    problem(Code::ResourceExhausted, TOO_LARGE, why)
 }
 
 /// Refuses a body where none is expected.

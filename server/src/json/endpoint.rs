@@ -19,12 +19,13 @@ use tokio_stream::StreamExt;
 use tonic::service::Routes;
 use tonic::{Code, Status, Streaming};
 
-use super::body::{self, Room};
+use super::body;
 use super::call::Caller;
 use super::codec::{self, Codec};
 use super::fields;
 use super::problem::Problem;
 use crate::ServerError;
+use crate::room::{Room, Taken};
 use crate::rpc::{Binding, Rpc};
 
 /// The largest body: documents for as much as one push may have, in base64, and what stands around them.
@@ -87,11 +88,12 @@ impl Endpoint {
 
     async fn answer(&self, request: Request) -> Result<Response, Problem> {
         let (mut parts, content) = request.into_parts();
-        let message = if self.has_body {
-            self.read_body(&mut parts, content).await?
+        let (message, _taken) = if self.has_body {
+            let (message, taken) = self.read_body(&mut parts, content).await?;
+            (message, Some(taken))
         } else {
             body::refuse(&content)?;
-            self.read_fields(&mut parts).await?
+            (self.read_fields(&mut parts).await?, None)
         };
         let (path, who) = (self.path.clone(), parts.extensions);
         if self.is_stream {
@@ -103,15 +105,15 @@ impl Endpoint {
         Ok(([(header::CONTENT_TYPE, JSON)], json).into_response())
     }
 
-    async fn read_body(&self, parts: &mut Parts, content: Body) -> Result<Bytes, Problem> {
+    async fn read_body(&self, parts: &mut Parts, content: Body) -> Result<(Bytes, Arc<Taken>), Problem> {
         body::check_type(&parts.headers, &[JSON])?;
         if parts.uri.query().is_some_and(|query| !query.is_empty()) {
             return Err(Status::invalid_argument("expected nothing in the query: the request is the body").into());
         }
-        let content = self.room.read(content, BODY_BYTES_MAX).await?;
-        let read = self.read.read;
+        let content = body::read(&self.room, content, BODY_BYTES_MAX).await?;
+        let (read, taken) = (self.read.read, content.taken());
         let message = in_thread(move || read(content.as_ref())).await?;
-        message.map(Bytes::from).map_err(|error| unreadable(&error).into())
+        Ok((message.map(Bytes::from).map_err(|error| unreadable(&error))?, taken))
     }
 
     async fn read_fields(&self, parts: &mut Parts) -> Result<Bytes, Problem> {

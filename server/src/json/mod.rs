@@ -7,7 +7,7 @@ pub(crate) mod body;
 mod call;
 mod codec;
 mod endpoint;
-mod fields;
+pub(crate) mod fields;
 pub(crate) mod problem;
 
 pub(crate) use endpoint::add_to;

@@ -16,6 +16,8 @@ use std::sync::LazyLock;
 use tonic::{Code, Status};
 use tonic_types::pb;
 
+use crate::discreet;
+
 /// Why a request has no answer.
 #[derive(Debug)]
 pub(crate) struct Problem {
@@ -59,6 +61,7 @@ impl Problem {
 
 impl From<Status> for Problem {
     fn from(status: Status) -> Self {
+        let status = discreet::status(status);
         Self::with(http_status(status.code()), status)
     }
 }
@@ -73,12 +76,13 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Turns what was refused in gRPC's words, by whichever layer, into JSON for callers who do not speak gRPC.
+/// Turns what was refused in gRPC's words, by whichever layer, into JSON for callers who do not speak gRPC. Nobody is told
+/// more than is good.
 pub(crate) async fn translate(request: Request, next: Next) -> Response {
     let is_grpc = is_grpc(&request);
     let response = next.run(request).await;
     if is_grpc {
-        return response;
+        return discreet::answer(response);
     }
     match Status::from_header_map(response.headers()) {
         Some(status) if status.code() != Code::Ok => Problem::from(status).into_response(),

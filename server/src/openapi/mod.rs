@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
 use http::{Method, header};
-use prost_reflect::{FieldDescriptor, MessageDescriptor};
+use prost_reflect::{DescriptorPool, FieldDescriptor, MessageDescriptor};
 use serde_json::{Map, Value, json};
 
 use crate::ServerError;
 use crate::rpc::{self, Binding, Rpc};
+use crate::snapshots::{self, SNAPSHOT_PATH};
 
 mod comments;
 mod others;
@@ -39,8 +40,10 @@ pub(crate) fn document() -> Result<Value, ServerError> {
         let verb = if binding.method == Method::POST { "post" } else { "get" };
         paths.entry(binding.path.clone()).or_default().insert(verb.to_owned(), operation);
     }
+    let (path, snapshot) = snapshot(&pool, &comments, &mut needed)?;
     tags.extend(others::tags());
     paths.extend(others::paths());
+    paths.insert(path, snapshot);
     let mut schemas = needed.into_schemas(&comments);
     schemas.insert("Error".to_owned(), schemas::error());
     Ok(json!({
@@ -102,6 +105,20 @@ fn operation(rpc: &Rpc, binding: &Binding, comments: &Comments, needed: &mut sch
     }
     operation["parameters"] = parameters.into();
     operation
+}
+
+/// The posting of listings: a method whose requests are a stream, which HTTP has as a form.
+fn snapshot(
+    pool: &DescriptorPool,
+    comments: &Comments,
+    needed: &mut schemas::Needed,
+) -> Result<(String, Map<String, Value>), ServerError> {
+    let binding = Binding { method: Method::POST, path: SNAPSHOT_PATH.to_owned(), has_body: true };
+    let parameters = parameters(&snapshots::options(pool)?, &binding, comments, needed);
+    let response = pool.get_message_by_name("counterfoil.v1.SnapshotResponse");
+    let response = response.ok_or_else(|| ServerError::Methods("SnapshotResponse is missing".to_owned()))?;
+    let operation = others::snapshot(parameters, needed.reference(&response));
+    Ok((binding.path, Map::from_iter([("post".to_owned(), operation)])))
 }
 
 /// What the answer is written as. Of a stream, each line is one.

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::hooks::{HOOK_PATH, PUSH_PATH};
+use crate::snapshots::{FORM, PART};
 
 /// What stands at the head of the document.
 pub(super) const DESCRIPTION: &str = "What was asked, who approved it, and what then changed: an append-only ledger.\n\n\
@@ -72,6 +73,41 @@ fn push() -> Value {
             .into();
     operation["x-role"] = "ROLE_WRITE".into();
     operation
+}
+
+/// The posting of listings, with the parameters that say something about their pages.
+pub(super) fn snapshot(mut parameters: Vec<Value>, response: Value) -> Value {
+    parameters.insert(0, json!({"$ref": "#/components/parameters/ServerTimeout"}));
+    json!({
+        "operationId": "Ingest_snapshot",
+        "tags": ["Ingest"],
+        "summary": "Posts the pages of listings of what is live",
+        "description": "A form of files, each with responses of an API one behind the other, with their heads (curl -i) or \
+            without, as they are or each compressed: at most 10,000 files of 16 MiB, and 64 MiB together. A listing that \
+            lacks anything is recorded as incomplete, and proves nobody's absence. What was posted before adds nothing.\n\n\
+            Needs the role `ROLE_WRITE`.",
+        "x-role": "ROLE_WRITE",
+        "parameters": parameters,
+        "requestBody": {
+            "required": true,
+            "content": {FORM: {"schema": {
+                "type": "object",
+                "required": [PART],
+                "properties": {PART: {
+                    "type": "array",
+                    "items": {"type": "string", "contentMediaType": "application/octet-stream"},
+                    "description": "The files; the name of each is kept where it cannot be read.",
+                }},
+            }}},
+        },
+        "responses": {
+            "200": {
+                "description": "What became of each listing.",
+                "content": {"application/json": {"schema": response}},
+            },
+            "default": {"$ref": "#/components/responses/Error"},
+        },
+    })
 }
 
 fn hook() -> Value {
