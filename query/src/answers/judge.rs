@@ -212,7 +212,7 @@ impl<'q, 'a> Judge<'q, 'a> {
     fn replay(
         &mut self,
         ticket: &EntityId,
-        known: &[(Position, Box<Delta>)],
+        known: &[(Position, Rc<Delta>)],
         reached: Reached,
         size: TreeSize,
     ) -> Result<Option<ReadTicket>> {

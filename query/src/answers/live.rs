@@ -36,13 +36,13 @@ struct Traced {
     scope: String,
     access: Access,
     /// The fact that gave it.
-    given_by: Option<(Position, Box<Delta>)>,
+    given_by: Option<(Position, Rc<Delta>)>,
     /// An item stands for it, so that it is not missing.
     is_matched: bool,
 }
 
 /// Facts in their order.
-type Facts = Vec<(Position, Box<Delta>)>;
+type Facts = Vec<(Position, Rc<Delta>)>;
 
 /// The place of one in the list of all that were traced.
 type Found = usize;

@@ -7,6 +7,8 @@
 //! deltas    entity ‖ position    →  Delta, as protobuf
 //! ```
 
+use std::rc::Rc;
+
 use counterfoil_proto::v1::{Authentication, Confidence, Delivery, Fact, Source};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::replay::{FactAt, apply};
@@ -82,8 +84,8 @@ impl Delta {
     }
 
     /// Reads a row. A fact has room for everything that one may say, so that many of them are not moved around.
-    pub(crate) fn read(view: &View<'_>, bytes: &[u8]) -> Result<Box<Self>> {
-        Self::decode(bytes).map(Box::new).map_err(|_| view.damaged("a delta cannot be read"))
+    pub(crate) fn read(view: &View<'_>, bytes: &[u8]) -> Result<Rc<Self>> {
+        Self::decode(bytes).map(Rc::new).map_err(|_| view.damaged("a delta cannot be read"))
     }
 
     /// The fact at its place.
@@ -117,7 +119,7 @@ pub(crate) fn read<'v>(
     after: Position,
     at: OccurredAt,
     known: TreeSize,
-) -> Result<impl Iterator<Item = Result<(Position, Box<Delta>)>> + 'v> {
+) -> Result<impl Iterator<Item = Result<(Position, Rc<Delta>)>> + 'v> {
     let from = key(prefix, &[&position_bytes(&after), &[0]]);
     let rows = placed(view, view.forward(Column::Deltas, &from, prefix)?);
     let decode = move |(position, value): (Position, Box<[u8]>)| Ok((position, Delta::read(view, &value)?));
@@ -133,7 +135,7 @@ pub(crate) fn read_logged(
     prefix: &[u8],
     at: OccurredAt,
     known: TreeSize,
-) -> Result<Vec<(Position, Box<Delta>)>> {
+) -> Result<Vec<(Position, Rc<Delta>)>> {
     let mut found = Vec::new();
     for row in placed(view, view.forward(Column::Deltas, prefix, prefix)?) {
         let (position, bytes) = row?;
@@ -152,7 +154,7 @@ pub(crate) fn read_logged(
 pub(crate) fn decoded<'v>(
     view: &'v View<'_>,
     rows: impl Iterator<Item = Result<Row>> + 'v,
-) -> impl Iterator<Item = Result<(Position, Box<Delta>)>> + 'v {
+) -> impl Iterator<Item = Result<(Position, Rc<Delta>)>> + 'v {
     placed(view, rows).map(move |row| row.and_then(|(position, value)| Ok((position, Delta::read(view, &value)?))))
 }
 

@@ -4,6 +4,7 @@
 //! is asked of `verify::replay`, and then compared with what was before.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::state::{Evidence, GrantState, State};
@@ -46,7 +47,7 @@ impl Segment {
     pub(crate) fn read(
         entity: &EntityId,
         mut state: State,
-        mut deltas: impl Iterator<Item = Result<(Position, Box<Delta>)>>,
+        mut deltas: impl Iterator<Item = Result<(Position, Rc<Delta>)>>,
         max: usize,
     ) -> Result<Self> {
         let mut made =

@@ -18,6 +18,7 @@
 //! newest open snapshot, which is all that an append in order needs to know.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use counterfoil_verify::entity::EntityId;
@@ -215,7 +216,7 @@ impl Writer<'_, '_> {
     fn cover(&mut self, arrived: &BTreeMap<Position, Arc<[u8]>>, batch: &mut Batch) -> Result<()> {
         let mut base = self.timeline.base;
         let end = OccurredAt(Moment::MAX);
-        let mut pending: BTreeMap<Position, Box<Delta>> =
+        let mut pending: BTreeMap<Position, Rc<Delta>> =
             deltas::read(self.view, self.prefix, base.position, end, self.size)?.collect::<Result<_>>()?;
         for (position, bytes) in arrived {
             pending.insert(*position, Delta::read(self.view, bytes)?);

@@ -9,6 +9,8 @@
 //! implying   entity that is implied ‖ binary entity id →  empty: the entitlement that ever implied it
 //! ```
 
+use std::rc::Rc;
+
 use counterfoil_proto::v1::{FactKind, fact::Detail};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::replay::{FactAt, named};
@@ -25,7 +27,7 @@ use crate::views::keys::{Position, entity_prefix, key, position_bytes};
 #[derive(Debug)]
 pub(crate) struct Traits {
     entity: EntityId,
-    facts: Vec<(Position, Box<Delta>)>,
+    facts: Vec<(Position, Rc<Delta>)>,
 }
 
 impl Traits {
@@ -42,7 +44,7 @@ impl Traits {
     }
 
     /// Those up to a time, of the first `known` records, in their order.
-    pub(crate) fn facts(&self, at: OccurredAt, known: TreeSize) -> impl Iterator<Item = &(Position, Box<Delta>)> {
+    pub(crate) fn facts(&self, at: OccurredAt, known: TreeSize) -> impl Iterator<Item = &(Position, Rc<Delta>)> {
         let by_then = self.facts.iter().take_while(move |(position, _)| position.0 <= at);
         by_then.filter(move |(position, _)| position.1.0 < known.0)
     }
