@@ -43,6 +43,10 @@ pub use file::{File, read};
 const STREAM: &str = "listing";
 /// Events in a batch.
 const BATCH_EVENTS: usize = 1_000;
+/// How many responses and elements the pages of a run may have together: so many, and one more for each so many bytes. Of
+/// each something is kept in memory, which is many times what the shortest of them take in a page.
+const PARTS_FREE: usize = 100_000;
+const PART_BYTES: usize = 256;
 /// Why a listing is incomplete although it has all its pages.
 const ELEMENT_UNREADABLE: &str = "element-unreadable";
 const PAGE_UNREADABLE: &str = "page-unreadable";
@@ -116,6 +120,12 @@ pub enum SnapshotError {
     /// The connector reads no listings.
     #[error("the connector {0} reads no listings: those that do are {known}", known = connectors::listers().join(", "))]
     NoLister(&'static str),
+    /// Too many elements for their bytes.
+    #[error(
+        "expected at most {0} responses and elements in pages of this size, got more: give fewer pages at a time, if these \
+         are what the API gave"
+    )]
+    TooMany(usize),
     /// Too much for one listing.
     #[error("{0}")]
     TooLarge(ListingError),
@@ -156,7 +166,8 @@ pub fn take(
         authentication: options.authentication,
         seed_secret: &options.seed_secret,
     };
-    let mut taker = Taker { delivered, lister, options, sequence: 0, rejected: Vec::new() };
+    let parts_max = PARTS_FREE + files.iter().map(|file| file.bytes.len()).sum::<usize>() / PART_BYTES;
+    let mut taker = Taker { delivered, lister, options, sequence: 0, rejected: Vec::new(), parts: 0, parts_max };
     let texts: Vec<Text<'_>> = files.iter().map(|file| Text::of(file, lister)).collect();
     let listings = taker.sort(&texts)?;
     let source = SourceKey {
@@ -180,6 +191,9 @@ struct Taker<'a> {
     sequence: u64,
     /// What is a page of no known listing.
     rejected: Vec<Prepared>,
+    /// The responses and elements so far, and how many there may be.
+    parts: usize,
+    parts_max: usize,
 }
 
 impl<'a> Taker<'a> {

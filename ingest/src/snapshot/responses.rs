@@ -39,11 +39,12 @@ pub struct Head {
     pub next: Option<String>,
 }
 
-/// Takes a file apart. What cannot be read ends it: it is given back with what came before.
-pub fn responses(text: &str) -> (Vec<Kept<'_>>, Option<(Reject, &str)>) {
+/// Takes a file apart, into at most `max` responses and one more. What cannot be read ends it: it is given back with what
+/// came before.
+pub fn responses(text: &str, max: usize) -> (Vec<Kept<'_>>, Option<(Reject, &str)>) {
     let mut found = Vec::new();
     let mut rest = text.trim_start_matches('\u{feff}').trim_start();
-    while !rest.is_empty() {
+    while !rest.is_empty() && found.len() <= max {
         let place = format!("response {}", found.len() + 1);
         match response(rest, place) {
             Ok((kept, tail)) => {
@@ -132,7 +133,7 @@ mod tests {
         let text = "\u{feff}HTTP/1.1 302 Found\r\nlocation: /x\r\n\r\nHTTP/2 200 \r\nDate: Sun, 01 Mar 2026 09:30:00 GMT\r\n\
             link: <https://a/api/v1/users?limit=2>; rel=\"self\"\r\nLINK: <https://a/api/v1/users?after=x>; rel=\"next\"\r\n\
             \r\n[1,\n2]\nHTTP/2 200\nlink: <https://a/1>; rel=\"self\", <https://a/2>;rel=next\n\n{}";
-        let (found, rest) = responses(text);
+        let (found, rest) = responses(text, 9);
         assert_eq!(rest, None);
         let [first, second] = &found[..] else { panic!("{found:?}") };
         let head = first.head.clone().expect("a head");
@@ -148,7 +149,7 @@ mod tests {
     #[test]
     fn bodies_alone_and_what_is_broken() {
         let check = |text: &str, bodies: &[&str], reason: Option<RejectReason>| {
-            let (found, rest) = responses(text);
+            let (found, rest) = responses(text, 9);
             assert_eq!(found.iter().map(|kept| kept.body).collect::<Vec<_>>(), bodies, "{text}");
             assert!(found.iter().all(|kept| kept.head.is_none()), "{text}");
             assert_eq!(rest.map(|(reject, _)| reject.reason), reason, "{text}");

@@ -12,7 +12,8 @@ use counterfoil_verify::scope::Coverage;
 
 use super::responses::{Kept, responses};
 use super::{File, SnapshotError, Taker};
-use crate::connectors::{Lister, Page, Response};
+use crate::connectors::split::items;
+use crate::connectors::{Lister, Page, Response, Shows};
 use crate::json::{self, Reject};
 
 /// What a file holds: pages as they are, or those of a report.
@@ -54,13 +55,15 @@ impl Taker<'_> {
                     continue;
                 }
             };
-            let (found, rest) = responses(text);
+            let (found, rest) = responses(text, self.parts_max - self.parts);
+            self.count(found.len())?;
             for kept in found {
                 let place = format!("{name}, {}", kept.place);
                 match self.pages_of(&kept) {
                     Ok(pages) => {
                         let date = kept.head.as_ref().and_then(|head| head.date).or(self.options.as_of);
                         for (scope, page) in pages {
+                            self.count(elements_of(&page, kept.body))?;
                             let date = page.taken.or(date).ok_or_else(|| SnapshotError::NoTime(place.clone()))?;
                             let at = *places.entry(scope).or_insert_with_key(|scope| {
                                 listings.push((scope.clone(), Gathered::default()));
@@ -80,6 +83,12 @@ impl Taker<'_> {
         let is_broken = !self.rejected.is_empty();
         listings.iter_mut().for_each(|(_, gathered)| gathered.is_broken = is_broken);
         Ok(listings)
+    }
+
+    /// Counts responses or elements before anything is made of them.
+    fn count(&mut self, parts: usize) -> Result<(), SnapshotError> {
+        self.parts += parts;
+        if self.parts > self.parts_max { Err(SnapshotError::TooMany(self.parts_max)) } else { Ok(()) }
     }
 
     fn pages_of(&self, kept: &Kept<'_>) -> Result<Vec<(EntityId, Page)>, Reject> {
@@ -111,4 +120,9 @@ impl Taker<'_> {
             })
             .collect()
     }
+}
+
+/// How many elements a page has. One whose elements cannot be read has none: it is kept as a whole.
+fn elements_of(page: &Page, body: &str) -> usize {
+    if page.shows == Shows::Nothing { 0 } else { items(body, page.path).map_or(0, |items| items.len()) }
 }

@@ -52,7 +52,7 @@ pub fn of_snapshot(error: &SnapshotError) -> Status {
     match error {
         SnapshotError::NoTime(_) => invalid("as_of", message),
         SnapshotError::NoLister(_) => invalid("connector", message),
-        SnapshotError::File { .. } | SnapshotError::TooLarge(_) => invalid("page", message),
+        SnapshotError::File { .. } | SnapshotError::TooMany(_) | SnapshotError::TooLarge(_) => invalid("page", message),
         SnapshotError::Ledger(error) => of_ledger(error),
     }
 }
