@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use counterfoil_ledger::{Batch, Ledger, LedgerError, Outcome, Receipt, SourceKey};
 use counterfoil_proto::v1::{Appended, AppendedEvent, Authentication, Delivery};
+use counterfoil_verify::entity::{EntityError, check_name};
 use counterfoil_verify::record;
 use counterfoil_verify::time::Moment;
 
@@ -20,8 +21,6 @@ pub const DOCUMENTS_MAX: usize = 10_000;
 pub const BYTES_MAX: usize = 16 << 20;
 /// The bytes that are read where they arrive: fewer take less time than to wake a thread for them.
 const HERE_BYTES_MAX: usize = 16 << 10;
-/// The longest name of a tenant.
-const INSTANCE_BYTES_MAX: usize = 128;
 
 /// What a producer pushes.
 pub struct Push {
@@ -29,6 +28,8 @@ pub struct Push {
     pub connector: String,
     /// The tenant that it comes from.
     pub instance: String,
+    /// The tenant whose tickets it mentions.
+    pub ticket_instance: String,
     /// The channel of its positions, such as "grpc".
     pub channel: &'static str,
     /// The documents as the source gives them.
@@ -60,8 +61,13 @@ pub enum PushError {
     #[error("{0}")]
     Limit(String),
     /// No tenant is called so.
-    #[error("{0}")]
-    Instance(String),
+    #[error("{field}: {error}")]
+    Tenant {
+        /// Where it stands.
+        field: &'static str,
+        /// Why not.
+        error: EntityError,
+    },
     /// The process ends.
     #[error("the service is stopping: {0}")]
     Stopping(String),
@@ -147,7 +153,7 @@ impl Intake {
             context: Context {
                 instance: &push.instance,
                 ticket_system: "freshservice",
-                ticket_instance: &push.instance,
+                ticket_instance: &push.ticket_instance,
                 index_key: self.ledger.keys().index(),
                 digest_key: &self.digest_key,
                 assume_utc: push.assume_utc,
@@ -227,10 +233,8 @@ fn check(push: &Push) -> Result<(), PushError> {
         let why = format!("expected at most {BYTES_MAX} bytes of documents, got {bytes}: push them in parts");
         return Err(PushError::Limit(why));
     }
-    let instance = &push.instance;
-    let is_name = !instance.is_empty() && instance.len() <= INSTANCE_BYTES_MAX && !instance.contains(char::is_control);
-    match is_name {
-        true => Ok(()),
-        false => Err(PushError::Instance(format!("expected the name of a tenant of 1 to {INSTANCE_BYTES_MAX} bytes"))),
+    for (field, name) in [("instance", &push.instance), ("ticket_instance", &push.ticket_instance)] {
+        check_name(name).map_err(|error| PushError::Tenant { field, error })?;
     }
+    Ok(())
 }

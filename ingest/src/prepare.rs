@@ -25,6 +25,10 @@ use crate::secrets;
 
 /// The largest event, in bytes. A document may be larger: it may be an envelope of many.
 pub const EVENT_BYTES_MAX: usize = 4 << 20;
+/// The events of a document that are read, however small they are; beyond that, one for so many of its bytes. What is
+/// kept of each takes more memory than the least that it could be written in.
+const EVENTS_OF_DOCUMENT: usize = 1_000;
+const BYTES_PER_EVENT: usize = 256;
 /// What the facts of one record may take, leaving room for its head and its provenance.
 const FACT_BYTES_MAX: usize = RECORD_BYTES_MAX - 4_096;
 /// The stream of events that could not be read far enough to tell theirs.
@@ -98,6 +102,14 @@ impl Delivered<'_> {
             },
             Err(reject) => self.connector.split_large(text).ok_or(reject)?,
         };
+        let (count, bytes) = (parts.len(), document.bytes.len());
+        let most = EVENTS_OF_DOCUMENT + bytes / BYTES_PER_EVENT;
+        if count > most {
+            let why = format!(
+                "at most {most} events are read from a document of {bytes} bytes, got {count}; send it in pages"
+            );
+            return Err(Reject::new(RejectReason::TooLarge, why));
+        }
         Ok(parts.iter().enumerate().map(|(number, part)| self.prepare_part(document, number, part)).collect())
     }
 

@@ -79,8 +79,10 @@ impl Hooks {
         let (mut parts, content) = request.into_parts();
         let (hook, limiter) = self.find(&mut parts).await?;
         let told = told(&parts)?;
-        if !told.instance.is_empty() {
-            return Err(invalid("instance", "it stands in the configuration of the source".to_owned()).into());
+        for (field, name) in [("instance", &told.instance), ("ticket_instance", &told.ticket_instance)] {
+            if !name.is_empty() {
+                return Err(invalid(field, "it stands in the configuration of the source".to_owned()).into());
+            }
         }
         hook.check.headers(&parts.headers, self.intake.now()).map_err(refused)?;
         let content = self.read(&parts, content).await?;
@@ -91,7 +93,8 @@ impl Hooks {
             let status = problem(Code::ResourceExhausted, "RATE_LIMITED", why);
             return Err(Problem::from(status).retry_after(early.wait_time_from(DefaultClock::default().now())));
         }
-        let told = Told { instance: hook.instance.clone(), ..told };
+        let (instance, ticket_instance) = (hook.instance.clone(), hook.ticket_instance.clone());
+        let told = Told { instance, ticket_instance, ..told };
         let connector = hook.connector.clone();
         let receipt = source::receive(self.intake.clone(), connector, told, &parts.headers, content, authentication);
         Ok(Json(receipt.await?).into_response())

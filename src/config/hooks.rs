@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use counterfoil_ingest::connectors;
 use counterfoil_ingest::sources::http::{Algorithm, Check, Encoding, Hook, Secrets, Signature, Signed};
+use counterfoil_verify::entity::check_name;
 use http::HeaderName;
 
 use super::reader::Reader;
@@ -30,10 +31,9 @@ pub fn read(reader: &mut Reader<'_>, name: &str) -> Option<Hook> {
         true => Ok(text.to_owned()),
         false => Err(format!("expected one of {}", connectors::names().join(", "))),
     });
-    let instance = reader.parsed(&path("instance"), Some("default"), |text| match text {
-        "" => Err("expected the name of a tenant".to_owned()),
-        text => Ok(text.to_owned()),
-    });
+    let tenant = |text: &str| check_name(text).map(|()| text.to_owned()).map_err(|error| error.to_string());
+    let instance = reader.parsed(&path("instance"), Some("default"), tenant);
+    let ticket_instance = reader.parsed(&path("ticket_instance"), Some("default"), tenant);
     let per_minute = reader.count(&path("requests_per_minute"), PER_MINUTE, PER_MINUTE_MAX);
     let secrets = secrets(reader, &path("secret_file"));
     let is_signed = reader.needed(&path("auth"), |text| match text {
@@ -49,7 +49,8 @@ pub fn read(reader: &mut Reader<'_>, name: &str) -> Option<Hook> {
         true => Check::Signature(signature(reader, &path, secrets)?),
     };
     let per_minute = NonZeroU32::new(per_minute)?;
-    Some(Hook { name: name.to_owned(), connector: connector?, instance: instance?, check, per_minute })
+    let (instance, ticket_instance) = (instance?, ticket_instance?);
+    Some(Hook { name: name.to_owned(), connector: connector?, instance, ticket_instance, check, per_minute })
 }
 
 fn signature(reader: &mut Reader<'_>, path: &dyn Fn(&str) -> String, secrets: Option<Secrets>) -> Option<Signature> {

@@ -143,6 +143,7 @@ fn read(request: AppendRequest, Producer(authentication): Producer) -> Result<Pu
     Ok(Push {
         connector: request.connector,
         instance: instance_or_default(request.instance),
+        ticket_instance: instance_or_default(request.ticket_instance),
         channel: "grpc",
         documents: request.documents,
         backfill: request.backfill,

@@ -40,7 +40,7 @@ fn status(error: &PushError) -> Status {
     match error {
         PushError::NoConnector(_) => invalid("connector", message),
         PushError::Limit(_) => invalid("documents", message),
-        PushError::Instance(_) => invalid("instance", message),
+        PushError::Tenant { field, error } => invalid(field, error.to_string()),
         PushError::Stopping(_) => problem(Code::Unavailable, "STOPPED", message),
         PushError::Ledger(error) => of_ledger(error),
     }

@@ -62,7 +62,7 @@ impl Query<'_> {
                 (size, at, Some(after))
             }
         };
-        let held = self.replayed(entitlement, at, size)?;
+        let held = timelines::state_at(&self.view, entitlement, at, size)?;
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut rest = held.grants.range::<String, _>((from, Bound::Unbounded));
         let listed: Vec<_> = rest.by_ref().take(page.count(PAGE_HOLDERS, PAGE_HOLDERS_MAX)).collect();

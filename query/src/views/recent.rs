@@ -20,10 +20,12 @@ use crate::views::timelines::Base;
 
 const CALLED_BYTES: u64 = 32 << 20;
 const SEGMENTS_BYTES: u64 = 64 << 20;
-/// How many entities' newest snapshots are kept, of about 150 bytes each.
-const OUTLINES: usize = 100_000;
+const OUTLINES_BYTES: u64 = 16 << 20;
+/// What a map takes for each entry, beside what is in it.
+const ENTRY_BYTES: usize = 64;
 /// What the average kept thing takes, so that there is room for as many from the start.
 const CALLED_BYTES_MEAN: u64 = 256;
+const OUTLINE_BYTES_MEAN: u64 = 256;
 const SEGMENT_BYTES_MEAN: u64 = 16 << 10;
 
 /// Where an entity's history stands.
@@ -33,13 +35,15 @@ pub(crate) struct Outline {
     pub(crate) number: u64,
     /// The newest open snapshot.
     pub(crate) newest: Base,
+    /// What was written before it was read: an older view may not have that snapshot.
+    pub(crate) since: Writes,
 }
 
 /// Everything that is kept.
 pub(crate) struct Recent {
     writes: RwLock<Writes>,
     called: Cache<Box<str>, Arc<Called>, Bytes>,
-    outlines: Cache<EntityId, Outline>,
+    outlines: Cache<EntityId, Outline, Bytes>,
     segments: Cache<(u64, Base), Arc<Segment>, Bytes>,
     outline_number: AtomicU64,
     standing: RwLock<Option<(Writes, Arc<Standing>)>>,
@@ -60,6 +64,13 @@ pub(crate) struct Writes {
     is_writing: bool,
 }
 
+impl Writes {
+    /// Whether a view that was taken then has everything that one taken at `other`, while nothing was written, has.
+    pub(crate) fn includes(self, other: Self) -> bool {
+        self.count > other.count || self == other
+    }
+}
+
 /// The entities of which a batch of rows says something new.
 #[derive(Default)]
 pub(crate) struct Changed {
@@ -74,7 +85,7 @@ impl Recent {
         Self {
             writes: RwLock::new(Writes { count: 0, is_writing: false }),
             called: bounded(CALLED_BYTES, CALLED_BYTES_MEAN),
-            outlines: Cache::new(OUTLINES),
+            outlines: bounded(OUTLINES_BYTES, OUTLINE_BYTES_MEAN),
             segments: bounded(SEGMENTS_BYTES, SEGMENT_BYTES_MEAN),
             outline_number: AtomicU64::new(0),
             standing: RwLock::new(None),
@@ -136,7 +147,7 @@ impl Recent {
             return Ok(Some(outline));
         }
         let number = self.outline_number.fetch_add(1, Ordering::Relaxed);
-        let outline = Outline { number, newest: newest()? };
+        let outline = Outline { number, newest: newest()?, since };
         let is_kept = self.keep(since, || self.outlines.insert(entity.clone(), outline));
         Ok(is_kept.then_some(outline))
     }
@@ -189,12 +200,18 @@ struct Bytes;
 
 impl Weighter<Box<str>, Arc<Called>> for Bytes {
     fn weight(&self, id: &Box<str>, called: &Arc<Called>) -> u64 {
-        (id.len() + called.bytes()) as u64
+        (ENTRY_BYTES + id.len() + called.bytes()) as u64
+    }
+}
+
+impl Weighter<EntityId, Outline> for Bytes {
+    fn weight(&self, entity: &EntityId, _: &Outline) -> u64 {
+        (ENTRY_BYTES + entity.as_bytes().len() + size_of::<Outline>()) as u64
     }
 }
 
 impl Weighter<(u64, Base), Arc<Segment>> for Bytes {
     fn weight(&self, _: &(u64, Base), segment: &Arc<Segment>) -> u64 {
-        segment.bytes() as u64
+        (ENTRY_BYTES + size_of::<Base>() + segment.bytes()) as u64
     }
 }

@@ -15,6 +15,7 @@ use prost::Message;
 use crate::error::Result;
 use crate::views::deltas::Delta;
 use crate::views::keys::Position;
+use crate::views::timelines::entries;
 
 /// The states between a snapshot and the next deltas but some.
 pub(crate) struct Segment {
@@ -28,6 +29,8 @@ pub(crate) struct Segment {
     rests: Vec<(usize, State)>,
     /// In the order of their keys.
     grants: Vec<Held>,
+    /// The most that any of the states lists.
+    largest: usize,
     bytes: usize,
 }
 
@@ -39,8 +42,10 @@ struct Held {
     until: usize,
 }
 
-/// What held a grant's place in memory, beside its texts.
-const HELD_BYTES: usize = size_of::<Held>() + 32;
+/// What a segment takes in memory at most, but for its last state, and how many things are compared to make it. A state
+/// that lists thousands has short segments, or none.
+const BYTES_MAX: usize = 1 << 20;
+const COMPARED_MAX: usize = 100_000;
 
 impl Segment {
     /// Applies at most `max` deltas of `entity` to the state before them.
@@ -50,28 +55,33 @@ impl Segment {
         mut deltas: impl Iterator<Item = Result<(Position, Rc<Delta>)>>,
         max: usize,
     ) -> Result<Self> {
-        let mut made =
-            Self { places: Vec::new(), end: None, newest: 0, rests: Vec::new(), grants: Vec::new(), bytes: 0 };
-        let mut open = BTreeMap::new();
+        let mut made = Self {
+            places: Vec::new(),
+            end: None,
+            newest: 0,
+            rests: Vec::new(),
+            grants: Vec::new(),
+            largest: 0,
+            bytes: size_of::<Self>(),
+        };
+        let (mut open, mut compared) = (BTreeMap::new(), 0);
         made.compare(&mut state, &mut open);
-        for delta in deltas.by_ref().take(max) {
-            let (position, delta) = delta?;
+        while let Some((position, delta)) = deltas.next().transpose()? {
+            if made.places.len() == max || made.bytes > BYTES_MAX || compared > COMPARED_MAX {
+                made.end = Some(position.0);
+                break;
+            }
             delta.apply(&mut state, entity, position);
             made.newest = made.newest.max(position.1.0 + 1);
             made.places.push(position);
+            made.bytes += size_of::<Position>();
             made.compare(&mut state, &mut open);
+            compared += 1 + entries(&state);
         }
-        made.end = deltas.next().transpose()?.map(|(position, _)| position.0);
         made.grants.sort_by(|one, other| (&one.key, one.from).cmp(&(&other.key, other.from)));
-        let texts = |held: &Held| {
-            let GrantState { counterpart, scope, inherited_via, actor, .. } = &held.grant;
-            held.key.len() + counterpart.len() + scope.len() + inherited_via.len() + actor.len()
-        };
-        let rests: usize = made.rests.iter().map(|(_, rest)| size_of::<State>() + 2 * rest.encoded_len()).sum();
-        made.bytes = size_of::<Self>()
-            + made.places.len() * size_of::<Position>()
-            + made.grants.iter().map(|held| HELD_BYTES + texts(held)).sum::<usize>()
-            + rests;
+        made.places.shrink_to_fit();
+        made.rests.shrink_to_fit();
+        made.grants.shrink_to_fit();
         Ok(made)
     }
 
@@ -88,14 +98,17 @@ impl Segment {
         if open.len() < state.grants.len() {
             for (key, grant) in state.grants.iter().filter(|(key, _)| !open.contains_key(*key)).collect::<Vec<_>>() {
                 open.insert(key.clone(), (self.grants.len(), grant.evidence));
+                self.bytes += size_of::<Held>() + key.len() + grant.encoded_len();
                 self.grants.push(Held { key: key.clone(), grant: grant.clone(), from: after, until: usize::MAX });
             }
         }
         let grants = std::mem::take(&mut state.grants);
         if self.rests.last().is_none_or(|(_, rest)| rest != state) {
+            self.bytes += size_of::<(usize, State)>() + 2 * state.encoded_len();
             self.rests.push((after, state.clone()));
         }
         state.grants = grants;
+        self.largest = self.largest.max(entries(state));
     }
 
     /// How many deltas have applied at a moment that is not before the snapshot, as the first `known` records tell; none
@@ -117,9 +130,9 @@ impl Segment {
         held.map(|held| (&held.key, &held.grant))
     }
 
-    /// How many grants were ever held in it.
-    pub(crate) fn grants(&self) -> usize {
-        self.grants.len()
+    /// The most that any of the states lists.
+    pub(crate) fn largest(&self) -> usize {
+        self.largest
     }
 
     /// What it takes in memory.

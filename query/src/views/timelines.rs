@@ -39,6 +39,8 @@ use crate::views::segments::Segment;
 /// The fewest deltas between two snapshots. A state that lists more than that is kept only as often as it has entries,
 /// so that the snapshots of a group with thousands of members stay in proportion to its history.
 const SPACING_MIN: u64 = 64;
+/// The most that a snapshot lists where what follows it is kept in memory.
+const KEPT_ENTRIES_MAX: u32 = 2_000;
 /// How many deltas each arriving delta allows to be read again for new snapshots. In order 1 is needed; a history that
 /// arrives backwards, one batch at a time, would need its square, and waits for its new snapshots instead.
 const CREDIT_PER_DELTA: u64 = 8;
@@ -57,19 +59,23 @@ pub(crate) fn state_kept(view: &View<'_>, entity: &EntityId, at: OccurredAt, kno
     let prefix = entity_prefix(entity);
     let newest = || Ok(Timeline::read(view, view.get(Column::Timelines, &prefix)?)?.base);
     let outline = view.recent().outline(view.since(), entity, newest)?;
-    let admits = |base: &Base| base.position <= last_at(at) && base.valid_from <= known.0;
+    let admits = |outline: &Outline| {
+        let newest = &outline.newest;
+        view.since().includes(outline.since) && newest.position <= last_at(at) && newest.valid_from <= known.0
+    };
     let base = match &outline {
-        Some(Outline { newest, .. }) if admits(newest) => *newest,
+        Some(outline) if admits(outline) => outline.newest,
         _ => base_at(view, &prefix, at, known)?,
     };
-    if let Some(outline) = outline {
+    // A state that lists thousands is not worth its place, and is no shorter to copy than to read.
+    if let Some(outline) = outline.filter(|_| base.entries <= KEPT_ENTRIES_MAX) {
         let spacing = usize::try_from(base.spacing()).unwrap_or(usize::MAX);
         let segment = view.recent().segment(view.since(), outline, base, || {
             view.slow()?;
             let all = deltas::read(view, &prefix, base.position, OccurredAt(Moment::MAX), TreeSize(u64::MAX))?;
             Segment::read(entity, base.load(view, &prefix)?, all, spacing.saturating_mul(2))
         })?;
-        view.take(segment.grants())?;
+        view.take(segment.largest())?;
         if let Some(applied) = segment.applied(at, known) {
             return Ok(Replayed::Kept { segment, applied });
         }
@@ -228,7 +234,8 @@ impl Writer<'_, '_> {
             ordinal += 1;
             valid_from = valid_from.max(position.1.0 + 1);
             if ordinal - base.ordinal >= base.spacing() {
-                base = Base { position, created: self.size.0, valid_from, ordinal, entries: entries(&state) };
+                let entries = u32::try_from(entries(&state)).unwrap_or(u32::MAX);
+                base = Base { position, created: self.size.0, valid_from, ordinal, entries };
                 let key = base.key(self.prefix);
                 batch.put(Column::Snapshots, key.clone(), base.to_row());
                 batch.put(Column::States, key, state.encode_to_vec());
@@ -333,13 +340,12 @@ impl Timeline {
 }
 
 /// How many things a state lists.
-fn entries(state: &State) -> u32 {
+pub(crate) fn entries(state: &State) -> usize {
     let ticket = state.ticket.as_ref().map_or(0, |ticket| ticket.approvals.len() + ticket.items.len());
-    let listed = state.grants.len()
+    state.grants.len()
         + state.credentials.len()
         + state.implies.len()
         + state.owners.len()
         + state.linked.len()
-        + ticket;
-    u32::try_from(listed).unwrap_or(u32::MAX)
+        + ticket
 }

@@ -64,6 +64,11 @@ fn push() -> Value {
                 json!({"type": "string"}),
                 "The tenant that they come from; default, if it is left out.",
             ),
+            in_query(
+                "ticket_instance",
+                json!({"type": "string"}),
+                "The tenant whose tickets are meant where a log mentions one; default, if it is left out.",
+            ),
         ],
     );
     operation["description"] =

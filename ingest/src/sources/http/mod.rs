@@ -39,6 +39,8 @@ pub struct Hook {
     pub connector: String,
     /// The tenant that it comes from.
     pub instance: String,
+    /// The tenant whose tickets it mentions.
+    pub ticket_instance: String,
     /// How it shows who it is.
     pub check: Check,
     /// How many requests it may make in a minute.
@@ -51,6 +53,8 @@ pub struct Hook {
 pub struct Told {
     /// The tenant; "default", if it is left out. A hook has its own.
     pub instance: String,
+    /// The tenant whose tickets it mentions; "default", if it is left out. A hook has its own.
+    pub ticket_instance: String,
     /// Old logs: their lateness is held against nobody.
     pub backfill: bool,
     /// The zone of times that lost theirs: UTC, or none.
@@ -78,6 +82,7 @@ pub async fn receive(
     let push = Push {
         connector,
         instance: instance_or_default(told.instance),
+        ticket_instance: instance_or_default(told.ticket_instance),
         channel: "http",
         documents,
         backfill: told.backfill,
