@@ -13,6 +13,8 @@ cargo_deny_version=0.20.2
 buf_version=1.75.0
 grpcurl_version=1.9.4
 
+buf="$tools/npm/node_modules/.bin/buf"
+
 say() { echo "==> $*" >&2; }
 
 die() {
