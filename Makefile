@@ -19,7 +19,7 @@ help: ## Print this. At once
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
 
 demo: build ## Build, make up a company, import it, and tell its story. 10 to 20 minutes cold, 30 s warm
-	@scripts/install test
+	@scripts/install demo
 	@rm -rf $(demo) && mkdir -p $(demo)
 	PATH="$(COUNTERFOIL_CACHE)/tools/bin:$$PATH" bin/counterfoil demo --data $(demo)/ledger
 

@@ -12,6 +12,9 @@ target="${CARGO_TARGET_DIR:-$cache/target}"
 cargo_deny_version=0.20.2
 buf_version=1.75.0
 grpcurl_version=1.9.4
+ghz_version=0.93.0
+
+buf="$tools/npm/node_modules/.bin/buf"
 
 say() { echo "==> $*" >&2; }
 

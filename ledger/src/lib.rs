@@ -15,6 +15,7 @@ mod keys;
 mod ledger;
 mod lock;
 mod owner;
+mod pressure;
 mod read;
 mod store;
 
@@ -24,4 +25,5 @@ pub use error::{LedgerError, Result};
 pub use fsck::{Problem, Report, fsck};
 pub use keys::Keys;
 pub use ledger::{Ledger, Location, Options, PendingReceipt, init};
+pub use pressure::WritePressure;
 pub use read::{Entry, Head, Reader};

@@ -22,6 +22,7 @@ use counterfoil_verify::tree::{RecordIndex, TreeSize, consistency_proof, inclusi
 
 use crate::append::{ChannelPosition, SourceKey};
 use crate::error::{LedgerError, Result};
+use crate::pressure::WritePressure;
 use crate::store::{self, BESIDE, COUNT, DerivedDb, LogDb, RECORDS, StoredNodes, VALUE_FORMAT, cf};
 
 /// A handle for reading. Cloning it is cheap.
@@ -219,6 +220,11 @@ impl Reader {
     pub(crate) fn duplicates_of(&self, key: &[u8]) -> Result<u64> {
         let damaged = || LedgerError::falsified("a count of duplicates", "it has another form");
         self.0.log.0.get(key)?.map_or(Ok(0), |value| count_value(&value).ok_or_else(damaged))
+    }
+
+    /// How each database holds back the thread that appends, by the database's name.
+    pub fn pressure(&self) -> [(&'static str, WritePressure); 2] {
+        [("log", WritePressure::of(&self.0.log.0)), ("derived", WritePressure::of(&self.0.derived.0))]
     }
 
     /// The key of tokens, by which names are looked up.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use counterfoil_ledger::Reader;
+use counterfoil_ledger::{Reader, WritePressure};
 use counterfoil_query::Views;
 use counterfoil_verify::tree::TreeSize;
 use tokio::sync::watch;
@@ -56,6 +56,11 @@ impl Follower {
     /// Follows why the views cannot go on, where they cannot.
     pub(crate) fn problem(&self) -> watch::Receiver<Option<String>> {
         self.0.problem.subscribe()
+    }
+
+    /// How each database holds back whoever writes to it, by the database's name.
+    pub(crate) fn pressure(&self) -> impl IntoIterator<Item = (&'static str, WritePressure)> + use<> {
+        self.0.reader.pressure()
     }
 
     /// Starts the thread.

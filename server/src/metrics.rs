@@ -58,6 +58,14 @@ impl Metrics {
         metrics::describe_gauge!("counterfoil_log_records", "The size of the log.");
         metrics::describe_gauge!("counterfoil_views_records", "How many of its records the views hold.");
         metrics::describe_gauge!("counterfoil_views_failing", "1 while the views cannot be brought up to date.");
+        metrics::describe_gauge!(
+            "counterfoil_database_writes_stopped",
+            "1 while RocksDB lets no write into this database; NaN where it does not say."
+        );
+        metrics::describe_gauge!(
+            "counterfoil_database_delayed_write_bytes_per_second",
+            "The bytes a second that RocksDB slows writes into this database down to; 0 while it does not."
+        );
         Ok(Self { handle, follower })
     }
 
@@ -67,6 +75,12 @@ impl Metrics {
         metrics::gauge!("counterfoil_views_records").set(self.follower.projected().borrow().0 as f64);
         let is_failing = self.follower.problem().borrow().is_some();
         metrics::gauge!("counterfoil_views_failing").set(f64::from(u8::from(is_failing)));
+        for (database, pressure) in self.follower.pressure() {
+            let is_stopped = pressure.is_stopped.map_or(f64::NAN, |stopped| f64::from(u8::from(stopped)));
+            metrics::gauge!("counterfoil_database_writes_stopped", "database" => database).set(is_stopped);
+            let rate = pressure.delayed_bytes_per_second.map_or(f64::NAN, |rate| rate as f64);
+            metrics::gauge!("counterfoil_database_delayed_write_bytes_per_second", "database" => database).set(rate);
+        }
         self.handle.render()
     }
 

@@ -214,6 +214,16 @@ fn every_path_of_the_document_is_served() {
     ] {
         assert!(metrics.lines().any(|given| given == line), "{line}: {metrics}");
     }
+    // How the databases hold back their writers: at rest not at all, and the help says in which unit.
+    for (name, unit) in [("writes_stopped", "1 while"), ("delayed_write_bytes_per_second", "bytes a second")] {
+        let help = format!("# HELP counterfoil_database_{name} ");
+        let is_said = metrics.lines().any(|line| line.strip_prefix(&help).is_some_and(|text| text.contains(unit)));
+        assert!(is_said, "{help}: {metrics}");
+        for database in ["log", "derived"] {
+            let line = format!("counterfoil_database_{name}{{database=\"{database}\"}} 0");
+            assert!(metrics.lines().any(|given| given == line), "{line}: {metrics}");
+        }
+    }
 }
 
 #[test]
