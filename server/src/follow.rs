@@ -60,7 +60,7 @@ impl Follower {
 
     /// How each database holds back whoever writes to it, by the database's name.
     pub(crate) fn pressure(&self) -> impl IntoIterator<Item = (&'static str, WritePressure)> + use<> {
-        self.0.reader.pressure()
+        self.0.reader.pressure().into_iter().chain([("views", self.0.views.pressure())])
     }
 
     /// Starts the thread.

@@ -90,6 +90,40 @@ fn a_hook_with_its_secret_is_taken_once_and_says_so_twice() {
     assert!(!told.contains(SECRET), "{told}");
 }
 
+const CLOUDTRAIL: &[u8] = include_bytes!("../../ingest/tests/fixtures/cloudtrail-file.json");
+
+/// A log mentions a ticket by its number; whose tickets are meant is said beside it, and the tenant of the log is not.
+#[test]
+fn a_mentioned_ticket_is_of_the_tenant_that_was_named() {
+    for (query, tenant) in [("instance=prod", "default"), ("instance=prod&ticket_instance=desk", "desk")] {
+        let ledger = LedgerFolder::init();
+        let server = serve(&ledger);
+        let pushed = post(&server, &format!("/v1/ingest/cloudtrail?{query}"), &[], CLOUDTRAIL).json(200);
+        let url = format!("{}/v1/records/{}", server.url(), pushed["events"][0]["index"].as_str().unwrap());
+        let ticket = curl(&[url]).json(200)["record"]["event"]["facts"][0]["correlation"]["tickets"][0].take();
+        assert_eq!((&ticket["instance"], &ticket["id"]), (&json!(tenant), &json!("ticket/1042")), "{query}");
+    }
+    let ledger = LedgerFolder::init();
+    let server = serve(&ledger);
+    for field in ["instance", "ticket_instance"] {
+        let wrong = post(&server, &format!("/v1/ingest/cloudtrail?{field}=a%20b"), &[], CLOUDTRAIL);
+        assert!(wrong.error(400).contains(field));
+    }
+}
+
+/// Many small events in one document would take many times its memory: the document is kept, and none of them is read.
+#[test]
+fn more_events_than_the_bytes_of_a_document_allow_are_not_read() {
+    let ledger = LedgerFolder::init();
+    let server = serve(&ledger);
+    for (count, outcomes) in [(500, 500), (5_000, 1)] {
+        let document = json!({"Records": vec![1; count]}).to_string();
+        let answer = post(&server, "/v1/ingest/cloudtrail", &[], document.as_bytes()).json(200);
+        let events = answer["events"].as_array().unwrap();
+        assert_eq!(events.len(), outcomes);
+    }
+}
+
 /// A hook shows who it is by itself: neither a token nor the name by which it calls counts.
 #[test]
 fn a_hook_needs_its_secret_and_no_token() {

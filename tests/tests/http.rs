@@ -219,7 +219,7 @@ fn every_path_of_the_document_is_served() {
         let help = format!("# HELP counterfoil_database_{name} ");
         let is_said = metrics.lines().any(|line| line.strip_prefix(&help).is_some_and(|text| text.contains(unit)));
         assert!(is_said, "{help}: {metrics}");
-        for database in ["log", "derived"] {
+        for database in ["log", "derived", "views"] {
             let line = format!("counterfoil_database_{name}{{database=\"{database}\"}} 0");
             assert!(metrics.lines().any(|given| given == line), "{line}: {metrics}");
         }

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use counterfoil_ledger::WritePressure;
 use rocksdb::{
     AsColumnFamilyRef, BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType,
     DBRawIterator, FlushOptions, Options, ReadOptions, ReadTier, WriteBatch, WriteOptions,
@@ -172,6 +173,11 @@ impl Database {
     /// How many rows were written since it was opened.
     pub(crate) fn keys_written(&self) -> u64 {
         self.keys_written.load(Ordering::Relaxed)
+    }
+
+    /// How it holds back whoever writes to it.
+    pub(crate) fn pressure(&self) -> WritePressure {
+        WritePressure::of(&self.db)
     }
 
     /// Writes a batch, all or nothing, in the order of its keys; `changed` are the entities that it says something of.

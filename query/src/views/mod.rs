@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
-use counterfoil_ledger::{Head, Reader};
+use counterfoil_ledger::{Head, Reader, WritePressure};
 use counterfoil_verify::tree::TreeSize;
 
 use crate::answers::Query;
@@ -129,6 +129,11 @@ impl Views {
             }
             Ok(())
         })
+    }
+
+    /// How their database holds back whoever writes to it.
+    pub fn pressure(&self) -> WritePressure {
+        self.database.pressure()
     }
 
     /// Everything that can be asked, as of the newest head that the views have reached. All answers of one query rest on
