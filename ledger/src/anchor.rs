@@ -5,11 +5,9 @@
 //! a ledger fits its anchor (that is `recover`).
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-
-use rustix::fs::{FlockOperation, flock};
 
 use crate::error::{LedgerError, Result};
 use crate::files;
@@ -30,11 +28,13 @@ impl Anchor {
         if path.exists() {
             return Err(LedgerError::Exists { path: path.to_owned() });
         }
+        let _lock = lock_to_write(path)?;
         replace(path, note)
     }
 
-    /// Reads the anchor.
+    /// Reads the anchor, not while somebody replaces it.
     pub(crate) fn read(path: &Path) -> Result<Self> {
+        let _lock = lock_to_read(path)?;
         let note = std::fs::read(path).map_err(|error| LedgerError::Anchor {
             path: path.to_owned(),
             problem: format!("cannot be read ({error})"),
@@ -49,9 +49,7 @@ impl Anchor {
 
     /// Replaces the note by a newer one, if nobody else has replaced it since. Returns once the new one is durable.
     pub(crate) fn swap(&mut self, note: Vec<u8>) -> Result<()> {
-        let lock_path = sibling(&self.path, "lock");
-        let lock = open(&lock_path)?;
-        flock(&lock, FlockOperation::LockExclusive).map_err(|error| LedgerError::file(&lock_path, error.into()))?;
+        let _lock = lock_to_write(&self.path)?;
         let held = std::fs::read(&self.path).map_err(|error| LedgerError::file(&self.path, error))?;
         if held != self.note {
             return Err(LedgerError::AnchorMoved { path: self.path.clone() });
@@ -87,13 +85,22 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     files::sync_folder(files::folder_of(path))
 }
 
-fn open(path: &Path) -> Result<File> {
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
-        .map_err(|error| LedgerError::file(path, error))
+/// Who replaces the anchor is alone with it: an anchor that is written over in its place is for a moment neither the old
+/// one nor the new one.
+fn lock_to_write(anchor: &Path) -> Result<File> {
+    let path = sibling(anchor, "lock");
+    let opened = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
+    opened.and_then(|lock| lock.lock().map(|()| lock)).map_err(|error| LedgerError::file(&path, error))
+}
+
+/// Nobody replaces the anchor as long as the file is held. There is none beside a copy of an anchor, which nobody replaces.
+fn lock_to_read(anchor: &Path) -> Result<Option<File>> {
+    let path = sibling(anchor, "lock");
+    match File::open(&path).and_then(|lock| lock.lock_shared().map(|()| lock)) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(LedgerError::file(&path, error)),
+    }
 }
 
 fn sibling(path: &Path, extension: &str) -> PathBuf {

@@ -280,7 +280,7 @@ fn positions_are_stored_with_their_records() {
             // The anchor first: it is never ahead of the data.
             let crashed = Home::new(1);
             fs::remove_dir_all(&crashed.location.data).unwrap();
-            let anchor = fs::read(&home.location.anchor).unwrap();
+            let anchor = home.anchor();
             copy_folder(&home.location.data, Path::new(&crashed.location.data));
             fs::write(&crashed.location.anchor, anchor).unwrap();
             let anchored = crashed.anchored().size;

@@ -77,7 +77,7 @@ impl Snapshots {
             return Err(invalid("Content-Encoding", why.to_owned()).into());
         }
         let told = self.told(&mut parts).await?;
-        let mut run = self.listings.begin(told, authentication).await?;
+        let mut run = self.listings.begin(told, authentication)?;
         let taken = Arc::new(self.room.begin());
         let content = body::count(content, taken.clone(), BODY_BYTES_MAX);
         body::in_time(collect(Request::from_parts(parts, content), &mut run)).await.map_err(body::refused)?;

@@ -103,7 +103,7 @@ pub struct Taken {
     pub strange: u64,
 }
 
-/// Why nothing more was taken. Before the last one nothing was recorded.
+/// Why nothing more was taken. Only where a listing is too large, or the ledger fails, was anything recorded before.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
     /// A file cannot be read.

@@ -101,7 +101,7 @@ impl IngestService for Ingest {
             let why = "expected them first: which connector reads the pages, and what they do not say of themselves";
             return Err(invalid("options", why.to_owned()));
         };
-        let mut run = self.listings.begin(options, authentication).await?;
+        let mut run = self.listings.begin(options, authentication)?;
         let collected = tokio::time::timeout(PAGES_PATIENCE, collect(&mut parts, &mut run)).await;
         collected.unwrap_or_else(|_| {
             let why = format!("the pages took longer than {} s to arrive", PAGES_PATIENCE.as_secs());

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use counterfoil_proto::v1::{Authentication, Precision, SnapshotOptions, SnapshotResponse, Time};
 use counterfoil_verify::entity::check_name;
 use counterfoil_verify::time::Moment;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tonic::{Code, Status};
 
 use super::file;
@@ -45,7 +45,7 @@ pub struct Run {
     files: Vec<File>,
     /// What further pages may have together, in bytes.
     left: usize,
-    turn: OwnedSemaphorePermit,
+    turns: Arc<Semaphore>,
 }
 
 impl Listings {
@@ -54,11 +54,11 @@ impl Listings {
         Self { intake, turns: Arc::new(Semaphore::new(RUNS_MAX)) }
     }
 
-    /// Begins a run, once it is its turn. Whoever waits has sent no page yet, and takes no room.
+    /// Begins a run.
     ///
     /// # Errors
     /// A status if what is said about its pages cannot be.
-    pub async fn begin(&self, told: SnapshotOptions, authentication: Authentication) -> Result<Run, Status> {
+    pub fn begin(&self, told: SnapshotOptions, authentication: Authentication) -> Result<Run, Status> {
         let connector = connectors::by_name(&told.connector)
             .ok_or_else(|| invalid("connector", PushError::NoConnector(told.connector.clone()).to_string()))?;
         if connector.lister().is_none() {
@@ -71,7 +71,6 @@ impl Listings {
             return Err(invalid("scope", format!("expected at most {SCOPE_BYTES_MAX} bytes, got {length}")));
         }
         let as_of = told.as_of.map(as_of).transpose()?;
-        let turn = self.turns.clone().acquire_owned().await.map_err(|error| stopping(&error))?;
         let options = snapshot::SnapshotOptions {
             instance,
             target: scope,
@@ -81,7 +80,8 @@ impl Listings {
             received_at: self.intake.now(),
             seed_secret: self.intake.entropy(),
         };
-        Ok(Run { intake: self.intake.clone(), connector, options, files: Vec::new(), left: RUN_BYTES_MAX, turn })
+        let (intake, turns) = (self.intake.clone(), self.turns.clone());
+        Ok(Run { intake, connector, options, files: Vec::new(), left: RUN_BYTES_MAX, turns })
     }
 }
 
@@ -120,7 +120,8 @@ impl Run {
         Ok(())
     }
 
-    /// Takes the listings, and answers once they are durable, signed and anchored. What has begun is not broken off, not
+    /// Takes the listings once it is their turn, and answers once they are durable, signed and anchored. Nobody has a turn
+    /// whose pages are still on their way: those who send slowly keep nobody waiting. What has begun is not broken off, not
     /// even for a caller who is gone: a listing that never ended proves nothing. `room` is what the pages take, and is
     /// given back when they are gone.
     ///
@@ -130,16 +131,17 @@ impl Run {
         if self.files.is_empty() {
             return Err(invalid("page", "expected at least one page, got none".to_owned()));
         }
+        let turn = self.turns.clone().acquire_owned().await.map_err(|error| stopping(&error))?;
         let work = tokio::task::spawn_blocking(move || {
             let answer = self.work();
-            drop(room);
+            drop((room, turn));
             answer
         });
         work.await.map_err(|error| stopping(&error))?
     }
 
     fn work(self) -> Result<SnapshotResponse, Status> {
-        let Self { intake, connector, options, mut files, turn, .. } = self;
+        let Self { intake, connector, options, mut files, .. } = self;
         let mut left = RUN_BYTES_MAX as u64;
         for file in &mut files {
             let packed = std::mem::take(&mut file.bytes);
@@ -151,7 +153,6 @@ impl Run {
         let response = taken.map(|taken| snapshot::response(&taken, &intake.ledger().reader().head()));
         let response = response.map_err(|error| of_snapshot(&error))?;
         count(connector.name(), &response);
-        drop((files, turn));
         Ok(response)
     }
 }

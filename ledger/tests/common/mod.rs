@@ -127,9 +127,17 @@ impl Home {
         }
     }
 
+    /// The bytes of the anchor, read as `docs/formats.md` says.
+    pub fn anchor(&self) -> Vec<u8> {
+        let lock = fs::File::open(self.location.anchor.with_added_extension("lock"));
+        // A copy of a ledger has none, and nobody who writes.
+        let _held = lock.map(|lock| lock.lock_shared().map(|()| lock));
+        fs::read(&self.location.anchor).unwrap()
+    }
+
     /// What the anchor holds, if it is signed with the key that verifiers have.
     pub fn anchored(&self) -> Checkpoint {
-        checkpoint(&fs::read(&self.location.anchor).unwrap(), &self.verifier_key())
+        checkpoint(&self.anchor(), &self.verifier_key())
     }
 
     pub fn verifier_key(&self) -> VerifierKey {
