@@ -37,7 +37,7 @@ pub fn run(arguments: &ServeArguments) -> Result<Exit> {
         let server = Server::new(listener, ledger, views, environment, config.hooks)?;
         let callers = if asks { "whom the file of tokens names" } else { "whoever is on this machine" };
         tracing::info!(%address, scheme, callers, "serving gRPC and HTTP");
-        server.run(stop).await;
+        server.run(stop).await?;
         Ok(Exit::Done)
     })
 }

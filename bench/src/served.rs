@@ -58,7 +58,7 @@ pub fn measure(location: &Location) -> Result<Vec<Figure>> {
 struct Served {
     clients: Runtime,
     server: Runtime,
-    running: tokio::task::JoinHandle<()>,
+    running: tokio::task::JoinHandle<std::io::Result<()>>,
     stop: oneshot::Sender<()>,
     address: SocketAddr,
 }
@@ -86,7 +86,7 @@ impl Served {
 
     fn stop(self) -> Result<()> {
         ensure!(self.stop.send(()).is_ok(), "expected the server to run until it is told to stop");
-        self.server.block_on(self.running).context("the server ended badly")
+        Ok(self.server.block_on(self.running).context("the server ended badly")??)
     }
 
     async fn connect(&self) -> Result<Channel> {

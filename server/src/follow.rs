@@ -2,6 +2,7 @@
 //!
 //! Owns the one thread that projects, and what the services know of its progress.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -64,9 +65,12 @@ impl Follower {
     }
 
     /// Starts the thread.
-    pub(crate) fn start(&self) -> JoinHandle<()> {
+    ///
+    /// # Errors
+    /// The operating system has no thread to give.
+    pub(crate) fn start(&self) -> io::Result<JoinHandle<()>> {
         let follower = self.clone();
-        std::thread::spawn(move || follower.run())
+        std::thread::Builder::new().name("views".to_owned()).spawn(move || follower.run())
     }
 
     /// Tells the thread to end.

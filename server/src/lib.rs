@@ -237,14 +237,19 @@ impl Server {
     }
 
     /// Serves until `stop` is there, and then lets calls in flight end.
-    pub async fn run(self, stop: impl Future<Output = ()>) {
-        let following = self.follower.start();
+    ///
+    /// # Errors
+    /// The operating system has no thread for the views.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> std::io::Result<()> {
+        let following = self.follower.start()?;
         let mut tasks = vec![tokio::spawn(self.health.watch()), tokio::spawn(self.metrics.keep())];
         tasks.extend(self.keeper.map(|keeper| tokio::spawn(keeper.follow())));
         listen::serve(self.socket, self.tls, self.router, stop, DRAIN).await;
         tasks.iter().for_each(JoinHandle::abort);
         self.follower.stop();
+        following.thread().unpark();
         // The thread only reads, and ends by itself.
         let _ = tokio::task::spawn_blocking(move || following.join()).await;
+        Ok(())
     }
 }
