@@ -3,8 +3,8 @@
 use anyhow::{Result, ensure};
 use counterfoil_ledger::{Location, fsck};
 
-use crate::figure::Figure;
-use crate::stopwatch::{median, tell, timed};
+use crate::figure::{Figure, Rounds};
+use crate::stopwatch::{tell, timed};
 use crate::{raw, subject};
 
 const ROUNDS: usize = 5;
@@ -14,17 +14,15 @@ pub fn measure(location: &Location) -> Result<Figure> {
     // As after a restart: what the last run left in the write-ahead log is in tables.
     drop(subject::open(location)?);
     let log = location.data.join("log");
-    let (mut ours, mut baseline, mut bytes) = (Vec::new(), Vec::new(), 0);
+    let (mut rounds, mut bytes) = (Rounds::default(), 0);
     for round in 1..=ROUNDS {
         let (hashed, raw_bytes) = timed(|| raw::read_and_hash(&log))?;
         let (checked, report) = timed(|| Ok(fsck(location, "bench", &mut |_, _| ())?))?;
         ensure!(report.problem.is_none(), "expected a sound ledger, got {:?}", report.problem);
         ensure!(report.bytes == raw_bytes, "fsck read {} bytes, and there are {raw_bytes}", report.bytes);
         tell(&format!("round {round}: fsck {checked:.2?}, read and hashed {hashed:.2?}"));
-        ours.push(checked);
-        baseline.push(hashed);
+        rounds.push(checked, hashed);
         bytes = raw_bytes;
     }
-    let per_second = |times| bytes as f64 / 1e6 / median(times).as_secs_f64();
-    Ok(Figure::at_least(0.3, "fsck", per_second(ours), per_second(baseline), "MB/s"))
+    Ok(rounds.at_least(0.3, "fsck", bytes as f64 / 1e6, "MB/s"))
 }

@@ -1,7 +1,11 @@
 //! Figures: what was measured, against what, and the bar.
 
+use std::time::Duration;
+
 use comfy_table::{Table, presets};
 use serde::Serialize;
+
+use crate::stopwatch::median;
 
 /// One figure. `ours` and `baseline` are in `unit`.
 #[derive(Clone, Debug, Serialize)]
@@ -16,18 +20,6 @@ pub struct Figure {
 }
 
 impl Figure {
-    /// Passes if ours is at least `bar` times the baseline.
-    pub fn at_least(bar: f64, name: &str, ours: f64, baseline: f64, unit: &'static str) -> Self {
-        let ratio = ours / baseline;
-        Self::compared(name, ours, baseline, unit, bar, ratio >= bar)
-    }
-
-    /// Passes if ours is at most `bar` times the baseline.
-    pub fn at_most(bar: f64, name: &str, ours: f64, baseline: f64, unit: &'static str) -> Self {
-        let ratio = ours / baseline;
-        Self::compared(name, ours, baseline, unit, bar, ratio <= bar)
-    }
-
     /// Passes if ours is at most `bar`, in its own unit.
     pub fn within(bar: f64, name: &str, ours: f64, unit: &'static str) -> Self {
         Self { bar: Some(rounded(bar)), ok: ours <= bar, ..Self::plain(name, ours, unit) }
@@ -42,18 +34,65 @@ impl Figure {
     pub fn is_ok(&self) -> bool {
         self.ok
     }
+}
 
-    fn compared(name: &str, ours: f64, baseline: f64, unit: &'static str, bar: f64, ok: bool) -> Self {
-        Self {
-            name: name.to_owned(),
-            ours: rounded(ours),
+/// What was measured beside its baseline, round after round. A machine that is slow for a while is slow for both of a
+/// round: the ratio is the median of the rounds' own.
+#[derive(Default)]
+pub struct Rounds {
+    ours: Vec<Duration>,
+    baseline: Vec<Duration>,
+}
+
+impl Rounds {
+    /// Adds a round.
+    pub fn push(&mut self, ours: Duration, baseline: Duration) {
+        self.ours.push(ours);
+        self.baseline.push(baseline);
+    }
+
+    /// Passes if ours does so much `work` at least `bar` times as fast as the baseline; in work per second.
+    pub fn at_least(self, bar: f64, name: &str, work: f64, unit: &'static str) -> Figure {
+        let ratio = middle(self.each().map(|(ours, baseline)| baseline / ours).collect());
+        let per_second = |times| work / median(times).as_secs_f64();
+        let (ours, baseline) = (per_second(self.ours), per_second(self.baseline));
+        Self::compared(name, (ours, baseline, unit), ratio, bar, ratio >= bar)
+    }
+
+    /// Passes if ours takes at most `bar` times as long as the baseline; in microseconds.
+    pub fn at_most(self, bar: f64, name: &str) -> Figure {
+        let ratio = middle(self.each().map(|(ours, baseline)| ours / baseline).collect());
+        let micros = |times| median(times).as_secs_f64() * 1e6;
+        let (ours, baseline) = (micros(self.ours), micros(self.baseline));
+        Self::compared(name, (ours, baseline, "µs"), ratio, bar, ratio <= bar)
+    }
+
+    /// The seconds of each round.
+    fn each(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+        self.ours.iter().zip(&self.baseline).map(|(ours, baseline)| (ours.as_secs_f64(), baseline.as_secs_f64()))
+    }
+
+    fn compared(
+        name: &str,
+        (ours, baseline, unit): (f64, f64, &'static str),
+        ratio: f64,
+        bar: f64,
+        ok: bool,
+    ) -> Figure {
+        Figure {
             baseline: Some(rounded(baseline)),
-            unit,
-            ratio: Some(rounded(ours / baseline)),
+            ratio: Some(rounded(ratio)),
             bar: Some(bar),
             ok,
+            ..Figure::plain(name, ours, unit)
         }
     }
+}
+
+/// The middle one; of an even number, the upper of the two.
+fn middle(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_unstable_by(f64::total_cmp);
+    numbers.get(numbers.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// Three decimals.

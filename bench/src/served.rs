@@ -23,7 +23,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::figure::Figure;
+use crate::figure::{Figure, Rounds};
 use crate::stopwatch::{median, tell, timed, timed_briefly};
 use crate::{raw, subject};
 
@@ -95,7 +95,7 @@ impl Served {
 
     fn questions(&self) -> Result<Vec<Figure>> {
         let requests = Arc::new(self.clients.block_on(async { questions(self.connect().await?).await })?);
-        let (mut ours, mut baseline) = (Vec::new(), Vec::new());
+        let mut rounds = Rounds::default();
         for round in 1..=ROUNDS {
             let channel = self.clients.block_on(self.connect())?;
             let mut identity = IdentityServiceClient::new(channel.clone());
@@ -109,12 +109,11 @@ impl Served {
             }
             let (asked, empty) = (median(asked), median(empty));
             tell(&format!("round {round}: GetState {asked:.1?}, an empty call {empty:.1?}"));
-            ours.push(asked);
-            baseline.push(empty);
+            rounds.push(asked, empty);
         }
-        let one = Figure::at_most(1.6, "GetState over gRPC, one client, p50", micros(ours), micros(baseline), "µs");
+        let one = rounds.at_most(1.6, "GetState over gRPC, one client, p50");
 
-        let (mut ours, mut baseline) = (Vec::new(), Vec::new());
+        let mut rounds = Rounds::default();
         for round in 1..=ROUNDS {
             let all = requests.clone();
             let asked = self.at_once(ASKING, move |client, channel| {
@@ -137,18 +136,16 @@ impl Served {
                 }
             })?;
             tell(&format!("round {round}: {ASKING} clients {asked:.2?}, empty calls {empty:.2?}"));
-            ours.push(asked);
-            baseline.push(empty);
+            rounds.push(asked, empty);
         }
-        let per_second = |times| (ASKING * ASKED) as f64 / median(times).as_secs_f64();
         let name = format!("GetState over gRPC, {ASKING} clients");
-        Ok(vec![one, Figure::at_least(0.5, &name, per_second(ours), per_second(baseline), "calls/s")])
+        Ok(vec![one, rounds.at_least(0.5, &name, (ASKING * ASKED) as f64, "calls/s")])
     }
 
     fn appends(&self, synced: &Path) -> Result<Vec<Figure>> {
         std::fs::create_dir_all(synced)?;
         let mut events = okta_events(SEED);
-        let (mut ours, mut baseline) = (Vec::new(), Vec::new());
+        let mut rounds = Rounds::default();
         for round in 1..=ROUNDS {
             let channel = self.clients.block_on(self.connect())?;
             let mut ingest = IngestServiceClient::new(channel.clone());
@@ -168,12 +165,11 @@ impl Served {
             let floor = 2 * median(syncs) + median(empty);
             let appended = median(appended);
             tell(&format!("round {round}: Append {appended:.1?}, two syncs and an empty call {floor:.1?}"));
-            ours.push(appended);
-            baseline.push(floor);
+            rounds.push(appended, floor);
         }
-        let one = Figure::at_most(1.5, "Append over gRPC, one client, p50", micros(ours), micros(baseline), "µs");
+        let one = rounds.at_most(1.5, "Append over gRPC, one client, p50");
 
-        let (mut ours, mut baseline) = (Vec::new(), Vec::new());
+        let mut rounds = Rounds::default();
         for round in 1..=ROUNDS {
             let mut of_clients: Vec<Vec<AppendRequest>> =
                 (0..APPENDING).map(|_| events.by_ref().take(APPENDED).map(append).collect()).collect();
@@ -190,12 +186,10 @@ impl Served {
             let folder = synced.join(format!("raw{round}"));
             let (put, ()) = timed(|| raw::synced_puts(&folder, APPENDING, APPENDED, EVENT_BYTES))?;
             tell(&format!("round {round}: {APPENDING} clients {appended:.2?}, {APPENDING} threads' puts {put:.2?}"));
-            ours.push(appended);
-            baseline.push(put);
+            rounds.push(appended, put);
         }
-        let per_second = |times| (APPENDING * APPENDED) as f64 / median(times).as_secs_f64();
         let name = format!("Append over gRPC, {APPENDING} clients against synced puts");
-        Ok(vec![one, Figure::at_least(0.5, &name, per_second(ours), per_second(baseline), "events/s")])
+        Ok(vec![one, rounds.at_least(0.5, &name, (APPENDING * APPENDED) as f64, "events/s")])
     }
 
     /// How long so many clients take, each with a connection of its own that is there already.
@@ -242,10 +236,6 @@ async fn wait_until_ready(channel: Channel) -> Result<()> {
     let mut identity = IdentityServiceClient::new(channel);
     identity.list_identities(ListIdentitiesRequest { min_tree_size: 2, ..Default::default() }).await?;
     Ok(())
-}
-
-fn micros(times: Vec<Duration>) -> f64 {
-    median(times).as_secs_f64() * 1e6
 }
 
 fn entropy() -> [u8; 32] {

@@ -1,7 +1,6 @@
 //! What a long history costs whoever asks for a moment of it.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use counterfoil_ingest::sources::file::Input;
@@ -10,8 +9,8 @@ use counterfoil_scenario::okta_history;
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::time::{Moment, OccurredAt};
 
-use crate::figure::Figure;
-use crate::stopwatch::{median, tell, timed_briefly};
+use crate::figure::{Figure, Rounds};
+use crate::stopwatch::{tell, timed_briefly};
 use crate::{subject, tenant};
 
 const LONG_EVENTS: usize = 20_000;
@@ -71,17 +70,15 @@ fn compare(query: &Query<'_>, what: &str) -> Result<Figure> {
     ensure!(!pairs.is_empty(), "expected moments at which both hold equally many groups");
     tell(&format!("state at {} pairs of moments", pairs.len()));
 
-    let (mut ours, mut baseline) = (Vec::new(), Vec::new());
+    let mut rounds = Rounds::default();
     let ask = |entity, at| timed_briefly(|| Ok(query.state(entity, at, None)?));
     for question in 0..QUESTIONS {
         // A stride that is prime to nearly everything: neighbours in the list are neighbours in time.
         let (long_at, short_at) = pairs[question * 7_919 % pairs.len()];
-        ours.push(ask(&long, long_at)?);
-        baseline.push(ask(&short, short_at)?);
+        rounds.push(ask(&long, long_at)?, ask(&short, short_at)?);
     }
-    let microseconds = |times: Vec<Duration>| median(times).as_secs_f64() * 1e6;
     let name = format!("state at a past time, {LONG_EVENTS} events against {SHORT_EVENTS}{what}");
-    Ok(Figure::at_most(1.5, &name, microseconds(ours), microseconds(baseline), "µs"))
+    Ok(rounds.at_most(1.5, &name))
 }
 
 fn find(query: &Query<'_>, login: &str) -> Result<EntityId> {

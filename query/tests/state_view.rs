@@ -166,6 +166,52 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    // The newest binding of those that were known by then, or the first one after it; asked as above.
+    #[test]
+    fn identifiers_are_those_of_the_time(
+        bindings in prop::collection::vec((0_i64..60, 0_usize..3, any::<bool>()), 1..40),
+        per_commit in 1_usize..6,
+        questions in prop::collection::vec((-5_i64..70, 0_i64..40), 8),
+    ) {
+        let ledger = TestLedger::new();
+        let views = ledger.views();
+        let id = "account:okta:default:00u1";
+        let logins = ["ann@example.com", "anna@example.com", "anne@example.com"].map(|login| ledger.who(id, &[login]));
+        // When it happened, its record, the commit it came with, and whose login it binds.
+        let mut model: Vec<(i64, u64, i64, usize)> = Vec::new();
+        for (commit, bound) in (1..).zip(bindings.chunks(per_commit)) {
+            let older = views.query().unwrap();
+            for &(seconds, login, is_delta) in bound {
+                let kind = if is_delta { FactKind::AccountUpdated } else { FactKind::AuthEvent };
+                let said = of_system("okta", fact(kind, seconds, Some(logins[login].clone()), None));
+                let record = ledger.at(commit).record_one(Native::new("okta", vec![said]));
+                model.push((seconds, record, commit, login));
+            }
+            model.sort();
+            views.catch_up(&mut |_, _| ()).unwrap();
+            let newer = views.query().unwrap();
+            for &(at, known) in &questions {
+                for query in [&newer, &older, &newer] {
+                    let known = known.min(commit);
+                    let mut seen: Vec<_> = model.clone();
+                    seen.retain(|(_, record, at, _)| *at <= known && *record < query.basis().tree_size);
+                    let then = seen.iter().rev().find(|(seconds, ..)| *seconds <= at).or(seen.first());
+                    let expected: Vec<String> = then.into_iter().map(|(.., login)| {
+                        let token = Token::from_slice(&logins[*login].tokens[0]).unwrap();
+                        EntityId::identifier(&token).to_text()
+                    }).collect();
+                    let state = query.state(&entity(id), occurred(at), Some(common::recorded(known))).unwrap().state.unwrap();
+                    let found: Vec<String> = state.identifiers.into_iter().map(|party| party.id).collect();
+                    prop_assert_eq!(if state.known { expected } else { Vec::new() }, found, "at {} s, known {} s", at, known);
+                }
+            }
+        }
+    }
+}
+
 // Late facts use up what may be read again for snapshots: a later batch then writes one of what came long before.
 #[test]
 fn an_older_view_reads_no_snapshot_that_came_after_it() {

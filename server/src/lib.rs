@@ -32,6 +32,7 @@ mod deadline;
 mod discreet;
 mod follow;
 mod framed;
+mod gather;
 mod health;
 mod hooks;
 mod json;

@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
+use crate::gather;
 use crate::tls::Peer;
 
 /// Connections that are served at a time; more wait in the operating system's queue.
@@ -117,9 +118,12 @@ async fn converse(
         }
         request
     });
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned();
+    let connection = |stream| {
+        let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        watcher.watch(connection.into_owned())
+    };
     // A peer that goes away or talks nonsense is its own affair.
-    if let Err(error) = watcher.watch(connection).await {
+    if let Err(error) = gather::run(stream, connection).await {
         tracing::debug!(%error, "a connection ended");
     }
 }

@@ -158,7 +158,7 @@ impl Drop for Measured {
     fn drop(&mut self) {
         // A gRPC answer whose end was never sent has lost its caller.
         let code = name(self.code.unwrap_or(Code::Cancelled));
-        let (method, transport) = (self.method.to_string(), self.transport);
+        let (method, transport) = (self.method.clone(), self.transport);
         metrics::histogram!("counterfoil_request_seconds", "method" => method.clone(), "transport" => transport)
             .record(self.began.elapsed().as_secs_f64());
         metrics::counter!("counterfoil_requests_total", "method" => method, "transport" => transport, "code" => code)

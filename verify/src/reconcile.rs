@@ -130,7 +130,8 @@ pub fn reconcile(
     is_complete: bool,
     taken: &Taken,
 ) -> (Vec<Line>, Totals) {
-    let (mut lines, mut totals) = (Vec::new(), Totals::default());
+    let mut lines = Vec::with_capacity(listing.items().len());
+    let mut totals = Totals::default();
     let mut add = |item: &Item, kind, known: &Known| {
         totals.by_kind[kind as usize] += 1;
         lines.push(Line { item: item.clone(), kind, known: known.clone() });

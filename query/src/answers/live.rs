@@ -138,6 +138,8 @@ impl<'g, 'q, 'a> Gatherer<'g, 'q, 'a> {
             }
             _ => grants(entity, &placed, &self.taken),
         };
+        self.traced.reserve(accesses.len());
+        self.index.reserve(accesses.len());
         for (key, access) in accesses {
             let (counterpart, scope) = key.split_once(' ').unwrap_or((&key, ""));
             let (subject, object) = match (entity.kind(), counterpart.parse::<EntityId>()) {

@@ -56,16 +56,19 @@ impl<'a> Query<'a> {
         let parties = self.parties(size);
         let mut judge = Judge::new(self);
         let mut total = Totals::default();
+        let mut items: Vec<Vec<ReconciledItem>> = Vec::new();
         for scope in self.scopes(system, instance, size)? {
             let Some(listings) = self.replayed(&scope, at, size)?.listings else { continue };
             let compared = self.reconcile_scope(&scope, &listings, size, &mut judge)?;
-            response.items.reserve(compared.lines.len());
-            for (line, records) in compared.lines {
-                response.items.push(parties.reconciled(&line, &scope, records)?);
-            }
+            let lines = compared.lines.into_iter();
+            let reconciled = lines.map(|(line, records)| parties.reconciled(&line, &scope, records));
+            items.push(reconciled.collect::<Result<_>>()?);
             total.add(&compared.totals);
             response.listings.push(compared.listing);
         }
+        // Moved once: a list that grows is moved again and again, and is large.
+        response.items.reserve_exact(items.iter().map(Vec::len).sum());
+        items.into_iter().for_each(|items| response.items.extend(items));
         response.total = Some(message(&total));
         Ok(response)
     }

@@ -132,8 +132,7 @@ impl Query<'_> {
         if entity.kind() == EntityKind::Identifier {
             return Ok(Vec::new());
         }
-        let binding = histories::binding_at(&self.view, entity, at, known)?;
-        let tokens = binding.map(|binding| binding.tokens).unwrap_or_default();
+        let tokens = histories::tokens_kept(&self.view, entity, at, known)?;
         let parties = self.parties(known);
         tokens.iter().map(|token| parties.party(&EntityId::identifier(token))).collect()
     }

@@ -40,6 +40,11 @@ impl<W: Hash + Ord> Firsts<W> {
         }
     }
 
+    /// The things that are so.
+    pub(crate) fn things(&self) -> impl Iterator<Item = &W> {
+        self.0.keys()
+    }
+
     /// Adds the rows, and says for each thing that has none so far which position came first.
     pub(crate) fn project(
         self,

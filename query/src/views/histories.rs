@@ -125,6 +125,60 @@ pub(crate) struct Binding {
     pub(crate) tokens: Vec<Token>,
 }
 
+/// The identifiers of an entity over time.
+pub(crate) struct Bindings {
+    /// In order, and only where they are others than before.
+    runs: Vec<(OccurredAt, Box<[Token]>)>,
+    /// One past the newest record that any of them is of; nobody knows as much where there are too many.
+    newest: u64,
+}
+
+/// The most rows that are read to keep what they come to.
+const BINDINGS_MAX: usize = 1_000;
+
+impl Bindings {
+    fn read(view: &View<'_>, entity: &EntityId) -> Result<Self> {
+        view.slow()?;
+        let mut bindings = Self { runs: Vec::new(), newest: 0 };
+        let prefix = key(&entity_prefix(entity), &[&[1]]);
+        for (count, row) in view.forward(Column::History, &prefix, &prefix)?.enumerate() {
+            if count == BINDINGS_MAX {
+                return Ok(Self { runs: Vec::new(), newest: u64::MAX });
+            }
+            let (row_key, value) = row?;
+            let (position, _) = read_row(view, &row_key[prefix.len()..], &value)?;
+            let tokens: Box<[Token]> = tokens_of(&value).collect();
+            bindings.newest = bindings.newest.max(position.1.0 + 1);
+            if bindings.runs.last().is_none_or(|(_, before)| *before != tokens) {
+                bindings.runs.push((position.0, tokens));
+            }
+        }
+        bindings.runs.shrink_to_fit();
+        Ok(bindings)
+    }
+
+    fn at(&self, at: OccurredAt) -> &[Token] {
+        let begun = self.runs.partition_point(|(from, _)| *from <= at);
+        self.runs.get(begun.saturating_sub(1)).map_or(&[], |(_, tokens)| tokens)
+    }
+
+    /// What it takes in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        let each =
+            |(_, tokens): &(OccurredAt, Box<[Token]>)| size_of::<(OccurredAt, Box<[Token]>)>() + size_of_val(&**tokens);
+        size_of::<Self>() + self.runs.iter().map(each).sum::<usize>()
+    }
+}
+
+/// What [`binding_at`] finds, for entities that are asked about again: it is kept for the next question.
+pub(crate) fn tokens_kept(view: &View<'_>, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<Vec<Token>> {
+    let bindings = view.recent().bindings(view.since(), entity, || Bindings::read(view, entity))?;
+    if bindings.newest <= known.0 {
+        return Ok(bindings.at(at).to_vec());
+    }
+    Ok(binding_at(view, entity, at, known)?.map(|binding| binding.tokens).unwrap_or_default())
+}
+
 /// The identifiers of an entity at a moment.
 pub(crate) fn binding_at(
     view: &View<'_>,
@@ -146,11 +200,14 @@ fn first_binding(view: &View<'_>, rows: Rows<'_, '_>, length: usize, known: Tree
         let (row_key, value) = row?;
         let (position, _) = read_row(view, &row_key[length..], &value)?;
         if position.1.0 < known.0 {
-            let tokens = value[2..].chunks(TOKEN_BYTES).filter_map(|token| Token::from_slice(token).ok()).collect();
-            return Ok(Some(Binding { position, tokens }));
+            return Ok(Some(Binding { position, tokens: tokens_of(&value).collect() }));
         }
     }
     Ok(None)
+}
+
+fn tokens_of(value: &[u8]) -> impl Iterator<Item = Token> {
+    value[2..].chunks(TOKEN_BYTES).filter_map(|token| Token::from_slice(token).ok())
 }
 
 fn read_row(view: &View<'_>, position: &[u8], value: &[u8]) -> Result<(Position, u16)> {

@@ -108,12 +108,15 @@ pub(crate) struct Named {
     pub(crate) new: Vec<EntityId>,
     /// Called otherwise than before.
     pub(crate) renamed: Vec<EntityId>,
+    /// Bound to identifiers, to new ones or again.
+    pub(crate) bound: BTreeSet<EntityId>,
 }
 
 /// Adds what a batch says about names.
 pub(crate) fn project(view: &View<'_>, gathered: Gathered, memory: &mut Memory, batch: &mut Batch) -> Result<Named> {
     let prefix_of = |(token, entity): &Binding| key(token.as_bytes(), &[&entity_prefix(entity)]);
     let identifiers = (view, Column::Identifiers);
+    let bound = gathered.bound.things().map(|(_, entity)| entity.clone()).collect();
     gathered.bound.project(identifiers, prefix_of, &mut memory.bound, batch, |(token, entity), first, batch| {
         let key = key(&entity_prefix(entity), &[token.as_bytes()]);
         batch.put(Column::Bound, key, first.1.0.to_be_bytes().to_vec());
@@ -129,7 +132,7 @@ pub(crate) fn project(view: &View<'_>, gathered: Gathered, memory: &mut Memory, 
     }
     let renamed = project_values(view, gathered.values, &mut memory.values, &mut named, batch)?;
     project_names(view, named, batch)?;
-    Ok(Named { new: new.into_iter().map(|(entity, _)| entity).collect(), renamed })
+    Ok(Named { new: new.into_iter().map(|(entity, _)| entity).collect(), renamed, bound })
 }
 
 /// Those of `found` that are neither remembered nor in the database; from now on they are remembered.

@@ -72,7 +72,8 @@ impl Projector {
         let leaf = record::hash(&reader.record_bytes(RecordIndex(size.0 - 1))?);
         let reached = Basis { size, root: head.root, recorded_at };
         meta::project(&Cursor { size, leaf }, (size == head.size).then_some(&reached), &mut batch);
-        let changed = Changed { histories: arrived.into_keys().collect(), names: named.renamed };
+        let histories = arrived.into_keys().collect();
+        let changed = Changed { histories, names: named.renamed, bindings: named.bound };
         database.write(batch, &changed)?;
         self.unflushed += size.0 - start;
         self.size = size;

@@ -1,4 +1,5 @@
-//! What was read lately and is asked for again: what entities are called, and stretches of their histories.
+//! What was read lately and is asked for again: what entities are called, by which identifiers they are known, and
+//! stretches of their histories.
 //!
 //! Owns how much of it is kept, and for how long it is true. Whatever a batch of rows changes is forgotten before the
 //! batch is written; and only a view since which nothing was written may add anything. So what is kept is what the newest
@@ -13,6 +14,7 @@ use quick_cache::sync::Cache;
 use quick_cache::{OptionsBuilder, Weighter};
 
 use crate::error::Result;
+use crate::views::histories::Bindings;
 use crate::views::meta::Basis;
 use crate::views::names::Called;
 use crate::views::segments::Segment;
@@ -21,11 +23,13 @@ use crate::views::timelines::Base;
 const CALLED_BYTES: u64 = 32 << 20;
 const SEGMENTS_BYTES: u64 = 64 << 20;
 const OUTLINES_BYTES: u64 = 16 << 20;
+const BINDINGS_BYTES: u64 = 16 << 20;
 /// What a map takes for each entry, beside what is in it.
 const ENTRY_BYTES: usize = 64;
 /// What the average kept thing takes, so that there is room for as many from the start.
 const CALLED_BYTES_MEAN: u64 = 256;
 const OUTLINE_BYTES_MEAN: u64 = 256;
+const BINDINGS_BYTES_MEAN: u64 = 256;
 const SEGMENT_BYTES_MEAN: u64 = 16 << 10;
 
 /// Where an entity's history stands.
@@ -44,6 +48,7 @@ pub(crate) struct Recent {
     writes: RwLock<Writes>,
     called: Cache<Box<str>, Arc<Called>, Bytes>,
     outlines: Cache<EntityId, Outline, Bytes>,
+    bindings: Cache<EntityId, Arc<Bindings>, Bytes>,
     segments: Cache<(u64, Base), Arc<Segment>, Bytes>,
     outline_number: AtomicU64,
     standing: RwLock<Option<(Writes, Arc<Standing>)>>,
@@ -78,6 +83,8 @@ pub(crate) struct Changed {
     pub(crate) histories: Vec<EntityId>,
     /// What they are called is another.
     pub(crate) names: Vec<EntityId>,
+    /// Something says by which identifiers they are known.
+    pub(crate) bindings: BTreeSet<EntityId>,
 }
 
 impl Recent {
@@ -86,6 +93,7 @@ impl Recent {
             writes: RwLock::new(Writes { count: 0, is_writing: false }),
             called: bounded(CALLED_BYTES, CALLED_BYTES_MEAN),
             outlines: bounded(OUTLINES_BYTES, OUTLINE_BYTES_MEAN),
+            bindings: bounded(BINDINGS_BYTES, BINDINGS_BYTES_MEAN),
             segments: bounded(SEGMENTS_BYTES, SEGMENT_BYTES_MEAN),
             outline_number: AtomicU64::new(0),
             standing: RwLock::new(None),
@@ -107,6 +115,9 @@ impl Recent {
             }
             for entity in changed.names.iter().filter(|_| !self.called.is_empty()) {
                 self.called.remove(entity.to_text().as_str());
+            }
+            for entity in changed.bindings.iter().filter(|_| !self.bindings.is_empty()) {
+                self.bindings.remove(entity);
             }
         }
         let written = write();
@@ -134,6 +145,21 @@ impl Recent {
 
     pub(crate) fn keep_called(&self, since: Writes, id: &str, called: &Arc<Called>) {
         self.keep(since, || self.called.insert(id.into(), called.clone()));
+    }
+
+    /// By which identifiers an entity was ever known; read where it is not there.
+    pub(crate) fn bindings(
+        &self,
+        since: Writes,
+        entity: &EntityId,
+        read: impl FnOnce() -> Result<Bindings>,
+    ) -> Result<Arc<Bindings>> {
+        if let Some(bindings) = self.bindings.get(entity) {
+            return Ok(bindings);
+        }
+        let bindings = Arc::new(read()?);
+        self.keep(since, || self.bindings.insert(entity.clone(), bindings.clone()));
+        Ok(bindings)
     }
 
     /// Where the history of an entity stands; none if it may not be kept now.
@@ -207,6 +233,12 @@ impl Weighter<Box<str>, Arc<Called>> for Bytes {
 impl Weighter<EntityId, Outline> for Bytes {
     fn weight(&self, entity: &EntityId, _: &Outline) -> u64 {
         (ENTRY_BYTES + entity.as_bytes().len() + size_of::<Outline>()) as u64
+    }
+}
+
+impl Weighter<EntityId, Arc<Bindings>> for Bytes {
+    fn weight(&self, entity: &EntityId, bindings: &Arc<Bindings>) -> u64 {
+        (ENTRY_BYTES + entity.as_bytes().len() + bindings.bytes()) as u64
     }
 }
 

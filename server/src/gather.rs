@@ -1,0 +1,101 @@
+//! What a connection writes in one turn, sent together.
+//!
+//! Owns the bytes between the protocol and the socket. HTTP/2 hands its frames over one by one where they are large, so
+//! that the end of an answer would be a packet of its own, and would wake its reader once more. A turn is one poll of the
+//! connection: what it wrote is sent when it has nothing more to do.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// The bytes that wait at most; whoever has more waits for the socket.
+const WAITING_BYTES_MAX: usize = 64 << 10;
+
+/// A stream whose writes wait for the end of the turn.
+pub(crate) struct Gathered<S>(Arc<Mutex<Stream<S>>>);
+
+struct Stream<S> {
+    inner: S,
+    waiting: BytesMut,
+    /// What was written may still wait, here or in the stream itself.
+    is_unsent: bool,
+}
+
+/// Runs a connection over `stream`, and sends what it wrote after each of its turns.
+///
+/// # Errors
+/// The socket takes no more, or the connection's own.
+pub(crate) async fn run<S, C, E>(stream: S, connection: impl FnOnce(Gathered<S>) -> C) -> Result<(), E>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    C: Future<Output = Result<(), E>>,
+    E: From<io::Error>,
+{
+    let stream = Arc::new(Mutex::new(Stream { inner: stream, waiting: BytesMut::new(), is_unsent: false }));
+    let mut connection = pin!(connection(Gathered(stream.clone())));
+    poll_fn(|context| {
+        let turn = connection.as_mut().poll(context);
+        match lock(&stream).send(context) {
+            Poll::Ready(Err(error)) if turn.is_pending() => Poll::Ready(Err(error.into())),
+            _ => turn,
+        }
+    })
+    .await
+}
+
+fn lock<S>(stream: &Mutex<Stream<S>>) -> MutexGuard<'_, Stream<S>> {
+    stream.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<S: AsyncWrite + Unpin> Stream<S> {
+    /// Sends everything that waits.
+    fn send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.is_unsent {
+            return Poll::Ready(Ok(()));
+        }
+        while !self.waiting.is_empty() {
+            match ready!(Pin::new(&mut self.inner).poll_write(context, &self.waiting))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                sent => self.waiting.advance(sent),
+            }
+        }
+        ready!(Pin::new(&mut self.inner).poll_flush(context))?;
+        self.is_unsent = false;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Gathered<S> {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut lock(&self.0).inner).poll_read(context, into)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Gathered<S> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let mut stream = lock(&self.0);
+        if stream.waiting.len() >= WAITING_BYTES_MAX {
+            ready!(stream.send(context))?;
+        }
+        let taken = bytes.len().min(WAITING_BYTES_MAX - stream.waiting.len());
+        stream.waiting.extend_from_slice(&bytes[..taken]);
+        stream.is_unsent = true;
+        Poll::Ready(Ok(taken))
+    }
+
+    /// Does nothing: the turn has not ended.
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut stream = lock(&self.0);
+        ready!(stream.send(context))?;
+        Pin::new(&mut stream.inner).poll_shutdown(context)
+    }
+}
