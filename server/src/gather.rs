@@ -99,3 +99,94 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathered<S> {
         Pin::new(&mut stream.inner).poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // A test stops where it fails.
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    /// A socket that notes each packet, and can be gone.
+    #[derive(Clone, Default)]
+    struct Packets {
+        sent: Arc<Mutex<Vec<Vec<u8>>>>,
+        is_gone: bool,
+    }
+
+    impl AsyncRead for Packets {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for Packets {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            if self.is_gone {
+                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            }
+            self.sent.lock().unwrap().push(bytes.to_vec());
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_written_in_a_turn_is_one_packet() {
+        let packets = Packets::default();
+        let sent = packets.sent.clone();
+        let connection = |mut stream: Gathered<Packets>| async move {
+            for turn in ["first", "second"] {
+                for part in [turn, " turn", "."] {
+                    stream.write_all(part.as_bytes()).await?;
+                    stream.flush().await?;
+                }
+                tokio::task::yield_now().await;
+            }
+            stream.write_all(b"bye").await?;
+            stream.shutdown().await
+        };
+        run(packets, connection).await.unwrap();
+        assert_eq!(*sent.lock().unwrap(), [&b"first turn."[..], b"second turn.", b"bye"]);
+    }
+
+    // The socket takes little at a time, and the peer reads late.
+    #[tokio::test]
+    async fn everything_arrives_in_its_order_whatever_the_socket_takes() {
+        let content: Vec<u8> = (0..1_000_000_u32).map(|number| (number % 251) as u8).collect();
+        let (near, mut far) = tokio::io::duplex(1_000);
+        let written = content.clone();
+        let connection = |mut stream: Gathered<_>| async move {
+            for part in written.chunks(70_001) {
+                stream.write_all(part).await?;
+                stream.flush().await?;
+            }
+            stream.shutdown().await
+        };
+        let read = async {
+            let mut read = Vec::new();
+            far.read_to_end(&mut read).await.unwrap();
+            read
+        };
+        let (ran, read) = tokio::join!(run(near, connection), read);
+        ran.unwrap();
+        assert!(read == content, "{} bytes of {}", read.len(), content.len());
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_peer_is_gone_ends() {
+        let connection = |mut stream: Gathered<Packets>| async move {
+            stream.write_all(b"an answer").await?;
+            std::future::pending().await
+        };
+        let ran: io::Result<()> = run(Packets { is_gone: true, ..Packets::default() }, connection).await;
+        assert_eq!(ran.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+}

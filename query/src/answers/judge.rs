@@ -197,13 +197,16 @@ impl<'q, 'a> Judge<'q, 'a> {
             let rows = deltas::placed(view, rows).collect::<Result<_>>()?;
             Ok(Ticket { rows, replayed: RefCell::default() })
         })?;
-        let known: Vec<&Row> = kept.rows.iter().filter(|(position, _)| position.1.0 < size.0).collect();
-        let reached = Reached::by(change, |moment| known.partition_point(|(position, _)| position.0.0 <= moment));
+        let is_known = |(position, _): &&Row| position.1.0 < size.0;
+        let reached = Reached::by(change, |moment| {
+            let happened = kept.rows.partition_point(|(position, _)| position.0.0 <= moment);
+            kept.rows[..happened].iter().filter(is_known).count()
+        });
         if let Some(replayed) = kept.replayed.borrow().get(&(size, reached)) {
             return Ok(replayed.clone());
         }
-        let read = |(position, bytes): &&Row| Ok((*position, Delta::read(view, bytes)?));
-        let known = known.iter().map(read).collect::<Result<Vec<_>>>()?;
+        let read = |(position, bytes): &Row| Ok((*position, Delta::read(view, bytes)?));
+        let known = kept.rows.iter().filter(is_known).map(read).collect::<Result<Vec<_>>>()?;
         let replayed = self.replay(ticket, &known, reached, size)?.map(Rc::new);
         kept.replayed.borrow_mut().insert((size, reached), replayed.clone());
         Ok(replayed)

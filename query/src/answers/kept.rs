@@ -3,9 +3,10 @@
 //! Owns how much of it is kept. What is kept here comes from one view, which does not change, so that it is never out of
 //! date; whoever reads says what it is of.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::rc::Rc;
+
+use foldhash::{HashMap, HashMapExt};
 
 use crate::error::Result;
 

@@ -3,7 +3,7 @@
 //! Owns the way from an item to what the log says about it: by the ids and tokens of the item itself, by whoever else that
 //! is, or through a group that implies it. It judges nothing: `verify::reconcile` does.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use counterfoil_proto::v1::{AccountStatus, EntityKind};
@@ -14,6 +14,7 @@ use counterfoil_verify::replay::{FactAt, grant_keys};
 use counterfoil_verify::scope::{Coverage, Covered};
 use counterfoil_verify::time::OccurredAt;
 use counterfoil_verify::tree::TreeSize;
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use crate::answers::Query;
 use crate::answers::judge::Judge;

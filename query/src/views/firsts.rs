@@ -9,8 +9,10 @@
 //! what ‖ position   →   empty
 //! ```
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::hash::Hash;
+
+use foldhash::HashMap;
 
 use crate::error::Result;
 use crate::views::database::{Batch, Column, View};

@@ -16,7 +16,7 @@
 //! native id. `values` holds the newest value of each name, and under [`IDENTITY_TYPE`] the number of its type; `former`
 //! what was the newest before, so that for each K the newest of its records is known.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use counterfoil_proto::v1::record::Body;
@@ -27,6 +27,7 @@ use counterfoil_verify::fact::references;
 use counterfoil_verify::identifier::{TOKEN_BYTES, Token, canonical};
 use counterfoil_verify::replay::{facts_of, named};
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
+use foldhash::HashMap;
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;

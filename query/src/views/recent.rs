@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::time::OccurredAt;
+use counterfoil_verify::tree::TreeSize;
 use quick_cache::sync::Cache;
 use quick_cache::{OptionsBuilder, Weighter};
 
@@ -24,12 +26,14 @@ const CALLED_BYTES: u64 = 32 << 20;
 const SEGMENTS_BYTES: u64 = 64 << 20;
 const OUTLINES_BYTES: u64 = 16 << 20;
 const BINDINGS_BYTES: u64 = 16 << 20;
+const BASES_BYTES: u64 = 16 << 20;
 /// What a map takes for each entry, beside what is in it.
 const ENTRY_BYTES: usize = 64;
 /// What the average kept thing takes, so that there is room for as many from the start.
 const CALLED_BYTES_MEAN: u64 = 256;
 const OUTLINE_BYTES_MEAN: u64 = 256;
 const BINDINGS_BYTES_MEAN: u64 = 256;
+const BASES_BYTES_MEAN: u64 = 256;
 const SEGMENT_BYTES_MEAN: u64 = 16 << 10;
 
 /// Where an entity's history stands.
@@ -50,6 +54,8 @@ pub(crate) struct Recent {
     outlines: Cache<EntityId, Outline, Bytes>,
     bindings: Cache<EntityId, Arc<Bindings>, Bytes>,
     segments: Cache<(u64, Base), Arc<Segment>, Bytes>,
+    /// The open snapshots that segments were kept of, by the number of their outline, in order.
+    bases: Cache<u64, Arc<[Base]>, Bytes>,
     outline_number: AtomicU64,
     standing: RwLock<Option<(Writes, Arc<Standing>)>>,
 }
@@ -95,6 +101,7 @@ impl Recent {
             outlines: bounded(OUTLINES_BYTES, OUTLINE_BYTES_MEAN),
             bindings: bounded(BINDINGS_BYTES, BINDINGS_BYTES_MEAN),
             segments: bounded(SEGMENTS_BYTES, SEGMENT_BYTES_MEAN),
+            bases: bounded(BASES_BYTES, BASES_BYTES_MEAN),
             outline_number: AtomicU64::new(0),
             standing: RwLock::new(None),
         }
@@ -178,6 +185,29 @@ impl Recent {
         Ok(is_kept.then_some(outline))
     }
 
+    /// What follows the last of the snapshots before a moment that are known here, and how much of it had applied; none
+    /// if that does not say.
+    pub(crate) fn applied(&self, outline: Outline, at: OccurredAt, known: TreeSize) -> Option<(Arc<Segment>, usize)> {
+        let bases = self.bases.get(&outline.number)?;
+        let before = bases.partition_point(|base| base.is_by(at));
+        let base = bases[..before].last().filter(|base| base.is_known(known))?;
+        let segment = self.segments.get(&(outline.number, *base))?;
+        let applied = segment.applied(at, known)?;
+        Some((segment, applied))
+    }
+
+    /// Notes an open snapshot of which a segment is kept.
+    pub(crate) fn keep_base(&self, since: Writes, outline: Outline, base: Base) {
+        self.keep(since, || {
+            let bases = self.bases.get(&outline.number);
+            let bases = bases.as_deref().unwrap_or_default();
+            if let Err(place) = bases.binary_search(&base) {
+                let bases = [&bases[..place], &[base], &bases[place..]].concat();
+                self.bases.insert(outline.number, bases.into());
+            }
+        });
+    }
+
     /// What follows a snapshot; read where it is not there.
     pub(crate) fn segment(
         &self,
@@ -239,6 +269,12 @@ impl Weighter<EntityId, Outline> for Bytes {
 impl Weighter<EntityId, Arc<Bindings>> for Bytes {
     fn weight(&self, entity: &EntityId, bindings: &Arc<Bindings>) -> u64 {
         (ENTRY_BYTES + entity.as_bytes().len() + bindings.bytes()) as u64
+    }
+}
+
+impl Weighter<u64, Arc<[Base]>> for Bytes {
+    fn weight(&self, _: &u64, bases: &Arc<[Base]>) -> u64 {
+        (ENTRY_BYTES + size_of_val(&**bases)) as u64
     }
 }
 

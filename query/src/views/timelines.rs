@@ -50,7 +50,7 @@ const OPEN: u64 = u64::MAX;
 /// The state of `entity` at `at`, as far as the first `known` records tell. Costs one snapshot and the deltas after it.
 pub(crate) fn state_at(view: &View<'_>, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<State> {
     let prefix = entity_prefix(entity);
-    let base = base_at(view, &prefix, at, known)?;
+    let (base, _) = base_at(view, &prefix, at, known)?;
     replay_from(view, (entity, &prefix), base, at, known)
 }
 
@@ -59,12 +59,15 @@ pub(crate) fn state_kept(view: &View<'_>, entity: &EntityId, at: OccurredAt, kno
     let prefix = entity_prefix(entity);
     let newest = || Ok(Timeline::read(view, view.get(Column::Timelines, &prefix)?)?.base);
     let outline = view.recent().outline(view.since(), entity, newest)?;
+    if let Some((segment, applied)) = outline.and_then(|outline| view.recent().applied(outline, at, known)) {
+        view.take(segment.largest())?;
+        return Ok(Replayed::Kept { segment, applied });
+    }
     let admits = |outline: &Outline| {
-        let newest = &outline.newest;
-        view.since().includes(outline.since) && newest.position <= last_at(at) && newest.valid_from <= known.0
+        view.since().includes(outline.since) && outline.newest.is_by(at) && outline.newest.is_known(known)
     };
-    let base = match &outline {
-        Some(outline) if admits(outline) => outline.newest,
+    let (base, is_open) = match &outline {
+        Some(outline) if admits(outline) => (outline.newest, true),
         _ => base_at(view, &prefix, at, known)?,
     };
     // A state that lists thousands is not worth its place, and is no shorter to copy than to read.
@@ -76,6 +79,9 @@ pub(crate) fn state_kept(view: &View<'_>, entity: &EntityId, at: OccurredAt, kno
             Segment::read(entity, base.load(view, &prefix)?, all, spacing.saturating_mul(2))
         })?;
         view.take(segment.largest())?;
+        if is_open {
+            view.recent().keep_base(view.since(), outline, base);
+        }
         if let Some(applied) = segment.applied(at, known) {
             return Ok(Replayed::Kept { segment, applied });
         }
@@ -125,17 +131,17 @@ impl Replayed {
     }
 }
 
-/// The newest snapshot that answers.
-fn base_at(view: &View<'_>, prefix: &[u8], at: OccurredAt, known: TreeSize) -> Result<Base> {
+/// The newest snapshot that answers, and whether it is open.
+fn base_at(view: &View<'_>, prefix: &[u8], at: OccurredAt, known: TreeSize) -> Result<(Base, bool)> {
     let from = key(prefix, &[&position_bytes(&last_at(at)), &[0xff; 8]]);
     for row in view.backward(Column::Snapshots, &from, prefix)? {
         let (row_key, value) = row?;
         let (snapshot, valid_until) = read_snapshot(view, &row_key[prefix.len()..], &value)?;
         if snapshot.valid_from <= known.0 && known.0 <= valid_until {
-            return Ok(snapshot);
+            return Ok((snapshot, valid_until == OPEN));
         }
     }
-    Ok(Base::NONE)
+    Ok((Base::NONE, true))
 }
 
 fn replay_from(
@@ -247,7 +253,7 @@ impl Writer<'_, '_> {
 }
 
 /// A snapshot, less its state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Base {
     position: Position,
     created: u64,
@@ -259,6 +265,16 @@ pub(crate) struct Base {
 impl Base {
     /// The empty state before every delta.
     const NONE: Self = Self { position: FIRST, created: 0, valid_from: 0, ordinal: 0, entries: 0 };
+
+    /// Whether everything in it had happened by then.
+    pub(crate) fn is_by(&self, at: OccurredAt) -> bool {
+        self.position <= last_at(at)
+    }
+
+    /// Whether everything in it is in the first `known` records.
+    pub(crate) fn is_known(&self, known: TreeSize) -> bool {
+        self.valid_from <= known.0
+    }
 
     /// How many deltas later the next snapshot is due.
     fn spacing(&self) -> u64 {
