@@ -37,7 +37,7 @@ fn planted() -> Vec<(&'static str, String)> {
 }
 
 /// Where only part of a text is the secret: before, secret, after.
-const IN_CONTEXT: [(&str, &str, &str, &str); 12] = [
+const IN_CONTEXT: [(&str, &str, &str, &str); 13] = [
     ("Okta token", "Authorization used SSWS ", "00abcDEF123_ghi-456JKL789mnoPQR0", " here"),
     ("bearer header", "curl -H 'X: Bearer ", "mF_9.B5f-4.1JqM", "' x"),
     ("basic header", "sent Basic ", "dXNlcjpwYXNzMTIz", " then"),
@@ -49,6 +49,12 @@ const IN_CONTEXT: [(&str, &str, &str, &str); 12] = [
     ("assignment", "export DB_PASSWORD=", "hunter2", " ; run"),
     ("JSON within text", r#"body {"user":"x","clientSecret": ""#, "hunter2", r#""} end"#),
     ("AWS secret key", "aws_secret_access_key = ", "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEYab", ""),
+    (
+        "token of this program",
+        "with counterfoil_0123456789abcdef_",
+        "Zx9Kq2Lm8Rt5Vb1Nc7Wd3Yf6Hj4-Zx9Kq2Lm8Rt5_01",
+        " to",
+    ),
     ("Slack webhook", "https://hooks.slack.com/services/", "T00000000/B00000000/XXXXXXXXXXXX", ""),
 ];
 

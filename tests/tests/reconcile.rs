@@ -147,12 +147,14 @@ fn accounts_and_what_groups_imply() {
             event(4, "user.lifecycle.create", at, &[user(3)]),
             event(5, "user.lifecycle.create", at, &[user(5)]),
             joined(6, at, 1, 1),
+            joined(8, at, 7, 1),
             event(7, "group.application_assignment.add", at, &[group(1), app]),
         ],
     );
     let app_users = json!([
         {"id": user_id(1), "scope": "GROUP", "status": "ACTIVE", "syncState": "DISABLED"},
         {"id": user_id(5), "scope": "USER", "status": "ACTIVE", "syncState": "DISABLED"},
+        {"id": user_id(7), "scope": "USER", "status": "ACTIVE", "syncState": "DISABLED"},
     ]);
     take(&ledger, "apps/0oa00000000000000001/users", NOON, &app_users);
     let users = json!([
@@ -176,9 +178,11 @@ fn accounts_and_what_groups_imply() {
             .iter()
             .map(|(kind, who)| format!("{kind} {} -", user_id(*who)))
             .collect();
-    // 1 has the application through the group, and 5 by nothing that is in the log.
+    // 1 has the application through the group, and 5 by nothing that is in the log; nor 7, who would have it through the
+    // group as well.
     people.push(format!("unapproved {} 0oa00000000000000001", user_id(1)));
     people.push(format!("unrecorded {} 0oa00000000000000001", user_id(5)));
+    people.push(format!("unrecorded {} 0oa00000000000000001", user_id(7)));
     people.sort();
     assert_eq!(found(&answer), people);
     let accounts = answer.listings.iter().find(|listing| listing.scope.ends_with(":accounts")).unwrap();

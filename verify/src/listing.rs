@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! key   = u16 length ‖ subject ‖ u16 length ‖ object ‖ u16 length ‖ scope     entity ids in binary form; empty: nothing
-//! item  = key ‖ u8 status ‖ u8 count ‖ 16 bytes for each token, ascending
+//! item  = key ‖ u8 status ‖ u8 inheritance ‖ u8 count ‖ 16 bytes for each token, ascending
 //! list  = u32 length ‖ item, for each item, in ascending order of the bytes of their keys, without doubles
 //! root  = the root of the tree whose leaves are SHA-256(00 ‖ item); no item: SHA-256("")
 //! ```
@@ -57,6 +57,23 @@ impl fmt::Debug for ItemKey {
     }
 }
 
+/// By what something is held, as the listing says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Inheritance {
+    /// It does not say.
+    #[default]
+    Unsaid = 0,
+    /// By itself: nothing else explains it.
+    Direct = 1,
+    /// Through a group, say, that implies it.
+    Inherited = 2,
+}
+
+impl Inheritance {
+    const ALL: [Self; 3] = [Self::Unsaid, Self::Direct, Self::Inherited];
+}
+
 /// One item: an account, an entitlement, or what one of them holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
@@ -68,6 +85,8 @@ pub struct Item {
     pub scope: String,
     /// Of an account that is listed itself: whether it can be used. Otherwise unspecified.
     pub status: AccountStatus,
+    /// Of something held: whether the listing says by what.
+    pub inheritance: Inheritance,
     /// The identifiers of the subject, ascending.
     pub tokens: Vec<Token>,
 }
@@ -109,6 +128,7 @@ impl Item {
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = self.key().0.into_vec();
         bytes.push(self.status as u8);
+        bytes.push(self.inheritance as u8);
         bytes.push(u8::try_from(self.tokens.len()).expect("whoever makes an item keeps to the most tokens"));
         self.tokens.iter().for_each(|token| bytes.extend_from_slice(token.as_bytes()));
         bytes
@@ -121,13 +141,13 @@ impl Item {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ListingError> {
         let read = || {
             let (parts, rest) = Parts::split(bytes)?;
-            let (&status, rest) = rest.split_first()?;
-            let (&count, rest) = rest.split_first()?;
+            let (&[status, inheritance, count], rest) = rest.split_first_chunk()?;
             if rest.len() != usize::from(count) * TOKEN_BYTES {
                 return None;
             }
             let tokens: Vec<Token> = rest.chunks(TOKEN_BYTES).map(Token::from_slice).collect::<Result<_, _>>().ok()?;
             let status = AccountStatus::try_from(i32::from(status)).ok()?;
+            let inheritance = *Inheritance::ALL.get(usize::from(inheritance))?;
             let is_in_order = tokens.is_sorted_by(|one, other| one < other);
             let scope_fits = parts.scope.is_empty() || is_opaque(parts.scope);
             (is_in_order && scope_fits).then(|| Self {
@@ -135,6 +155,7 @@ impl Item {
                 object: parts.object,
                 scope: parts.scope.to_owned(),
                 status,
+                inheritance,
                 tokens,
             })
         };

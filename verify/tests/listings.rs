@@ -10,7 +10,7 @@ use counterfoil_proto::v1::AccountStatus;
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::hash::{Hash, LeafHash, leaf_hash};
 use counterfoil_verify::identifier::Token;
-use counterfoil_verify::listing::{Item, ItemKey, Listing, ListingError};
+use counterfoil_verify::listing::{Inheritance, Item, ItemKey, Listing, ListingError};
 use counterfoil_verify::listing_proof::{Listed, ListingHead, ListingProof};
 use counterfoil_verify::scope::Coverage;
 use proptest::collection::vec;
@@ -29,12 +29,14 @@ fn any_item() -> impl Strategy<Value = Item> {
     let objects = ["entitlement:okta:acme:group_member/g1", "entitlement:okta:acme:role/R"];
     let object = proptest::option::of(prop::sample::select(objects.to_vec()).prop_map(id));
     let status = prop::sample::select(vec![0, 3, 4]).prop_map(|status| AccountStatus::try_from(status).unwrap());
-    (subject, object, "[ab]{0,2}", status, vec(any::<[u8; 16]>(), 0..3)).prop_map(
-        |(subject, object, scope, status, mut tokens)| {
+    let inheritances = vec![Inheritance::Unsaid, Inheritance::Direct, Inheritance::Inherited];
+    let inheritance = prop::sample::select(inheritances);
+    (subject, object, "[ab]{0,2}", status, inheritance, vec(any::<[u8; 16]>(), 0..3)).prop_map(
+        |(subject, object, scope, status, inheritance, mut tokens)| {
             tokens.sort();
             tokens.dedup();
             let tokens = tokens.iter().map(|token| Token::from_slice(token).unwrap()).collect();
-            Item { subject, object, scope, status, tokens }
+            Item { subject, object, scope, status, inheritance, tokens }
         },
     )
 }
@@ -57,6 +59,11 @@ impl Naive {
             }
             let mut bytes = key.clone();
             bytes.push(item.status as i32 as u8);
+            bytes.push(match item.inheritance {
+                Inheritance::Unsaid => 0,
+                Inheritance::Direct => 1,
+                Inheritance::Inherited => 2,
+            });
             bytes.push(item.tokens.len() as u8);
             item.tokens.iter().for_each(|token| bytes.extend(token.as_bytes()));
             sorted.entry(key).or_insert(bytes);
@@ -130,6 +137,7 @@ fn account(number: u32) -> Item {
         object: Some(id("entitlement:okta:acme:group_member/00g1")),
         scope: String::new(),
         status: AccountStatus::Unspecified,
+        inheritance: Inheritance::Inherited,
         tokens: vec![Token::from_slice(&[number as u8; 16]).unwrap()],
     }
 }
@@ -247,7 +255,7 @@ fn the_golden_item() {
     let mut expected = Vec::new();
     expected.extend(b"\0\x10\x02\x04okta\x04acme\x0400u1".as_slice());
     expected.extend(b"\0\x1d\x04\x04okta\x04acme\x11group_member/00g1".as_slice());
-    expected.extend(b"\0\0\0\x01".as_slice());
+    expected.extend(b"\0\0\0\x02\x01".as_slice());
     expected.extend([1; 16]);
     assert_eq!(item.to_bytes(), expected);
     let (listing, _) = Listing::new([item]).unwrap();

@@ -9,7 +9,7 @@ use counterfoil_proto::v1::{
     AccountStatus, Confidence, Fact, FactKind, Grant, ReconcileKind, Record, Verdict, fact::Detail,
 };
 use counterfoil_verify::entity::EntityId;
-use counterfoil_verify::listing::{Item, Listing};
+use counterfoil_verify::listing::{Inheritance, Item, Listing};
 use counterfoil_verify::reconcile::{
     Access, Approval, Known, Taken, account as access_of_account, credential as access_of_credential, grants, reconcile,
 };
@@ -47,6 +47,7 @@ fn membership(user: &str) -> Item {
         object: Some(id("entitlement:okta:acme:group_member/g1")),
         scope: String::new(),
         status: AccountStatus::Unspecified,
+        inheritance: Inheritance::Unsaid,
         tokens: Vec::new(),
     }
 }

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use counterfoil_proto::v1::{AccountStatus, Fact, Time};
+use counterfoil_verify::listing::Inheritance;
 
 use super::Reject;
 use super::draft::Draft;
@@ -103,11 +104,20 @@ pub struct Seen {
     pub fact: Fact,
     /// Of an account that is listed itself.
     pub status: AccountStatus,
+    /// Of something held.
+    pub inheritance: Inheritance,
+}
+
+impl Seen {
+    /// What is held by itself, and through nothing else.
+    pub fn direct(fact: Fact) -> Self {
+        Self { inheritance: Inheritance::Direct, ..fact.into() }
+    }
 }
 
 impl From<Fact> for Seen {
     fn from(fact: Fact) -> Self {
-        Self { fact, status: AccountStatus::Unspecified }
+        Self { fact, status: AccountStatus::Unspecified, inheritance: Inheritance::Unsaid }
     }
 }
 

@@ -427,6 +427,7 @@ fn item(seen: &Seen, source: &Source) -> Option<Item> {
         object: object.map(|object| named(object).ok_or(())).transpose().ok()?,
         scope: fact.scope.clone(),
         status: seen.status,
+        inheritance: seen.inheritance,
         tokens,
     })
 }

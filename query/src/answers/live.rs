@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use counterfoil_proto::v1::{AccountStatus, EntityKind};
 use counterfoil_verify::entity::EntityId;
-use counterfoil_verify::listing::{Item, ItemKey, Listing};
+use counterfoil_verify::listing::{Inheritance, Item, ItemKey, Listing};
 use counterfoil_verify::reconcile::{Access, Known, Taken, account, credential, grants};
 use counterfoil_verify::replay::{FactAt, grant_keys};
 use counterfoil_verify::scope::{Coverage, Covered};
@@ -78,10 +78,14 @@ impl<'g, 'q, 'a> Gatherer<'g, 'q, 'a> {
         }
         let mut gathered = Gathered::default();
         for (key, item) in listing.items() {
-            if let Some(found) = self.find(item)? {
-                self.add(&mut gathered, key, item.clone(), found)?;
+            let own = self.find(item)?;
+            if let Some(found) = own {
                 self.traced[found].is_matched = true;
-            } else if let Some(found) = self.inherited(item)? {
+            }
+            // What was taken away may still be held through a group.
+            let is_held = own.is_some_and(|found| self.traced[found].access.held.is_some());
+            let inherited = if is_held { None } else { self.inherited(item)? };
+            if let Some(found) = inherited.or(own) {
                 self.add(&mut gathered, key, item.clone(), found)?;
             }
         }
@@ -193,9 +197,11 @@ impl<'g, 'q, 'a> Gatherer<'g, 'q, 'a> {
         self.index.get(&ItemKey::new(subject, object, "")).map_or(&[], Vec::as_slice)
     }
 
-    /// The grant of a group, say, through which the subject has what the item says: in the log, and implying it.
+    /// The grant of a group, say, through which the subject has what the item says: in the log, and implying it. It
+    /// explains nothing that is held by itself as well.
     fn inherited(&mut self, item: &Item) -> Result<Option<Found>> {
-        let Some(object) = item.object.as_ref().filter(|_| item.is_live()) else { return Ok(None) };
+        let may_be = item.is_live() && item.inheritance != Inheritance::Direct;
+        let Some(object) = item.object.as_ref().filter(|_| may_be) else { return Ok(None) };
         for group in &*self.implying(object)? {
             let held = self.of(&item.subject, Some(group));
             let held = held.iter().find(|found| self.traced[**found].access.held.is_some());
@@ -249,7 +255,8 @@ impl<'g, 'q, 'a> Gatherer<'g, 'q, 'a> {
             if aliases.entities().iter().any(|alias| listed.contains(&ItemKey::new(alias, object.as_ref(), ""))) {
                 continue;
             }
-            let item = Item { subject, object, scope, status: AccountStatus::Unspecified, tokens: Vec::new() };
+            let (status, inheritance) = (AccountStatus::Unspecified, Inheritance::Unsaid);
+            let item = Item { subject, object, scope, status, inheritance, tokens: Vec::new() };
             self.add(gathered, &item.key(), item, found)?;
         }
         Ok(())

@@ -189,7 +189,7 @@ pub fn element(kind: &str, of: &str, json: &Json<'_>, at: Time, draft: &mut Draf
             same(if kind == "membership" { "GroupId" } else { "MemberId.UserId" }, of)?;
             let member = identity::person(draft, text(json, "MemberId.UserId")?, &[], &[]);
             let group = entitlements::directory_group(draft, text(json, "GroupId")?, None);
-            vec![held(at, member, group, "").into()]
+            vec![Seen::direct(held(at, member, group, ""))]
         }
         "permission_set" => {
             let arn = json.as_str().ok_or_else(|| unexpected("the ARN of a permission set", json))?;
@@ -231,7 +231,7 @@ fn user(json: &Json<'_>, at: Time, draft: &mut Draft<'_>) -> Result<Seen, Reject
         Some("DISABLED") => AccountStatus::Disabled,
         _ => AccountStatus::Seen,
     };
-    Ok(Seen { fact: held(at, user, None, ""), status })
+    Ok(Seen { status, ..held(at, user, None, "").into() })
 }
 
 /// A permission set that somebody has in an account, or that the members of a group have there.
@@ -240,7 +240,7 @@ fn assignment(json: &Json<'_>, at: Time, draft: &mut Draft<'_>) -> Result<Seen, 
     let scope = draft.scope(text(json, "AccountId")?);
     let set = entitlements::permission_set(draft, set, None);
     Ok(match text(json, "PrincipalType")? {
-        "USER" => held(at, identity::person(draft, principal, &[], &[]), set, &scope).into(),
+        "USER" => Seen::direct(held(at, identity::person(draft, principal, &[], &[]), set, &scope)),
         "GROUP" => implied(at, entitlements::directory_group(draft, principal, None), set, &scope).into(),
         _ => return Err(unexpected("USER or GROUP as PrincipalType", json)),
     })

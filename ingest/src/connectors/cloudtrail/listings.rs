@@ -181,7 +181,7 @@ fn user(json: &Json<'_>, account: &str, at: Time, draft: &mut Draft<'_>) -> Resu
     for group in list(json, "GroupList")? {
         let name = group.as_str().ok_or_else(|| unexpected("the name of a group", group))?;
         let group = entitlements::group(draft, name);
-        seen.push(held(at, user.clone(), group, "").into());
+        seen.push(Seen::direct(held(at, user.clone(), group, "")));
     }
     held_policies(json, "UserPolicyList", &user, at, draft, &mut seen)?;
     Ok(seen)
@@ -215,10 +215,10 @@ fn held_policies(
     seen: &mut Vec<Seen>,
 ) -> Result<(), Reject> {
     let policies = policies(json, inline, holder, draft)?;
-    seen.extend(policies.into_iter().map(|policy| held(at, holder.clone(), Some(policy), "").into()));
+    seen.extend(policies.into_iter().map(|policy| Seen::direct(held(at, holder.clone(), Some(policy), ""))));
     if let Some(limit) = json.present("PermissionsBoundary") {
         let limit = entitlements::boundary(draft, Some(text(limit, "PermissionsBoundaryArn")?));
-        seen.push(held(at, holder.clone(), limit, "").into());
+        seen.push(Seen::direct(held(at, holder.clone(), limit, "")));
     }
     Ok(())
 }
@@ -285,7 +285,7 @@ fn note_document(document: Option<&Json<'_>>, of: &Ref, name: &str, draft: &mut 
 
 /// An account that is there. IAM has no users and roles that are switched off.
 pub fn exists(at: Time, subject: Option<Ref>) -> Seen {
-    Seen { fact: held(at, subject, None, ""), status: AccountStatus::Seen }
+    Seen { status: AccountStatus::Seen, ..held(at, subject, None, "").into() }
 }
 
 pub fn held(at: Time, subject: Option<Ref>, object: Option<Ref>, scope: &str) -> Fact {

@@ -87,7 +87,7 @@ impl Lister for Listings {
                 let primary = json.text("primary_email").or_else(|| json.text("email"));
                 let emails: Vec<_> = primary.map(|email| ("email", email)).into_iter().collect();
                 let requester = account(json, &emails, draft);
-                vec![Seen { fact: listed(at, requester, None, ""), status: status(json) }]
+                vec![Seen { status: status(json), ..listed(at, requester, None, "").into() }]
             }
             "group" => group(json, &id, at, draft),
             // As everywhere: a group of requesters is one that they are members of.
@@ -101,7 +101,7 @@ impl Lister for Listings {
 fn agent(json: &Json<'_>, at: Time, draft: &mut Draft<'_>) -> Vec<Seen> {
     let emails: Vec<_> = json.text("email").map(|email| ("email", email)).into_iter().collect();
     let agent = account(json, &emails, draft);
-    let mut seen = vec![Seen { fact: listed(at, agent.clone(), None, ""), status: status(json) }];
+    let mut seen = vec![Seen { status: status(json), ..listed(at, agent.clone(), None, "").into() }];
     for (id, scope) in roles(json) {
         let scope = scope.map_or_else(String::new, |scope| draft.scope(scope));
         let role = entitlement("role", &id, draft);

@@ -6,7 +6,8 @@
 
 use std::borrow::Cow;
 
-use counterfoil_proto::v1::{AccountStatus, Entitlement, FactKind, Ref, RejectReason, Time, fact::Detail};
+use counterfoil_proto::v1::{AccountStatus, Entitlement, Fact, FactKind, Ref, RejectReason, Time, fact::Detail};
+use counterfoil_verify::listing::Inheritance;
 
 use super::resources::account;
 use super::roles;
@@ -90,7 +91,7 @@ impl Lister for Listings {
         };
         let (kind, of) = kind.split_once(' ').unwrap_or((kind, ""));
         Ok(match kind {
-            "user" => vec![Seen { fact: listed(at, account(json, &id, draft), None), status: status(json) }],
+            "user" => vec![Seen { status: status(json), ..listed(at, account(json, &id, draft), None).into() }],
             "group" => vec![defined(at, entitlement("group_member", &id, json.text("profile.name"), draft))],
             "app" => vec![defined(at, entitlement("app_assignment", &id, json.text("label"), draft))],
             "member" => {
@@ -105,7 +106,9 @@ impl Lister for Listings {
                 // The user name is the one in the application, which says nothing about the one in Okta.
                 let live = matches!(json.text("status"), Some("ACTIVE" | "PROVISIONED"));
                 let app = entitlement("app_assignment", of, None, draft).filter(|_| live);
-                app.map(|app| listed(at, principal(&id, draft), Some(app)).into()).into_iter().collect()
+                app.map(|app| assigned(json, "scope", listed(at, principal(&id, draft), Some(app))))
+                    .into_iter()
+                    .collect()
             }
             "app_group" => {
                 let app = entitlement("app_assignment", of, None, draft);
@@ -113,7 +116,9 @@ impl Lister for Listings {
             }
             "role_of_user" => {
                 let role = role(json, draft);
-                role.map(|role| listed(at, principal(of, draft), Some(role)).into()).into_iter().collect()
+                role.map(|role| assigned(json, "assignmentType", listed(at, principal(of, draft), Some(role))))
+                    .into_iter()
+                    .collect()
             }
             _ => {
                 let role = role(json, draft);
@@ -188,6 +193,16 @@ fn role(json: &Json<'_>, draft: &mut Draft<'_>) -> Option<Ref> {
 
 fn listed(at: Time, subject: Option<Ref>, object: Option<Ref>) -> counterfoil_proto::v1::Fact {
     counterfoil_proto::v1::Fact { subject, object, ..fact(FactKind::SnapshotItem, at) }
+}
+
+/// What somebody was assigned, or has through a group.
+fn assigned(json: &Json<'_>, said: &str, fact: Fact) -> Seen {
+    let inheritance = match json.text(said) {
+        Some("USER") => Inheritance::Direct,
+        Some("GROUP") => Inheritance::Inherited,
+        _ => Inheritance::Unsaid,
+    };
+    Seen { inheritance, ..fact.into() }
 }
 
 fn defined(at: Time, object: Option<Ref>) -> Seen {
