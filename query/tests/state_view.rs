@@ -212,6 +212,28 @@ proptest! {
     }
 }
 
+// More bindings than are kept: each question reads the database.
+#[test]
+fn identifiers_that_changed_more_often_than_is_kept_are_right() {
+    let ledger = TestLedger::new();
+    let id = "account:okta:default:00u1";
+    let logins = ["ann@example.com", "anna@example.com"].map(|login| ledger.who(id, &[login]));
+    let bound = |seconds: i64| {
+        let who = logins[seconds as usize % 2].clone();
+        Native::new("okta", vec![of_system("okta", fact(FactKind::AccountUpdated, seconds, Some(who), None))])
+    };
+    ledger.record((0..1_100).map(bound).collect());
+    let views = ledger.views();
+    let query = views.query().unwrap();
+    for at in [0, 1, 998, 999, 1_000, 1_001, 1_099, 5_000] {
+        let login = &logins[at.min(1_099) as usize % 2];
+        let expected = EntityId::identifier(&Token::from_slice(&login.tokens[0]).unwrap()).to_text();
+        let state = query.state(&entity(id), occurred(at), None).unwrap().state.unwrap();
+        let found: Vec<String> = state.identifiers.into_iter().map(|party| party.id).collect();
+        assert_eq!(found, [expected], "at {at} s");
+    }
+}
+
 // Late facts use up what may be read again for snapshots: a later batch then writes one of what came long before.
 #[test]
 fn an_older_view_reads_no_snapshot_that_came_after_it() {
