@@ -164,7 +164,7 @@ impl Row for GetRecordResponse {
          record.provenance.contentDigest record.provenance.connector record.provenance.connectorVersion=0 \
          record.provenance.delivery=DELIVERY_UNSPECIFIED record.provenance.authentication=AUTHENTICATION_UNSPECIFIED \
          record.provenance.assumedZone record.commitment record.origin record.event record.eventConflict \
-         record.sourceRejected record.sourceGap payload values=[] recordBytes beside";
+         record.sourceRejected record.sourceGap payload values=[] recordBytes beside envelope";
 }
 
 impl Row for GetInclusionProofResponse {

@@ -147,8 +147,13 @@ pub fn options(instance: &str, ticket_instance: &str, backfill: bool, assume_utc
         authentication: Authentication::OperatorFile,
         received_at: when::now(),
         seed_secret,
-        threads: std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX),
+        threads: threads(),
     })
+}
+
+/// How many threads prepare events.
+pub fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX)
 }
 
 fn message(input: &str, summary: &Summary) -> ImportSummary {

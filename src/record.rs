@@ -79,7 +79,10 @@ fn rows(response: &GetRecordResponse) -> Rows {
             push("rejected", words::word(rejected.reason().as_str_name(), "REJECT_REASON_"));
             push("its bytes", format!("`counterfoil deadletter show {}`", record.index));
         }
-        Some(Body::SourceGap(gap)) => push("gap", format!("{} to {}", gap.from, gap.to)),
+        Some(Body::SourceGap(gap)) => {
+            let why = words::word(gap.reason().as_str_name(), "GAP_REASON_");
+            push("gap", format!("{why}: what begins at {} is missing, and it goes on at {}", gap.from, gap.to));
+        }
         None => {}
     }
     for values in &response.values {
@@ -89,6 +92,9 @@ fn rows(response: &GetRecordResponse) -> Rows {
     }
     if !response.payload.is_empty() {
         push("payload", String::from_utf8_lossy(&response.payload).into_owned());
+    }
+    if !response.envelope.is_empty() {
+        push("envelope", String::from_utf8_lossy(&response.envelope).into_owned());
     }
     Rows { title: Vec::new(), columns: vec!["", ""], rows }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use counterfoil_ingest::sources::kafka;
 use counterfoil_ledger::Location;
 use counterfoil_query::Views;
 use counterfoil_server::{Environment, Protection, Server, listen};
@@ -11,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::{LogFormat, ServeArguments};
 use crate::config::{self, Config};
 use crate::exit::Exit;
-use crate::{open, output, when};
+use crate::{import, open, output, when};
 
 pub fn run(arguments: &ServeArguments) -> Result<Exit> {
     let config = config::load(arguments)?;
@@ -25,6 +26,7 @@ pub fn run(arguments: &ServeArguments) -> Result<Exit> {
     let ledger = Arc::new(open::ledger_as(&location, config.accept_clock, &holder)?);
     let views = Arc::new(Views::open(&location.views(), ledger.reader())?);
     let environment = Environment { now: when::now, entropy: open::entropy };
+    let reading = kafka::Environment { now: when::now, entropy: open::entropy, threads: import::threads() };
     runtime.block_on(async {
         let mut terminated = signal(SignalKind::terminate())?;
         let stop = async move {
@@ -34,10 +36,13 @@ pub fn run(arguments: &ServeArguments) -> Result<Exit> {
             }
             tracing::info!("stopping: calls in flight may end");
         };
-        let server = Server::new(listener, ledger, views, environment, config.hooks)?;
+        let server = Server::new(listener, ledger.clone(), views, environment, config.hooks)?;
+        let reading = kafka::start(&ledger, config.clusters, reading)?;
         let callers = if asks { "whom the file of tokens names" } else { "whoever is on this machine" };
         tracing::info!(%address, scheme, callers, "serving gRPC and HTTP");
-        server.run(stop).await?;
+        let served = server.run(stop).await;
+        tokio::task::spawn_blocking(move || reading.stop()).await?;
+        served?;
         Ok(Exit::Done)
     })
 }

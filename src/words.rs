@@ -61,6 +61,7 @@ pub fn authentication(grade: Authentication) -> &'static str {
         Authentication::ClientCredentials => "a client's credentials",
         Authentication::SourceSignature => "the source's signature",
         Authentication::LocalConnection => "a local connection",
+        Authentication::OpenBroker => "a broker that asks nobody",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -18,7 +18,7 @@ const SEED: u64 = 1;
 
 /// The figures of an import, and the last ledger that it filled.
 pub fn measure(folder: &Path, events: usize) -> Result<(Vec<Figure>, Location)> {
-    let file = folder.join("system-log.jsonl");
+    let file = events_file(folder);
     let size = write_events(&file, events)?;
     tell(&format!("{events} Okta events of {} bytes each, {ROUNDS} rounds", size / events as u64));
 
@@ -48,6 +48,11 @@ pub fn measure(folder: &Path, events: usize) -> Result<(Vec<Figure>, Location)> 
         std::fs::remove_file(location.policy())?;
     }
     unreachable!("the last round returns")
+}
+
+/// The file of the events that are imported.
+pub fn events_file(folder: &Path) -> PathBuf {
+    folder.join("system-log.jsonl")
 }
 
 /// Imports the file into an empty ledger: until everything is acknowledged, until the views have it all, and how many

@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 mod check;
 mod figure;
 mod import;
+mod kafka;
 mod live;
 mod raw;
 mod served;
@@ -41,6 +42,7 @@ fn main() -> Result<ExitCode> {
 
     let (mut figures, imported) = import::measure(folder.path(), events)?;
     figures.push(check::measure(&imported)?);
+    figures.extend(kafka::measure(folder.path(), &import::events_file(folder.path()), events)?);
     figures.extend(state::measure(folder.path())?);
     figures.extend(served::measure(&imported)?);
     figures.extend(live::measure(folder.path(), events / EVENTS_PER_GRANT)?);

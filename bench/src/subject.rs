@@ -43,7 +43,7 @@ pub fn import(ledger: &Ledger, system: &str, file: &Path, events: usize) -> Resu
         authentication: Authentication::OperatorFile,
         received_at: SystemClock::wall(),
         seed_secret: seed_secret(),
-        threads: std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX),
+        threads: threads(),
     };
     let summary = import::import(ledger, connector.as_ref(), &Input::new(file), &options, &mut |_| ())?;
     let expected = Summary { events: events as u64, facts: summary.facts, ..Summary::default() };
@@ -68,7 +68,13 @@ pub fn take_okta(ledger: &Ledger, inputs: &[Input]) -> Result<()> {
     Ok(())
 }
 
-fn seed_secret() -> [u8; 32] {
+/// How many threads prepare events.
+pub fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX)
+}
+
+/// Randomness that was never used before.
+pub fn seed_secret() -> [u8; 32] {
     let mut seed_secret = [0; 32];
     getrandom::fill(&mut seed_secret).expect("the operating system has randomness");
     seed_secret

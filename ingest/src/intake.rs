@@ -13,7 +13,7 @@ use counterfoil_verify::time::Moment;
 
 use crate::connectors::{self, Context};
 use crate::json::{self, DigestKey};
-use crate::prepare::{Delivered, Document, Prepared};
+use crate::prepare::{Delivered, Document, Made, Prepared};
 
 /// The most documents of a push.
 pub const DOCUMENTS_MAX: usize = 10_000;
@@ -159,20 +159,20 @@ impl Intake {
                 assume_utc: push.assume_utc,
                 received_at: self.now(),
             },
-            channel: &channel,
+            channel,
             delivery: if push.backfill { Delivery::Backfill } else { Delivery::Live },
             authentication: push.authentication,
-            seed_secret: &seed_secret,
+            seed_secret,
         };
         let mut prepared: Vec<(u32, Prepared)> = Vec::new();
         for (number, bytes) in (0..).zip(push.documents) {
             let place = format!("document {number}");
-            let document = Document { sequence: u64::from(number), bytes, oversized: None, place };
+            let document = Document { sequence: u64::from(number), bytes, place, ..Document::default() };
             prepared.extend(delivered.prepare(&document).into_iter().map(|event| (number, event)));
         }
         let events = prepared
             .iter()
-            .map(|(document, event)| Pushing { document: *document, is_rejected: event.mapping.is_none() });
+            .map(|(document, event)| Pushing { document: *document, is_rejected: event.made == Made::Rejected });
         let events = events.collect();
         let source = SourceKey {
             system: connector.system().to_owned(),

@@ -5,6 +5,7 @@ pub mod digests;
 pub mod import;
 pub mod intake;
 pub mod json;
+mod pipeline;
 pub mod prepare;
 pub mod secrets;
 pub mod snapshot;

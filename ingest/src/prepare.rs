@@ -8,13 +8,14 @@ use std::borrow::Cow;
 
 use counterfoil_ledger::{ContentDigest, PreparedEvent};
 use counterfoil_proto::v1::{
-    Authentication, Delivery, Event, Fact, Mapping, Position, Provenance, RejectReason, Source, SourceRejected, Value,
-    Values, record::Body,
+    Authentication, Delivery, Event, Fact, Mapping, Position, Provenance, RejectReason, Source, SourceGap,
+    SourceRejected, Value, Values, record::Body,
 };
 use counterfoil_verify::beside;
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::record::RECORD_BYTES_MAX;
 use counterfoil_verify::rules::{FACTS_MAX, PARTS_MAX};
+use counterfoil_verify::time::Moment;
 use hmac::{Hmac, KeyInit, Mac};
 use prost::Message;
 use sha2::Sha256;
@@ -35,23 +36,24 @@ const FACT_BYTES_MAX: usize = RECORD_BYTES_MAX - 4_096;
 const UNREAD_STREAM: &str = "unread";
 
 /// What is the same for every event of one delivery.
+#[derive(Clone)]
 pub struct Delivered<'a> {
     /// The connector that reads it.
     pub connector: &'a dyn Connector,
     /// What the connector may know.
     pub context: Context<'a>,
     /// The channel of every position.
-    pub channel: &'a str,
+    pub channel: String,
     /// Live, or a first import of old logs.
     pub delivery: Delivery,
     /// How the producer was authenticated.
     pub authentication: Authentication,
     /// Randomness from which the seed of every record derives.
-    pub seed_secret: &'a [u8; 32],
+    pub seed_secret: [u8; 32],
 }
 
 /// One document as a source delivers it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Document {
     /// Its number in the channel, from 0.
     pub sequence: u64,
@@ -61,6 +63,12 @@ pub struct Document {
     pub oversized: Option<u64>,
     /// Where it stood, for people: "line 12" or "element 3".
     pub place: String,
+    /// What it came in, where that says more than where it stood: a JSON object.
+    pub envelope: Option<String>,
+    /// When it was received, where its source knows that.
+    pub received_at: Option<Moment>,
+    /// Why its source could make no document of it; its bytes are what it got.
+    pub unreadable: Option<Reject>,
 }
 
 /// An event for the ledger, and what it counts as.
@@ -70,8 +78,19 @@ pub struct Prepared {
     pub event: PreparedEvent,
     /// How many facts it has.
     pub facts: usize,
-    /// What was made of it; none if it was rejected.
-    pub mapping: Option<Mapping>,
+    /// What was made of it.
+    pub made: Made,
+}
+
+/// What a document, or a gap where documents should be, became.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// An event that was read.
+    Event(Mapping),
+    /// A record of what could not be read.
+    Rejected,
+    /// A record that says what will never be read.
+    Gap,
 }
 
 impl Delivered<'_> {
@@ -86,6 +105,9 @@ impl Delivered<'_> {
     fn prepare_document(&self, document: &Document) -> Result<Vec<Prepared>, Reject> {
         if let Some(size) = document.oversized {
             return Err(too_large(size));
+        }
+        if let Some(reject) = &document.unreadable {
+            return Err(reject.clone());
         }
         let parsed = match json::parse(&document.bytes) {
             Err(reject) if reject.reason != RejectReason::TooLarge => return Err(reject),
@@ -151,7 +173,9 @@ impl Delivered<'_> {
             Some(redacted) => redacted.to_text().into_bytes(),
             None => raw.as_bytes().to_vec(),
         };
-        let reading = self.connector.read(redacted.as_ref().unwrap_or(event), context, &self.context)?;
+        let received_at = document.received_at.unwrap_or(self.context.received_at);
+        let known = Context { received_at, ..self.context };
+        let reading = self.connector.read(redacted.as_ref().unwrap_or(event), context, &known)?;
         self.prepare_reading(document, part, content, payload, reading)
     }
 
@@ -180,7 +204,7 @@ impl Delivered<'_> {
         let values = reading.values.clone();
         let bodies = bodies(reading)?;
         let event = self.seal(document, part, provenance, bodies, payload, &values)?;
-        Ok(Prepared { event, facts, mapping: Some(mapping) })
+        Ok(Prepared { event, facts, made: Made::Event(mapping) })
     }
 
     /// Keeps what could not be read: its bytes, freed from secrets, and why.
@@ -213,13 +237,29 @@ impl Delivered<'_> {
         let event = self
             .seal(document, part, provenance, vec![body], payload.into_owned(), &[values])
             .expect("a rejected event holds nothing that came from outside but its commitment");
-        Prepared { event, facts: 0, mapping: None }
+        Prepared { event, facts: 0, made: Made::Rejected }
+    }
+
+    /// Says that positions of the channel will never be read. `nonce` makes the gap itself: the same positions may be
+    /// missing again, where a source begins anew.
+    pub(crate) fn gap(&self, gap: SourceGap, nonce: &[u8; 32]) -> Prepared {
+        let source = Source {
+            system: self.connector.system().to_owned(),
+            instance: self.context.instance.to_owned(),
+            stream: UNREAD_STREAM.to_owned(),
+        };
+        let content = self.context.digest_key.digest("counterfoil/gap/v1", nonce);
+        let place = Document { sequence: gap.from, ..Document::default() };
+        let provenance = self.provenance(&place, source, format!("gap/{}", json::hex(&content)), content);
+        let event = PreparedEvent::new(provenance, vec![Body::SourceGap(gap)], None, None)
+            .expect("a gap holds nothing that came from outside");
+        Prepared { event, facts: 0, made: Made::Gap }
     }
 
     fn provenance(&self, document: &Document, source: Source, event_id: String, content: ContentDigest) -> Provenance {
         Provenance {
             source: Some(source),
-            position: Some(Position { channel: self.channel.to_owned(), sequence: document.sequence }),
+            position: Some(Position { channel: self.channel.clone(), sequence: document.sequence }),
             event_id,
             content_digest: content.to_vec(),
             connector: self.connector.name().to_owned(),
@@ -239,13 +279,29 @@ impl Delivered<'_> {
         payload: Vec<u8>,
         values: &[Values],
     ) -> Result<PreparedEvent, Reject> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.seed_secret).expect("HMAC takes a key of any length");
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.seed_secret).expect("HMAC takes a key of any length");
         mac.update(&document.sequence.to_be_bytes());
         mac.update(&(part as u64).to_be_bytes());
-        let sealed = beside::seal(mac.finalize().into_bytes().into(), payload, values);
+        let envelope = document.envelope.as_deref().map(|envelope| self.without_secrets(envelope));
+        let sealed = beside::seal(mac.finalize().into_bytes().into(), payload, values, envelope);
         let commitment = beside::commitment(&sealed).expect("what was just sealed has a seed and contents");
         PreparedEvent::new(provenance, bodies, Some(commitment), Some(sealed.encode_to_vec()))
             .map_err(|error| Reject::new(RejectReason::FieldInvalid, format!("no record can hold the event: {error}")))
+    }
+}
+
+impl Delivered<'_> {
+    /// An envelope without its secrets.
+    fn without_secrets(&self, envelope: &str) -> Vec<u8> {
+        if !secrets::may_hold_secrets(envelope) {
+            return envelope.as_bytes().to_vec();
+        }
+        let parsed =
+            json::parse(envelope.as_bytes()).map(|parsed| secrets::redact_json(&parsed, self.context.digest_key));
+        match parsed {
+            Ok(redacted) => redacted.map_or_else(|| envelope.to_owned(), |redacted| redacted.to_text()).into_bytes(),
+            Err(_) => secrets::redact_bytes(envelope.as_bytes(), self.context.digest_key).into_owned(),
+        }
     }
 }
 

@@ -101,8 +101,20 @@ pub struct Batch {
     pub source: SourceKey,
     /// In the source's order.
     pub events: Vec<PreparedEvent>,
-    /// Where each channel goes on after this batch.
-    pub positions: Vec<(String, ChannelPosition)>,
+    /// What it takes in of channels.
+    pub positions: Vec<Advance>,
+}
+
+/// What a batch takes in of a channel: everything between two positions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advance {
+    /// The channel.
+    pub channel: String,
+    /// The next event's sequence number before the batch: the ledger has to stand there, so that nothing is left out
+    /// where an earlier batch was not taken, and nobody else reads the same channel.
+    pub from: u64,
+    /// Where the channel goes on after the batch.
+    pub to: ChannelPosition,
 }
 
 /// How far a channel of a source has been read.
@@ -112,6 +124,17 @@ pub struct ChannelPosition {
     pub next: u64,
     /// The channel has ended, as a file does.
     pub complete: bool,
+    /// The last event that was read, where whoever reads the channel wants to recognise it.
+    pub last: Option<LastRead>,
+}
+
+/// An event of a channel that can be recognised when it is read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastRead {
+    /// Its sequence number.
+    pub sequence: u64,
+    /// A keyed digest of its bytes.
+    pub digest: ContentDigest,
 }
 
 /// What became of an event.

@@ -18,7 +18,7 @@ pub(crate) fn event_entry(record: &Record) -> Option<(EventKey, RecordIndex, Con
     let key = EventKey::new(provenance.source.as_ref()?, &provenance.event_id);
     let key = match &record.body {
         Some(Body::Event(event)) if event.part == 0 => key,
-        Some(Body::SourceRejected(_)) => key,
+        Some(Body::SourceRejected(_) | Body::SourceGap(_)) => key,
         Some(Body::EventConflict(_)) => key.conflict(&content),
         _ => return None,
     };

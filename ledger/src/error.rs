@@ -128,6 +128,19 @@ pub enum LedgerError {
         /// Held.
         size: TreeSize,
     },
+    /// A batch that does not go on where its channel stands: an earlier one was not taken, or somebody else reads it too.
+    #[error(
+        "{channel} stands at {stands} in the ledger, and the batch goes on at {from}: nothing of it was appended. Read \
+             on from where the ledger stands"
+    )]
+    OutOfOrder {
+        /// The channel.
+        channel: String,
+        /// Where it goes on, as the ledger has it.
+        stands: u64,
+        /// Where the batch goes on.
+        from: u64,
+    },
     /// The owner has ended after an earlier failure.
     #[error("the ledger takes no more appends: {0}")]
     Closed(String),

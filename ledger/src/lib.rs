@@ -19,7 +19,9 @@ mod pressure;
 mod read;
 mod store;
 
-pub use append::{Batch, ChannelPosition, ContentDigest, EventKey, Outcome, PreparedEvent, Receipt, SourceKey};
+pub use append::{
+    Advance, Batch, ChannelPosition, ContentDigest, EventKey, LastRead, Outcome, PreparedEvent, Receipt, SourceKey,
+};
 pub use clock::{Clock, JUMP_SECONDS_MAX, Reading, SystemClock};
 pub use error::{LedgerError, Result};
 pub use fsck::{Problem, Report, fsck};

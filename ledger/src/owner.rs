@@ -18,7 +18,9 @@ use rocksdb::WriteBatch;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::anchor::Anchor;
-use crate::append::{Batch, ContentDigest, EventKey, Outcome, PreparedEvent, Receipt};
+use crate::append::{
+    Advance, Batch, ChannelPosition, ContentDigest, EventKey, LastRead, Outcome, PreparedEvent, Receipt,
+};
 use crate::clock::{self, Clock, Reading};
 use crate::derive;
 use crate::error::{LedgerError, Result};
@@ -69,7 +71,7 @@ impl Owner {
                 let _ = reply.send(Err(LedgerError::Closed(failure.clone())));
                 continue;
             }
-            let group = gather((batch, reply), queue);
+            let group = self.in_order(gather((batch, reply), queue));
             match self.commit(&group) {
                 Ok((receipts, derived)) => {
                     for ((_, reply), receipt) in group.into_iter().zip(receipts) {
@@ -91,6 +93,32 @@ impl Owner {
         }
         // What is not flushed is rebuilt at the next open.
         let _ = self.reader.derived().flush();
+    }
+
+    /// Refuses the batches of a group that do not go on where the ledger stands in their channels.
+    fn in_order(&self, group: Vec<Pending>) -> Vec<Pending> {
+        let mut stands: HashMap<String, u64> = HashMap::new();
+        let mut taken = Vec::with_capacity(group.len());
+        for (batch, reply) in group {
+            match self.follow(&batch.positions, &mut stands) {
+                Ok(()) => taken.push((batch, reply)),
+                // The asker may have gone; there is nobody else to tell.
+                Err(error) => drop(reply.send(Err(error))),
+            }
+        }
+        taken
+    }
+
+    fn follow(&self, positions: &[Advance], stands: &mut HashMap<String, u64>) -> Result<()> {
+        let stored = |channel: &str| -> Result<u64> { Ok(self.reader.position(channel)?.unwrap_or_default().next) };
+        for Advance { channel, from, .. } in positions {
+            let stands = stands.get(channel).map_or_else(|| stored(channel), |next| Ok(*next))?;
+            if stands != *from {
+                return Err(LedgerError::OutOfOrder { channel: channel.clone(), stands, from: *from });
+            }
+        }
+        stands.extend(positions.iter().map(|Advance { channel, to, .. }| (channel.clone(), to.next)));
+        Ok(())
     }
 
     fn commit(&mut self, group: &[Pending]) -> Result<(Vec<Receipt>, WriteBatch)> {
@@ -254,11 +282,8 @@ impl Owner {
     fn put_positions_and_counts(&self, group: &[Pending], commit: &mut Commit) -> Result<()> {
         let mut duplicates: HashMap<Vec<u8>, u64> = HashMap::new();
         for ((batch, _), outcomes) in group.iter().zip(&commit.outcomes) {
-            for (channel, position) in &batch.positions {
-                let mut value = vec![VALUE_FORMAT];
-                value.extend_from_slice(&position.next.to_be_bytes());
-                value.push(u8::from(position.complete));
-                commit.log.put(store::position_key(channel), value);
+            for Advance { channel, to, .. } in &batch.positions {
+                commit.log.put(store::position_key(channel), position_value(to));
             }
             let count = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Duplicate(_))).count() as u64;
             if count > 0 {
@@ -299,6 +324,18 @@ fn gather(first: Pending, queue: &mut mpsc::Receiver<Pending>) -> Vec<Pending> {
         group.push((batch, reply));
     }
     group
+}
+
+/// The value of a channel's position.
+fn position_value(position: &ChannelPosition) -> Vec<u8> {
+    let mut value = vec![VALUE_FORMAT];
+    value.extend_from_slice(&position.next.to_be_bytes());
+    value.push(u8::from(position.complete));
+    if let Some(LastRead { sequence, digest }) = &position.last {
+        value.extend_from_slice(&sequence.to_be_bytes());
+        value.extend_from_slice(digest);
+    }
+    value
 }
 
 fn clock_value(reading: &Reading) -> Vec<u8> {

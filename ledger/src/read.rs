@@ -20,7 +20,7 @@ use counterfoil_verify::record;
 use counterfoil_verify::time::RecordedAt;
 use counterfoil_verify::tree::{RecordIndex, TreeSize, consistency_proof, inclusion_proof};
 
-use crate::append::{ChannelPosition, SourceKey};
+use crate::append::{ChannelPosition, LastRead, SourceKey};
 use crate::error::{LedgerError, Result};
 use crate::pressure::WritePressure;
 use crate::store::{self, BESIDE, COUNT, DerivedDb, LogDb, RECORDS, StoredNodes, VALUE_FORMAT, cf};
@@ -314,8 +314,17 @@ fn open_beside(record: &Record, bytes: Option<&[u8]>) -> Result<Option<Beside>> 
 
 /// Reads the value of a channel's position.
 pub(crate) fn position_value(value: &[u8]) -> Option<ChannelPosition> {
-    let [VALUE_FORMAT, next @ .., complete @ (0 | 1)] = value else { return None };
-    Some(ChannelPosition { next: u64::from_be_bytes(next.try_into().ok()?), complete: *complete == 1 })
+    let [VALUE_FORMAT, rest @ ..] = value else { return None };
+    let (next, rest) = rest.split_first_chunk::<8>()?;
+    let (complete @ (0 | 1), rest) = rest.split_first()? else { return None };
+    let last = match rest {
+        [] => None,
+        _ => {
+            let (sequence, digest) = rest.split_first_chunk::<8>()?;
+            Some(LastRead { sequence: u64::from_be_bytes(*sequence), digest: digest.try_into().ok()? })
+        }
+    };
+    Some(ChannelPosition { next: u64::from_be_bytes(*next), complete: *complete == 1, last })
 }
 
 /// Reads a count of duplicates.

@@ -165,9 +165,9 @@ fn the_anchor_is_the_newest_checkpoint_and_nothing_besides() {
 fn a_tail_that_was_committed_and_not_anchored_is_signed_at_the_next_start() {
     let home = Home::new(1);
     let ledger = home.open();
-    ledger.append(batch_to(numbered(0..5), 5)).unwrap();
+    ledger.append(batch_over(0..5, numbered(0..5))).unwrap();
     let before = fs::read(&home.location.anchor).unwrap();
-    ledger.append(batch_to(numbered(5..300), 300)).unwrap();
+    ledger.append(batch_over(5..300, numbered(5..300))).unwrap();
     // As if the process had ended between the commit and the anchor.
     let crashed = home.copy();
     fs::write(&crashed.location.anchor, &before).unwrap();
@@ -272,7 +272,7 @@ fn positions_are_stored_with_their_records() {
             let mut next = 0;
             while !done.load(Ordering::SeqCst) {
                 let count = 1 + next % 7;
-                ledger.append(batch_to(numbered(next..next + count), next + count)).unwrap();
+                ledger.append(batch_over(next..next + count, numbered(next..next + count))).unwrap();
                 next += count;
             }
         });

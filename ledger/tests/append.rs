@@ -6,7 +6,7 @@ mod common;
 use std::collections::HashMap;
 
 use common::*;
-use counterfoil_ledger::{ChannelPosition, Ledger, Outcome, PreparedEvent};
+use counterfoil_ledger::{Advance, ChannelPosition, LastRead, Ledger, LedgerError, Outcome, PreparedEvent};
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 use proptest::prelude::*;
 
@@ -108,17 +108,49 @@ fn a_position_moves_with_its_batch_and_may_end() {
     let ledger = home.open();
     let position = |ledger: &Ledger| ledger.reader().position(CHANNEL).unwrap();
     assert_eq!(position(&ledger), None);
-    ledger.append(batch_to(numbered(0..3), 3)).unwrap();
-    assert_eq!(position(&ledger), Some(ChannelPosition { next: 3, complete: false }));
+    ledger.append(batch_over(0..3, numbered(0..3))).unwrap();
+    assert_eq!(position(&ledger), Some(ChannelPosition { next: 3, ..Default::default() }));
     // Without a new record, too: all of them were known.
-    ledger.append(batch_to(numbered(0..3), 7)).unwrap();
-    assert_eq!(position(&ledger), Some(ChannelPosition { next: 7, complete: false }));
+    ledger.append(batch_over(3..7, numbered(0..3))).unwrap();
+    assert_eq!(position(&ledger), Some(ChannelPosition { next: 7, ..Default::default() }));
     let mut end = batch(Vec::new());
-    end.positions = vec![(CHANNEL.to_owned(), ChannelPosition { next: 7, complete: true })];
+    let last = Some(LastRead { sequence: 6, digest: [9; 16] });
+    let to = ChannelPosition { next: 7, complete: true, last };
+    end.positions = vec![Advance { channel: CHANNEL.to_owned(), from: 7, to }];
     ledger.append(end).unwrap();
     let ledger = reopened(&home, ledger);
-    assert_eq!(position(&ledger), Some(ChannelPosition { next: 7, complete: true }));
+    assert_eq!(position(&ledger), Some(to));
     assert_eq!(ledger.reader().position("another").unwrap(), None);
+}
+
+#[test]
+fn a_batch_goes_on_where_its_channel_stands_or_is_refused() {
+    let home = Home::new(1);
+    let ledger = home.open();
+    ledger.append(batch_over(0..3, numbered(0..3))).unwrap();
+    let before = ledger.reader().head().size;
+    for wrong in [batch_over(0..3, numbered(3..6)), batch_over(4..6, numbered(3..6))] {
+        let Err(LedgerError::OutOfOrder { stands: 3, .. }) = ledger.append(wrong) else { panic!("expected a refusal") };
+    }
+    assert_eq!(ledger.reader().head().size, before);
+    // Handed over together: what follows a refused batch is refused with it, other channels go on, and so does this one.
+    let batches = [
+        batch_over(4..6, numbered(4..6)),
+        batch_over(6..8, numbered(6..8)),
+        batch(numbered(100..101)),
+        batch_over(3..5, numbered(3..5)),
+        batch_over(5..9, numbered(5..9)),
+    ];
+    let receipts: Vec<_> = batches.into_iter().map(|batch| ledger.submit(batch).unwrap()).collect();
+    let taken: Vec<bool> = receipts.into_iter().map(|receipt| receipt.wait().is_ok()).collect();
+    assert_eq!(taken, [false, false, true, true, true]);
+    assert_eq!(ledger.reader().position(CHANNEL).unwrap().map(|position| position.next), Some(9));
+    assert_eq!(ledger.reader().head().size.0, before.0 + 7);
+    // A source that begins anew is read from where it begins.
+    let (from, anew) = (9, 0);
+    ledger.append(batch_over(from..anew, Vec::new())).unwrap();
+    ledger.append(batch_over(0..1, Vec::new())).unwrap();
+    check_sound(&home, &ledger.reader());
 }
 
 #[test]

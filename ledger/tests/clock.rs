@@ -18,7 +18,7 @@ fn times(ledger: &Ledger) -> Vec<i64> {
 #[track_caller]
 fn check_refused(ledger: &Ledger, number: u64, jump: i64) {
     let size = ledger.reader().head().size;
-    match ledger.append(batch_to(numbered(number..number + 1), 99)) {
+    match ledger.append(batch_over(0..99, numbered(number..number + 1))) {
         Err(LedgerError::ClockJumped { seconds }) => assert_eq!(seconds, jump),
         other => panic!("expected a jump of {jump} s to be refused, got {other:?}"),
     }

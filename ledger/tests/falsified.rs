@@ -24,7 +24,7 @@ fn sound() -> Home {
     append(&ledger, numbered(0..EVENTS / 2));
     append(&ledger, vec![event("event-5", 1_000), event_of_parts("parts", 1, 3), event("event-6", 6)]);
     home.clock.pass(100);
-    ledger.append(batch_to(numbered(EVENTS / 2..EVENTS), EVENTS)).unwrap();
+    ledger.append(batch_over(0..EVENTS, numbered(EVENTS / 2..EVENTS))).unwrap();
     drop(ledger);
     home
 }
@@ -237,7 +237,7 @@ fn what_lies_beside_is_checked() {
     let other = |hand: &Hand| hand.put("beside", 33, &hand.get("beside", 34));
     check(&home, other, Some(33), "does not match its commitment");
     // Record 0, and the later parts of an event, commit to nothing.
-    let anything = beside::seal([1; 32], b"anything".to_vec(), &[]).encode_to_vec();
+    let anything = beside::seal([1; 32], b"anything".to_vec(), &[], None).encode_to_vec();
     check(&home, |hand| hand.put("beside", 0, &anything), Some(0), "does not commit to");
     let later_part = EVENTS / 2 + 4;
     check(&home, |hand| hand.put("beside", later_part, &anything), Some(later_part), "does not commit to");

@@ -54,7 +54,15 @@ impl Metrics {
             "counterfoil_request_seconds",
             "From the head of a request to the end of its answer."
         );
-        metrics::describe_counter!("counterfoil_events_total", "Events that producers pushed, by what became of them.");
+        metrics::describe_counter!(
+            "counterfoil_events_total",
+            "Events that producers pushed or that were read from Kafka, by what became of them."
+        );
+        metrics::describe_gauge!(
+            "counterfoil_kafka_lag_messages",
+            "Messages of a partition that are there and were not read yet."
+        );
+        metrics::describe_gauge!("counterfoil_kafka_failing", "1 while brokers do not answer as they should.");
         metrics::describe_gauge!("counterfoil_log_records", "The size of the log.");
         metrics::describe_gauge!("counterfoil_views_records", "How many of its records the views hold.");
         metrics::describe_gauge!("counterfoil_views_failing", "1 while the views cannot be brought up to date.");

@@ -7,9 +7,11 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use counterfoil_ingest::sources::http::Hook;
+use counterfoil_ingest::sources::kafka::Cluster;
 use counterfoil_server::TlsFiles;
 
 mod hooks;
+mod kafka;
 mod reader;
 mod settings;
 
@@ -31,6 +33,7 @@ pub struct Config {
     pub accept_clock: bool,
     pub log_format: LogFormat,
     pub hooks: Vec<Hook>,
+    pub clusters: Vec<Cluster>,
 }
 
 /// The settings as they were found, whether they are right or not.
@@ -73,6 +76,7 @@ fn read(settings: &Settings) -> Checked {
         _ => Err("expected text or json".to_owned()),
     });
     let hooks = settings.sections("ingest").iter().filter_map(|name| hooks::read(&mut reader, name)).collect();
+    let clusters = settings.sections("kafka").iter().filter_map(|name| kafka::read(&mut reader, name)).collect();
     let (shown, problems) = reader.finish();
     let config = match data {
         Some(data) if problems.is_empty() => Ok(Config {
@@ -83,6 +87,7 @@ fn read(settings: &Settings) -> Checked {
             accept_clock,
             log_format: log_format.unwrap_or(LogFormat::Text),
             hooks,
+            clusters,
         }),
         _ => Err(problems),
     };

@@ -75,6 +75,44 @@ impl<'a> Reader<'a> {
         self.parsed(path, None, parse)
     }
 
+    /// A text, a number, or yes or no, as it is written.
+    pub fn plain(&mut self, path: &str) -> Option<String> {
+        let text = match self.take(path)? {
+            Value::String(_, text) => text,
+            Value::Bool(_, flag) => flag.to_string(),
+            Value::Num(_, number) => {
+                let whole = number.to_i128().or_else(|| i128::try_from(number.to_u128()?).ok());
+                whole.map(|whole| whole.to_string()).or_else(|| number.to_f64().map(|number| number.to_string()))?
+            }
+            _ => {
+                self.problem(path, "is wrong: expected a text, a number, true or false");
+                return None;
+            }
+        };
+        self.show(path, &text);
+        Some(text)
+    }
+
+    /// What must not stand in settings, and is not repeated.
+    pub fn secret(&mut self, path: &str, why: &str) {
+        self.known.insert(path.to_owned());
+        self.problem(path, why);
+    }
+
+    /// The names of the sections below another.
+    pub fn sections(&self, path: &str) -> Vec<String> {
+        self.settings.sections(path)
+    }
+
+    /// The names of all settings below another, however deep.
+    pub fn below(&self, path: &str) -> Vec<String> {
+        let mut names = Vec::new();
+        if let Some(Value::Dict(_, dict)) = self.settings.value(path) {
+            leaves("", &dict, &mut names);
+        }
+        names
+    }
+
     /// A path; of one in the file, relative to the file.
     pub fn path(&mut self, path: &str) -> Option<PathBuf> {
         let folder = self.settings.folder(path).map(ToOwned::to_owned);

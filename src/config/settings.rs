@@ -13,8 +13,19 @@ use crate::cli::{LogFormat, ServeArguments};
 /// What the names of environment variables begin with.
 const PREFIX: &str = "COUNTERFOIL_";
 /// The settings that the environment may give. Other variables of that prefix are for other verbs.
-const OF_ENVIRONMENT: [&str; 10] =
-    ["data", "anchor", "listen", "tls_cert", "tls_key", "client_ca", "tokens", "accept_clock", "log_format", "ingest"];
+const OF_ENVIRONMENT: [&str; 11] = [
+    "data",
+    "anchor",
+    "listen",
+    "tls_cert",
+    "tls_key",
+    "client_ca",
+    "tokens",
+    "accept_clock",
+    "log_format",
+    "ingest",
+    "kafka",
+];
 /// The name of the layer of the command line.
 const COMMAND_LINE: &str = "the command line";
 

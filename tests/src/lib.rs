@@ -7,6 +7,7 @@ pub mod aws;
 pub mod files;
 pub mod http;
 pub mod inside;
+pub mod kafka;
 pub mod named;
 pub mod okta;
 pub mod program;

@@ -8,6 +8,9 @@
 //! commitment_i = SHA-256("counterfoil/commitment/v1" 00 ‖ salt_i ‖ u32 i ‖ content_i)
 //! commitment   = SHA-256("counterfoil/commitments/v1" 00 ‖ u32 n ‖ commitment_0 ‖ … ‖ commitment_n-1)
 //! ```
+//! An envelope is the last part, and has the number 2^32 - 1: it is never taken for somebody's values.
+//! ```text
+//! ```
 
 use counterfoil_proto::v1::{Beside, Sealed, Values};
 use hmac::{Hmac, KeyInit, Mac};
@@ -28,27 +31,32 @@ pub enum BesideError {
     NotCanonical,
     /// A part that nobody can check.
     #[error("part {0} has neither content with a salt nor a commitment")]
-    Unopenable(usize),
+    Unopenable(u32),
     /// Content, salt or commitment was changed.
     #[error("what lies beside the record does not match its commitment")]
     Mismatch,
 }
 
-/// Seals a payload and the values of entities under a fresh seed.
-pub fn seal(seed: [u8; SALT_BYTES], payload: Vec<u8>, values: &[Values]) -> Beside {
+/// The number of an envelope.
+const ENVELOPE: u32 = u32::MAX;
+
+/// Seals a payload, the values of entities, and what the event came in, under a fresh seed.
+pub fn seal(seed: [u8; SALT_BYTES], payload: Vec<u8>, values: &[Values], envelope: Option<Vec<u8>>) -> Beside {
     let sealed = |content| Sealed { content, ..Sealed::default() };
     Beside {
         seed: seed.to_vec(),
         payload: Some(sealed(payload)),
         values: values.iter().map(|values| sealed(values.encode_to_vec())).collect(),
+        envelope: envelope.map(sealed),
     }
 }
 
 /// The commitment to all of it, from the contents that are there and the commitments of those that are gone.
 pub fn commitment(beside: &Beside) -> Result<Hash, BesideError> {
     let salts = Salts::of(beside);
-    let mut parts = Vec::with_capacity(32 * (1 + beside.values.len()));
-    for (number, sealed) in beside.payload.iter().chain(&beside.values).enumerate() {
+    let mut parts = Vec::with_capacity(32 * (2 + beside.values.len()));
+    let numbered = (0..).zip(beside.payload.iter().chain(&beside.values));
+    for (number, sealed) in numbered.chain(beside.envelope.iter().map(|envelope| (ENVELOPE, envelope))) {
         parts.extend_from_slice(part_commitment(&salts, number, sealed)?.as_bytes());
     }
     let count = u32::try_from(parts.len() / 32).map_err(|_| BesideError::NotCanonical)?;
@@ -100,8 +108,8 @@ impl Salts {
     }
 }
 
-fn part_commitment(salts: &Salts, number: usize, sealed: &Sealed) -> Result<Hash, BesideError> {
-    let count = u32::try_from(number).map_err(|_| BesideError::NotCanonical)?.to_be_bytes();
+fn part_commitment(salts: &Salts, number: u32, sealed: &Sealed) -> Result<Hash, BesideError> {
+    let count = number.to_be_bytes();
     let commit = |salt: &[u8]| domain_hash("counterfoil/commitment/v1", &[salt, &count, &sealed.content]);
     match (salts, sealed.salt.len(), sealed.commitment.len()) {
         (Salts::Seed(mac), 0, 0) => {

@@ -83,8 +83,9 @@ pub fn check_tail(record: &Record) -> Checked {
             ensure(record.commitment.len() == 32, "the rejected bytes have no commitment")
         }
         Some(Body::SourceGap(gap)) => {
-            ensure(gap.from < gap.to, "source_gap.from is not before source_gap.to")?;
-            check_enum::<GapReason>(gap.reason, "source_gap.reason")
+            check_enum::<GapReason>(gap.reason, "source_gap.reason")?;
+            let goes_on = gap.reason() != GapReason::Retention || gap.from < gap.to;
+            ensure(goes_on, "source_gap.from is not before source_gap.to")
         }
     }
 }

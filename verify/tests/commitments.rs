@@ -20,7 +20,7 @@ fn of(id: &str, name: &str, value: &str) -> Values {
 }
 
 fn sealed() -> (Beside, Hash) {
-    let beside = seal(SEED, b"{\"actor\":\"ada\"}".to_vec(), &[of("1", "login", "ada"), of("2", "login", "bob")]);
+    let beside = seal(SEED, b"{\"actor\":\"ada\"}".to_vec(), &[of("1", "login", "ada"), of("2", "login", "bob")], None);
     let commitment = commitment(&beside).unwrap();
     (beside, commitment)
 }
@@ -53,7 +53,7 @@ fn redacted(beside: &Beside, removed: &[usize]) -> Beside {
     });
     let mut parts: Vec<Sealed> = redacted.collect();
     let payload = Some(parts.remove(0));
-    Beside { seed: Vec::new(), payload, values: parts }
+    Beside { seed: Vec::new(), payload, values: parts, envelope: None }
 }
 
 #[test]
@@ -143,10 +143,60 @@ fn a_guess_of_what_was_removed_cannot_be_checked() {
         assert_ne!(commitment.as_bytes().as_slice(), gone.as_slice());
     }
     // Equal contents have unequal commitments, in one record and in two.
-    let twice = seal(SEED, Vec::new(), &[of("1", "login", "ada"), of("1", "login", "ada")]);
-    let other = seal([1; 32], Vec::new(), &twice.values.iter().map(|_| of("1", "login", "ada")).collect::<Vec<_>>());
+    let twice = seal(SEED, Vec::new(), &[of("1", "login", "ada"), of("1", "login", "ada")], None);
+    let other =
+        seal([1; 32], Vec::new(), &twice.values.iter().map(|_| of("1", "login", "ada")).collect::<Vec<_>>(), None);
     assert_ne!(redacted(&twice, &[1, 2]).values[0], redacted(&twice, &[1, 2]).values[1]);
     assert_ne!(commitment(&twice), commitment(&other));
+}
+
+#[test]
+fn an_envelope_is_the_last_part_and_no_values() {
+    const ENVELOPE: u32 = u32::MAX;
+    let content = b"{\"key\":\"ada\"}";
+    let with = seal(SEED, b"payload".to_vec(), &[of("1", "login", "ada")], Some(content.to_vec()));
+    let values = with.values[0].content.clone();
+    let numbered = [(0, b"payload".as_slice()), (1, &values), (ENVELOPE, content)];
+    let all: Vec<u8> =
+        numbered.iter().flat_map(|(number, content)| *part_commitment(*number, content).as_bytes()).collect();
+    let expected = domain_hash("counterfoil/commitments/v1", &[&3u32.to_be_bytes(), &all]);
+    assert_eq!(commitment(&with), Ok(expected));
+    let bytes = with.encode_to_vec();
+    assert_eq!(open(&bytes, &expected), Ok(with.clone()));
+    for bit in 0..bytes.len() * 8 {
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert!(open(&flipped, &expected).is_err(), "bit {bit}");
+    }
+    // It can be removed alone, and stay alone.
+    let own = |number: u32, sealed: &Sealed| Sealed { salt: salt(number), ..sealed.clone() };
+    let gone = |number: u32, sealed: &Sealed| Sealed {
+        commitment: part_commitment(number, &sealed.content).as_bytes().to_vec(),
+        ..Sealed::default()
+    };
+    type Left = fn(u32, &Sealed) -> Sealed;
+    let (own, gone): (Left, Left) = (own, gone);
+    for (others, envelope) in [(own, gone), (gone, own), (gone, gone)] {
+        let left = Beside {
+            seed: Vec::new(),
+            payload: with.payload.as_ref().map(|payload| others(0, payload)),
+            values: vec![others(1, &with.values[0])],
+            envelope: with.envelope.as_ref().map(|sealed| envelope(ENVELOPE, sealed)),
+        };
+        assert_eq!(open(&left.encode_to_vec(), &expected), Ok(left));
+    }
+    // It is never taken for values, nor values for it.
+    let as_values = Beside {
+        values: [with.values.clone(), with.envelope.iter().cloned().collect()].concat(),
+        envelope: None,
+        ..with.clone()
+    };
+    assert_eq!(open(&as_values.encode_to_vec(), &expected), Err(BesideError::Mismatch));
+    let (two, _) = sealed();
+    let as_envelope =
+        Beside { values: vec![two.values[0].clone()], envelope: Some(two.values[1].clone()), ..two.clone() };
+    assert_ne!(commitment(&as_envelope), commitment(&two));
+    assert_ne!(commitment(&Beside { envelope: None, ..with.clone() }), commitment(&with));
 }
 
 /// A change to what lies beside, and the error that it gives.
@@ -198,7 +248,7 @@ fn what_does_not_open() {
         }
     }
     let bytes = beside.encode_to_vec();
-    assert_eq!(open(&[bytes.clone(), vec![0x20, 1]].concat(), &commitment), Err(BesideError::NotCanonical));
+    assert_eq!(open(&[bytes.clone(), vec![0x28, 1]].concat(), &commitment), Err(BesideError::NotCanonical));
     assert_eq!(open(&[], &commitment), Err(BesideError::NotCanonical));
     assert_eq!(open(&bytes[..bytes.len() - 1], &commitment), Err(BesideError::NotCanonical));
 }

@@ -132,6 +132,17 @@ fn what_no_record_may_say() {
 }
 
 #[test]
+fn a_source_that_begins_anew_goes_on_at_any_position() {
+    for (reason, from, to, is_valid) in
+        [(1, 2, 3, true), (1, 3, 3, false), (2, 3, 0, true), (3, 3, 9, true), (4, 3, 9, false)]
+    {
+        let mut record = record_of(5, vec![full_fact()]);
+        record.body = Some(Body::SourceGap(SourceGap { from, to, reason }));
+        assert_eq!(encode(&record).is_ok(), is_valid, "{reason} {from} {to}");
+    }
+}
+
+#[test]
 fn what_record_0_may_not_say() {
     let valid = one_of_each_body().remove(0).1;
     let breaks: &[Break] = &[

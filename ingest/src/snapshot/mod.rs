@@ -32,7 +32,7 @@ use crate::connectors::draft::{Draft, fact};
 use crate::connectors::split::elements;
 use crate::connectors::{self, Connector, Context, EventId, Lister, Page, PartContext, Reading, Seen, Shows, Split};
 use crate::json::{self, DigestKey, Reject};
-use crate::prepare::{Delivered, Document, Prepared};
+use crate::prepare::{Delivered, Document, Made, Prepared};
 use crate::secrets;
 use sorting::{Gathered, Text};
 
@@ -161,10 +161,10 @@ pub fn take(
             assume_utc: false,
             received_at: options.received_at,
         },
-        channel: &channel,
+        channel,
         delivery: Delivery::Live,
         authentication: options.authentication,
-        seed_secret: &options.seed_secret,
+        seed_secret: options.seed_secret,
     };
     let parts_max = PARTS_FREE + files.iter().map(|file| file.bytes.len()).sum::<usize>() / PART_BYTES;
     let mut taker = Taker { delivered, lister, options, sequence: 0, rejected: Vec::new(), parts: 0, parts_max };
@@ -227,7 +227,7 @@ impl<'a> Taker<'a> {
                 events.push(self.element((&scope, page), &part.raw, place, as_of, &mut items));
             }
         }
-        let rejected = events.iter().filter(|prepared| prepared.mapping.is_none()).count() as u64;
+        let rejected = events.iter().filter(|prepared| prepared.made == Made::Rejected).count() as u64;
         let (listing, doubles) = Listing::new(items).map_err(SnapshotError::TooLarge)?;
         let pages: Vec<&Page> = gathered.pages.iter().map(|(page, ..)| page).collect();
         let total = pages.iter().filter_map(|page| page.total).max();
@@ -398,7 +398,7 @@ impl<'a> Taker<'a> {
     fn document(&mut self, place: String) -> Document {
         let sequence = self.sequence;
         self.sequence += 1;
-        Document { sequence, bytes: Vec::new(), oversized: None, place }
+        Document { sequence, place, ..Document::default() }
     }
 }
 
@@ -439,7 +439,7 @@ fn submit(
     events: Vec<Prepared>,
 ) -> Result<Vec<(Outcome, u64, bool)>, LedgerError> {
     let counts: Vec<(u64, bool)> =
-        events.iter().map(|prepared| (prepared.facts as u64, prepared.mapping.is_some())).collect();
+        events.iter().map(|prepared| (prepared.facts as u64, prepared.made != Made::Rejected)).collect();
     let mut events: Vec<PreparedEvent> = events.into_iter().map(|prepared| prepared.event).collect();
     let mut receipts = Vec::new();
     while !events.is_empty() {

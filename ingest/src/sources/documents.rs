@@ -83,7 +83,7 @@ impl Documents {
                 Layout::Values => format!("value {}", sequence + 1),
             };
             let oversized = (collected.size > DOCUMENT_BYTES_MAX as u64).then_some(collected.size);
-            Document { sequence, bytes: collected.bytes, oversized, place }
+            Document { sequence, bytes: collected.bytes, oversized, place, ..Document::default() }
         }))
     }
 

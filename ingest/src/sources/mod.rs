@@ -4,6 +4,7 @@ mod documents;
 pub mod file;
 pub mod grpc;
 pub mod http;
+pub mod kafka;
 pub mod pages;
 pub mod receipt;
 mod resync;

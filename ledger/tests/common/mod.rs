@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use counterfoil_ledger::{
-    Batch, ChannelPosition, Clock, Ledger, LedgerError, Location, Options, Outcome, PreparedEvent, Reader, Reading,
-    Receipt, SourceKey, init,
+    Advance, Batch, ChannelPosition, Clock, Ledger, LedgerError, Location, Options, Outcome, PreparedEvent, Reader,
+    Reading, Receipt, SourceKey, init,
 };
 use counterfoil_proto::v1::record::Body;
 use counterfoil_proto::v1::{Authentication, Delivery, Event, Mapping, Position, Provenance, Source};
@@ -174,7 +174,7 @@ pub fn event(id: &str, content: u64) -> PreparedEvent {
 
 /// An event that needs so many records.
 pub fn event_of_parts(id: &str, content: u64, parts: u32) -> PreparedEvent {
-    let sealed = beside::seal([7; 32], format!("payload of {id}: {content}").into_bytes(), &[]);
+    let sealed = beside::seal([7; 32], format!("payload of {id}: {content}").into_bytes(), &[], None);
     let commitment = beside::commitment(&sealed).unwrap();
     let body = |part| {
         Body::Event(Event {
@@ -212,9 +212,10 @@ pub fn batch(events: Vec<PreparedEvent>) -> Batch {
     Batch { source: source(), events, positions: Vec::new() }
 }
 
-/// A batch that brings the channel to a position.
-pub fn batch_to(events: Vec<PreparedEvent>, next: u64) -> Batch {
-    Batch { positions: vec![(CHANNEL.to_owned(), ChannelPosition { next, complete: false })], ..batch(events) }
+/// A batch that brings the channel from a position to another.
+pub fn batch_over(positions: std::ops::Range<u64>, events: Vec<PreparedEvent>) -> Batch {
+    let to = ChannelPosition { next: positions.end, ..ChannelPosition::default() };
+    Batch { positions: vec![Advance { channel: CHANNEL.to_owned(), from: positions.start, to }], ..batch(events) }
 }
 
 /// The events of a range of numbers: each is new, and each says its number.

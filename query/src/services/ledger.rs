@@ -11,7 +11,7 @@ use counterfoil_proto::v1::ledger_service_server::LedgerService;
 use counterfoil_proto::v1::{
     Basis, EntityValues, GetCheckpointRequest, GetCheckpointResponse, GetConsistencyProofRequest,
     GetConsistencyProofResponse, GetInclusionProofRequest, GetInclusionProofResponse, GetRecordRequest,
-    GetRecordResponse, ReadRecord, ReadRecordsRequest, ReadRecordsResponse, Withheld,
+    GetRecordResponse, ReadRecord, ReadRecordsRequest, ReadRecordsResponse, Sealed, Withheld,
 };
 use counterfoil_verify::hash::Hash;
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
@@ -85,7 +85,9 @@ impl LedgerService for Log {
                 response.values = beside::values(&beside)
                     .map(|(entity, values)| EntityValues { entity: entity.to_string(), values: values.values })
                     .collect();
-                response.payload = beside.payload.as_ref().map(|sealed| sealed.content.clone()).unwrap_or_default();
+                let content = |sealed: &Option<Sealed>| sealed.as_ref().map(|sealed| sealed.content.clone());
+                response.payload = content(&beside.payload).unwrap_or_default();
+                response.envelope = content(&beside.envelope).unwrap_or_default();
                 response.beside = Some(beside);
             }
             Ok(response)

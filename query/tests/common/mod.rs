@@ -128,7 +128,7 @@ impl TestLedger {
 
     fn prepare(&self, native: Native, body: impl FnOnce(Vec<Fact>) -> Body) -> PreparedEvent {
         let number = self.next.fetch_add(1, Ordering::SeqCst);
-        let beside = beside::seal([7; 32], native.payload, &native.values);
+        let beside = beside::seal([7; 32], native.payload, &native.values, None);
         let commitment = beside::commitment(&beside).unwrap();
         let provenance = Provenance {
             source: Some(source(native.system)),

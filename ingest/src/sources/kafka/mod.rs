@@ -1,0 +1,276 @@
+//! Source `kafka`: topics of a cluster, each partition from where the ledger stands.
+//!
+//! Owns which topics there are and who reads them, and the thread of a cluster. Partitions are assigned by hand: the ledger
+//! alone knows how far each was read, and what is committed to the group is for tools that show how far behind it is.
+//! What was read again is known, so nothing is lost and nothing doubled, whatever fails.
+
+mod cloud_events;
+mod message;
+mod partition;
+mod protobuf;
+mod reader;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use counterfoil_ledger::{Ledger, LedgerError};
+use counterfoil_proto::v1::Authentication;
+use counterfoil_verify::time::Moment;
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::BaseConsumer;
+use rdkafka::error::KafkaError;
+
+use crate::connectors;
+use crate::pipeline::Stopped;
+
+pub use protobuf::{Schema, SchemaError};
+use watch::Watch;
+
+/// The longest name of a topic: with the cluster's id and the partition it has to fit into a record.
+pub const TOPIC_BYTES_MAX: usize = 200;
+/// What this program says itself; a setting of the same name is refused.
+const OWN_PROPERTIES: [&str; 9] = [
+    "bootstrap.servers",
+    "group.id",
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "enable.partition.eof",
+    "auto.offset.reset",
+    "isolation.level",
+    "statistics.interval.ms",
+    "queued.max.messages.kbytes",
+];
+/// Bytes that wait in memory for the pipeline, of all partitions of a cluster together; each has at least 1 MiB.
+const QUEUED_KBYTES: usize = 64 << 10;
+/// How long to wait before a cluster that failed is tried again.
+const AGAIN_AFTER: Duration = Duration::from_secs(2);
+
+/// A cluster, and what is read from it.
+pub struct Cluster {
+    /// What the configuration calls it.
+    pub name: String,
+    /// Addresses of brokers, with commas between them.
+    pub bootstrap: String,
+    /// Under which name the positions are committed, for tools that show how far behind it is.
+    pub group: String,
+    /// Further settings of librdkafka, such as "security.protocol".
+    pub properties: BTreeMap<String, String>,
+    /// What is read.
+    pub topics: Vec<Topic>,
+}
+
+/// A topic, and who reads its messages.
+pub struct Topic {
+    /// Its name.
+    pub topic: String,
+    /// The connector that reads it.
+    pub connector: String,
+    /// The tenant that it comes from.
+    pub instance: String,
+    /// The tenant whose tickets it mentions.
+    pub ticket_instance: String,
+    /// What the values of its messages are.
+    pub format: Format,
+    /// Where reading begins when the ledger has nothing of a partition.
+    pub start: Start,
+    /// A first import of old logs.
+    pub backfill: bool,
+    /// Times that lost their zone are in UTC.
+    pub assume_utc: bool,
+}
+
+/// What the values of messages are. Either may come as a CloudEvent.
+pub enum Format {
+    /// The native event.
+    Json,
+    /// A message of Protocol Buffers, whose JSON form is the native event.
+    Protobuf(Schema),
+}
+
+/// Where reading of a partition begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// With the oldest message that is there.
+    Earliest,
+    /// With the next one to come.
+    Latest,
+}
+
+/// What reading gets from the program.
+#[derive(Clone, Copy)]
+pub struct Environment {
+    /// The time.
+    pub now: fn() -> Moment,
+    /// Randomness that was never used before.
+    pub entropy: fn() -> [u8; 32],
+    /// How many threads prepare events.
+    pub threads: usize,
+}
+
+/// Why a cluster cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum KafkaSourceError {
+    /// A property of the configuration.
+    #[error("kafka.{cluster}.properties: {error}")]
+    Property {
+        /// The cluster's name.
+        cluster: String,
+        /// What librdkafka says about it.
+        error: KafkaError,
+    },
+    /// There is no such connector.
+    #[error("kafka.{cluster}: there is no connector {connector:?}: the connectors are {known}", known = connectors::names().join(", "))]
+    NoConnector {
+        /// The cluster's name.
+        cluster: String,
+        /// What was asked for.
+        connector: String,
+    },
+    /// The operating system has no thread for it.
+    #[error("kafka.{cluster}: no thread: {error}")]
+    Thread {
+        /// The cluster's name.
+        cluster: String,
+        /// Why not.
+        error: std::io::Error,
+    },
+}
+
+impl Cluster {
+    /// Whether a property may be set in the configuration.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check_property(name: &str) -> Result<(), String> {
+        if OWN_PROPERTIES.contains(&name) {
+            return Err("is set by the program itself".to_owned());
+        }
+        Ok(())
+    }
+
+    /// How the producers of its messages were authenticated, as far as the credentials tell that the broker asked for.
+    fn authentication(&self) -> Authentication {
+        let property = |name: &str| self.properties.get(name).map(String::as_str).unwrap_or_default();
+        let asks = property("security.protocol").to_ascii_lowercase().starts_with("sasl")
+            || ["ssl.certificate.location", "ssl.keystore.location"].iter().any(|name| !property(name).is_empty());
+        if asks { Authentication::BrokerCredentials } else { Authentication::OpenBroker }
+    }
+
+    fn consumer(&self, partitions: usize) -> Result<BaseConsumer<Watch>, KafkaError> {
+        let queued = (QUEUED_KBYTES / partitions.max(1)).max(1 << 10);
+        let mut config = ClientConfig::new();
+        config.set("reconnect.backoff.max.ms", "1000").set("client.id", "counterfoil");
+        config.extend(self.properties.clone());
+        config
+            .set("bootstrap.servers", &self.bootstrap)
+            .set("group.id", &self.group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("enable.partition.eof", "true")
+            .set("auto.offset.reset", "error")
+            .set("isolation.level", "read_committed")
+            .set("statistics.interval.ms", "5000")
+            .set("queued.max.messages.kbytes", queued.to_string())
+            .set_log_level(RDKafkaLogLevel::Warning)
+            .create_with_context(Watch::new(&self.name))
+    }
+}
+
+/// Clusters that are being read.
+pub struct Running {
+    stop: Arc<Stop>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Stops reading, once what was read is acknowledged.
+    pub fn stop(self) {
+        self.stop.set();
+        for thread in self.threads {
+            // It logged why, if it failed.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Starts to read clusters into a ledger.
+///
+/// # Errors
+/// [`KafkaSourceError`] if the configuration of one of them cannot be right. A broker that does not answer is no error: it
+/// is asked again and again.
+pub fn start(
+    ledger: &Arc<Ledger>,
+    clusters: Vec<Cluster>,
+    environment: Environment,
+) -> Result<Running, KafkaSourceError> {
+    let stop = Arc::new(Stop::default());
+    for cluster in &clusters {
+        let about = |error| KafkaSourceError::Property { cluster: cluster.name.clone(), error };
+        cluster.consumer(1).map_err(about)?;
+        for Topic { connector, .. } in &cluster.topics {
+            let unknown =
+                || KafkaSourceError::NoConnector { cluster: cluster.name.clone(), connector: connector.clone() };
+            connectors::by_name(connector).ok_or_else(unknown)?;
+        }
+    }
+    let mut threads = Vec::with_capacity(clusters.len());
+    for cluster in clusters {
+        let (ledger, stop, name) = (ledger.clone(), stop.clone(), cluster.name.clone());
+        let thread = std::thread::Builder::new().name(format!("kafka-{name}"));
+        let thread = thread.spawn(move || keep_reading(&ledger, &cluster, environment, &stop));
+        threads.push(thread.map_err(|error| KafkaSourceError::Thread { cluster: name, error })?);
+    }
+    Ok(Running { stop, threads })
+}
+
+/// Reads a cluster until it is told to stop, or the ledger takes nothing more.
+fn keep_reading(ledger: &Ledger, cluster: &Cluster, environment: Environment, stop: &Stop) {
+    while !stop.is_set() {
+        match reader::run(ledger, cluster, environment, stop) {
+            Ok(()) => {}
+            Err(Stopped::Input(error)) => tracing::warn!(cluster = cluster.name, "kafka is read again soon: {error}"),
+            Err(Stopped::Ledger(error @ LedgerError::Closed(_))) => {
+                tracing::error!(cluster = cluster.name, "kafka is not read any more: {error}");
+                return;
+            }
+            Err(Stopped::Ledger(error)) => {
+                tracing::error!(
+                    cluster = cluster.name,
+                    "kafka is read again soon, from where the ledger stands: {error}"
+                );
+            }
+        }
+        stop.wait(AGAIN_AFTER);
+    }
+}
+
+/// Whether to stop, for whoever reads and for whoever waits.
+#[derive(Default)]
+struct Stop {
+    is_set: AtomicBool,
+    lock: Mutex<()>,
+    told: Condvar,
+}
+
+impl Stop {
+    fn set(&self) {
+        self.is_set.store(true, Ordering::Relaxed);
+        let _lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        self.told.notify_all();
+    }
+
+    fn is_set(&self) -> bool {
+        self.is_set.load(Ordering::Relaxed)
+    }
+
+    /// Waits for so long, or until it is set.
+    fn wait(&self, patience: Duration) {
+        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = self.told.wait_timeout_while(lock, patience, |()| !self.is_set());
+    }
+}

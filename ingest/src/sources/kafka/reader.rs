@@ -1,0 +1,235 @@
+//! One cluster: its partitions, read in turn by one thread.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use counterfoil_ledger::{Ledger, SourceKey};
+use counterfoil_proto::v1::Delivery;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::message::Message;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use super::partition::{Filled, Partition, failed};
+use super::watch::Watch;
+use super::{Cluster, Environment, Stop, Topic};
+use crate::connectors::{self, Connector, Context};
+use crate::intake::count;
+use crate::json::DigestKey;
+use crate::pipeline::{self, Acknowledged, Feed, Lane, Stopped, Summary};
+use crate::prepare::Delivered;
+
+/// How long a broker may take to tell about itself and its topics.
+const METADATA_PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait for messages before looking whether to stop.
+const IDLE: Duration = Duration::from_millis(100);
+/// After so many turns without messages it is looked whether topics have more partitions.
+const IDLE_TURNS: u32 = 300;
+/// After so many batches, and whenever there is nothing to read, positions are committed to the group.
+const COMMIT_BATCHES: usize = 64;
+
+/// Reads a cluster until it is told to stop.
+pub(super) fn run(ledger: &Ledger, cluster: &Cluster, environment: Environment, stop: &Stop) -> Result<(), Stopped> {
+    let connectors: Vec<Box<dyn Connector>> =
+        cluster.topics.iter().filter_map(|topic| connectors::by_name(&topic.connector)).collect();
+    let digest_key = DigestKey::new(*ledger.keys().ingest());
+    let probe = cluster.consumer(1).map_err(|error| Stopped::Input(failed(error)))?;
+    let (id, partitions) = find(&probe, cluster).map_err(Stopped::Input)?;
+    drop(probe);
+    let consumer = Arc::new(cluster.consumer(partitions.len()).map_err(|error| Stopped::Input(failed(error)))?);
+    let (wake, woken) = bounded::<()>(1);
+    let (advanced, positions) = crossbeam_channel::unbounded();
+    let mut reader = Reader {
+        ledger,
+        cluster,
+        connectors: &connectors,
+        digest_key: &digest_key,
+        environment,
+        id,
+        consumer,
+        partitions: Vec::new(),
+        wake,
+        woken,
+        positions,
+    };
+    pipeline::run(ledger, environment.threads, |feed| reader.read(feed, stop), &mut |acknowledged| {
+        count_all(&acknowledged);
+        // Whoever reads commits what is acknowledged; there is nobody else to tell.
+        let _ = advanced.send((acknowledged.lane.delivered.channel.clone(), acknowledged.to.next));
+    })
+}
+
+fn count_all(Acknowledged { lane, counts, .. }: &Acknowledged<'_>) {
+    let connector = lane.delivered.connector.name();
+    let Summary { events, duplicates, conflicts, rejected, gaps, .. } = counts;
+    for (outcome, number) in [
+        ("recorded", *events),
+        ("duplicate", *duplicates),
+        ("conflict", *conflicts),
+        ("rejected", *rejected),
+        ("gap", *gaps),
+    ] {
+        if number > 0 {
+            count(connector, outcome, number);
+        }
+    }
+}
+
+/// The cluster's id, and the partitions of its topics: the place of a topic in the configuration, and a number.
+fn find(consumer: &BaseConsumer<Watch>, cluster: &Cluster) -> io::Result<(String, Vec<(usize, i32)>)> {
+    let mut found = Vec::new();
+    for (place, Topic { topic, .. }) in cluster.topics.iter().enumerate() {
+        let metadata = consumer.fetch_metadata(Some(topic), METADATA_PATIENCE).map_err(failed)?;
+        let of_topic = metadata.topics().iter().find(|found| found.name() == topic);
+        let numbers: Vec<i32> =
+            of_topic.iter().flat_map(|topic| topic.partitions()).map(|partition| partition.id()).collect();
+        if numbers.is_empty() {
+            consumer.context().fails(&format!("there is no topic {topic}"));
+        }
+        found.extend(numbers.into_iter().map(|number| (place, number)));
+    }
+    let id = consumer.client().fetch_cluster_id(METADATA_PATIENCE);
+    let id = id.ok_or_else(|| io::Error::other("the cluster does not say which one it is"))?;
+    Ok((id, found))
+}
+
+/// Reads the partitions of a cluster.
+struct Reader<'a> {
+    ledger: &'a Ledger,
+    cluster: &'a Cluster,
+    connectors: &'a [Box<dyn Connector>],
+    digest_key: &'a DigestKey,
+    environment: Environment,
+    /// The cluster's own id: positions of another cluster of the same name are other positions.
+    id: String,
+    consumer: Arc<BaseConsumer<Watch>>,
+    partitions: Vec<Partition<'a>>,
+    wake: Sender<()>,
+    woken: Receiver<()>,
+    /// How far channels are acknowledged.
+    positions: Receiver<(String, u64)>,
+}
+
+impl<'a> Reader<'a> {
+    fn read(&mut self, feed: &mut Feed<'_, 'a>, stop: &Stop) -> io::Result<()> {
+        let mut idle_turns = IDLE_TURNS;
+        while !stop.is_set() && !feed.is_stopped() {
+            if idle_turns >= IDLE_TURNS {
+                idle_turns = 0;
+                if !self.assign_new(feed)? {
+                    break;
+                }
+            }
+            self.listen()?;
+            let mut is_idle = true;
+            for partition in &mut self.partitions {
+                let wake = waker(&self.wake);
+                match partition.fill(&self.consumer, feed, self.digest_key, wake)? {
+                    Filled::Nothing => {}
+                    Filled::Something => is_idle = false,
+                    Filled::Stopped => return Ok(()),
+                }
+            }
+            if is_idle || self.positions.len() >= COMMIT_BATCHES {
+                self.commit();
+            }
+            if is_idle {
+                idle_turns += 1;
+                let _ = self.woken.recv_timeout(IDLE);
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins to read partitions that are not read yet. False where the pipeline takes nothing more.
+    fn assign_new(&mut self, feed: &mut Feed<'_, 'a>) -> io::Result<bool> {
+        let (_, found) = find(&self.consumer, self.cluster)?;
+        for (place, number) in found {
+            let topic = &self.cluster.topics[place];
+            if self.partitions.iter().any(|partition| partition.is(&topic.topic, number)) {
+                continue;
+            }
+            let lane = Arc::new(self.lane(topic, self.connectors[place].as_ref(), number));
+            let stands = self.ledger.reader().position(&lane.delivered.channel).map_err(io::Error::other)?;
+            let mut partition = Partition::new(topic, number, lane, stands, self.environment.entropy);
+            let goes_on = partition.assign(&self.consumer, feed, waker(&self.wake))?;
+            self.partitions.push(partition);
+            if !goes_on {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Serves what does not belong to a partition. A message that was on its way here before its partition had a queue of
+    /// its own would be out of order: everything is then assigned anew.
+    fn listen(&self) -> io::Result<()> {
+        while let Some(event) = self.consumer.poll(Duration::ZERO) {
+            match event {
+                Ok(message) => {
+                    let (topic, number) = (message.topic(), message.partition());
+                    return Err(io::Error::other(format!("a message of {topic}/{number} came out of order")));
+                }
+                Err(error) => self.consumer.context().fails(&error.to_string()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Commits to the group how far channels are acknowledged, for tools that show how far behind it is.
+    fn commit(&self) {
+        let newest: BTreeMap<String, u64> = self.positions.try_iter().collect();
+        let mut list = TopicPartitionList::new();
+        for (channel, next) in newest {
+            let mut parts = channel.rsplitn(2, '/');
+            let number = parts.next().and_then(|number| number.parse().ok());
+            let topic = parts.next().and_then(|rest| rest.rsplit('/').next());
+            if let (Some(topic), Some(number), Ok(next)) = (topic, number, i64::try_from(next)) {
+                // It can only fail for an offset that is none.
+                let _ = list.add_partition_offset(topic, number, Offset::Offset(next));
+            }
+        }
+        if list.count() > 0
+            && let Err(error) = self.consumer.commit(&list, CommitMode::Async)
+        {
+            tracing::debug!(cluster = self.cluster.name, "positions are not committed to the group: {error}");
+        }
+    }
+
+    fn lane(&self, topic: &'a Topic, connector: &'a dyn Connector, number: i32) -> Lane<'a> {
+        Lane {
+            delivered: Delivered {
+                connector,
+                context: Context {
+                    instance: &topic.instance,
+                    ticket_system: "freshservice",
+                    ticket_instance: &topic.ticket_instance,
+                    index_key: self.ledger.keys().index(),
+                    digest_key: self.digest_key,
+                    assume_utc: topic.assume_utc,
+                    received_at: (self.environment.now)(),
+                },
+                channel: format!("kafka/{}/{}/{number}", self.id, topic.topic),
+                delivery: if topic.backfill { Delivery::Backfill } else { Delivery::Live },
+                authentication: self.cluster.authentication(),
+                seed_secret: (self.environment.entropy)(),
+            },
+            source: SourceKey {
+                system: connector.system().to_owned(),
+                instance: topic.instance.clone(),
+                connector: connector.name().to_owned(),
+            },
+        }
+    }
+}
+
+/// Wakes whoever waits for messages.
+fn waker(wake: &Sender<()>) -> impl Fn() + Send + Sync + 'static {
+    let wake = wake.clone();
+    move || {
+        // It is awake, if there is no room.
+        let _ = wake.try_send(());
+    }
+}

@@ -1,0 +1,237 @@
+//! A real broker, and what tests do to its topics.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tempfile::TempDir;
+
+/// How long anything may take that a broker is asked for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A broker of its own, or the cluster that `KAFKA_BOOTSTRAP` names.
+pub struct Broker {
+    /// Where clients reach it.
+    pub bootstrap: String,
+    own: Option<TempDir>,
+}
+
+/// A message for a topic.
+#[derive(Clone, Default)]
+pub struct Sent {
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+impl Sent {
+    /// A value alone.
+    pub fn value(value: impl Into<Vec<u8>>) -> Self {
+        Self { value: Some(value.into()), ..Self::default() }
+    }
+}
+
+impl Broker {
+    /// The cluster that `KAFKA_BOOTSTRAP` names, or else a broker of its own. None where there is no Kafka, which is no
+    /// test left out in silence: `scripts/test` says so, and in CI nothing may be missing.
+    ///
+    /// # Panics
+    /// If it does not start, or there is none in CI.
+    pub fn start() -> Option<Self> {
+        match std::env::var("KAFKA_BOOTSTRAP") {
+            Ok(bootstrap) => Some(Self { bootstrap, own: None }),
+            Err(_) => Self::start_own(""),
+        }
+    }
+
+    /// A broker of its own, with further settings.
+    ///
+    /// # Panics
+    /// As [`Broker::start`].
+    pub fn start_own(settings: &str) -> Option<Self> {
+        let is_ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
+        let is_installed = run(&["installed"]).is_some();
+        assert!(is_installed || !is_ci, "Kafka is missing: run scripts/install test");
+        let folder = is_installed.then(|| tempfile::tempdir().expect("a temporary folder"))?;
+        let file = folder.path().join("settings");
+        std::fs::write(&file, settings).expect("a temporary folder takes files");
+        let mut broker = Self { bootstrap: String::new(), own: Some(folder) };
+        broker.run_own();
+        Some(broker)
+    }
+
+    /// Starts its own broker, again after a kill.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn run_own(&mut self) {
+        let folder = self.folder();
+        let settings = folder.join("settings");
+        let listeners = run(&["start".as_ref(), folder.join("broker").as_os_str(), settings.as_os_str()]);
+        let listeners = listeners.expect("the broker starts");
+        std::fs::write(folder.join("listeners"), &listeners).expect("a temporary folder takes files");
+        self.bootstrap = format!("127.0.0.1:{}", port(&listeners, "PLAINTEXT"));
+    }
+
+    /// Where another listener of its own broker is.
+    pub fn listener(&self, name: &str) -> String {
+        let listeners = std::fs::read_to_string(self.folder().join("listeners")).expect("it was written at the start");
+        format!("127.0.0.1:{}", port(&listeners, name))
+    }
+
+    /// Ends its own broker at once.
+    ///
+    /// # Panics
+    /// If it has none.
+    pub fn kill(&self) {
+        run(&["kill".as_ref(), self.folder().join("broker").as_os_str()]).expect("it is killed");
+    }
+
+    fn folder(&self) -> &Path {
+        self.own.as_ref().expect("a broker of its own").path()
+    }
+
+    /// Runs a tool of Kafka's on its own broker.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub fn tool(&self, class: &str, arguments: &[&str]) {
+        let all = [&["tool", class, "--bootstrap-server", &self.bootstrap], arguments].concat();
+        run(&all).unwrap_or_else(|| panic!("{class} {arguments:?} failed"));
+    }
+
+    /// Makes a topic.
+    ///
+    /// # Panics
+    /// If the broker does not.
+    pub fn create(&self, topic: &str, partitions: i32) {
+        let made = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+        let results = wait(self.admin().create_topics(&[made], &options())).expect("the broker answers");
+        results.into_iter().for_each(|result| drop(result.expect("the topic is made")));
+    }
+
+    /// Deletes a topic, and waits until it is gone.
+    ///
+    /// # Panics
+    /// If the broker does not.
+    pub fn delete(&self, topic: &str) {
+        let results = wait(self.admin().delete_topics(&[topic], &options())).expect("the broker answers");
+        results.into_iter().for_each(|result| drop(result.expect("the topic is deleted")));
+        until("the topic is gone", || {
+            let metadata = self.admin().inner().fetch_metadata(None, PATIENCE).expect("the broker answers");
+            metadata.topics().iter().all(|found| found.name() != topic)
+        });
+    }
+
+    /// Deletes all messages before an offset, as retention does.
+    ///
+    /// # Panics
+    /// If the broker does not.
+    pub fn delete_before(&self, topic: &str, partition: i32, offset: i64) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(offset)).expect("an offset");
+        wait(self.admin().delete_records(&list, &options())).expect("they are deleted");
+    }
+
+    /// Sends messages to a partition, and waits until the broker has them.
+    ///
+    /// # Panics
+    /// If it does not take them.
+    pub fn send(&self, topic: &str, partition: i32, messages: impl IntoIterator<Item = Sent>) {
+        let producer = self.producer(&[]);
+        send_all(&producer, topic, partition, messages);
+    }
+
+    /// Sends messages in a transaction, and commits or aborts it.
+    ///
+    /// # Panics
+    /// If the broker does not take it.
+    pub fn transact(&self, topic: &str, partition: i32, messages: impl IntoIterator<Item = Sent>, commits: bool) {
+        let producer = self.producer(&[("transactional.id", "tests")]);
+        producer.init_transactions(PATIENCE).expect("transactions");
+        producer.begin_transaction().expect("a transaction");
+        send_all(&producer, topic, partition, messages);
+        match commits {
+            true => producer.commit_transaction(PATIENCE).expect("it is committed"),
+            false => producer.abort_transaction(PATIENCE).expect("it is aborted"),
+        }
+    }
+
+    fn producer(&self, settings: &[(&str, &str)]) -> BaseProducer {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.bootstrap).set("enable.idempotence", "true").set("linger.ms", "5");
+        config.set("reconnect.backoff.max.ms", "500").set("queue.buffering.max.messages", "2000000");
+        config.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        config.create().expect("a producer")
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        ClientConfig::new().set("bootstrap.servers", &self.bootstrap).create().expect("a client")
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if let Some(folder) = &self.own {
+            // It may have been killed already.
+            let _ = run(&["kill".as_ref(), folder.path().join("broker").as_os_str()]);
+        }
+    }
+}
+
+/// Waits until something is so.
+///
+/// # Panics
+/// If it is not within a minute.
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let (_never, nothing) = std::sync::mpsc::channel::<()>();
+    for _ in 0..600 {
+        if is_so() {
+            return;
+        }
+        let _ = nothing.recv_timeout(Duration::from_millis(100));
+    }
+    panic!("waited a minute, and this is still not so: {what}");
+}
+
+fn send_all(producer: &BaseProducer, topic: &str, partition: i32, messages: impl IntoIterator<Item = Sent>) {
+    for Sent { key, value, headers } in messages {
+        let headers = headers.iter().fold(OwnedHeaders::new(), |headers, (name, value)| {
+            headers.insert(Header { key: name, value: Some(value) })
+        });
+        let mut record = BaseRecord::<[u8], [u8]>::to(topic).partition(partition).headers(headers);
+        record.key = key.as_deref();
+        record.payload = value.as_deref();
+        producer.send(record).map_err(|(error, _)| error).expect("there is room for it");
+        producer.poll(Duration::ZERO);
+    }
+    producer.flush(PATIENCE).expect("the broker has them");
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().operation_timeout(Some(PATIENCE))
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
+}
+
+/// Runs `scripts/kafka`; none if it fails.
+fn run<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Option<String> {
+    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scripts/kafka");
+    let mut command = Command::new(script);
+    let output = command.args(arguments).stdin(Stdio::null()).stderr(Stdio::inherit()).output().expect("a script");
+    output.status.success().then(|| String::from_utf8(output.stdout).expect("the script prints text"))
+}
+
+fn port(listeners: &str, name: &str) -> String {
+    let ports: BTreeMap<&str, &str> = listeners.lines().filter_map(|line| line.split_once(' ')).collect();
+    (*ports.get(name).unwrap_or_else(|| panic!("no listener {name} in {listeners:?}"))).to_owned()
+}

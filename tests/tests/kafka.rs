@@ -1,0 +1,477 @@
+//! Topics of a real broker, read into a ledger by the program as it is run.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use counterfoil_tests::kafka::{Broker, Sent, until};
+use counterfoil_tests::okta;
+use counterfoil_tests::program::{LedgerFolder, run};
+use counterfoil_tests::server::Server;
+use serde_json::Value;
+
+const TOPIC: &str = "okta.system-log";
+const PUBLISHED: &str = "2026-03-01T10:00:00.000Z";
+
+/// An event of that number: somebody joins a group.
+fn event(number: u32) -> Vec<u8> {
+    okta::joined(number, PUBLISHED, number, 1).to_string().into_bytes()
+}
+
+fn events(numbers: std::ops::Range<u32>) -> impl Iterator<Item = Sent> {
+    numbers.map(|number| Sent::value(event(number)))
+}
+
+/// The configuration of a server that reads the topic, with further settings of the cluster and of the topic.
+fn configure(ledger: &LedgerFolder, bootstrap: &str, cluster: &str, topic: &str) {
+    let config = format!(
+        "[kafka.main]\nbootstrap = \"{bootstrap}\"\n{cluster}\n\
+         [kafka.main.properties]\nreconnect.backoff.max.ms = 200\ntopic.metadata.refresh.interval.ms = 1000\n\
+         [kafka.main.topics.okta]\ntopic = \"{TOPIC}\"\nconnector = \"okta\"\n{topic}\n"
+    );
+    ledger.file("config.toml", config);
+}
+
+fn serve(ledger: &LedgerFolder) -> Server {
+    let config = ledger.beside("config.toml");
+    Server::start_with(ledger, &["--listen", "127.0.0.1:0", "--config", config.to_str().expect("a path of ASCII")])
+}
+
+fn size(server: &Server) -> u64 {
+    let checkpoint = run(&["checkpoint", "--server", &server.url()]).ended(0);
+    checkpoint.text().lines().nth(1).and_then(|size| size.parse().ok()).expect("a checkpoint's second line is its size")
+}
+
+/// Waits until the log has so many records behind its origin, and no more.
+#[track_caller]
+fn wait_for(server: &Server, records: u64) {
+    until(&format!("{records} records are there"), || size(server) > records);
+    assert_eq!(size(server), records + 1);
+}
+
+/// All records behind the origin.
+fn records(server: &Server) -> Vec<Value> {
+    let asked = |index: u64| run(&["record", &index.to_string(), "--server", &server.url(), "--output", "json"]).json();
+    (1..size(server)).map(asked).collect()
+}
+
+fn position(record: &Value) -> (String, u64) {
+    let position = &record["record"]["provenance"]["position"];
+    (position["channel"].as_str().expect("a position has a channel").to_owned(), number(&position["sequence"]))
+}
+
+/// A number as JSON of Protocol Buffers has it: in quotes, and not at all where it is 0.
+fn number(value: &Value) -> u64 {
+    value.as_str().map_or(0, |number| number.parse().expect("a number"))
+}
+
+/// Bytes as JSON of Protocol Buffers has them.
+fn bytes(value: &Value) -> Vec<u8> {
+    STANDARD.decode(value.as_str().unwrap_or_default()).expect("base64")
+}
+
+/// The gaps among the records: from, to, and why.
+fn gaps(server: &Server) -> Vec<(u64, u64, String)> {
+    let gap = |record: Value| {
+        let gap = record["record"]["sourceGap"].as_object()?.clone();
+        let at = |name: &str| gap.get(name).map_or(0, number);
+        let reason = gap["reason"].as_str().expect("a gap has a reason").replace("GAP_REASON_", "");
+        Some((at("from"), at("to"), reason))
+    };
+    records(server).into_iter().filter_map(gap).collect()
+}
+
+fn gap(from: u64, to: u64, reason: &str) -> Vec<(u64, u64, String)> {
+    vec![(from, to, reason.to_owned())]
+}
+
+#[test]
+fn each_message_is_recorded_once_with_its_place_and_its_envelope() {
+    let Some(broker) = Broker::start() else { return };
+    broker.create(TOPIC, 3);
+    for partition in 0..3 {
+        let first = partition as u32 * 10;
+        broker.send(TOPIC, partition, events(first..first + 10));
+    }
+    let ledger = LedgerFolder::init();
+    configure(&ledger, &broker.bootstrap, "", "");
+    let server = serve(&ledger);
+    wait_for(&server, 30);
+    let mut places: Vec<(String, u64)> = records(&server).iter().map(position).collect();
+    places.sort();
+    let parts: Vec<&str> = places[0].0.split('/').collect();
+    assert_eq!((parts[0], &parts[2..]), ("kafka", &[TOPIC, "0"][..]), "{places:?}");
+    assert!(parts[1].len() >= 10, "the cluster's own id: {}", parts[1]);
+    let expected: Vec<u64> = (0..3).flat_map(|_| 0..10).collect();
+    assert_eq!(places.iter().map(|(_, sequence)| *sequence).collect::<Vec<_>>(), expected);
+    server.stop();
+
+    // Nothing is read again, and what came meanwhile is.
+    let headers = vec![
+        ("trace".to_owned(), b"abc".to_vec()),
+        ("authorization".to_owned(), b"Bearer abcdefghijklmnop".to_vec()),
+        ("blob".to_owned(), vec![0xff, 0x00]),
+    ];
+    broker.send(TOPIC, 1, [Sent { key: Some(b"person100".to_vec()), value: Some(event(100)), headers }]);
+    let server = serve(&ledger);
+    wait_for(&server, 31);
+    let record = records(&server).pop().unwrap();
+    assert_eq!(position(&record).1, 10);
+    assert_eq!(record["record"]["provenance"]["authentication"], "AUTHENTICATION_OPEN_BROKER");
+    let envelope = String::from_utf8(bytes(&record["envelope"])).unwrap();
+    let envelope: Value = serde_json::from_str(&envelope).unwrap();
+    assert_eq!(envelope["key"], "person100");
+    assert!(envelope["createTimeMs"].as_i64().unwrap() > 1_700_000_000_000);
+    let headers = envelope["headers"].as_array().unwrap();
+    assert_eq!(headers[0], serde_json::json!({"trace": "abc"}));
+    let secret = headers[1]["authorization"].as_str().unwrap();
+    assert!(secret.contains("redacted:hmac-sha256:") && !secret.contains("abcdefghijklmnop"), "{secret}");
+    assert_eq!(headers[2], serde_json::json!({"blob": {"base64": "/wA="}}));
+    let log = server.stop();
+    assert!(!log.contains("\"level\":\"ERROR\""), "{log}");
+    ledger.run(&["fsck"]).ended(0);
+}
+
+/// A broker with a topic of one partition of which the first ten messages were read, and the ledger that has them.
+fn read_ten() -> Option<(Broker, LedgerFolder)> {
+    let broker = Broker::start()?;
+    broker.create(TOPIC, 1);
+    broker.send(TOPIC, 0, events(0..10));
+    let ledger = LedgerFolder::init();
+    configure(&ledger, &broker.bootstrap, "", "");
+    let server = serve(&ledger);
+    wait_for(&server, 10);
+    server.stop();
+    Some((broker, ledger))
+}
+
+#[test]
+fn what_retention_ate_is_a_gap_and_reading_goes_on() {
+    let Some((broker, ledger)) = read_ten() else { return };
+    broker.send(TOPIC, 0, events(10..30));
+    broker.delete_before(TOPIC, 0, 25);
+    let server = serve(&ledger);
+    wait_for(&server, 10 + 1 + 5);
+    assert_eq!(gaps(&server), gap(10, 25, "RETENTION"));
+
+    // While it is being read, too: the broker is asked for what it has not any more.
+    broker.send(TOPIC, 0, events(30..40));
+    wait_for(&server, 26);
+    server.stop();
+    broker.delete_before(TOPIC, 0, 35);
+    // What was read last is gone, but everything was read.
+    broker.send(TOPIC, 0, events(40..41));
+    broker.delete_before(TOPIC, 0, 40);
+    let server = serve(&ledger);
+    wait_for(&server, 27);
+    assert_eq!(gaps(&server).len(), 1);
+    server.stop();
+    ledger.run(&["fsck"]).ended(0);
+}
+
+#[test]
+fn a_topic_made_anew_is_noticed_however_many_messages_it_has() {
+    for (number, reason) in [(3, "TRUNCATED"), (9, "TRUNCATED"), (10, "RECREATED"), (20, "RECREATED")] {
+        let Some((broker, ledger)) = read_ten() else { return };
+        broker.delete(TOPIC);
+        broker.create(TOPIC, 1);
+        broker.send(TOPIC, 0, events(100..100 + number));
+        let server = serve(&ledger);
+        until("everything is read", || size(&server) >= 10 + 2 + u64::from(number));
+        assert_eq!(gaps(&server), gap(10, 0, reason), "{number} messages");
+        wait_for(&server, 11 + u64::from(number));
+        // What comes then is read once.
+        broker.send(TOPIC, 0, events(200..201));
+        wait_for(&server, 12 + u64::from(number));
+        server.stop();
+        ledger.run(&["fsck"]).ended(0);
+    }
+}
+
+#[test]
+fn messages_that_come_again_in_a_topic_made_anew_are_known() {
+    let Some((broker, ledger)) = read_ten() else { return };
+    broker.delete(TOPIC);
+    broker.create(TOPIC, 1);
+    broker.send(TOPIC, 0, events(5..15));
+    let server = serve(&ledger);
+    wait_for(&server, 10 + 1 + 5);
+    assert_eq!(gaps(&server).len(), 1);
+    server.stop();
+}
+
+#[test]
+fn an_aborted_transaction_is_neither_read_nor_a_gap() {
+    let Some(broker) = Broker::start() else { return };
+    broker.create(TOPIC, 1);
+    broker.transact(TOPIC, 0, events(0..10), true);
+    broker.transact(TOPIC, 0, events(10..20), false);
+    broker.transact(TOPIC, 0, events(20..30), true);
+    let ledger = LedgerFolder::init();
+    configure(&ledger, &broker.bootstrap, "", "");
+    let server = serve(&ledger);
+    wait_for(&server, 20);
+    server.stop();
+    // The position stands before the mark of the commit: what follows is read from there.
+    broker.transact(TOPIC, 0, events(30..31), true);
+    let server = serve(&ledger);
+    wait_for(&server, 21);
+    assert_eq!(gaps(&server), []);
+    server.stop();
+}
+
+#[test]
+fn what_cannot_be_read_is_kept_with_its_place_and_the_others_go_on() {
+    let Some(broker) = Broker::start() else { return };
+    broker.create(TOPIC, 1);
+    let poison: [(Option<Vec<u8>>, &str); 4] = [
+        (Some(b"{\"uuid\": \"1\"".to_vec()), "NOT_JSON"),
+        (None, "NOT_AN_EVENT"),
+        (Some(vec![0xff, 0xfe]), "NOT_UTF8"),
+        (Some(b"{\"hello\": 1}".to_vec()), "NOT_AN_EVENT"),
+    ];
+    for (number, (value, _)) in (0..).zip(&poison) {
+        broker.send(TOPIC, 0, events(number..number + 1));
+        broker.send(TOPIC, 0, [Sent { key: Some(b"k".to_vec()), value: value.clone(), ..Sent::default() }]);
+    }
+    let ledger = LedgerFolder::init();
+    configure(&ledger, &broker.bootstrap, "", "");
+    let server = serve(&ledger);
+    wait_for(&server, 8);
+    let letters = run(&["deadletter", "list", "--server", &server.url(), "--output", "json"]).json::<Value>();
+    let letters = letters["deadLetters"].as_array().unwrap();
+    assert_eq!(letters.len(), poison.len(), "{letters:#?}");
+    for (number, (letter, (value, reason))) in letters.iter().zip(&poison).enumerate() {
+        let place = format!("topic {TOPIC}, partition 0, offset {}", 2 * number + 1);
+        assert!(letter["error"].as_str().unwrap().starts_with(&place), "{letter:#}");
+        assert!(letter["reason"].as_str().unwrap().replace(' ', "_").to_uppercase() == *reason, "{letter:#}");
+        let index = letter["record"].as_str().unwrap();
+        let shown: Value = run(&["record", index, "--server", &server.url(), "--output", "json"]).json();
+        assert_eq!(position(&shown).1, 2 * number as u64 + 1);
+        assert_eq!(bytes(&shown["payload"]), value.clone().unwrap_or_default());
+    }
+    server.stop();
+}
+
+#[test]
+fn cloud_events_are_unpacked_in_both_modes() {
+    let Some(broker) = Broker::start() else { return };
+    broker.create(TOPIC, 1);
+    let structured = |content_type: &str, body: &str| Sent {
+        headers: vec![("content-type".to_owned(), content_type.as_bytes().to_vec())],
+        ..Sent::value(body)
+    };
+    let text = |number| String::from_utf8(event(number)).unwrap();
+    let attributes = r#""specversion": "1.0", "id": "a1", "source": "/gate", "type": "okta.event""#;
+    let json = "application/cloudevents+json; charset=UTF-8";
+    let in_string = serde_json::to_string(&text(1)).unwrap();
+    let in_base64 = STANDARD.encode(event(2));
+    broker.send(
+        TOPIC,
+        0,
+        [
+            structured(json, &format!("{{{attributes}, \"data\": {}}}", text(0))),
+            structured(json, &format!("{{{attributes}, \"data\": {in_string}}}")),
+            structured(json, &format!("{{{attributes}, \"data_base64\": \"{in_base64}\"}}")),
+            Sent {
+                headers: vec![
+                    ("ce_specversion".to_owned(), b"1.0".to_vec()),
+                    ("ce_id".to_owned(), b"a2".to_vec()),
+                    ("content-type".to_owned(), b"application/json".to_vec()),
+                ],
+                ..Sent::value(event(3))
+            },
+            // Not understood, and said so.
+            structured(json, &format!("{{{}, \"data\": {}}}", attributes.replace("1.0", "0.3"), text(4))),
+            structured("application/cloudevents+avro", "x"),
+            structured(json, &format!("{{{attributes}}}")),
+            structured(json, &format!("{{{attributes}, \"id\": \"b\", \"data\": {}}}", text(5))),
+        ],
+    );
+    let ledger = LedgerFolder::init();
+    configure(&ledger, &broker.bootstrap, "", "");
+    let server = serve(&ledger);
+    wait_for(&server, 8);
+    let records = records(&server);
+    let is_event = |record: &Value| record["record"]["event"].is_object();
+    assert_eq!(records.iter().map(is_event).collect::<Vec<_>>(), [true, true, true, true, false, false, false, false]);
+    for (number, record) in (0..).zip(&records[..4]) {
+        assert_eq!(bytes(&record["payload"]), event(number));
+        let envelope: Value = serde_json::from_slice(&bytes(&record["envelope"])).unwrap();
+        match number {
+            3 => assert_eq!(envelope["headers"][1]["ce_id"], "a2"),
+            _ => assert_eq!(envelope["cloudEvent"]["id"], "a1"),
+        }
+    }
+    let reason = |place: usize| records[place]["record"]["sourceRejected"]["reason"].as_str().unwrap().to_owned();
+    assert_eq!(reason(4), "REJECT_REASON_NOT_AN_EVENT");
+    assert_eq!(reason(7), "REJECT_REASON_DUPLICATE_KEY");
+    server.stop();
+}
+
+#[test]
+fn protobuf_is_read_by_its_description() {
+    let Some(broker) = Broker::start() else { return };
+    broker.create(TOPIC, 1);
+    let ledger = LedgerFolder::init();
+    let proto = "syntax = \"proto3\"; package acme; import \"google/protobuf/struct.proto\";
+        message Log { string uuid = 1; string published = 2; string eventType = 3; string version = 4;
+          google.protobuf.Struct actor = 5; google.protobuf.Struct outcome = 6; repeated google.protobuf.Struct target = 7;
+          google.protobuf.Struct transaction = 8; int64 sequence = 9; }";
+    let source = ledger.file("acme.proto", proto);
+    let files = protox::Compiler::new([source.parent().unwrap()])
+        .and_then(|mut compiler| {
+            compiler.include_imports(true).open_file("acme.proto")?;
+            Ok(compiler.encode_file_descriptor_set())
+        })
+        .unwrap();
+    ledger.file("acme.binpb", &files);
+    let pool = prost_reflect::DescriptorPool::decode(files.as_slice()).unwrap();
+    let message = pool.get_message_by_name("acme.Log").unwrap();
+    let encode = |number: u32| {
+        let mut native: Value = serde_json::from_slice(&event(number)).unwrap();
+        native.as_object_mut().unwrap().retain(|name, _| message.get_field_by_json_name(name).is_some());
+        native["sequence"] = (1_u64 << 53).into();
+        let dynamic = prost_reflect::DynamicMessage::deserialize(message.clone(), native).unwrap();
+        prost::Message::encode_to_vec(&dynamic)
+    };
+    let confluent = |head: &[u8], number| Sent::value([&[0, 0, 0, 0, 7], head, &encode(number)].concat());
+    broker.send(
+        TOPIC,
+        0,
+        [confluent(&[0], 0), confluent(&[2, 0], 1), Sent::value(encode(2)), Sent::value(vec![0, 0, 0, 0, 7, 0, 0xff])],
+    );
+    let file = "format = \"protobuf\"\nmessage = \"acme.Log\"\ndescriptors = \"acme.binpb\"\nconfluent = true";
+    configure(&ledger, &broker.bootstrap, "", file);
+    let server = serve(&ledger);
+    wait_for(&server, 4);
+    let records = records(&server);
+    let is_event = |record: &Value| record["record"]["event"].is_object();
+    assert_eq!(records.iter().map(is_event).collect::<Vec<_>>(), [true, true, false, false]);
+    assert_eq!(records[1]["record"]["event"]["facts"][0]["kind"], "FACT_KIND_GRANT_ADDED");
+    let payload: Value = serde_json::from_slice(&bytes(&records[0]["payload"])).unwrap();
+    assert_eq!((&payload["uuid"], &payload["sequence"]), (&okta::uuid(0).into(), &(1_u64 << 53).into()));
+    server.stop();
+}
+
+#[test]
+fn a_broker_that_dies_and_comes_back_is_read_on() {
+    let Some(mut broker) = Broker::start_own("") else { return };
+    broker.create(TOPIC, 2);
+    broker.send(TOPIC, 0, events(0..10));
+    let ledger = LedgerFolder::init();
+    configure(&ledger, &broker.bootstrap, "", "");
+    let server = serve(&ledger);
+    wait_for(&server, 10);
+    broker.kill();
+    broker.run_own();
+    broker.send(TOPIC, 1, events(10..20));
+    wait_for(&server, 20);
+    assert_eq!(gaps(&server), []);
+    let log = server.stop();
+    assert!(log.matches("\"level\":\"WARN\"").count() < 10, "a failure is told once: {log}");
+}
+
+#[test]
+fn a_server_that_is_killed_again_and_again_reads_each_message_once() {
+    let Some(broker) = Broker::start() else { return };
+    broker.create(TOPIC, 4);
+    let ledger = LedgerFolder::init();
+    configure(&ledger, &broker.bootstrap, "", "");
+    let mut sent = 0;
+    for round in 0..6 {
+        for partition in 0..4 {
+            broker.send(TOPIC, partition, events(sent..sent + 500));
+            sent += 500;
+        }
+        let server = serve(&ledger);
+        let wanted = u64::from(sent) - 2_000 + 300 * round;
+        until("some more are there", || size(&server) > wanted);
+        drop(server);
+    }
+    let server = serve(&ledger);
+    wait_for(&server, u64::from(sent));
+    server.stop();
+    ledger.run(&["fsck"]).ended(0);
+    let sources = ledger.run(&["sources", "--output", "json"]).json::<Value>();
+    let totals = &sources["sources"][0];
+    assert_eq!(totals["duplicates"].as_str().unwrap_or("0"), "0", "{sources:#}");
+}
+
+#[test]
+fn a_broker_that_asks_for_credentials_gets_them() {
+    let keys = tempfile::tempdir().unwrap();
+    let password = "changeit";
+    let store = keys.path().join("broker.p12");
+    let made = std::process::Command::new("keytool")
+        .args(["-genkeypair", "-alias", "broker", "-keyalg", "RSA", "-keysize", "2048", "-validity", "3650"])
+        .args(["-dname", "CN=localhost", "-ext", "san=dns:localhost,ip:127.0.0.1", "-storetype", "PKCS12"])
+        .args(["-storepass", password, "-keystore"])
+        .arg(&store)
+        .output();
+    if !made.is_ok_and(|made| made.status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "keytool is missing");
+        return;
+    }
+    let exported = std::process::Command::new("keytool")
+        .args(["-exportcert", "-rfc", "-alias", "broker", "-storepass", password, "-keystore"])
+        .arg(&store)
+        .output()
+        .unwrap();
+    let settings = format!(
+        "listeners=PLAINTEXT://127.0.0.1:0,SASL_SSL://127.0.0.1:0,CONTROLLER://127.0.0.1:0
+advertised.listeners=PLAINTEXT://127.0.0.1:0,SASL_SSL://127.0.0.1:0
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL
+ssl.keystore.type=PKCS12
+ssl.keystore.location={}
+ssl.keystore.password={password}
+sasl.enabled.mechanisms=SCRAM-SHA-256,SCRAM-SHA-512
+listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+",
+        store.display()
+    );
+    let Some(broker) = Broker::start_own(&settings) else { return };
+    broker.create(TOPIC, 1);
+    broker.send(TOPIC, 0, events(0..5));
+    for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
+        let credentials = format!("{mechanism}=[password=the-secret-of-{mechanism}]");
+        let user = ["--alter", "--add-config", &credentials, "--entity-type", "users", "--entity-name", mechanism];
+        broker.tool("kafka.admin.ConfigCommand", &user);
+    }
+    let listener = broker.listener("SASL_SSL");
+    for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
+        let ledger = LedgerFolder::init();
+        ledger.file("ca.pem", &exported.stdout);
+        ledger.file("password", format!("the-secret-of-{mechanism}\n"));
+        let properties = format!(
+            "[kafka.main.properties]\nsecurity.protocol = \"SASL_SSL\"\nsasl.mechanism = \"{mechanism}\"\n\
+             sasl.username = \"{mechanism}\"\nsasl.password_file = \"password\"\nssl.ca.location = \"{}\"\n",
+            ledger.beside("ca.pem").display()
+        );
+        let config = |properties: &str| {
+            format!(
+                "[kafka.main]\nbootstrap = \"{listener}\"\n{properties}\
+                 [kafka.main.topics.okta]\ntopic = \"{TOPIC}\"\nconnector = \"okta\"\n"
+            )
+        };
+        // With a wrong password nothing is read, it is told once, and the server serves.
+        ledger.file("wrong", "another");
+        ledger.file("config.toml", config(&properties.replace("\"password\"", "\"wrong\"")));
+        let server = serve(&ledger);
+        let (_never, nothing) = std::sync::mpsc::channel::<()>();
+        let _ = nothing.recv_timeout(std::time::Duration::from_secs(4));
+        assert_eq!(size(&server), 1);
+        let log = server.stop();
+        assert!(log.contains("uthentication"), "{log}");
+        assert!(!log.contains("another"), "{log}");
+        assert!(log.matches("\"level\":\"WARN\"").count() < 6, "a failure is told once: {log}");
+
+        ledger.file("config.toml", config(&properties));
+        let server = serve(&ledger);
+        wait_for(&server, 5);
+        let record = records(&server).pop().unwrap();
+        assert_eq!(record["record"]["provenance"]["authentication"], "AUTHENTICATION_BROKER_CREDENTIALS");
+        server.stop();
+        let checked = run(&["config", "check", "--config", ledger.beside("config.toml").to_str().unwrap()]);
+        assert!(!checked.text().contains("the-secret-of"), "{}", checked.text());
+    }
+}
