@@ -221,7 +221,7 @@ fn what_says_nothing_of_itself_is_refused_or_kept() {
     let path = format!("groups/{GROUP}/users");
     // Without a time nothing is recorded at all.
     let run = snapshot(&ledger, &[("body", &body)], &["--scope", &path]).ended(2);
-    assert!(run.stderr.contains("--as-of"), "{}", run.stderr);
+    assert!(run.stderr.contains("say it in as_of"), "{}", run.stderr);
     // Without a scope it is kept as what it is: bytes of no known listing.
     let check = |scope: &[&str], text: &str, told: &str| {
         let response: SnapshotResponse =
@@ -230,7 +230,7 @@ fn what_says_nothing_of_itself_is_refused_or_kept() {
         let kept: ListDeadLettersResponse = ledger.run(&["deadletter", "list", "--output", "json"]).json();
         assert!(kept.dead_letters.iter().any(|letter| letter.error.contains(told)), "{told}: {kept:?}");
     };
-    check(&[], &body, "--scope groups/00g1/users");
+    check(&[], &body, "name that in scope, such as users or groups/00g1/users");
     check(&["--scope", "zones"], "[ ]", "known are users, groups");
     check(&["--scope", "users/some.body/roles"], "[  ]", "with an id as Okta makes them");
     check(&["--scope", "groups/svc-x+accounts/users"], "[   ]", "with an id as Okta makes them");

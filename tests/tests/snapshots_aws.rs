@@ -206,11 +206,11 @@ fn what_does_not_say_whose_it_is() {
         let kept: ListDeadLettersResponse = ledger.run(&["deadletter", "list", "--output", "json"]).json();
         assert!(kept.dead_letters.iter().any(|letter| letter.error.contains(told)), "{told}: {kept:?}");
     };
-    check(&details(&[], &[], &[], &[], None), &[], "--instance NUMBER");
+    check(&details(&[], &[], &[], &[], None), &[], "log tells of it in instance");
     check(&page(&["svc-1"], None), &["--instance", "999900001111"], "got one of 111122223333");
     let assigned = json!({"AccountAssignments": [assignment(ACCOUNT, SET, "USER", JANE)]});
-    check(&assigned, ORG, "--scope list-account-assignments");
-    check(&assigned, &["--scope", "list-account-assignments"], "--instance NUMBER");
+    check(&assigned, ORG, "whose call scope names, such as list-account-assignments");
+    check(&assigned, &["--scope", "list-account-assignments"], "log tells of it in instance");
     let call = [ORG, &["--scope", "list-account-assignments"]].concat();
     check(&json!({"AccountAssignments": []}), &call, "the same account-id");
     let two = json!({"AccountAssignments": [
@@ -227,8 +227,8 @@ fn what_does_not_say_whose_it_is() {
     check(&json!({"AccountAssignments": [assignment("A1", SET, "USER", JANE)]}), &call, "the number of an account");
     let members = [ORG, &["--scope", "list-group-memberships?group-id=svc-x%2Baccounts"]].concat();
     check(&json!({"GroupMemberships": []}), &members, "group-id as AWS");
-    check(&json!({"Users": []}), ORG, "--scope");
-    check(&json!({"Users": [{"UserName": "x", "Arn": arn("user/x")}]}), ORG, "--scope");
+    check(&json!({"Users": []}), ORG, "whose call scope names");
+    check(&json!({"Users": [{"UserName": "x", "Arn": arn("user/x")}]}), ORG, "whose call scope names");
 }
 
 /// Each call of Identity Center: how it is named, its response, the scope of its listing, and its items.
