@@ -101,7 +101,8 @@ pub fn page(response: &Response<'_, '_>, target: Option<&Target<'_>>) -> Result<
         scope,
         instance: Some(account(std::iter::empty(), response)?),
         taken: None,
-        shows: if elements.is_empty() && target.is_none() { Shows::Nothing } else { Shows::Items },
+        // Without an element and without a name, no call is known that it answers.
+        shows: Shows::Items,
         strand: ALL[0],
         strands: &ALL,
         kind: [&[call.kind][..], &of].concat().join(" "),
