@@ -133,11 +133,20 @@ fn check(name: &str, document: &str, secret: &str) {
 #[test]
 fn no_form_of_secret_stays() {
     for (name, secret) in planted() {
-        for text in [secret.clone(), format!("see {secret}, thanks"), format!("\"{secret}\"")] {
+        for text in
+            [secret.clone(), format!("see {secret}, thanks"), format!("\"{secret}\""), format!("a\n{secret}\tb")]
+        {
             let document = format!(r#"{{"id":1,"deep":[{{"note":{}}}]}}"#, quote(&text));
             check(name, &document, &secret);
         }
         check(name, &format!(r#"{{{}:1}}"#, quote(&secret)), &secret);
+        // In JSON within JSON, whole and cut off.
+        let document =
+            format!(r#"{{"policy":{}}}"#, quote(&format!(r#"{{"Sid":{}}}"#, quote(&format!("a\n{secret}")))));
+        check(name, &document, &secret);
+        let inner = quote(&quote(&format!("a\n{secret}")));
+        let clean = redact_bytes(&inner.as_bytes()[..inner.len() - 1], &digest_key()).into_owned();
+        assert!(!String::from_utf8(clean).unwrap().contains(&secret[..secret.len().min(12)]), "{name}: {inner}");
     }
 }
 
@@ -148,7 +157,9 @@ fn only_the_secret_part_of_a_text_goes() {
         check(name, &document, secret);
         let clean = redacted(&document);
         let quoted = |text: &str| quote(text)[1..quote(text).len() - 1].to_owned();
-        assert!(clean.contains(&quoted(before)) && clean.contains(&quoted(after)), "{name}: {clean}");
+        let (left, right) = clean.split_once(FINGERPRINT_PREFIX).unwrap();
+        assert_eq!(left, format!(r#"{{"note":"{}"#, quoted(before)), "{name}");
+        assert_eq!(right[32..], format!(r#"{}"}}"#, quoted(after)), "{name}: nothing of the secret is left");
     }
 }
 
@@ -204,6 +215,8 @@ fn what_is_no_secret_stays() {
         "Token",
         "risk-assessment-of-the-production-systems",
         "0d6c348d-a771-49dd-9eb7-655167f26501",
+        "counterfoil_0123456789abcdef_has-expired",
+        "counterfoil_database_delayed_write_bytes_per_second_of_the_log",
     ] {
         let document = format!(r#"{{"note":{}}}"#, quote(text));
         assert_eq!(redacted(&document), document);
@@ -229,6 +242,7 @@ fn a_secret_has_one_fingerprint_wherever_it_stands_and_another_under_another_key
 fn escapes_in_the_text_hide_nothing() {
     let clean = redacted(r#"{"pass\u0077ord":"hunter2zz"}"#);
     assert!(clean.contains(FINGERPRINT_PREFIX), "{clean}");
+    check("header on two lines", "{\"note\":\"Bearer\\nmF_9.B5f-4.1JqM\"}", "mF_9.B5f-4.1JqM");
     check("escaped slashes", r#"{"u":"https:\/\/a:hunter2zz@b.example.com"}"#, "hunter2zz");
 }
 

@@ -44,7 +44,17 @@ struct Step {
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
-    (0_u8..12, 0..PEOPLE, 0..3_usize, 0_u32..4, 0..3_usize).prop_map(|(what, person, entitlement, number, by)| Step {
+    step(0_u8..12, 0..3_usize)
+}
+
+/// Mostly who is in which group, and what the groups imply: both come and go.
+fn step_of_groups() -> impl Strategy<Value = Step> {
+    let what = prop_oneof![6 => Just(0_u8), 2 => Just(4), 5 => Just(10), 1 => 0_u8..12];
+    step(what, prop_oneof![8 => 0..APP, 1 => Just(APP)])
+}
+
+fn step(what: impl Strategy<Value = u8>, entitlement: impl Strategy<Value = usize>) -> impl Strategy<Value = Step> {
+    (what, 0..PEOPLE, entitlement, 0_u32..4, 0..3_usize).prop_map(|(what, person, entitlement, number, by)| Step {
         what,
         person,
         entitlement,
@@ -354,5 +364,19 @@ proptest! {
         questions in vec((-60_i64..3_600, -60_i64..3_600), 6),
     ) {
         check_sights(&Case::new(&steps, per_commit, &listings), &questions);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_group_explains_what_its_members_have_through_it_and_nothing_else(
+        steps in vec(step_of_groups(), 20..80),
+        per_commit in 4_usize..16,
+        after in 1_usize..6,
+        listed in [0_u8..16, 0_u8..16, 8_u8..16, 0_u8..16],
+    ) {
+        check_reconciled(&Case::new(&steps, per_commit, &[(after, listed)]));
     }
 }

@@ -58,6 +58,8 @@ fn timeout(text: &str) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use http::{HeaderName, HeaderValue};
+
     use super::*;
 
     #[test]
@@ -78,6 +80,27 @@ mod tests {
             ("1é", None),
         ] {
             assert_eq!(timeout(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn either_header_sets_a_deadline_and_none_is_ignored() {
+        let check = |headers: &[(&'static str, &[u8])], expected: Option<Option<u64>>| {
+            let named = |(name, value): &(&'static str, &[u8])| {
+                (HeaderName::from_static(name), HeaderValue::from_bytes(value).expect("the value of a header"))
+            };
+            let found = deadline(&headers.iter().map(named).collect()).map(Result::ok);
+            assert_eq!(found, expected.map(|seconds| seconds.map(Duration::from_secs)), "{headers:?}");
+        };
+        check(&[], None);
+        check(&[("timeout", b"1")], None);
+        check(&[("grpc-timeout", b"2S")], Some(Some(2)));
+        check(&[("x-server-timeout", b"3")], Some(Some(3)));
+        check(&[("x-server-timeout", b"3"), ("grpc-timeout", b"2S")], Some(Some(2)));
+        // What cannot be read sets none, and is refused.
+        for broken in [&b"soon"[..], b"", b"\xff"] {
+            check(&[("grpc-timeout", broken), ("x-server-timeout", b"3")], Some(None));
+            check(&[("x-server-timeout", broken)], Some(None));
         }
     }
 

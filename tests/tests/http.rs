@@ -132,6 +132,55 @@ fn answers_over_http_are_those_of_the_command_line() {
     assert!(check_same::<ListDeadLettersResponse>(&server, "/v1/dead-letters", &[], &["deadletter", "list"]));
 }
 
+/// What a reference of the document leads to; anything else is itself.
+fn referred<'d>(document: &'d Value, value: &'d Value) -> &'d Value {
+    let Some(reference) = value["$ref"].as_str() else { return value };
+    document.pointer(reference.trim_start_matches('#')).unwrap_or_else(|| panic!("{reference} leads nowhere"))
+}
+
+/// Checks a value by a schema of the document. What is not set may be left out.
+fn check_fits(document: &Value, schema: &Value, value: &Value, place: &str) {
+    let schema = referred(document, schema);
+    let fits = match (schema["type"].as_str().unwrap_or_else(|| panic!("{place} has the schema {schema}")), value) {
+        ("object", Value::Object(members)) => {
+            for required in schema["required"].as_array().into_iter().flatten() {
+                assert!(members.contains_key(required.as_str().unwrap()), "{place}: {value} lacks {required}");
+            }
+            for (name, value) in members {
+                let Some(properties) = schema.get("properties") else { continue };
+                let property = properties.get(name);
+                let is_open = name == "@type" || members.contains_key("@type");
+                assert!(property.is_some() || is_open, "{place}: {name} is not in the document");
+                property
+                    .into_iter()
+                    .for_each(|property| check_fits(document, property, value, &format!("{place}.{name}")));
+            }
+            true
+        }
+        ("array", Value::Array(items)) => {
+            items.iter().for_each(|item| check_fits(document, &schema["items"], item, place));
+            true
+        }
+        ("string", Value::String(text)) => {
+            let is_known = schema["enum"].as_array().is_none_or(|names| names.contains(value));
+            let is_encoded = schema["contentEncoding"] != "base64" || BASE64_STANDARD.decode(text).is_ok();
+            is_known
+                && is_encoded
+                && match schema["format"].as_str() {
+                    Some("int64") => text.parse::<i64>().is_ok(),
+                    Some("uint64") => text.parse::<u64>().is_ok(),
+                    Some("date-time") => text.parse::<jiff::Timestamp>().is_ok(),
+                    other => other.is_none(),
+                }
+        }
+        ("integer", value) => value.is_i64() || value.is_u64(),
+        ("number", value) => value.is_number(),
+        ("boolean", value) => value.is_boolean(),
+        _ => false,
+    };
+    assert!(fits, "{place}: {value} is not what {schema} says");
+}
+
 #[test]
 fn every_path_of_the_document_is_served() {
     let ledger = LedgerFolder::init();
@@ -181,8 +230,21 @@ fn every_path_of_the_document_is_served() {
             arguments.push(format!("{}{filled}", server.url()));
             let answer = curl(&arguments);
             assert_eq!(answer.status, 200, "{verb} {path}: {answer}");
-            let expected = operation["responses"]["200"]["content"].as_object().unwrap().keys().next().unwrap();
+            let (expected, content) =
+                operation["responses"]["200"]["content"].as_object().unwrap().iter().next().unwrap();
             assert!(answer.has(&format!("content-type: {expected}")), "{verb} {path}: {answer}");
+            if expected.ends_with("json") {
+                for value in serde_json::Deserializer::from_slice(&answer.body).into_iter::<Value>() {
+                    check_fits(&document, &content["schema"], &value.unwrap(), &format!("{verb} {path}"));
+                }
+            }
+            let security = operation.get("security").unwrap_or(&document["security"]).as_array().unwrap();
+            if !security.contains(&json!({})) {
+                let without = curl(&["--json", &record, &format!("{}{filled}", server.url())]);
+                assert_eq!(without.status, 401, "{verb} {path}: {without}");
+            } else {
+                assert!(!arguments.iter().any(|argument| argument.starts_with("Authorization")), "{verb} {path}");
+            }
             if id == "Ingest_snapshot" {
                 let listing = &answer.json(200)["listings"][0];
                 assert_eq!(
@@ -201,6 +263,10 @@ fn every_path_of_the_document_is_served() {
             let wrong = curl(&["--request", other, &format!("{}{filled}", server.url())]);
             let allowed = wrong.error(405).contains(&verb.to_uppercase()) && wrong.has("allow: ");
             assert!(allowed, "{wrong}");
+            if let Some(default) = operation["responses"].get("default") {
+                let response = referred(&document, default);
+                check_fits(&document, &response["content"]["application/json"]["schema"], &wrong.json(405), path);
+            }
             served.insert(id.to_owned());
         }
     }

@@ -39,7 +39,7 @@ fn secrets_by_form() -> Vec<String> {
 }
 
 /// Secrets that are known by what stands around them: before, the secret, after.
-const SECRETS_BY_CONTEXT: [(&str, &str, &str); 10] = [
+const SECRETS_BY_CONTEXT: [(&str, &str, &str); 11] = [
     ("Authorization used SSWS ", "00abcDEF123_ghi-456JKL789mnoPQR31", " here"),
     ("curl -H 'X: Bearer ", "mF_9.B5f-4.1JqM32", "' x"),
     ("sent Basic ", "dXNlcjpwYXNzMTIz33", " then"),
@@ -50,6 +50,7 @@ const SECRETS_BY_CONTEXT: [(&str, &str, &str); 10] = [
     ("body {\"user\":\"x\",\"clientSecret\": \"", "hunter2planted38", "\"} end"),
     ("aws_secret_access_key = ", "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY39", ""),
     ("https://hooks.slack.com/services/", "T00000000/B00000000/XXXXXXXXXX40", ""),
+    ("with counterfoil_0123456789abcdef_", "Zx9Kq2Lm8Rt5Vb1Nc7Wd3Yf6Hj4-Zx9Kq2Lm8Rt5_42", " to"),
 ];
 
 /// Names of keys whose values are secrets, whatever they look like.
@@ -230,7 +231,9 @@ fn fact_with(number: u32, text: &str) -> Value {
 fn filled_ledger() -> LedgerFolder {
     let ledger = LedgerFolder::init();
     let by_context = SECRETS_BY_CONTEXT.iter().map(|(before, secret, after)| format!("{before}{secret}{after}"));
-    let texts: Vec<String> = secrets_by_form().into_iter().chain(by_context).collect();
+    // Behind the end of a line, which JSON writes with a letter.
+    let on_a_line = secrets_by_form().into_iter().map(|secret| format!("this is it:\n{secret}"));
+    let texts: Vec<String> = secrets_by_form().into_iter().chain(by_context).chain(on_a_line).collect();
     let (mut okta, mut freshservice, mut facts) = (Vec::new(), Vec::new(), Vec::new());
     let mut cloudtrail = Vec::new();
     let push = |file: &mut Vec<u8>, bytes: &[u8]| {

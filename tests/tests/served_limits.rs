@@ -4,6 +4,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
+use std::time::Duration;
 
 use counterfoil_proto::v1::identity_service_client::IdentityServiceClient;
 use counterfoil_proto::v1::ingest_service_client::IngestServiceClient;
@@ -65,6 +66,8 @@ fn a_caller_waits_no_longer_than_it_says() {
     assert!(answer.contains("grpc-status: 4"), "{answer}");
     let answer = call(&server, &now, "60S");
     assert!(answer.contains("HTTP/2 200") && !answer.contains("grpc-status: 4"), "{answer}");
+    let answer = call(&server, &now, "soon");
+    assert!(answer.contains("grpc-status: 3"), "what is no time is refused: {answer}");
     server.stop();
 }
 
@@ -74,7 +77,7 @@ fn no_answer_is_larger_than_its_page() {
     let mut identity = IdentityServiceClient::new(channel);
     runtime.block_on(async {
         let all = ListIdentitiesRequest { page_size: 1_000_000, ..ListIdentitiesRequest::default() };
-        let mut listed = std::collections::BTreeSet::new();
+        let mut listed = Vec::new();
         let mut page = identity.list_identities(all.clone()).await.unwrap().into_inner();
         assert_eq!(page.identities.len(), 1_000);
         let token = page.next_page_token.clone();
@@ -86,7 +89,13 @@ fn no_answer_is_larger_than_its_page() {
             let next = ListIdentitiesRequest { page_token: page.next_page_token, ..all.clone() };
             page = identity.list_identities(next).await.unwrap().into_inner();
         }
-        assert_eq!(listed.len(), EVENTS as usize + 1, "everybody once, and who put them there");
+        assert_eq!(listed.len(), EVENTS as usize + 1, "everybody, and who put them there");
+        listed.sort();
+        listed.dedup();
+        assert_eq!(listed.len(), EVENTS as usize + 1, "everybody once");
+        let of_okta = ListIdentitiesRequest { system: "okta".to_owned(), page_token: token.clone(), ..all };
+        let status = identity.list_identities(of_okta).await.unwrap_err();
+        assert_eq!(reason_of(&status).as_deref(), Some("PAGE_TOKEN"), "it belongs to another question: {status:?}");
 
         let holders = ListHoldersRequest { who: "Group 1".to_owned(), page_size: 900, ..Default::default() };
         let (mut held, mut next) = (Vec::new(), String::new());
@@ -100,9 +109,10 @@ fn no_answer_is_larger_than_its_page() {
                 break;
             }
         }
+        assert_eq!(held.len(), EVENTS as usize);
         held.sort();
         held.dedup();
-        assert_eq!(held.len(), EVENTS as usize);
+        assert_eq!(held.len(), EVENTS as usize, "everybody once");
 
         let other = |page_token: &str| GetHistoryRequest {
             who: login(1),
@@ -179,6 +189,7 @@ fn what_cannot_be_appended_is_refused_or_kept() {
             append("no-such-connector", vec![b"{}".to_vec()]),
             append("okta", Vec::new()),
             append("okta", vec![Vec::new(); 10_001]),
+            append("okta", vec![vec![b' '; (16 << 20) + 1]]),
             AppendRequest { request_id: "x".repeat(65), ..append("okta", vec![b"{}".to_vec()]) },
             AppendRequest { assume_zone: "CET".to_owned(), ..append("okta", vec![b"{}".to_vec()]) },
             AppendRequest { instance: "a\u{1b}b".to_owned(), ..append("okta", vec![b"{}".to_vec()]) },
@@ -232,7 +243,7 @@ fn all_bodies_share_the_room_and_what_has_none_is_told_so() {
     // Until the last of it has arrived.
     let refused = (0..500).map(|_| push(5 * MIB)).find(|status| status.code() != Code::InvalidArgument).unwrap();
     assert_eq!((refused.code(), reason_of(&refused).as_deref()), (Code::ResourceExhausted, Some("NO_ROOM")));
-    assert_eq!(refused.get_details_retry_info().unwrap().retry_delay, Some(std::time::Duration::from_secs(1)));
+    assert_eq!(refused.get_details_retry_info().unwrap().retry_delay, Some(Duration::from_secs(1)));
     assert_eq!(push(100).code(), Code::InvalidArgument, "what is small has room");
     let url = format!("{}/v1/ingest/okta", server.url());
     let kind = ["--header", "Content-Type: application/json", "--data-binary", "@-", &url];
@@ -264,8 +275,9 @@ fn all_bodies_share_the_room_and_what_has_none_is_told_so() {
 fn a_message_that_never_ends_is_not_waited_for() {
     let ledger = LedgerFolder::init();
     let server = Server::start(&ledger);
-    // The server's patience ends, and not the test's.
+    // The server's patience ends, which is shorter than the test's.
     for mut stream in ["Append", "Snapshot"].map(|method| begun(&server, method, 1_000, 10)) {
+        stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
         let (mut answer, mut some) = (String::new(), [0; 1_024]);
         while !answer.contains("grpc-status") {
             let count = stream.read(&mut some).unwrap();

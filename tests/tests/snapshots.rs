@@ -13,6 +13,7 @@ use counterfoil_tests::okta::{login, response, user_id, user_object};
 use counterfoil_tests::program::{LedgerFolder, Run};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::hash::Hash;
+use counterfoil_verify::identifier::IdentifierKind;
 use counterfoil_verify::listing::{ItemKey, Listing};
 use counterfoil_verify::listing_proof::{ListingHead, ListingProof};
 use serde_json::{Value, json};
@@ -104,6 +105,12 @@ fn a_listing_is_begin_items_and_an_end_that_proves_who_was_not_in_it() {
     assert_eq!(detail(&records[1].0[0]).completeness(), Completeness::Incomplete, "until its end says otherwise");
     let keys: BTreeSet<&ItemKey> = listing.items().iter().map(|(key, _)| key).collect();
     assert_eq!(keys, [member(1), member(3), member(5)].iter().collect());
+    // A log that names somebody by the address alone means the same.
+    let index_key = open(&ledger).reader().index_key().clone();
+    for number in [1, 3, 5] {
+        let token = index_key.token(IdentifierKind::Login, "", "", &login(number)).unwrap();
+        assert_eq!(listing.get(&member(number)).unwrap().tokens, [token], "{number}");
+    }
     let head = ListingHead { count: detail(&end).count, root: Hash::from_slice(&detail(&end).root).unwrap() };
     assert_eq!(head, listing.head(), "the end commits to the list beside it");
     for number in 0..7 {
@@ -171,7 +178,10 @@ fn whatever_is_missing_makes_a_listing_incomplete() {
     let broken = json!([user_object(1, "ACTIVE"), {"status": "ACTIVE"}]);
     let twice = members(&[1, 2, 1]);
     let whole = page(&path, None, &people);
-    let cases: [Case<'_>; 11] = [
+    let error =
+        response("groups/00g00000000000000002/users", None, MONDAY, &people).replace("HTTP/2 200", "HTTP/2 500");
+    assert!(error.starts_with("HTTP/2 500"), "{error}");
+    let cases: [Case<'_>; 12] = [
         ("whole", vec![whole.clone()], &[], ""),
         ("the second page is not there", vec![page(&path, Some(&next), &people)], &[], "page-missing"),
         ("the first page is not there", vec![page(&next, None, &people)], &[], "first-page-missing"),
@@ -192,6 +202,7 @@ fn whatever_is_missing_makes_a_listing_incomplete() {
             &[],
             "page-unreadable",
         ),
+        ("an error that looks like a page", vec![whole.clone(), error], &[], "page-unreadable"),
         ("what is no JSON", vec![format!("{whole}<html>")], &[], "page-unreadable"),
     ];
     for (name, files, further, reason) in cases {
@@ -221,7 +232,7 @@ fn what_says_nothing_of_itself_is_refused_or_kept() {
     let path = format!("groups/{GROUP}/users");
     // Without a time nothing is recorded at all.
     let run = snapshot(&ledger, &[("body", &body)], &["--scope", &path]).ended(2);
-    assert!(run.stderr.contains("--as-of"), "{}", run.stderr);
+    assert!(run.stderr.contains("say it in as_of"), "{}", run.stderr);
     // Without a scope it is kept as what it is: bytes of no known listing.
     let check = |scope: &[&str], text: &str, told: &str| {
         let response: SnapshotResponse =
@@ -230,7 +241,7 @@ fn what_says_nothing_of_itself_is_refused_or_kept() {
         let kept: ListDeadLettersResponse = ledger.run(&["deadletter", "list", "--output", "json"]).json();
         assert!(kept.dead_letters.iter().any(|letter| letter.error.contains(told)), "{told}: {kept:?}");
     };
-    check(&[], &body, "--scope groups/00g1/users");
+    check(&[], &body, "name that in scope, such as users or groups/00g1/users");
     check(&["--scope", "zones"], "[ ]", "known are users, groups");
     check(&["--scope", "users/some.body/roles"], "[  ]", "with an id as Okta makes them");
     check(&["--scope", "groups/svc-x+accounts/users"], "[   ]", "with an id as Okta makes them");
@@ -241,6 +252,19 @@ fn what_says_nothing_of_itself_is_refused_or_kept() {
 }
 
 /// Each listing of the API, with one element, and the facts that it gives.
+#[test]
+fn a_scope_that_is_too_long_for_the_id_of_an_event_has_a_listing_all_the_same() {
+    let ledger = LedgerFolder::init();
+    // Those of the two differ behind what such an id holds.
+    let [one, other] = [1, 2].map(|last| format!("groups/00g{}{last}/users", "0".repeat(230)));
+    for (path, numbers) in [(&one, &[1, 2][..]), (&other, &[1])] {
+        let taken = taken(&ledger, &response(path, None, MONDAY, &members(numbers)));
+        let [listing] = &taken.listings[..] else { panic!("{taken:?}") };
+        assert_eq!((listing.reason.as_str(), listing.events), ("", numbers.len() as u64), "{listing:?}");
+    }
+    ledger.run(&["fsck"]).ended(0);
+}
+
 #[test]
 fn every_listing_of_okta() {
     let ledger = LedgerFolder::init();

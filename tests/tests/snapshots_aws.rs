@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use counterfoil_ingest::snapshot::{SnapshotOptions, read, take};
 use counterfoil_ingest::sources::file::Input;
 use counterfoil_proto::v1::{
-    Authentication, Completeness, FactKind, ListDeadLettersResponse, ListingSummary, Precision, Time, fact::Detail,
-    record::Body,
+    AccountStatus, Authentication, Completeness, FactKind, ListDeadLettersResponse, ListingSummary, Precision, Time,
+    fact::Detail, record::Body,
 };
 use counterfoil_tests::aws::{
     ACCOUNT, JANE, JOHN, NOON, ORG, OTHER_SET, SET, TEAM, arn, assignment, details, document, encoded, group, managed,
@@ -29,14 +29,15 @@ fn scope(summary: &ListingSummary) -> String {
     summary.scope.strip_prefix("snapshot_scope:aws:").unwrap().to_owned()
 }
 
-/// "subject object scope" of each item of the newest listing of each scope, without digests.
+/// "subject object scope" (or, of who is locked out, "subject - disabled") of each item of the newest listing of each scope, without digests.
 fn items(ledger: &LedgerFolder) -> BTreeMap<String, Vec<String>> {
     let ledger = open(ledger);
     let reader = ledger.reader();
     let short = |entity: &EntityId| entity.native_id().split_inclusive('~').next().unwrap().to_owned();
     let show = |item: &Item| {
         let object = item.object.as_ref().map_or_else(|| "-".to_owned(), short);
-        format!("{} {object} {}", short(&item.subject), item.scope).trim_end().to_owned()
+        let status = if item.status == AccountStatus::Disabled { "disabled" } else { "" };
+        format!("{} {object} {}{status}", short(&item.subject), item.scope).trim_end().to_owned()
     };
     let mut newest = BTreeMap::new();
     for index in indexes(&reader) {
@@ -73,8 +74,8 @@ fn account(of: impl Fn(&Value) -> Value) -> String {
         "PolicyName": "Limit", "PolicyId": "ANPAEXAMPLE1", "Arn": arn("policy/Limit"), "Path": "/",
         "DefaultVersionId": "v2", "AttachmentCount": 1, "IsAttachable": true,
         "PolicyVersionList": [
-            {"Document": of(&document("s3:*")), "VersionId": "v2", "IsDefaultVersion": true},
             {"Document": of(&document("*")), "VersionId": "v1", "IsDefaultVersion": false},
+            {"Document": of(&document("s3:*")), "VersionId": "v2", "IsDefaultVersion": true},
         ],
     });
     details(&[jane(&of)], &[team], &[robot], &[policy], None).to_string()
@@ -132,6 +133,15 @@ fn what_a_whole_account_lists() {
     let other = whole(&ledger, &[other], &[]);
     let new: Vec<u64> = other.listings.iter().map(|listing| listing.events).collect();
     assert_eq!(new, [0, 0, 1, 0], "only who may assume the role has changed");
+    // Of a managed policy, only the version that counts.
+    for (said, expected) in
+        [("s3:Get*", [1, 0, 0, 0]), ("ec2:*", [0, 1, 0, 0]), ("s3:*", [0, 0, 0, 1]), ("*", [0, 0, 0, 0])]
+    {
+        let other = |plain: &Value| if *plain == document(said) { document("sqs:*") } else { plain.clone() };
+        let taken = whole(&ledger, &[account(other)], &[]);
+        let new: Vec<u64> = taken.listings.iter().map(|listing| listing.events).collect();
+        assert_eq!(new, expected, "the document that allowed {said} has changed");
+    }
     ledger.run(&["fsck"]).ended(0);
 }
 
@@ -206,11 +216,11 @@ fn what_does_not_say_whose_it_is() {
         let kept: ListDeadLettersResponse = ledger.run(&["deadletter", "list", "--output", "json"]).json();
         assert!(kept.dead_letters.iter().any(|letter| letter.error.contains(told)), "{told}: {kept:?}");
     };
-    check(&details(&[], &[], &[], &[], None), &[], "--instance NUMBER");
+    check(&details(&[], &[], &[], &[], None), &[], "log tells of it in instance");
     check(&page(&["svc-1"], None), &["--instance", "999900001111"], "got one of 111122223333");
     let assigned = json!({"AccountAssignments": [assignment(ACCOUNT, SET, "USER", JANE)]});
-    check(&assigned, ORG, "--scope list-account-assignments");
-    check(&assigned, &["--scope", "list-account-assignments"], "--instance NUMBER");
+    check(&assigned, ORG, "whose call scope names, such as list-account-assignments");
+    check(&assigned, &["--scope", "list-account-assignments"], "log tells of it in instance");
     let call = [ORG, &["--scope", "list-account-assignments"]].concat();
     check(&json!({"AccountAssignments": []}), &call, "the same account-id");
     let two = json!({"AccountAssignments": [
@@ -227,8 +237,8 @@ fn what_does_not_say_whose_it_is() {
     check(&json!({"AccountAssignments": [assignment("A1", SET, "USER", JANE)]}), &call, "the number of an account");
     let members = [ORG, &["--scope", "list-group-memberships?group-id=svc-x%2Baccounts"]].concat();
     check(&json!({"GroupMemberships": []}), &members, "group-id as AWS");
-    check(&json!({"Users": []}), ORG, "--scope");
-    check(&json!({"Users": [{"UserName": "x", "Arn": arn("user/x")}]}), ORG, "--scope");
+    check(&json!({"Users": []}), ORG, "whose call scope names");
+    check(&json!({"Users": [{"UserName": "x", "Arn": arn("user/x")}]}), ORG, "whose call scope names");
 }
 
 /// Each call of Identity Center: how it is named, its response, the scope of its listing, and its items.
@@ -255,8 +265,10 @@ fn every_listing_of_identity_center() {
     let for_jane = format!("list-account-assignments-for-principal?principal-id={JANE}&principal-type=USER");
     let of_set = format!("list-managed-policies-in-permission-set?permission-set-arn={SET}");
     let team = format!("group_member/{TEAM}");
-    let cases: [(&str, Value, String, Vec<String>); 9] = [
-        ("", people, "accounts/sso_user/".to_owned(), vec![format!("{jane} -"), format!("{john} -")]),
+    let of_team = json!({"AccountAssignments": [assignment("444455556666", SET, "GROUP", TEAM)]});
+    let for_team = format!("list-account-assignments-for-principal?principal-id={TEAM}&principal-type=GROUP");
+    let cases: [(&str, Value, String, Vec<String>); 10] = [
+        ("", people, "accounts/sso_user/".to_owned(), vec![format!("{jane} -"), format!("{john} - disabled")]),
         ("", groups, "definitions/sso_group".to_owned(), vec![format!("{team} -")]),
         (
             "list-group-memberships",
@@ -292,6 +304,7 @@ fn every_listing_of_identity_center() {
             format!("held/role/{jane}"),
             vec![format!("{jane} {set} 444455556666"), format!("{team} {other_set} 777788889999")],
         ),
+        (&for_team, of_team, format!("implied/role/{team}"), vec![format!("{team} {set} 444455556666")]),
     ];
     for (call, body, scope_name, expected) in cases {
         let named: &[&str] = if call.is_empty() { &[] } else { &["--scope", call] };
@@ -309,6 +322,22 @@ fn every_listing_of_identity_center() {
         more["NextToken"] = json!("AAAA");
         let more = snapshot(&ledger, &[more.to_string()], &[&["--as-of", NOON, "--complete"], &further[..]].concat());
         assert_eq!(more.listings[0].reason, "page-missing", "{call}: {more:?}");
+    }
+    // What a call was not asked for is nothing that it can have given.
+    let of_set = format!("list-account-assignments?account-id=444455556666&permission-set-arn={SET}");
+    for (call, body) in [
+        (format!("list-group-memberships?group-id={TEAM}"), json!({"GroupMemberships": [member("other", JANE)]})),
+        (
+            format!("list-group-memberships-for-member?user-id={JANE}"),
+            json!({"GroupMemberships": [member(TEAM, JOHN)]}),
+        ),
+        (of_set.clone(), json!({"AccountAssignments": [assignment("777788889999", SET, "USER", JANE)]})),
+        (of_set, json!({"AccountAssignments": [assignment("444455556666", OTHER_SET, "USER", JANE)]})),
+        (for_jane, json!({"AccountAssignments": [assignment("444455556666", SET, "USER", JOHN)]})),
+    ] {
+        let taken = whole(&ledger, &[body.to_string()], &[ORG, &["--scope", &call]].concat());
+        let [summary] = &taken.listings[..] else { panic!("{call}: {taken:?}") };
+        assert_eq!((summary.reason.as_str(), summary.rejected, summary.count), ("element-unreadable", 1, 0), "{call}");
     }
     let filtered = [ORG, &["--scope", "list-users?filters=x", "--complete", "--as-of", NOON]].concat();
     let people = json!({"Users": [{"UserName": "x", "UserId": JANE, "IdentityStoreId": "d-1"}]}).to_string();

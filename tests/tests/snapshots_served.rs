@@ -5,6 +5,8 @@
 mod stored;
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 use counterfoil_proto::v1::ingest_service_client::IngestServiceClient;
 use counterfoil_proto::v1::snapshot_request::Part;
@@ -20,6 +22,9 @@ use counterfoil_tests::server::Server;
 use serde_json::{Value, json};
 use stored::{indexes, open};
 use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -28,6 +33,8 @@ const MONDAY: &str = "Mon, 02 Mar 2026 09:00:00 GMT";
 const GROUP: &str = "00g00000000000000001";
 /// The largest page, and what all of a run may be.
 const PAGE_BYTES_MAX: usize = 16 << 20;
+/// The most pages of a run.
+const PAGES_MAX: usize = 10_000;
 
 /// A listing: the connector, what is said about its pages, and its files.
 struct Case {
@@ -62,7 +69,6 @@ fn agents(total: u32) -> Vec<u8> {
 fn cases() -> Vec<Case> {
     let [first, second] = two_pages();
     let gzip = {
-        use std::io::Write;
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         packed.write_all(&second).unwrap();
         packed.finish().unwrap()
@@ -289,6 +295,9 @@ fn what_cannot_be_taken_over_grpc_is_refused_and_nothing_is_recorded() {
     let many = std::iter::once(said(options())).chain(many).collect();
     let refused = runtime.block_on(call(channel.clone(), many)).unwrap_err();
     assert!(refused.message().contains("67108864 bytes in all pages"), "{refused:?}");
+    let small = std::iter::once(said(options())).chain((0..=PAGES_MAX).map(|number| page(&number.to_string(), b"[]")));
+    let refused = runtime.block_on(call(channel.clone(), small.collect())).unwrap_err();
+    assert!(refused.message().contains("at most 10000 pages"), "{refused:?}");
     let bomb = zstd::encode_all(&vec![b' '; (64 << 20) + 1][..], 1).unwrap();
     let refused = runtime.block_on(call(channel.clone(), vec![said(options()), page("bomb", &bomb)])).unwrap_err();
     assert!(refused.message().contains("\"bomb\" cannot be unpacked: expected at most"), "{refused:?}");
@@ -314,10 +323,10 @@ fn of_a_run_that_breaks_off_nothing_is_recorded() {
     let [first, second] = two_pages();
     // A caller that gives up after the first page: to the service this must not look like the end of the pages.
     for round in 1..=5 {
-        let (sender, parts) = tokio::sync::mpsc::channel(4);
+        let (sender, parts) = mpsc::channel(4);
         let mut client = IngestServiceClient::new(channel.clone());
         runtime.block_on(async {
-            let asking = client.snapshot(tokio_stream::wrappers::ReceiverStream::new(parts));
+            let asking = client.snapshot(ReceiverStream::new(parts));
             let sending = async {
                 for part in [options.clone(), page("first", &first)] {
                     sender.send(SnapshotRequest { part: Some(part) }).await.unwrap();
@@ -353,6 +362,93 @@ fn of_a_run_that_breaks_off_nothing_is_recorded() {
     check_untouched(&ledger, server);
 }
 
+/// As many runs as are taken at a time.
+const RUNS_MAX: usize = 2;
+
+/// A run over gRPC that the server has begun to read: one page is there, and another one is still to come.
+async fn begun_call(
+    channel: Channel,
+) -> (mpsc::Sender<SnapshotRequest>, JoinHandle<Result<tonic::Response<SnapshotResponse>, Status>>) {
+    let (sender, parts) = mpsc::channel(1);
+    let mut client = IngestServiceClient::new(channel);
+    let asking = tokio::spawn(async move { client.snapshot(ReceiverStream::new(parts)).await });
+    let options = SnapshotOptions { connector: "okta".to_owned(), ..SnapshotOptions::default() };
+    let [first, _] = two_pages();
+    // What comes behind a page that is larger than every window is sent only if the server reads.
+    let blank = page("blank", &vec![b' '; PAGE_BYTES_MAX / 2]);
+    for part in [Part::Options(options), blank, page("first", &first)] {
+        sender.send(SnapshotRequest { part: Some(part) }).await.unwrap();
+    }
+    drop(sender.reserve().await.unwrap());
+    (sender, asking)
+}
+
+/// The same over HTTP.
+fn begun_form(server: &Server) -> TcpStream {
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    let head = "POST /v1/snapshots/okta HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nExpect: 100-continue\r\n\
+                Transfer-Encoding: chunked\r\nContent-Type: multipart/form-data; boundary=x\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    // It asks for the body when it reads the first of it.
+    let (expected, mut told) = (b"HTTP/1.1 100 Continue\r\n\r\n", [0; 25]);
+    stream.read_exact(&mut told).unwrap();
+    assert_eq!(&told, expected);
+    send_page(&mut stream, &two_pages()[0]);
+    stream
+}
+
+fn send_page(stream: &mut TcpStream, content: &[u8]) {
+    let head = b"--x\r\nContent-Disposition: form-data; name=\"page\"\r\n\r\n";
+    send_chunk(stream, &[&head[..], content, b"\r\n"].concat());
+}
+
+fn send_chunk(stream: &mut TcpStream, bytes: &[u8]) {
+    stream.write_all(&[format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat()).unwrap();
+}
+
+#[test]
+fn whose_pages_are_on_their_way_keeps_nobody_waiting() {
+    let ledger = LedgerFolder::init();
+    let server = Server::start(&ledger);
+    let (runtime, channel) = connect(&server);
+    let [first, second] = two_pages();
+    let check = |response: SnapshotResponse| {
+        let [listing] = &response.listings[..] else { panic!("{response:?}") };
+        assert_eq!((listing.completeness(), listing.pages), (Completeness::Complete, 2), "{response:?}");
+    };
+    let whole = || {
+        let options = Part::Options(SnapshotOptions { connector: "okta".to_owned(), ..SnapshotOptions::default() });
+        let parts = vec![options, page("first", &first), page("second", &second)];
+        check(runtime.block_on(call(channel.clone(), parts)).unwrap());
+    };
+    let calls: Vec<_> = (0..RUNS_MAX).map(|_| runtime.block_on(begun_call(channel.clone()))).collect();
+    whole();
+    // Had it waited for them, they would have ended by the server's patience.
+    for (sender, asking) in calls {
+        let answer = runtime.block_on(async {
+            sender.send(SnapshotRequest { part: Some(page("second", &second)) }).await.unwrap();
+            drop(sender);
+            asking.await.unwrap()
+        });
+        check(answer.unwrap().into_inner());
+    }
+    let forms: Vec<TcpStream> = (0..RUNS_MAX).map(|_| begun_form(&server)).collect();
+    whole();
+    for mut form in forms {
+        send_page(&mut form, &second);
+        send_chunk(&mut form, b"--x--\r\n");
+        send_chunk(&mut form, b"");
+        let mut answer = String::new();
+        form.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200 "), "{answer}");
+        check(serde_json::from_str(body).unwrap());
+    }
+    drop((channel, runtime));
+    server.stop();
+    ledger.run(&["fsck"]).ended(0);
+}
+
 #[test]
 fn what_cannot_be_taken_over_http_is_refused_and_nothing_is_recorded() {
     let ledger = LedgerFolder::init();
@@ -365,6 +461,7 @@ fn what_cannot_be_taken_over_http_is_refused_and_nothing_is_recorded() {
         curl(&[arguments, &[&format!("{}{path}", server.url())[..]]].concat())
     };
     let large = format!("page=@{};filename=big", large.display());
+    let named = format!("{form};filename={}", "x".repeat(1_025));
     let (okta, kind) = ("/v1/snapshots/okta", "Content-Type: multipart/form-data; boundary=x");
     for (arguments, path, status, told) in [
         (&["--json", "{}"][..], okta, 415, "expected the content type multipart/form-data"),
@@ -377,6 +474,7 @@ fn what_cannot_be_taken_over_http_is_refused_and_nothing_is_recorded() {
         (&["--form", &form], "/v1/snapshots/okta?instance=a%20b", 400, "instance"),
         (&["--form", "file=x"], okta, 400, "expected parts called page, each a file of pages, got \"file\""),
         (&["--form", "page=[]"], "/v1/snapshots/okta?scope=users", 400, "as_of: page 1, response 1 does not say when"),
+        (&["--form", &named], okta, 400, "name: expected at most 1024 bytes"),
         (&["--form", &large], okta, 400, "page: \"big\": expected at most 16777216 bytes"),
         (&["--form", &form, "--header", "Content-Encoding: gzip"], okta, 400, "Content-Encoding: expected identity"),
         (&["--header", kind, "--data", "--x--\r\n"], okta, 400, "page: expected at least one page"),

@@ -22,9 +22,10 @@ pub fn redact_json<'a>(json: &Json<'a>, key: &DigestKey) -> Option<Json<'a>> {
     redact(json, Place::Open, key)
 }
 
-/// Replaces the secrets of bytes that do not parse.
+/// Replaces the secrets of bytes that nobody has parsed, or can.
 pub fn redact_bytes<'b>(bytes: &'b [u8], key: &DigestKey) -> Cow<'b, [u8]> {
-    // Without a parser a letter may stand there by its number. The bytes stay as they are unless that hides a secret.
+    // Without a parser a letter may stand there by its number, and the end of a line as two. The bytes stay as they are
+    // unless that hides a secret.
     let scanned = scan_encoded(bytes, key);
     if let Some(spelt) = spelt_out(&scanned)
         && let Cow::Owned(redacted) = scan(&spelt, key)
@@ -34,11 +35,13 @@ pub fn redact_bytes<'b>(bytes: &'b [u8], key: &DigestKey) -> Cow<'b, [u8]> {
     scanned
 }
 
-/// The bytes with visible ASCII characters in place of their JSON escapes, if there are any; quotes and backslashes stay.
+/// The bytes with visible ASCII characters in place of their JSON escapes, and a blank in place of white space, if there
+/// are any; quotes and backslashes stay.
 fn spelt_out(bytes: &[u8]) -> Option<Vec<u8>> {
-    static ESCAPED: LazyLock<Regex> = LazyLock::new(|| compile(r"\\+u00([2-7][0-9A-Fa-f])"));
+    static ESCAPED: LazyLock<Regex> = LazyLock::new(|| compile(r"\\+(?:u00([2-7][0-9A-Fa-f])|[nrtbf])"));
     let spelt = ESCAPED.replace_all(bytes, |found: &Captures<'_>| {
-        let number = std::str::from_utf8(&found[1]).ok().and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let Some(digits) = found.get(1) else { return b" ".to_vec() };
+        let number = std::str::from_utf8(digits.as_bytes()).ok().and_then(|digits| u8::from_str_radix(digits, 16).ok());
         match number {
             Some(byte) if byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'\\') => vec![byte],
             _ => found[0].to_vec(),
@@ -144,7 +147,8 @@ fn scanned_text(text: &str, key: &DigestKey) -> Option<String> {
     if !may_hold(text.as_bytes()) {
         return None;
     }
-    match scan_encoded(text.as_bytes(), key) {
+    // It may be JSON itself, which nobody has parsed.
+    match redact_bytes(text.as_bytes(), key) {
         Cow::Borrowed(_) => None,
         Cow::Owned(bytes) => Some(into_text(bytes)),
     }
@@ -157,18 +161,19 @@ const PARAMETERS: &str = r"(?:[a-z]+[-_])?(?:key|token|sig|signature)|[a-z]*toke
 const ENCODED_QUOTE: &[u8] = b"%22";
 
 /// Finds every form that [`scan`] finds, and more, in one pass; also escapes that could hide one in the text of JSON.
+/// It asks for no boundary of a word: in JSON the end of a line is a letter behind a backslash.
 static PREFILTER: LazyLock<Regex> = LazyLock::new(|| {
     let alternatives = [
         &format!("[?&;](?i:{PARAMETERS})="),
         r"A[KS]IA[0-9A-Z]{16}",
         r"gh[oprsu]_[A-Za-z0-9]|github_pat_|gl[a-z]{2,5}-[A-Za-z0-9_-]{16}",
         r"xox[a-z]-|xapp-|hooks\.slack\.com/services/",
-        r"(?i:ssws|bearer|basic)\s",
+        r"(?i:ssws|bearer|basic)[\s\\]",
         r"eyJ[A-Za-z0-9_-]{8}",
         r"PRIVATE KEY",
         r"AIza[0-9A-Za-z_-]|GOCSPX-|ya29\.",
-        r"[sr]k_(?:live|test)_|whsec_|\bsk-[A-Za-z0-9_-]{20}",
-        r"\bhv[sbr]\.|\bs\.[A-Za-z0-9]{24}|npm_[A-Za-z0-9]{20}|pypi-[A-Za-z0-9_-]{16}",
+        r"[sr]k_(?:live|test)_|whsec_|sk-[A-Za-z0-9_-]{20}",
+        r"hv[sbr]\.|s\.[A-Za-z0-9]{24}|npm_[A-Za-z0-9]{20}|pypi-[A-Za-z0-9_-]{16}",
         r"counterfoil_[0-9a-f]{16}_",
         r#":\\*/\\*/[^\s/?#:@"']*:[^\s/?#@"']+@"#,
         r"(?i:aws)[A-Za-z_ -]*(?i:secret)",

@@ -115,7 +115,7 @@ pub enum SnapshotError {
         source: io::Error,
     },
     /// Nothing says when a page was taken.
-    #[error("{0} does not say when it was taken: keep it with its head (curl -i), or say it with as_of (--as-of)")]
+    #[error("{0} does not say when it was taken: keep it with the head of its response, or say it in as_of")]
     NoTime(String),
     /// The connector reads no listings.
     #[error("the connector {0} reads no listings: those that do are {known}", known = connectors::listers().join(", "))]

@@ -150,3 +150,25 @@ fn read(token: &str) -> Option<(&str, [u8; 32])> {
     let secret = BASE64_URL_SAFE_NO_PAD.decode(rest.strip_prefix('_')?).ok()?;
     Some((id, secret.try_into().ok()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use counterfoil_ingest::json::DigestKey;
+    use counterfoil_ingest::secrets::{FINGERPRINT_PREFIX, redact_bytes};
+
+    use super::*;
+
+    #[test]
+    fn a_token_that_is_ingested_is_kept_without_its_secret() {
+        for byte in [0x00, 0x5a, 0xfb, 0xff] {
+            let token = write("0123456789abcdef", &[byte; 32]);
+            let secret = &token[PREFIX.len() + ID_DIGITS + 1..];
+            let text = format!("a job used {token} again");
+            let clean = redact_bytes(text.as_bytes(), &DigestKey::new([7; 32]));
+            let clean = String::from_utf8_lossy(&clean);
+            let kept = clean.replace(FINGERPRINT_PREFIX, "");
+            assert_ne!(kept, clean, "{clean}");
+            assert!(!kept.contains(&secret[..8]) && !kept.contains(&secret[secret.len() - 8..]), "{clean}");
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Listings of IAM Identity Center: its directory, its permission sets, and who has which of them in which account.
 //!
-//! Owns what these responses list. They say neither which account of AWS they belong to (that is --instance: the account
+//! Owns what these responses list. They say neither which account of AWS they belong to (that is instance: the account
 //! whose log tells of the assignments) nor, most of them, which call they answer: the same element stands in the listing
 //! of a group and in that of a member, so that the operator names the call.
 
@@ -101,7 +101,8 @@ pub fn page(response: &Response<'_, '_>, target: Option<&Target<'_>>) -> Result<
         scope,
         instance: Some(account(std::iter::empty(), response)?),
         taken: None,
-        shows: if elements.is_empty() && target.is_none() { Shows::Nothing } else { Shows::Items },
+        // Without an element and without a name, no call is known that it answers.
+        shows: Shows::Items,
         strand: ALL[0],
         strands: &ALL,
         kind: [&[call.kind][..], &of].concat().join(" "),
@@ -129,7 +130,7 @@ fn call(response: &Response<'_, '_>, target: Option<&Target<'_>>) -> Result<&'st
         let names = CALLS.iter().map(|call| call.name).collect::<Vec<_>>().join(", ");
         let message = format!(
             "expected a response of get-account-authorization-details, a credential report, or a response of Identity Center \
-             whose call --scope names, such as --scope list-account-assignments; known are {names}; got {}",
+             whose call scope names, such as list-account-assignments; known are {names}; got {}",
             quoted(&response.body.to_text())
         );
         Reject::new(RejectReason::NotAnEvent, message)
@@ -146,7 +147,7 @@ fn whose(parameter: &str, key: &str, elements: &[Json<'_>], target: Option<&Targ
         (None, others) => {
             let message = format!(
                 "expected a response whose elements all have the same {parameter}, got {} of them: name the one that it is \
-                 of in --scope, such as --scope 'list-…?{parameter}=…'",
+                 of in scope, such as list-…?{parameter}=…",
                 others.len()
             );
             return Err(Reject::new(RejectReason::NotAnEvent, message));

@@ -138,11 +138,11 @@ pub fn account<'t>(arns: impl Iterator<Item = &'t str>, response: &Response<'_, 
     let refused = |message: String| Reject::new(RejectReason::NotAnEvent, message);
     match (own.next(), named) {
         (Some(own), Some(named)) if own != named => {
-            Err(refused(format!("expected a listing of the account {named}, as --instance says, got one of {own}")))
+            Err(refused(format!("expected a listing of the account {named}, as instance says, got one of {own}")))
         }
         (Some(account), _) | (None, Some(account)) => Ok(account.to_owned()),
         (None, None) => Err(refused(
-            "the page does not say which account it is of: name the account whose log tells of it with --instance NUMBER"
+            "the page does not say which account it is of: give the number of the account whose log tells of it in instance"
                 .to_owned(),
         )),
     }

@@ -29,8 +29,8 @@ impl Lister for Listings {
         const EXPECTED: &str = "expected a page of a listing of Okta's API";
         let Some(text) = response.target else {
             let message = format!(
-                "{EXPECTED} with its head (curl -i), whose link says what it is of; or name that with --scope, such as \
-                 --scope users or --scope groups/00g1/users"
+                "{EXPECTED} with the head of its response, whose link says what it is of; or name that in scope, such as \
+                 users or groups/00g1/users"
             );
             return Err(Reject::new(RejectReason::NotAnEvent, message));
         };
