@@ -51,7 +51,7 @@ impl<'a> Chunk<'a> {
     }
 
     pub(crate) fn push(&mut self, document: Document) {
-        self.bytes += document.bytes.len();
+        self.bytes += document.bytes.len() + document.envelope.as_ref().map_or(0, String::len);
         self.documents.push(document);
     }
 
@@ -142,7 +142,10 @@ pub(crate) fn run<'a>(
         let reading = scope.spawn(move || read(&mut Feed { number: 0, chunks, room, stop }));
         for _ in 0..threads {
             let (to_prepare, prepared) = (to_prepare.clone(), prepared.clone());
-            scope.spawn(move || prepare(&to_prepare, &prepared));
+            scope.spawn(move || {
+                let _guard = Guard { room, stop };
+                prepare(&to_prepare, &prepared);
+            });
         }
         drop((prepared, to_prepare));
         scope.spawn(move || commit_in_order(ledger, &to_commit, &committed, room));
@@ -156,6 +159,21 @@ pub(crate) fn run<'a>(
         let read = reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         settled.map_err(Stopped::Ledger).and(read.map_err(Stopped::Input))
     })
+}
+
+/// Stops the pipeline where one of its threads panics: nobody waits for what it had.
+struct Guard<'p> {
+    room: &'p Room,
+    stop: &'p AtomicBool,
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.stop.store(true, Ordering::Relaxed);
+            self.room.open();
+        }
+    }
 }
 
 /// Events on their way to the ledger.

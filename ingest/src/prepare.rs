@@ -98,7 +98,12 @@ impl Delivered<'_> {
     pub fn prepare(&self, document: &Document) -> Vec<Prepared> {
         match self.prepare_document(document) {
             Ok(events) => events,
-            Err(reject) => vec![self.reject(document, 0, &document.bytes, None, &reject)],
+            Err(reject) => {
+                // What has no bytes is known by where it stood.
+                let place = document.bytes.is_empty().then(|| format!("{} {}", self.channel, document.sequence));
+                let digest = |place: String| self.context.digest_key.digest("counterfoil/empty/v1", place.as_bytes());
+                vec![self.reject(document, 0, &document.bytes, place.map(digest), &reject)]
+            }
         }
     }
 
@@ -282,7 +287,9 @@ impl Delivered<'_> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.seed_secret).expect("HMAC takes a key of any length");
         mac.update(&document.sequence.to_be_bytes());
         mac.update(&(part as u64).to_be_bytes());
-        let envelope = document.envelope.as_deref().map(|envelope| self.without_secrets(envelope));
+        // It stands beside the first event of a document.
+        let envelope = document.envelope.as_deref().filter(|_| part == 0);
+        let envelope = envelope.map(|envelope| self.without_secrets(envelope));
         let sealed = beside::seal(mac.finalize().into_bytes().into(), payload, values, envelope);
         let commitment = beside::commitment(&sealed).expect("what was just sealed has a seed and contents");
         PreparedEvent::new(provenance, bodies, Some(commitment), Some(sealed.encode_to_vec()))

@@ -8,15 +8,9 @@ use counterfoil_verify::entity::check_name;
 
 use super::reader::Reader;
 
-/// The properties of librdkafka that are secrets: files hold them, whose names have this at their end.
-const SECRETS: [&str; 6] = [
-    "sasl.password",
-    "sasl.oauthbearer.client.secret",
-    "sasl.oauthbearer.config",
-    "ssl.key.password",
-    "ssl.key.pem",
-    "ssl.keystore.password",
-];
+/// What stands in the names of the properties of librdkafka that are secrets, and of others that people take for its own.
+const SECRETS: [&str; 6] = ["jaas", "key.pem", "passphrase", "password", "pasword", "secret"];
+/// Files hold secrets. The settings that name them end like this.
 const OF_FILE: &str = "_file";
 
 /// Reads one section. What is wrong with it, the reader keeps.
@@ -26,7 +20,10 @@ pub fn read(reader: &mut Reader<'_>, name: &str) -> Option<Cluster> {
         "" => Err("expected addresses such as broker-1:9092,broker-2:9092".to_owned()),
         text => Ok(text.to_owned()),
     });
-    let group = reader.parsed(&path("group"), Some("counterfoil"), |text| Ok(text.to_owned()));
+    let group = reader.parsed(&path("group"), Some("counterfoil"), |text| match text {
+        "" => Err("expected a name".to_owned()),
+        text => Ok(text.to_owned()),
+    });
     let properties = properties(reader, &path("properties"));
     let sections = reader.sections(&path("topics"));
     if sections.is_empty() {
@@ -38,6 +35,11 @@ pub fn read(reader: &mut Reader<'_>, name: &str) -> Option<Cluster> {
     let topics: Vec<Option<Topic>> =
         sections.iter().map(|section| topic(reader, section, &path(&format!("topics.{section}")))).collect();
     let topics = topics.into_iter().collect::<Option<Vec<_>>>()?;
+    for (place, Topic { topic, .. }) in topics.iter().enumerate() {
+        if topics[..place].iter().any(|other| other.topic == *topic) {
+            reader.problem(&path("topics"), &format!("has the topic {topic} twice: one connector reads it"));
+        }
+    }
     Some(Cluster { name: name.to_owned(), bootstrap: bootstrap?, group: group?, properties: properties?, topics })
 }
 
@@ -96,23 +98,26 @@ fn properties(reader: &mut Reader<'_>, path: &str) -> Option<BTreeMap<String, St
     let mut properties = Some(BTreeMap::new());
     for name in reader.below(path) {
         let setting = format!("{path}.{name}");
-        let of_file = name.strip_suffix(OF_FILE).filter(|name| SECRETS.contains(name));
+        let is_secret = |name: &str| SECRETS.iter().any(|secret| name.to_ascii_lowercase().contains(secret));
+        let of_file = name.strip_suffix(OF_FILE).filter(|name| is_secret(name));
         let read = if let Some(secret) = of_file {
-            reader.path(&setting).and_then(|file| match std::fs::read_to_string(&file) {
+            let file = reader.unquoted(&setting).then(|| reader.path(&setting)).flatten();
+            file.and_then(|file| match std::fs::read_to_string(&file) {
                 Ok(text) => Some((secret.to_owned(), text.trim_end_matches(['\r', '\n']).to_owned())),
                 Err(error) => {
                     reader.problem(&setting, &format!("names {}: {error}", file.display()));
                     None
                 }
             })
-        } else if SECRETS.contains(&name.as_str()) {
+        } else if is_secret(&name) {
             reader.secret(&setting, &format!("is a secret: name the file that holds it, with {name}{OF_FILE}"));
             None
         } else if let Err(why) = Cluster::check_property(&name) {
             reader.secret(&setting, &why);
             None
         } else {
-            reader.plain(&setting).map(|value| (name, value))
+            let value = reader.unquoted(&setting).then(|| reader.plain(&setting)).flatten();
+            value.map(|value| (name, value))
         };
         match (read, &mut properties) {
             (Some(property), Some(properties)) => drop(properties.insert(property.0, property.1)),

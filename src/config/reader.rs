@@ -93,6 +93,16 @@ impl<'a> Reader<'a> {
         Some(text)
     }
 
+    /// Whether a setting that is there can be read: a name in quotes hides its dots.
+    pub fn unquoted(&mut self, path: &str) -> bool {
+        let is_there = self.settings.has(path);
+        if !is_there {
+            self.known.insert(path.to_owned());
+            self.problem(path, "cannot be read: write its dots without quotes");
+        }
+        is_there
+    }
+
     /// What must not stand in settings, and is not repeated.
     pub fn secret(&mut self, path: &str, why: &str) {
         self.known.insert(path.to_owned());

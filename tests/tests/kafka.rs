@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use counterfoil_tests::http::curl;
 use counterfoil_tests::kafka::{Broker, Sent, until};
 use counterfoil_tests::okta;
 use counterfoil_tests::program::{LedgerFolder, run};
@@ -222,11 +223,12 @@ fn an_aborted_transaction_is_neither_read_nor_a_gap() {
 fn what_cannot_be_read_is_kept_with_its_place_and_the_others_go_on() {
     let Some(broker) = Broker::start() else { return };
     broker.create(TOPIC, 1);
-    let poison: [(Option<Vec<u8>>, &str); 4] = [
+    let poison: [(Option<Vec<u8>>, &str); 5] = [
         (Some(b"{\"uuid\": \"1\"".to_vec()), "NOT_JSON"),
         (None, "NOT_AN_EVENT"),
         (Some(vec![0xff, 0xfe]), "NOT_UTF8"),
         (Some(b"{\"hello\": 1}".to_vec()), "NOT_AN_EVENT"),
+        (None, "NOT_AN_EVENT"),
     ];
     for (number, (value, _)) in (0..).zip(&poison) {
         broker.send(TOPIC, 0, events(number..number + 1));
@@ -235,7 +237,7 @@ fn what_cannot_be_read_is_kept_with_its_place_and_the_others_go_on() {
     let ledger = LedgerFolder::init();
     configure(&ledger, &broker.bootstrap, "", "");
     let server = serve(&ledger);
-    wait_for(&server, 8);
+    wait_for(&server, 10);
     let letters = run(&["deadletter", "list", "--server", &server.url(), "--output", "json"]).json::<Value>();
     let letters = letters["deadLetters"].as_array().unwrap();
     assert_eq!(letters.len(), poison.len(), "{letters:#?}");
@@ -249,6 +251,82 @@ fn what_cannot_be_read_is_kept_with_its_place_and_the_others_go_on() {
         assert_eq!(bytes(&shown["payload"]), value.clone().unwrap_or_default());
     }
     server.stop();
+}
+
+#[test]
+fn from_the_latest_on_nothing_is_left_out() {
+    let Some(broker) = Broker::start() else { return };
+    broker.create(TOPIC, 2);
+    broker.send(TOPIC, 0, events(0..3));
+    let ledger = LedgerFolder::init();
+    configure(&ledger, &broker.bootstrap, "", "start = \"latest\"");
+    let server = serve(&ledger);
+    until("both partitions are read to their ends", || {
+        let metrics = curl(&[format!("{}/metrics", server.url())]).body;
+        let metrics = String::from_utf8(metrics).unwrap();
+        metrics.lines().filter(|line| line.starts_with("counterfoil_kafka_lag_messages")).count() == 2
+    });
+    server.stop();
+    // What comes while nobody reads comes after the beginning.
+    broker.send(TOPIC, 0, events(3..5));
+    broker.send(TOPIC, 1, events(5..6));
+    let server = serve(&ledger);
+    wait_for(&server, 3);
+    assert_eq!(gaps(&server), []);
+    server.stop();
+}
+
+#[test]
+fn a_large_envelope_is_left_out_and_said_so() {
+    let Some(broker) = Broker::start() else { return };
+    broker.create(TOPIC, 1);
+    let headers = (0..40).map(|number| (format!("header{number}"), vec![b'x'; 1_000])).collect();
+    broker.send(TOPIC, 0, [Sent { key: Some(vec![b'k'; 20_000]), value: Some(event(0)), headers }]);
+    let ledger = LedgerFolder::init();
+    configure(&ledger, &broker.bootstrap, "", "");
+    let server = serve(&ledger);
+    wait_for(&server, 1);
+    let envelope: Value = serde_json::from_slice(&bytes(&records(&server)[0]["envelope"])).unwrap();
+    assert_eq!(envelope["keyLeftOut"]["bytes"], 20_000);
+    assert_eq!(envelope["headersLeftOut"]["count"], 40);
+    assert!(envelope.get("headers").is_none());
+    server.stop();
+}
+
+#[test]
+fn what_is_wrong_in_the_configuration_is_said_and_no_secret_is() {
+    let ledger = LedgerFolder::init();
+    let topics = "[kafka.main.topics.okta]\nconnector = \"okta\"\n";
+    let check = |text: String| {
+        let file = ledger.file("wrong.toml", text);
+        let file = file.to_str().unwrap();
+        let checked = run(&["config", "check", "--config", file, "--data", ledger.data().to_str().unwrap()]);
+        (checked.code, format!("{}{}", checked.text(), checked.stderr))
+    };
+    let of = |properties: &str| {
+        check(format!("[kafka.main]\nbootstrap = \"b:1\"\n[kafka.main.properties]\n{properties}\n{topics}"))
+    };
+    assert_eq!(of("security.protocol = \"ssl\"").0, 0);
+    for (properties, expected) in [
+        ("\"security.protocol\" = \"ssl\"", "without quotes"),
+        ("sasl.password = \"hunter22\"", "name the file that holds it, with sasl.password_file"),
+        ("sasl.pasword = \"hunter22\"", "name the file"),
+        ("sasl.jaas.config = \"x password=hunter22\"", "name the file"),
+        ("sasl.password_file = \"nowhere\"", "nowhere"),
+        ("auto.offset.reset = \"latest\"", "set by the program itself"),
+        ("metadata.broker.list = \"x\"", "set by the program itself"),
+    ] {
+        let (code, told) = of(properties);
+        assert_ne!(code, 0, "{properties}: {told}");
+        assert!(told.contains(expected), "{properties}: {told}");
+        assert!(!told.contains("hunter22"), "{properties}: {told}");
+    }
+    let twice = "[kafka.main.topics.other]\ntopic = \"okta\"\nconnector = \"freshservice\"\n";
+    let (code, told) = check(format!("[kafka.main]\nbootstrap = \"b:1\"\n{topics}{twice}"));
+    assert_ne!(code, 0, "{told}");
+    assert!(told.contains("twice"), "{told}");
+    let (code, told) = check("[kafka.main]\nbootstrap = \"b:1\"\n".to_owned());
+    assert!(code != 0 && told.contains("name each topic"), "{told}");
 }
 
 #[test]
@@ -458,7 +536,7 @@ listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.se
         ledger.file("config.toml", config(&properties.replace("\"password\"", "\"wrong\"")));
         let server = serve(&ledger);
         let (_never, nothing) = std::sync::mpsc::channel::<()>();
-        let _ = nothing.recv_timeout(std::time::Duration::from_secs(4));
+        let _ = nothing.recv_timeout(std::time::Duration::from_secs(16));
         assert_eq!(size(&server), 1);
         let log = server.stop();
         assert!(log.contains("uthentication"), "{log}");

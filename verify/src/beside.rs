@@ -9,8 +9,6 @@
 //! commitment   = SHA-256("counterfoil/commitments/v1" 00 ‖ u32 n ‖ commitment_0 ‖ … ‖ commitment_n-1)
 //! ```
 //! An envelope is the last part, and has the number 2^32 - 1: it is never taken for somebody's values.
-//! ```text
-//! ```
 
 use counterfoil_proto::v1::{Beside, Sealed, Values};
 use hmac::{Hmac, KeyInit, Mac};

@@ -18,7 +18,7 @@ use crate::prepare::Document;
 /// The largest document, in bytes. Of a larger one the beginning is kept, and the rest is skipped.
 pub const DOCUMENT_BYTES_MAX: usize = 64 << 20;
 /// How much of a document that is too large is kept.
-const KEPT_BYTES: usize = 1 << 20;
+pub const KEPT_BYTES: usize = 1 << 20;
 /// How much text behind a place is looked at before it is taken for the beginning of a value, in bytes.
 const LOOK_AHEAD_BYTES: usize = 1 << 16;
 /// How much of the beginning of a value is enough to know it by its line and its first key, in bytes.

@@ -1,5 +1,7 @@
 //! From a message to a document: its value as JSON, and the envelope that it came in.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use counterfoil_proto::v1::RejectReason;
 use counterfoil_verify::time::Moment;
 use rdkafka::Timestamp;
@@ -13,41 +15,78 @@ use super::Format;
 use super::cloud_events::{self, Unpacked};
 use crate::json::{DigestKey, Reject};
 use crate::prepare::Document;
+use crate::sources::documents::{DOCUMENT_BYTES_MAX, KEPT_BYTES};
+
+/// What is kept of a key, and of headers, at most; of more it is said how much it was.
+const KEY_BYTES_MAX: usize = 16 << 10;
+const HEADER_BYTES_MAX: usize = 32 << 10;
+const HEADERS_MAX: usize = 256;
 
 /// The document of a message.
-pub(super) fn document(message: &impl Message, format: &Format) -> Document {
+pub(super) fn document(message: &impl Message, format: &Format, now: Moment) -> Document {
     let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
     let mut envelope = Map::new();
-    if let Some(key) = message.key() {
-        envelope.extend([text_or_base64("key", key)]);
+    match message.key() {
+        Some(key) if key.len() > KEY_BYTES_MAX => {
+            drop(envelope.insert("keyLeftOut".to_owned(), json!({ "bytes": key.len() })));
+        }
+        Some(key) => envelope.extend([text_or_base64("key", key)]),
+        None => {}
     }
-    let mut received_at = None;
-    if let Timestamp::CreateTime(millis) | Timestamp::LogAppendTime(millis) = message.timestamp() {
-        let kind = if matches!(message.timestamp(), Timestamp::CreateTime(_)) { "createTime" } else { "logAppendTime" };
-        envelope.insert(format!("{kind}Ms"), millis.into());
-        received_at = moment(millis);
+    let mut received_at = now;
+    match message.timestamp() {
+        // It is the producer's word, and no time of receipt.
+        Timestamp::CreateTime(millis) => drop(envelope.insert("createTimeMs".to_owned(), millis.into())),
+        Timestamp::LogAppendTime(millis) => {
+            envelope.insert("logAppendTimeMs".to_owned(), millis.into());
+            received_at = moment(millis).unwrap_or(now);
+        }
+        Timestamp::NotAvailable => {}
     }
-    let mut headers: Vec<(&str, &[u8])> = Vec::new();
-    if let Some(found) = message.headers() {
-        headers = found.iter().map(|header| (header.key, header.value.unwrap_or_default())).collect();
-        let shown = headers.iter().map(|(name, value)| Value::Object(Map::from_iter([text_or_base64(name, value)])));
-        envelope.insert("headers".to_owned(), shown.collect());
+    let headers = headers(message);
+    match &headers {
+        Ok(headers) if headers.is_empty() => {}
+        Ok(headers) => {
+            let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+            let shown =
+                headers.iter().map(|(name, value)| Value::Object(Map::from_iter([text_or_base64(name, value)])));
+            let (name, shown) = match bytes <= HEADER_BYTES_MAX && headers.len() <= HEADERS_MAX {
+                true => ("headers", shown.collect()),
+                false => ("headersLeftOut", json!({ "count": headers.len(), "bytes": bytes })),
+            };
+            envelope.insert(name.to_owned(), shown);
+        }
+        Err(unreadable) => drop(envelope.insert("headersUnreadable".to_owned(), (*unreadable).into())),
     }
+    let headers = headers.unwrap_or_default();
     let raw = message.payload();
     let read = raw.ok_or_else(tombstone).and_then(|value| read(value, &headers, format, &mut envelope));
     let (bytes, unreadable) = match read {
         Ok(bytes) => (bytes, None),
         Err(reject) => (raw.unwrap_or_default().to_vec(), Some(reject)),
     };
+    let size = bytes.len();
+    let (bytes, oversized) = match size > DOCUMENT_BYTES_MAX {
+        true => (bytes[..KEPT_BYTES].to_vec(), Some(size as u64)),
+        false => (bytes, None),
+    };
     Document {
         sequence: sequence(offset),
         bytes,
         place: format!("topic {topic}, partition {partition}, offset {offset}"),
         envelope: (!envelope.is_empty()).then(|| Value::Object(envelope).to_string()),
-        received_at,
+        received_at: Some(received_at),
         unreadable,
-        ..Document::default()
+        oversized,
     }
+}
+
+/// The headers of a message; what is wrong with them where they cannot be read.
+fn headers(message: &impl Message) -> Result<Vec<(&str, &[u8])>, &'static str> {
+    let Some(found) = message.headers() else { return Ok(Vec::new()) };
+    let read = || found.iter().map(|header| (header.key, header.value.unwrap_or_default())).collect();
+    // The library stops the thread where a name is no text; a producer may call a header anything.
+    catch_unwind(AssertUnwindSafe(read)).map_err(|_| "a name is not UTF-8")
 }
 
 /// What makes a message recognisable when it is read again.

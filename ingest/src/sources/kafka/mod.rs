@@ -29,13 +29,16 @@ use crate::connectors;
 use crate::pipeline::Stopped;
 
 pub use protobuf::{Schema, SchemaError};
-use watch::Watch;
+use watch::{Troubles, Watch};
 
 /// The longest name of a topic: with the cluster's id and the partition it has to fit into a record.
 pub const TOPIC_BYTES_MAX: usize = 200;
 /// What this program says itself; a setting of the same name is refused.
-const OWN_PROPERTIES: [&str; 9] = [
+const OWN_PROPERTIES: [&str; 12] = [
     "bootstrap.servers",
+    "metadata.broker.list",
+    "session.timeout.ms",
+    "queued.min.messages",
     "group.id",
     "enable.auto.commit",
     "enable.auto.offset.store",
@@ -47,6 +50,8 @@ const OWN_PROPERTIES: [&str; 9] = [
 ];
 /// Bytes that wait in memory for the pipeline, of all partitions of a cluster together; each has at least 1 MiB.
 const QUEUED_KBYTES: usize = 64 << 10;
+/// Messages that wait so for each partition: their keys and headers are not in those bytes.
+const QUEUED_MESSAGES: &str = "10000";
 /// How long to wait before a cluster that failed is tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
 
@@ -116,12 +121,12 @@ pub struct Environment {
 #[derive(Debug, thiserror::Error)]
 pub enum KafkaSourceError {
     /// A property of the configuration.
-    #[error("kafka.{cluster}.properties: {error}")]
+    #[error("kafka.{cluster}.properties: {why}")]
     Property {
         /// The cluster's name.
         cluster: String,
-        /// What librdkafka says about it.
-        error: KafkaError,
+        /// What librdkafka says about it, without its value.
+        why: String,
     },
     /// There is no such connector.
     #[error("kafka.{cluster}: there is no connector {connector:?}: the connectors are {known}", known = connectors::names().join(", "))]
@@ -156,12 +161,14 @@ impl Cluster {
     /// How the producers of its messages were authenticated, as far as the credentials tell that the broker asked for.
     fn authentication(&self) -> Authentication {
         let property = |name: &str| self.properties.get(name).map(String::as_str).unwrap_or_default();
-        let asks = property("security.protocol").to_ascii_lowercase().starts_with("sasl")
-            || ["ssl.certificate.location", "ssl.keystore.location"].iter().any(|name| !property(name).is_empty());
+        let certificates = ["ssl.certificate.location", "ssl.certificate.pem", "ssl.keystore.location"];
+        let protocol = property("security.protocol").to_ascii_lowercase();
+        let asks = protocol.starts_with("sasl")
+            || protocol == "ssl" && certificates.iter().any(|name| !property(name).is_empty());
         if asks { Authentication::BrokerCredentials } else { Authentication::OpenBroker }
     }
 
-    fn consumer(&self, partitions: usize) -> Result<BaseConsumer<Watch>, KafkaError> {
+    fn consumer(&self, partitions: usize, troubles: &Arc<Troubles>) -> Result<BaseConsumer<Watch>, KafkaError> {
         let queued = (QUEUED_KBYTES / partitions.max(1)).max(1 << 10);
         let mut config = ClientConfig::new();
         config.set("reconnect.backoff.max.ms", "1000").set("client.id", "counterfoil");
@@ -176,8 +183,11 @@ impl Cluster {
             .set("isolation.level", "read_committed")
             .set("statistics.interval.ms", "5000")
             .set("queued.max.messages.kbytes", queued.to_string())
+            .set("queued.min.messages", QUEUED_MESSAGES)
+            // How long a commit waits for a coordinator, and with it whoever stops: nobody is in the group.
+            .set("session.timeout.ms", "6000")
             .set_log_level(RDKafkaLogLevel::Warning)
-            .create_with_context(Watch::new(&self.name))
+            .create_with_context(Watch::new(troubles))
     }
 }
 
@@ -210,8 +220,14 @@ pub fn start(
 ) -> Result<Running, KafkaSourceError> {
     let stop = Arc::new(Stop::default());
     for cluster in &clusters {
-        let about = |error| KafkaSourceError::Property { cluster: cluster.name.clone(), error };
-        cluster.consumer(1).map_err(about)?;
+        let about = |error| {
+            let why = match error {
+                KafkaError::ClientConfig(_, why, name, _) => format!("{name}: {why}"),
+                error => error.to_string(),
+            };
+            KafkaSourceError::Property { cluster: cluster.name.clone(), why }
+        };
+        cluster.consumer(1, &Arc::new(Troubles::new(&cluster.name))).map_err(about)?;
         for Topic { connector, .. } in &cluster.topics {
             let unknown =
                 || KafkaSourceError::NoConnector { cluster: cluster.name.clone(), connector: connector.clone() };
@@ -230,10 +246,11 @@ pub fn start(
 
 /// Reads a cluster until it is told to stop, or the ledger takes nothing more.
 fn keep_reading(ledger: &Ledger, cluster: &Cluster, environment: Environment, stop: &Stop) {
+    let troubles = Arc::new(Troubles::new(&cluster.name));
     while !stop.is_set() {
-        match reader::run(ledger, cluster, environment, stop) {
+        match reader::run(ledger, cluster, environment, &troubles, stop) {
             Ok(()) => {}
-            Err(Stopped::Input(error)) => tracing::warn!(cluster = cluster.name, "kafka is read again soon: {error}"),
+            Err(Stopped::Input(error)) => troubles.fails(&format!("it is tried again and again: {error}")),
             Err(Stopped::Ledger(error @ LedgerError::Closed(_))) => {
                 tracing::error!(cluster = cluster.name, "kafka is not read any more: {error}");
                 return;

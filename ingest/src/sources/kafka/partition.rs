@@ -4,9 +4,9 @@
 //! deleted and made anew: so the last message that was read is read again whenever a partition is assigned, and has to be
 //! the same.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use counterfoil_ledger::{ChannelPosition, LastRead};
 use counterfoil_proto::v1::{GapReason, SourceGap};
@@ -18,7 +18,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::message::{self, sequence};
 use super::watch::Watch;
-use super::{Start, Topic};
+use super::{Environment, Start, Topic};
 use crate::json::DigestKey;
 use crate::pipeline::{Chunk, Feed, Lane};
 
@@ -36,8 +36,7 @@ pub(super) struct Partition<'a> {
     to: Option<ChannelPosition>,
     /// What was read last has to be read again and be the same, before anything else is read.
     check: Option<LastRead>,
-    /// Randomness for the records of gaps.
-    entropy: fn() -> [u8; 32],
+    environment: Environment,
 }
 
 /// What there is of a partition.
@@ -65,9 +64,19 @@ impl<'a> Partition<'a> {
         number: i32,
         lane: Arc<Lane<'a>>,
         to: Option<ChannelPosition>,
-        entropy: fn() -> [u8; 32],
+        environment: Environment,
     ) -> Self {
-        Self { topic, number, lane, queue: None, to, check: None, entropy }
+        Self { topic, number, lane, queue: None, to, check: None, environment }
+    }
+
+    /// Its topic, if anything of the partition was read before.
+    pub(super) fn known_topic(&self) -> Option<&str> {
+        self.to.map(|_| self.topic.topic.as_str())
+    }
+
+    /// Whether it is being read.
+    pub(super) fn is_assigned(&self) -> bool {
+        self.queue.is_some()
     }
 
     /// Whether this is that partition.
@@ -81,6 +90,7 @@ impl<'a> Partition<'a> {
         &mut self,
         consumer: &Arc<BaseConsumer<Watch>>,
         feed: &mut Feed<'_, 'a>,
+        known_topics: &[String],
         wake: impl Fn() + Send + Sync + 'static,
     ) -> io::Result<bool> {
         let there = self.watermarks(consumer)?;
@@ -95,9 +105,21 @@ impl<'a> Partition<'a> {
                 self.check = to.last.filter(|last| last.sequence >= there.low);
                 self.check.map_or(to.next, |last| last.sequence)
             }
-            (None, Start::Earliest) => there.low,
-            (None, Start::Latest) => there.high,
+            (None, start) => {
+                let is_later = known_topics.contains(&self.topic.topic);
+                let begin = if start == Start::Latest && !is_later { there.high } else { there.low };
+                // From here on nothing is left out, also where nothing comes for long.
+                let mut chunk = Chunk::new(self.lane.clone(), 0);
+                chunk.to.next = begin;
+                self.to = Some(chunk.to);
+                if !feed.send(chunk) {
+                    return Ok(false);
+                }
+                begin
+            }
         };
+        // It may be assigned still, from where it failed.
+        let _ = consumer.incremental_unassign(&self.list(None)?);
         self.read_from(start, consumer, wake)?;
         Ok(true)
     }
@@ -130,7 +152,7 @@ impl<'a> Partition<'a> {
                         }
                         _ => {}
                     }
-                    chunk.push(message::document(&message, &self.topic.format));
+                    chunk.push(message::document(&message, &self.topic.format, (self.environment.now)()));
                     chunk.to.next = offset + 1;
                     last = Some(message);
                 }
@@ -147,7 +169,7 @@ impl<'a> Partition<'a> {
                     missing = Some(GapReason::Unspecified);
                     break;
                 }
-                Some(Err(error)) => consumer.context().fails(&format!("{}/{}: {error}", self.topic.topic, self.number)),
+                Some(Err(error)) => consumer.context().fails(&format!("{self}: {error}")),
             }
         }
         let mut filled = Filled::Nothing;
@@ -161,8 +183,11 @@ impl<'a> Partition<'a> {
             None => self.queue = Some(queue),
             Some(why) => {
                 drop(queue);
-                if !self.recover(why, consumer, feed, wake)? {
-                    filled = Filled::Stopped;
+                match self.recover(why, consumer, feed, wake) {
+                    Ok(true) => {}
+                    Ok(false) => filled = Filled::Stopped,
+                    // The others go on; it is tried again at the next look.
+                    Err(error) => consumer.context().fails(&format!("{self}: {error}")),
                 }
             }
         }
@@ -211,12 +236,14 @@ impl<'a> Partition<'a> {
         let reason_name = reason.as_str_name();
         tracing::warn!(topic, partition = self.number, from, to, reason_name, "messages will never be read");
         let mut chunk = Chunk::new(self.lane.clone(), from);
-        chunk.before.push(self.lane.delivered.gap(SourceGap { from, to, reason: reason.into() }, &(self.entropy)()));
+        chunk.before.push(
+            self.lane.delivered.gap(SourceGap { from, to, reason: reason.into() }, &(self.environment.entropy)()),
+        );
         chunk.to.next = to;
         self.to = Some(chunk.to);
         // Positions may come again with other messages: nothing derives from the same randomness twice.
         let mut lane = Lane::clone(&self.lane);
-        lane.delivered.seed_secret = (self.entropy)();
+        lane.delivered.seed_secret = (self.environment.entropy)();
         self.lane = Arc::new(lane);
         feed.send(chunk)
     }
@@ -227,10 +254,11 @@ impl<'a> Partition<'a> {
         consumer: &Arc<BaseConsumer<Watch>>,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> io::Result<()> {
-        consumer.incremental_assign(&self.list(Some(start))?).map_err(failed)?;
+        // Before it is assigned: nothing of it may come by another way.
         let queue = consumer.split_partition_queue(&self.topic.topic, self.number);
         let mut queue = queue.ok_or_else(|| io::Error::other("librdkafka has no queue for a partition"))?;
         queue.set_nonempty_callback(wake);
+        consumer.incremental_assign(&self.list(Some(start))?).map_err(failed)?;
         self.queue = Some(queue);
         Ok(())
     }
@@ -251,6 +279,12 @@ impl<'a> Partition<'a> {
         let found = consumer.fetch_watermarks(&self.topic.topic, self.number, WATERMARKS_PATIENCE);
         let (low, high) = found.map_err(failed)?;
         Ok(Watermarks { low: sequence(low), high: sequence(high) })
+    }
+}
+
+impl fmt::Display for Partition<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}/{}", self.topic.topic, self.number)
     }
 }
 

@@ -13,16 +13,20 @@ use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::partition::{Filled, Partition, failed};
-use super::watch::Watch;
+use super::watch::{Troubles, Watch};
 use super::{Cluster, Environment, Stop, Topic};
 use crate::connectors::{self, Connector, Context};
 use crate::intake::count;
-use crate::json::DigestKey;
+use crate::json::{DigestKey, quoted};
 use crate::pipeline::{self, Acknowledged, Feed, Lane, Stopped, Summary};
 use crate::prepare::Delivered;
 
+/// The longest id of a cluster: with a topic and a partition it has to fit into a record.
+const CLUSTER_ID_BYTES_MAX: usize = 32;
 /// How long a broker may take to tell about itself and its topics.
-const METADATA_PATIENCE: Duration = Duration::from_secs(10);
+const METADATA_PATIENCE: Duration = Duration::from_secs(5);
+/// The events of a client that are looked at once it was asked.
+const TOLD_EVENTS: usize = 64;
 /// How long to wait for messages before looking whether to stop.
 const IDLE: Duration = Duration::from_millis(100);
 /// After so many turns without messages it is looked whether topics have more partitions.
@@ -31,14 +35,24 @@ const IDLE_TURNS: u32 = 300;
 const COMMIT_BATCHES: usize = 64;
 
 /// Reads a cluster until it is told to stop.
-pub(super) fn run(ledger: &Ledger, cluster: &Cluster, environment: Environment, stop: &Stop) -> Result<(), Stopped> {
+pub(super) fn run(
+    ledger: &Ledger,
+    cluster: &Cluster,
+    environment: Environment,
+    troubles: &Arc<Troubles>,
+    stop: &Stop,
+) -> Result<(), Stopped> {
     let connectors: Vec<Box<dyn Connector>> =
         cluster.topics.iter().filter_map(|topic| connectors::by_name(&topic.connector)).collect();
     let digest_key = DigestKey::new(*ledger.keys().ingest());
-    let probe = cluster.consumer(1).map_err(|error| Stopped::Input(failed(error)))?;
-    let (id, partitions) = find(&probe, cluster).map_err(Stopped::Input)?;
+    let create = |partitions| cluster.consumer(partitions, troubles).map_err(|error| Stopped::Input(failed(error)));
+    let probe = create(1)?;
+    let found = find(&probe, cluster);
+    // Why a broker does not answer is told to whoever polls.
+    (0..TOLD_EVENTS).for_each(|_| drop(probe.poll(Duration::ZERO)));
+    let (id, partitions) = found.map_err(Stopped::Input)?;
     drop(probe);
-    let consumer = Arc::new(cluster.consumer(partitions.len()).map_err(|error| Stopped::Input(failed(error)))?);
+    let consumer = Arc::new(create(partitions.len())?);
     let (wake, woken) = bounded::<()>(1);
     let (advanced, positions) = crossbeam_channel::unbounded();
     let mut reader = Reader {
@@ -92,6 +106,13 @@ fn find(consumer: &BaseConsumer<Watch>, cluster: &Cluster) -> io::Result<(String
     }
     let id = consumer.client().fetch_cluster_id(METADATA_PATIENCE);
     let id = id.ok_or_else(|| io::Error::other("the cluster does not say which one it is"))?;
+    let is_id = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if id.is_empty() || id.len() > CLUSTER_ID_BYTES_MAX || !id.chars().all(is_id) {
+        return Err(io::Error::other(format!(
+            "expected a cluster's id of letters, digits, - and _, got {}",
+            quoted(&id)
+        )));
+    }
     Ok((id, found))
 }
 
@@ -118,7 +139,7 @@ impl<'a> Reader<'a> {
         while !stop.is_set() && !feed.is_stopped() {
             if idle_turns >= IDLE_TURNS {
                 idle_turns = 0;
-                if !self.assign_new(feed)? {
+                if !self.assign_new(feed, stop)? {
                     break;
                 }
             }
@@ -143,21 +164,31 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Begins to read partitions that are not read yet. False where the pipeline takes nothing more.
-    fn assign_new(&mut self, feed: &mut Feed<'_, 'a>) -> io::Result<bool> {
+    /// Begins to read partitions that are not read yet, or not any more. False where the pipeline takes nothing more.
+    fn assign_new(&mut self, feed: &mut Feed<'_, 'a>, stop: &Stop) -> io::Result<bool> {
         let (_, found) = find(&self.consumer, self.cluster)?;
+        let mut new = Vec::new();
         for (place, number) in found {
             let topic = &self.cluster.topics[place];
-            if self.partitions.iter().any(|partition| partition.is(&topic.topic, number)) {
-                continue;
+            if !self.partitions.iter().any(|partition| partition.is(&topic.topic, number)) {
+                let lane = Arc::new(self.lane(topic, self.connectors[place].as_ref(), number));
+                let stands = self.ledger.reader().position(&lane.delivered.channel).map_err(io::Error::other)?;
+                new.push(Partition::new(topic, number, lane, stands, self.environment));
             }
-            let lane = Arc::new(self.lane(topic, self.connectors[place].as_ref(), number));
-            let stands = self.ledger.reader().position(&lane.delivered.channel).map_err(io::Error::other)?;
-            let mut partition = Partition::new(topic, number, lane, stands, self.environment.entropy);
-            let goes_on = partition.assign(&self.consumer, feed, waker(&self.wake))?;
-            self.partitions.push(partition);
-            if !goes_on {
+        }
+        // Of a topic that was read before, everything in a new partition is new.
+        let known: Vec<&str> = self.partitions.iter().chain(&new).filter_map(Partition::known_topic).collect();
+        let known: Vec<String> = known.into_iter().map(ToOwned::to_owned).collect();
+        self.partitions.append(&mut new);
+        for partition in self.partitions.iter_mut().filter(|partition| !partition.is_assigned()) {
+            if stop.is_set() {
                 return Ok(false);
+            }
+            match partition.assign(&self.consumer, feed, &known, waker(&self.wake)) {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                // The others go on; it is tried again at the next look.
+                Err(error) => self.consumer.context().fails(&format!("{partition}: {error}")),
             }
         }
         Ok(true)
@@ -180,6 +211,9 @@ impl<'a> Reader<'a> {
 
     /// Commits to the group how far channels are acknowledged, for tools that show how far behind it is.
     fn commit(&self) {
+        if self.consumer.context().commits_fail() {
+            return self.positions.try_iter().for_each(drop);
+        }
         let newest: BTreeMap<String, u64> = self.positions.try_iter().collect();
         let mut list = TopicPartitionList::new();
         for (channel, next) in newest {

@@ -1,42 +1,43 @@
 //! What librdkafka tells about a cluster besides messages: errors, logs, and how far behind the partitions are.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
+use rdkafka::topic_partition_list::TopicPartitionList;
 
 /// How many kinds of failures are told until all is well again.
 const TOLD_MAX: usize = 16;
 
-/// Watches one client.
-pub(super) struct Watch {
+/// What is wrong with a cluster since all was well, so that each of it is told once, however often it is tried again.
+pub(super) struct Troubles {
     cluster: String,
-    /// What is wrong since all was well, so that each of it is told once.
-    failing: Mutex<BTreeSet<String>>,
+    told: Mutex<BTreeSet<String>>,
 }
 
-impl Watch {
+impl Troubles {
     pub(super) fn new(cluster: &str) -> Self {
-        Self { cluster: cluster.to_owned(), failing: Mutex::default() }
+        Self { cluster: cluster.to_owned(), told: Mutex::default() }
     }
 
     /// Tells that something fails, unless that was told since all was well.
     pub(super) fn fails(&self, what: &str) {
-        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        if failing.len() < TOLD_MAX && failing.insert(what.to_owned()) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() < TOLD_MAX && told.insert(what.to_owned()) {
             tracing::warn!(cluster = self.cluster, "kafka: {what}");
         }
         self.set_failing(true);
     }
 
     /// Tells that things are well again, if something failed.
-    pub(super) fn is_well(&self) {
-        let failed = std::mem::take(&mut *self.failing.lock().unwrap_or_else(PoisonError::into_inner));
-        if !failed.is_empty() {
+    fn are_over(&self) {
+        let told = std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner));
+        if !told.is_empty() {
             tracing::info!(cluster = self.cluster, "kafka: the broker answers again");
             self.set_failing(false);
         }
@@ -45,6 +46,36 @@ impl Watch {
     fn set_failing(&self, is_failing: bool) {
         let is_failing = f64::from(u8::from(is_failing));
         metrics::gauge!("counterfoil_kafka_failing", "cluster" => self.cluster.clone()).set(is_failing);
+    }
+}
+
+/// Watches one client.
+pub(super) struct Watch {
+    cluster: String,
+    troubles: Arc<Troubles>,
+    /// The group takes no commits.
+    commits_fail: AtomicBool,
+}
+
+impl Watch {
+    pub(super) fn new(troubles: &Arc<Troubles>) -> Self {
+        let (cluster, troubles) = (troubles.cluster.clone(), troubles.clone());
+        Self { cluster, troubles, commits_fail: AtomicBool::new(false) }
+    }
+
+    /// Tells that something fails, unless that was told since all was well.
+    pub(super) fn fails(&self, what: &str) {
+        self.troubles.fails(what);
+    }
+
+    /// Tells that things are well again, if something failed.
+    pub(super) fn is_well(&self) {
+        self.troubles.are_over();
+    }
+
+    /// Whether the group takes no commits.
+    pub(super) fn commits_fail(&self) -> bool {
+        self.commits_fail.load(Ordering::Relaxed)
     }
 
     /// How many messages of a partition are there and not read yet.
@@ -85,4 +116,12 @@ impl ClientContext for Watch {
     }
 }
 
-impl ConsumerContext for Watch {}
+impl ConsumerContext for Watch {
+    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+        if let Err(error) = result
+            && !self.commits_fail.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(cluster = self.cluster, "kafka: positions are not committed to the group any more: {error}");
+        }
+    }
+}
