@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use counterfoil_ledger::{Ledger, LedgerError, SourceKey};
+use counterfoil_ledger::{Ledger, LedgerError};
 use counterfoil_proto::v1::{Authentication, Delivery};
 use counterfoil_verify::time::Moment;
 
 use crate::connectors::{Connector, Context};
 use crate::json::{self, DigestKey};
-use crate::pipeline::{self, Acknowledged, Chunk, Feed, Lane, Stopped};
+use crate::pipeline::{self, Acknowledged, Chunk, Feed, Stopped};
 use crate::prepare::{Delivered, Document};
 use crate::sources::file::Input;
 
@@ -107,33 +107,25 @@ pub fn import(
     let channel = format!("{name}/{}/{}/{manner}", connector.name(), options.instance);
     let position = ledger.reader().position(&channel)?.unwrap_or_default();
     let start = if position.complete { 0 } else { position.next };
-    let stands = position.next;
 
-    let lane = Arc::new(Lane {
-        delivered: Delivered {
-            connector,
-            context: Context {
-                instance: &options.instance,
-                ticket_system: "freshservice",
-                ticket_instance: &options.ticket_instance,
-                index_key: ledger.keys().index(),
-                digest_key: &digest_key,
-                assume_utc: options.assume_utc,
-                received_at: options.received_at,
-            },
-            channel,
-            delivery: if options.backfill { Delivery::Backfill } else { Delivery::Live },
-            authentication: options.authentication,
-            seed_secret: options.seed_secret,
+    let delivered = Arc::new(Delivered {
+        connector,
+        context: Context {
+            instance: &options.instance,
+            ticket_system: "freshservice",
+            ticket_instance: &options.ticket_instance,
+            index_key: ledger.keys().index(),
+            digest_key: &digest_key,
+            assume_utc: options.assume_utc,
+            received_at: options.received_at,
         },
-        source: SourceKey {
-            system: connector.system().to_owned(),
-            instance: options.instance.clone(),
-            connector: connector.name().to_owned(),
-        },
+        channel,
+        delivery: if options.backfill { Delivery::Backfill } else { Delivery::Live },
+        authentication: options.authentication,
+        seed_secret: options.seed_secret,
     });
     let mut summary = Summary { resumed_documents: start, ..Summary::default() };
-    let chunk = Chunk::new(lane, stands);
+    let chunk = Chunk::new(delivered, position.next);
     let run = pipeline::run(
         ledger,
         options.threads,
@@ -173,7 +165,7 @@ fn read<'a>(
         chunk.to.next = document.sequence + 1;
         chunk.push(document);
         if chunk.is_full() {
-            let next = Chunk::new(chunk.lane.clone(), chunk.to.next);
+            let next = Chunk::new(chunk.delivered.clone(), chunk.to.next);
             if !feed.send(std::mem::replace(&mut chunk, next)) {
                 return Ok(());
             }

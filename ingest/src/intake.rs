@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use counterfoil_ledger::{Batch, Ledger, LedgerError, Outcome, Receipt, SourceKey};
+use counterfoil_ledger::{Batch, Ledger, LedgerError, Outcome, Receipt};
 use counterfoil_proto::v1::{Appended, AppendedEvent, Authentication, Delivery};
 use counterfoil_verify::entity::{EntityError, check_name};
 use counterfoil_verify::record;
@@ -174,11 +174,7 @@ impl Intake {
             .iter()
             .map(|(document, event)| Pushing { document: *document, is_rejected: event.made == Made::Rejected });
         let events = events.collect();
-        let source = SourceKey {
-            system: connector.system().to_owned(),
-            instance: push.instance,
-            connector: connector.name().to_owned(),
-        };
+        let source = delivered.source_key();
         let prepared = prepared.into_iter().map(|(_, prepared)| prepared.event).collect();
         let batch = Batch { source, events: prepared, positions: Vec::new() };
         Ok(Ready { connector: connector.name(), events, batch })

@@ -9,7 +9,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use counterfoil_ledger::{Advance, Batch, ChannelPosition, Ledger, LedgerError, Outcome, PendingReceipt, SourceKey};
+use counterfoil_ledger::{Advance, Batch, ChannelPosition, Ledger, LedgerError, Outcome, PendingReceipt};
 use counterfoil_proto::v1::Mapping;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -23,17 +23,10 @@ const PENDING_BATCHES: usize = 6;
 /// Bytes of documents that are read and not handed over yet. One document may be larger than this by itself.
 const IN_FLIGHT_BYTES_MAX: usize = 64 << 20;
 
-/// What is the same for all documents of a channel.
-#[derive(Clone)]
-pub(crate) struct Lane<'a> {
-    pub(crate) delivered: Delivered<'a>,
-    /// Whose duplicates are counted.
-    pub(crate) source: SourceKey,
-}
-
 /// Documents on their way to be prepared: one batch of the ledger.
 pub(crate) struct Chunk<'a> {
-    pub(crate) lane: Arc<Lane<'a>>,
+    /// What is the same for all documents of their channel.
+    pub(crate) delivered: Arc<Delivered<'a>>,
     /// What is recorded before them.
     pub(crate) before: Vec<Prepared>,
     documents: Vec<Document>,
@@ -45,9 +38,9 @@ pub(crate) struct Chunk<'a> {
 
 impl<'a> Chunk<'a> {
     /// One without documents, of a channel that stands there.
-    pub(crate) fn new(lane: Arc<Lane<'a>>, from: u64) -> Self {
+    pub(crate) fn new(delivered: Arc<Delivered<'a>>, from: u64) -> Self {
         let to = ChannelPosition { next: from, ..ChannelPosition::default() };
-        Self { lane, before: Vec::new(), documents: Vec::new(), bytes: 0, from, to }
+        Self { delivered, before: Vec::new(), documents: Vec::new(), bytes: 0, from, to }
     }
 
     pub(crate) fn push(&mut self, document: Document) {
@@ -86,7 +79,7 @@ impl<'a> Feed<'_, 'a> {
 
 /// A batch that is durable, signed and anchored.
 pub(crate) struct Acknowledged<'r> {
-    pub(crate) lane: &'r Lane<'r>,
+    pub(crate) delivered: &'r Delivered<'r>,
     /// Where its channel goes on.
     pub(crate) to: ChannelPosition,
     /// What its events came to.
@@ -178,7 +171,7 @@ impl Drop for Guard<'_> {
 
 /// Events on their way to the ledger.
 struct PreparedChunk<'a> {
-    lane: Arc<Lane<'a>>,
+    delivered: Arc<Delivered<'a>>,
     events: Vec<Prepared>,
     /// Of the documents that they came from.
     bytes: usize,
@@ -188,9 +181,9 @@ struct PreparedChunk<'a> {
 
 fn prepare<'a>(chunks: &Receiver<(u64, Chunk<'a>)>, prepared: &Sender<(u64, PreparedChunk<'a>)>) {
     for (number, chunk) in chunks {
-        let Chunk { lane, before: mut events, documents, bytes, from, to } = chunk;
-        events.extend(documents.iter().flat_map(|document| lane.delivered.prepare(document)));
-        if prepared.send((number, PreparedChunk { lane, events, bytes, from, to })).is_err() {
+        let Chunk { delivered, before: mut events, documents, bytes, from, to } = chunk;
+        events.extend(documents.iter().flat_map(|document| delivered.prepare(document)));
+        if prepared.send((number, PreparedChunk { delivered, events, bytes, from, to })).is_err() {
             return;
         }
     }
@@ -219,7 +212,7 @@ fn commit_in_order<'a>(
 
 /// A batch that the ledger has, until its receipt is there.
 struct Pending<'a> {
-    lane: Arc<Lane<'a>>,
+    delivered: Arc<Delivered<'a>>,
     to: ChannelPosition,
     receipt: PendingReceipt,
     counted: Vec<Counted>,
@@ -233,16 +226,16 @@ struct Counted {
 
 impl<'a> Pending<'a> {
     fn submit(ledger: &Ledger, chunk: PreparedChunk<'a>) -> Result<Self, LedgerError> {
-        let PreparedChunk { lane, events: prepared, from, to, .. } = chunk;
+        let PreparedChunk { delivered, events: prepared, from, to, .. } = chunk;
         let mut counted = Vec::with_capacity(prepared.len());
         let mut events = Vec::with_capacity(prepared.len());
         for prepared in prepared {
             counted.push(Counted { facts: prepared.facts, made: prepared.made });
             events.push(prepared.event);
         }
-        let positions = vec![Advance { channel: lane.delivered.channel.clone(), from, to }];
-        let receipt = ledger.submit(Batch { source: lane.source.clone(), events, positions })?;
-        Ok(Self { lane, to, receipt, counted })
+        let positions = vec![Advance { channel: delivered.channel.clone(), from, to }];
+        let receipt = ledger.submit(Batch { source: delivered.source_key(), events, positions })?;
+        Ok(Self { delivered, to, receipt, counted })
     }
 
     fn settle(self, acknowledged: &mut dyn FnMut(Acknowledged<'_>)) -> Result<(), LedgerError> {
@@ -250,7 +243,7 @@ impl<'a> Pending<'a> {
         for (outcome, counted) in self.receipt.wait()?.outcomes.iter().zip(&self.counted) {
             counts.count(outcome, counted);
         }
-        acknowledged(Acknowledged { lane: &self.lane, to: self.to, counts });
+        acknowledged(Acknowledged { delivered: &self.delivered, to: self.to, counts });
         Ok(())
     }
 }

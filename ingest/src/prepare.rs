@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use counterfoil_ledger::{ContentDigest, PreparedEvent};
+use counterfoil_ledger::{ContentDigest, PreparedEvent, SourceKey};
 use counterfoil_proto::v1::{
     Authentication, Delivery, Event, Fact, Mapping, Position, Provenance, RejectReason, Source, SourceGap,
     SourceRejected, Value, Values, record::Body,
@@ -94,6 +94,15 @@ pub enum Made {
 }
 
 impl Delivered<'_> {
+    /// Whose duplicates are counted.
+    pub(crate) fn source_key(&self) -> SourceKey {
+        SourceKey {
+            system: self.connector.system().to_owned(),
+            instance: self.context.instance.to_owned(),
+            connector: self.connector.name().to_owned(),
+        }
+    }
+
     /// Prepares every event of a document. There is always at least one, unless the document is an empty envelope.
     pub fn prepare(&self, document: &Document) -> Vec<Prepared> {
         match self.prepare_document(document) {
@@ -275,6 +284,19 @@ impl Delivered<'_> {
         }
     }
 
+    /// An envelope without its secrets.
+    fn without_secrets(&self, envelope: &str) -> Vec<u8> {
+        if !secrets::may_hold_secrets(envelope) {
+            return envelope.as_bytes().to_vec();
+        }
+        let parsed =
+            json::parse(envelope.as_bytes()).map(|parsed| secrets::redact_json(&parsed, self.context.digest_key));
+        match parsed {
+            Ok(redacted) => redacted.map_or_else(|| envelope.to_owned(), |redacted| redacted.to_text()).into_bytes(),
+            Err(_) => secrets::redact_bytes(envelope.as_bytes(), self.context.digest_key).into_owned(),
+        }
+    }
+
     fn seal(
         &self,
         document: &Document,
@@ -294,21 +316,6 @@ impl Delivered<'_> {
         let commitment = beside::commitment(&sealed).expect("what was just sealed has a seed and contents");
         PreparedEvent::new(provenance, bodies, Some(commitment), Some(sealed.encode_to_vec()))
             .map_err(|error| Reject::new(RejectReason::FieldInvalid, format!("no record can hold the event: {error}")))
-    }
-}
-
-impl Delivered<'_> {
-    /// An envelope without its secrets.
-    fn without_secrets(&self, envelope: &str) -> Vec<u8> {
-        if !secrets::may_hold_secrets(envelope) {
-            return envelope.as_bytes().to_vec();
-        }
-        let parsed =
-            json::parse(envelope.as_bytes()).map(|parsed| secrets::redact_json(&parsed, self.context.digest_key));
-        match parsed {
-            Ok(redacted) => redacted.map_or_else(|| envelope.to_owned(), |redacted| redacted.to_text()).into_bytes(),
-            Err(_) => secrets::redact_bytes(envelope.as_bytes(), self.context.digest_key).into_owned(),
-        }
     }
 }
 

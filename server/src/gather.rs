@@ -101,7 +101,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathered<S> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // A test stops where it fails.
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

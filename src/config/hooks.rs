@@ -3,11 +3,10 @@
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
-use counterfoil_ingest::connectors;
 use counterfoil_ingest::sources::http::{Algorithm, Check, Encoding, Hook, Secrets, Signature, Signed};
-use counterfoil_verify::entity::check_name;
 use http::HeaderName;
 
+use super::origin::{self, Origin};
 use super::reader::Reader;
 
 /// How many requests a source makes in a minute, unless its section says so.
@@ -27,13 +26,7 @@ pub fn read(reader: &mut Reader<'_>, name: &str) -> Option<Hook> {
     if name.is_empty() || name.len() > 64 || !name.chars().all(is_name) {
         reader.problem(&format!("ingest.{name}"), "is wrong: expected a name of letters, digits, - and _");
     }
-    let connector = reader.needed(&path("connector"), |text| match connectors::names().contains(&text) {
-        true => Ok(text.to_owned()),
-        false => Err(format!("expected one of {}", connectors::names().join(", "))),
-    });
-    let tenant = |text: &str| check_name(text).map(|()| text.to_owned()).map_err(|error| error.to_string());
-    let instance = reader.parsed(&path("instance"), Some("default"), tenant);
-    let ticket_instance = reader.parsed(&path("ticket_instance"), Some("default"), tenant);
+    let origin = origin::read(reader, &path);
     let per_minute = reader.count(&path("requests_per_minute"), PER_MINUTE, PER_MINUTE_MAX);
     let secrets = secrets(reader, &path("secret_file"));
     let is_signed = reader.needed(&path("auth"), |text| match text {
@@ -49,8 +42,8 @@ pub fn read(reader: &mut Reader<'_>, name: &str) -> Option<Hook> {
         true => Check::Signature(signature(reader, &path, secrets)?),
     };
     let per_minute = NonZeroU32::new(per_minute)?;
-    let (instance, ticket_instance) = (instance?, ticket_instance?);
-    Some(Hook { name: name.to_owned(), connector: connector?, instance, ticket_instance, check, per_minute })
+    let Origin { connector, instance, ticket_instance } = origin?;
+    Some(Hook { name: name.to_owned(), connector, instance, ticket_instance, check, per_minute })
 }
 
 fn signature(reader: &mut Reader<'_>, path: &dyn Fn(&str) -> String, secrets: Option<Secrets>) -> Option<Signature> {

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use counterfoil_ingest::connectors;
 use counterfoil_ingest::sources::kafka::{Cluster, Format, Schema, Start, TOPIC_BYTES_MAX, Topic};
-use counterfoil_verify::entity::check_name;
 
+use super::origin::{self, Origin};
 use super::reader::Reader;
 
-/// What stands in the names of the properties of librdkafka that are secrets, and of others that people take for its own.
-const SECRETS: [&str; 6] = ["jaas", "key.pem", "passphrase", "password", "pasword", "secret"];
+/// What stands in the names of librdkafka's properties that are secrets, and in names that people take for such: "pas" for
+/// passwords and passphrases, however they are written.
+const SECRETS: [&str; 5] = ["jaas", "key.pem", "oauthbearer.config", "pas", "secret"];
 /// Files hold secrets. The settings that name them end like this.
 const OF_FILE: &str = "_file";
 
@@ -52,13 +52,7 @@ fn topic(reader: &mut Reader<'_>, section: &str, path: &str) -> Option<Topic> {
             false => Err(format!("expected a topic's name of at most {TOPIC_BYTES_MAX} letters, digits, ., _ and -")),
         }
     });
-    let connector = reader.needed(&path("connector"), |text| match connectors::names().contains(&text) {
-        true => Ok(text.to_owned()),
-        false => Err(format!("expected one of {}", connectors::names().join(", "))),
-    });
-    let tenant = |text: &str| check_name(text).map(|()| text.to_owned()).map_err(|error| error.to_string());
-    let instance = reader.parsed(&path("instance"), Some("default"), tenant);
-    let ticket_instance = reader.parsed(&path("ticket_instance"), Some("default"), tenant);
+    let origin = origin::read(reader, &path);
     let start = reader.parsed(&path("start"), Some("earliest"), |text| match text {
         "earliest" => Ok(Start::Earliest),
         "latest" => Ok(Start::Latest),
@@ -75,8 +69,9 @@ fn topic(reader: &mut Reader<'_>, section: &str, path: &str) -> Option<Topic> {
     };
     let backfill = reader.flag(&path("backfill"), false);
     let assume_utc = reader.flag(&path("assume_utc"), false);
-    let (instance, ticket_instance, start, format) = (instance?, ticket_instance?, start?, format?);
-    Some(Topic { topic: topic?, connector: connector?, instance, ticket_instance, format, start, backfill, assume_utc })
+    let Origin { connector, instance, ticket_instance } = origin?;
+    let (topic, start, format) = (topic?, start?, format?);
+    Some(Topic { topic, connector, instance, ticket_instance, format, start, backfill, assume_utc })
 }
 
 fn schema(reader: &mut Reader<'_>, path: &dyn Fn(&str) -> String) -> Option<Schema> {

@@ -12,6 +12,7 @@ use counterfoil_server::TlsFiles;
 
 mod hooks;
 mod kafka;
+mod origin;
 mod reader;
 mod settings;
 

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -115,6 +115,16 @@ impl Broker {
         let made = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
         let results = wait(self.admin().create_topics(&[made], &options())).expect("the broker answers");
         results.into_iter().for_each(|result| drop(result.expect("the topic is made")));
+    }
+
+    /// Gives a topic so many partitions in all.
+    ///
+    /// # Panics
+    /// If the broker does not.
+    pub fn widen(&self, topic: &str, partitions: usize) {
+        let wider = NewPartitions::new(topic, partitions);
+        let results = wait(self.admin().create_partitions(&[wider], &options())).expect("the broker answers");
+        results.into_iter().for_each(|result| drop(result.expect("the topic has more partitions")));
     }
 
     /// Deletes a topic, and waits until it is gone.

@@ -63,14 +63,28 @@ impl Server {
         format!("{}://{}", self.scheme, self.address)
     }
 
+    /// Lets it do nothing until it may go on.
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let told = Command::new("kill").args([signal, &pid]).status().expect("kill is there");
+        assert!(told.success());
+    }
+
     /// Stops it as an operator does, and gives what it told.
     ///
     /// # Panics
     /// If it does not end well.
     pub fn stop(mut self) -> String {
-        let pid = self.child.id().to_string();
-        let told = Command::new("kill").args(["-TERM", &pid]).status().expect("kill is there");
-        assert!(told.success());
+        self.signal("-TERM");
         let ended = self.child.wait().expect("it ends");
         let log = self.log.take().map(|log| log.join().expect("the log is read")).unwrap_or_default();
         assert!(ended.success(), "{ended}: {log}");

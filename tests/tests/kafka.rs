@@ -154,16 +154,22 @@ fn what_retention_ate_is_a_gap_and_reading_goes_on() {
     assert_eq!(gaps(&server), gap(10, 25, "RETENTION"));
 
     // While it is being read, too: the broker is asked for what it has not any more.
-    broker.send(TOPIC, 0, events(30..40));
-    wait_for(&server, 26);
-    server.stop();
+    server.pause();
+    broker.send(TOPIC, 0, events(50..60));
     broker.delete_before(TOPIC, 0, 35);
+    server.go_on();
+    wait_for(&server, 16 + 1 + 5);
+    assert_eq!(gaps(&server).last(), gap(30, 35, "RETENTION").last());
+
+    broker.send(TOPIC, 0, events(30..40));
+    wait_for(&server, 32);
+    server.stop();
     // What was read last is gone, but everything was read.
     broker.send(TOPIC, 0, events(40..41));
-    broker.delete_before(TOPIC, 0, 40);
+    broker.delete_before(TOPIC, 0, 50);
     let server = serve(&ledger);
-    wait_for(&server, 27);
-    assert_eq!(gaps(&server).len(), 1);
+    wait_for(&server, 33);
+    assert_eq!(gaps(&server).len(), 2);
     server.stop();
     ledger.run(&["fsck"]).ended(0);
 }
@@ -272,6 +278,12 @@ fn from_the_latest_on_nothing_is_left_out() {
     broker.send(TOPIC, 1, events(5..6));
     let server = serve(&ledger);
     wait_for(&server, 3);
+    server.stop();
+    // A partition that the topic gets later is new from its beginning.
+    broker.widen(TOPIC, 3);
+    broker.send(TOPIC, 2, events(6..8));
+    let server = serve(&ledger);
+    wait_for(&server, 5);
     assert_eq!(gaps(&server), []);
     server.stop();
 }

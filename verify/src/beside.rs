@@ -20,6 +20,8 @@ use crate::hash::{Hash, domain_hash};
 
 /// The length of a seed and of a salt, in bytes.
 pub const SALT_BYTES: usize = 32;
+/// The number of an envelope.
+const ENVELOPE: u32 = u32::MAX;
 
 /// Why what lies beside a record does not belong to it.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -34,9 +36,6 @@ pub enum BesideError {
     #[error("what lies beside the record does not match its commitment")]
     Mismatch,
 }
-
-/// The number of an envelope.
-const ENVELOPE: u32 = u32::MAX;
 
 /// Seals a payload, the values of entities, and what the event came in, under a fresh seed.
 pub fn seal(seed: [u8; SALT_BYTES], payload: Vec<u8>, values: &[Values], envelope: Option<Vec<u8>>) -> Beside {

@@ -170,11 +170,7 @@ pub fn take(
     let mut taker = Taker { delivered, lister, options, sequence: 0, rejected: Vec::new(), parts: 0, parts_max };
     let texts: Vec<Text<'_>> = files.iter().map(|file| Text::of(file, lister)).collect();
     let listings = taker.sort(&texts)?;
-    let source = SourceKey {
-        system: connector.system().to_owned(),
-        instance: options.instance.clone(),
-        connector: connector.name().to_owned(),
-    };
+    let source = taker.delivered.source_key();
     let mut taken = Taken { strange: taker.rejected.len() as u64, ..Taken::default() };
     submit(ledger, &source, std::mem::take(&mut taker.rejected))?;
     for (scope, listing) in listings {

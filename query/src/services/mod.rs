@@ -202,7 +202,6 @@ impl From<QueryError> for Status {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // A test stops where it fails.
 
     use std::sync::mpsc::channel;
 

@@ -33,7 +33,7 @@ pub(super) fn unpack<'a>(value: &'a [u8], headers: &[(&str, &[u8])]) -> Result<U
     let media_type =
         header("content-type").map(|content_type| content_type.split(';').next().unwrap_or_default().trim());
     match media_type {
-        Some(media_type) if is_type(media_type, "application/cloudevents+json") => structured(value),
+        Some(media_type) if media_type.eq_ignore_ascii_case("application/cloudevents+json") => structured(value),
         Some(media_type) if media_type.to_ascii_lowercase().starts_with("application/cloudevents") => {
             Err(unsupported(&format!("expected application/cloudevents+json, got {}", quoted(media_type))))
         }
@@ -77,10 +77,6 @@ fn check_version(version: &str) -> Result<(), Reject> {
         return Ok(());
     }
     Err(unsupported(&format!("expected a CloudEvent of version 1.0, got {}", quoted(version))))
-}
-
-fn is_type(media_type: &str, expected: &str) -> bool {
-    media_type.eq_ignore_ascii_case(expected)
 }
 
 fn unsupported(why: &str) -> Reject {

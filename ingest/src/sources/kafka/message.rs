@@ -2,14 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use counterfoil_proto::v1::RejectReason;
 use counterfoil_verify::time::Moment;
 use rdkafka::Timestamp;
 use rdkafka::message::{Headers, Message};
 use serde_json::{Map, Value, json};
-
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 
 use super::Format;
 use super::cloud_events::{self, Unpacked};
@@ -140,4 +139,45 @@ fn text_or_base64(name: &str, bytes: &[u8]) -> (String, Value) {
 fn moment(millis: i64) -> Option<Moment> {
     let nanos = u32::try_from(millis.rem_euclid(1_000)).ok()? * 1_000_000;
     Some(Moment { seconds: millis.div_euclid(1_000), nanos })
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::message::OwnedMessage;
+
+    use super::*;
+
+    #[test]
+    fn a_producer_does_not_say_when_its_message_was_received() {
+        let now = Moment { seconds: 1_800_000_000, nanos: 0 };
+        let received = |timestamp| {
+            let message = OwnedMessage::new(Some(b"{}".to_vec()), None, "t".to_owned(), timestamp, 0, 7, None);
+            document(&message, &Format::Json, now).received_at.unwrap()
+        };
+        assert_eq!(received(Timestamp::NotAvailable), now);
+        assert_eq!(received(Timestamp::CreateTime(5)), now);
+        assert_eq!(received(Timestamp::LogAppendTime(1_500)), Moment { seconds: 1, nanos: 500_000_000 });
+        assert_eq!(received(Timestamp::LogAppendTime(-1)), Moment { seconds: -1, nanos: 999_000_000 });
+    }
+
+    #[test]
+    fn a_message_is_recognised_by_its_time_its_key_and_its_value() {
+        let key = DigestKey::new([1; 32]);
+        let of = |payload: Option<&[u8]>, name: Option<&[u8]>, millis| {
+            let (payload, name) = (payload.map(<[u8]>::to_vec), name.map(<[u8]>::to_vec));
+            let time = Timestamp::CreateTime(millis);
+            digest(&OwnedMessage::new(payload, name, "t".to_owned(), time, 0, 7, None), &key)
+        };
+        let all = [
+            of(Some(b"ab"), Some(b"c"), 1),
+            of(Some(b"ab"), Some(b"c"), 2),
+            of(Some(b"b"), Some(b"ca"), 1),
+            of(Some(b"abc"), None, 1),
+            of(Some(b""), Some(b"abc"), 1),
+            of(None, Some(b"abc"), 1),
+        ];
+        for (place, one) in all.iter().enumerate() {
+            assert!(!all[..place].contains(one), "{place}");
+        }
+    }
 }

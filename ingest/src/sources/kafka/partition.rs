@@ -4,6 +4,7 @@
 //! deleted and made anew: so the last message that was read is read again whenever a partition is assigned, and has to be
 //! the same.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
@@ -20,7 +21,8 @@ use super::message::{self, sequence};
 use super::watch::Watch;
 use super::{Environment, Start, Topic};
 use crate::json::DigestKey;
-use crate::pipeline::{Chunk, Feed, Lane};
+use crate::pipeline::{Chunk, Feed};
+use crate::prepare::Delivered;
 
 /// How long a broker may take to say which messages it has.
 const WATERMARKS_PATIENCE: Duration = Duration::from_secs(10);
@@ -29,7 +31,7 @@ const WATERMARKS_PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct Partition<'a> {
     topic: &'a Topic,
     number: i32,
-    lane: Arc<Lane<'a>>,
+    delivered: Arc<Delivered<'a>>,
     /// Its messages; none while it is not assigned.
     queue: Option<PartitionQueue<Watch>>,
     /// What was handed over; none before anything ever was.
@@ -47,6 +49,14 @@ struct Watermarks {
     high: u64,
 }
 
+/// What is wrong where something was asked for.
+enum Missing {
+    /// It is not there.
+    Gone,
+    /// Something else is there.
+    Replaced,
+}
+
 /// What filling a chunk came to.
 pub(super) enum Filled {
     /// Nothing is there now.
@@ -62,15 +72,15 @@ impl<'a> Partition<'a> {
     pub(super) fn new(
         topic: &'a Topic,
         number: i32,
-        lane: Arc<Lane<'a>>,
+        delivered: Arc<Delivered<'a>>,
         to: Option<ChannelPosition>,
         environment: Environment,
     ) -> Self {
-        Self { topic, number, lane, queue: None, to, check: None, environment }
+        Self { topic, number, delivered, queue: None, to, check: None, environment }
     }
 
     /// Its topic, if anything of the partition was read before.
-    pub(super) fn known_topic(&self) -> Option<&str> {
+    pub(super) fn known_topic(&self) -> Option<&'a str> {
         self.to.map(|_| self.topic.topic.as_str())
     }
 
@@ -79,9 +89,14 @@ impl<'a> Partition<'a> {
         self.queue.is_some()
     }
 
-    /// Whether this is that partition.
-    pub(super) fn is(&self, topic: &str, number: i32) -> bool {
-        self.topic.topic == topic && self.number == number
+    /// Its topic and its number.
+    pub(super) fn name(&self) -> (&'a str, i32) {
+        (&self.topic.topic, self.number)
+    }
+
+    /// The channel of its positions.
+    pub(super) fn channel(&self) -> &str {
+        &self.delivered.channel
     }
 
     /// Begins to read where the ledger stands. What is missing there is recorded first. False where the pipeline takes
@@ -90,7 +105,7 @@ impl<'a> Partition<'a> {
         &mut self,
         consumer: &Arc<BaseConsumer<Watch>>,
         feed: &mut Feed<'_, 'a>,
-        known_topics: &[String],
+        known_topics: &BTreeSet<&str>,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> io::Result<bool> {
         let there = self.watermarks(consumer)?;
@@ -106,10 +121,10 @@ impl<'a> Partition<'a> {
                 self.check.map_or(to.next, |last| last.sequence)
             }
             (None, start) => {
-                let is_later = known_topics.contains(&self.topic.topic);
+                let is_later = known_topics.contains(self.topic.topic.as_str());
                 let begin = if start == Start::Latest && !is_later { there.high } else { there.low };
                 // From here on nothing is left out, also where nothing comes for long.
-                let mut chunk = Chunk::new(self.lane.clone(), 0);
+                let mut chunk = Chunk::new(self.delivered.clone(), 0);
                 chunk.to.next = begin;
                 self.to = Some(chunk.to);
                 if !feed.send(chunk) {
@@ -131,9 +146,9 @@ impl<'a> Partition<'a> {
         feed: &mut Feed<'_, 'a>,
         digest_key: &DigestKey,
         wake: impl Fn() + Send + Sync + 'static,
-    ) -> io::Result<Filled> {
-        let Some(queue) = self.queue.take() else { return Ok(Filled::Nothing) };
-        let mut chunk = Chunk::new(self.lane.clone(), self.to.unwrap_or_default().next);
+    ) -> Filled {
+        let Some(queue) = self.queue.take() else { return Filled::Nothing };
+        let mut chunk = Chunk::new(self.delivered.clone(), self.to.unwrap_or_default().next);
         let mut last: Option<BorrowedMessage<'_>> = None;
         let mut missing = None;
         while !chunk.is_full() {
@@ -145,7 +160,7 @@ impl<'a> Partition<'a> {
                     match self.check.take_if(|check| check.sequence <= offset) {
                         Some(check) if check.sequence == offset => {
                             if message::digest(&message, digest_key) != check.digest {
-                                missing = Some(GapReason::Recreated);
+                                missing = Some(Missing::Replaced);
                                 break;
                             }
                             continue;
@@ -161,12 +176,12 @@ impl<'a> Partition<'a> {
                     consumer.context().lag(&self.topic.topic, self.number, 0);
                     // It ends where the message should be that was read last.
                     if self.check.is_some() {
-                        missing = Some(GapReason::Unspecified);
+                        missing = Some(Missing::Gone);
                         break;
                     }
                 }
                 Some(Err(KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset))) => {
-                    missing = Some(GapReason::Unspecified);
+                    missing = Some(Missing::Gone);
                     break;
                 }
                 Some(Err(error)) => consumer.context().fails(&format!("{self}: {error}")),
@@ -181,9 +196,9 @@ impl<'a> Partition<'a> {
         }
         match missing {
             None => self.queue = Some(queue),
-            Some(why) => {
+            Some(missing) => {
                 drop(queue);
-                match self.recover(why, consumer, feed, wake) {
+                match self.recover(missing, consumer, feed, wake) {
                     Ok(true) => {}
                     Ok(false) => filled = Filled::Stopped,
                     // The others go on; it is tried again at the next look.
@@ -191,14 +206,14 @@ impl<'a> Partition<'a> {
                 }
             }
         }
-        Ok(filled)
+        filled
     }
 
     /// Goes on where there is something, after a broker had not what was asked for, or had something else. False where the
     /// pipeline takes nothing more.
     fn recover(
         &mut self,
-        why: GapReason,
+        missing: Missing,
         consumer: &Arc<BaseConsumer<Watch>>,
         feed: &mut Feed<'_, 'a>,
         wake: impl Fn() + Send + Sync + 'static,
@@ -208,13 +223,13 @@ impl<'a> Partition<'a> {
         // What is there at least: up to what is to be read again, or up to what comes next.
         let check = self.check.take();
         let (asked, end) = check.map_or((next, next), |check| (check.sequence, check.sequence + 1));
-        let (reason, goes_on) = match why {
-            GapReason::Recreated => (Some(GapReason::Recreated), low),
-            _ if low > next => (Some(GapReason::Retention), low),
+        let (reason, goes_on) = match missing {
+            Missing::Replaced => (Some(GapReason::Recreated), low),
+            Missing::Gone if low > next => (Some(GapReason::Retention), low),
             // What is gone was read already: it cannot be compared any more.
-            _ if low > asked => (None, next),
-            _ if end > high => (Some(GapReason::Truncated), low),
-            _ => {
+            Missing::Gone if low > asked => (None, next),
+            Missing::Gone if end > high => (Some(GapReason::Truncated), low),
+            Missing::Gone => {
                 self.check = check;
                 (None, asked)
             }
@@ -224,8 +239,7 @@ impl<'a> Partition<'a> {
         {
             return Ok(false);
         }
-        let partition = self.list(None)?;
-        consumer.incremental_unassign(&partition).map_err(failed)?;
+        consumer.incremental_unassign(&self.list(None)?).map_err(failed)?;
         self.read_from(goes_on, consumer, wake)?;
         Ok(true)
     }
@@ -235,16 +249,13 @@ impl<'a> Partition<'a> {
         let Topic { topic, .. } = self.topic;
         let reason_name = reason.as_str_name();
         tracing::warn!(topic, partition = self.number, from, to, reason_name, "messages will never be read");
-        let mut chunk = Chunk::new(self.lane.clone(), from);
-        chunk.before.push(
-            self.lane.delivered.gap(SourceGap { from, to, reason: reason.into() }, &(self.environment.entropy)()),
-        );
+        let mut chunk = Chunk::new(self.delivered.clone(), from);
+        let gap = SourceGap { from, to, reason: reason.into() };
+        chunk.before.push(self.delivered.gap(gap, &(self.environment.entropy)()));
         chunk.to.next = to;
         self.to = Some(chunk.to);
         // Positions may come again with other messages: nothing derives from the same randomness twice.
-        let mut lane = Lane::clone(&self.lane);
-        lane.delivered.seed_secret = (self.environment.entropy)();
-        self.lane = Arc::new(lane);
+        Arc::make_mut(&mut self.delivered).seed_secret = (self.environment.entropy)();
         feed.send(chunk)
     }
 

@@ -1,11 +1,11 @@
 //! One cluster: its partitions, read in turn by one thread.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use counterfoil_ledger::{Ledger, SourceKey};
+use counterfoil_ledger::Ledger;
 use counterfoil_proto::v1::Delivery;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -18,7 +18,7 @@ use super::{Cluster, Environment, Stop, Topic};
 use crate::connectors::{self, Connector, Context};
 use crate::intake::count;
 use crate::json::{DigestKey, quoted};
-use crate::pipeline::{self, Acknowledged, Feed, Lane, Stopped, Summary};
+use crate::pipeline::{self, Acknowledged, Feed, Stopped, Summary};
 use crate::prepare::Delivered;
 
 /// The longest id of a cluster: with a topic and a partition it has to fit into a record.
@@ -71,12 +71,12 @@ pub(super) fn run(
     pipeline::run(ledger, environment.threads, |feed| reader.read(feed, stop), &mut |acknowledged| {
         count_all(&acknowledged);
         // Whoever reads commits what is acknowledged; there is nobody else to tell.
-        let _ = advanced.send((acknowledged.lane.delivered.channel.clone(), acknowledged.to.next));
+        let _ = advanced.send((acknowledged.delivered.channel.clone(), acknowledged.to.next));
     })
 }
 
-fn count_all(Acknowledged { lane, counts, .. }: &Acknowledged<'_>) {
-    let connector = lane.delivered.connector.name();
+fn count_all(Acknowledged { delivered, counts, .. }: &Acknowledged<'_>) {
+    let connector = delivered.connector.name();
     let Summary { events, duplicates, conflicts, rejected, gaps, .. } = counts;
     for (outcome, number) in [
         ("recorded", *events),
@@ -147,7 +147,7 @@ impl<'a> Reader<'a> {
             let mut is_idle = true;
             for partition in &mut self.partitions {
                 let wake = waker(&self.wake);
-                match partition.fill(&self.consumer, feed, self.digest_key, wake)? {
+                match partition.fill(&self.consumer, feed, self.digest_key, wake) {
                     Filled::Nothing => {}
                     Filled::Something => is_idle = false,
                     Filled::Stopped => return Ok(()),
@@ -170,16 +170,15 @@ impl<'a> Reader<'a> {
         let mut new = Vec::new();
         for (place, number) in found {
             let topic = &self.cluster.topics[place];
-            if !self.partitions.iter().any(|partition| partition.is(&topic.topic, number)) {
-                let lane = Arc::new(self.lane(topic, self.connectors[place].as_ref(), number));
-                let stands = self.ledger.reader().position(&lane.delivered.channel).map_err(io::Error::other)?;
-                new.push(Partition::new(topic, number, lane, stands, self.environment));
+            if !self.partitions.iter().any(|partition| partition.name() == (topic.topic.as_str(), number)) {
+                let delivered = Arc::new(self.delivered(topic, self.connectors[place].as_ref(), number));
+                let stands = self.ledger.reader().position(&delivered.channel).map_err(io::Error::other)?;
+                new.push(Partition::new(topic, number, delivered, stands, self.environment));
             }
         }
         // Of a topic that was read before, everything in a new partition is new.
-        let known: Vec<&str> = self.partitions.iter().chain(&new).filter_map(Partition::known_topic).collect();
-        let known: Vec<String> = known.into_iter().map(ToOwned::to_owned).collect();
         self.partitions.append(&mut new);
+        let known: BTreeSet<&str> = self.partitions.iter().filter_map(Partition::known_topic).collect();
         for partition in self.partitions.iter_mut().filter(|partition| !partition.is_assigned()) {
             if stop.is_set() {
                 return Ok(false);
@@ -216,11 +215,9 @@ impl<'a> Reader<'a> {
         }
         let newest: BTreeMap<String, u64> = self.positions.try_iter().collect();
         let mut list = TopicPartitionList::new();
-        for (channel, next) in newest {
-            let mut parts = channel.rsplitn(2, '/');
-            let number = parts.next().and_then(|number| number.parse().ok());
-            let topic = parts.next().and_then(|rest| rest.rsplit('/').next());
-            if let (Some(topic), Some(number), Ok(next)) = (topic, number, i64::try_from(next)) {
+        for partition in &self.partitions {
+            if let Some(Ok(next)) = newest.get(partition.channel()).map(|next| i64::try_from(*next)) {
+                let (topic, number) = partition.name();
                 // It can only fail for an offset that is none.
                 let _ = list.add_partition_offset(topic, number, Offset::Offset(next));
             }
@@ -232,29 +229,22 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn lane(&self, topic: &'a Topic, connector: &'a dyn Connector, number: i32) -> Lane<'a> {
-        Lane {
-            delivered: Delivered {
-                connector,
-                context: Context {
-                    instance: &topic.instance,
-                    ticket_system: "freshservice",
-                    ticket_instance: &topic.ticket_instance,
-                    index_key: self.ledger.keys().index(),
-                    digest_key: self.digest_key,
-                    assume_utc: topic.assume_utc,
-                    received_at: (self.environment.now)(),
-                },
-                channel: format!("kafka/{}/{}/{number}", self.id, topic.topic),
-                delivery: if topic.backfill { Delivery::Backfill } else { Delivery::Live },
-                authentication: self.cluster.authentication(),
-                seed_secret: (self.environment.entropy)(),
+    fn delivered(&self, topic: &'a Topic, connector: &'a dyn Connector, number: i32) -> Delivered<'a> {
+        Delivered {
+            connector,
+            context: Context {
+                instance: &topic.instance,
+                ticket_system: "freshservice",
+                ticket_instance: &topic.ticket_instance,
+                index_key: self.ledger.keys().index(),
+                digest_key: self.digest_key,
+                assume_utc: topic.assume_utc,
+                received_at: (self.environment.now)(),
             },
-            source: SourceKey {
-                system: connector.system().to_owned(),
-                instance: topic.instance.clone(),
-                connector: connector.name().to_owned(),
-            },
+            channel: format!("kafka/{}/{}/{number}", self.id, topic.topic),
+            delivery: if topic.backfill { Delivery::Backfill } else { Delivery::Live },
+            authentication: self.cluster.authentication(),
+            seed_secret: (self.environment.entropy)(),
         }
     }
 }
