@@ -13,10 +13,10 @@ cargo := scripts/cargo
 demo := target/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench build dist lint fmt clean
+.PHONY: help demo test torture bench build dist lint fmt clean
 
 help: ## Print this. At once
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
 
 demo: build ## Build, make up a company, import it, and tell its story. 10 to 20 minutes cold, 30 s warm
 	@scripts/install demo
@@ -27,8 +27,13 @@ test: build ## Run every test and print the totals. A few minutes, after 10 to 2
 	@scripts/install test
 	@scripts/test
 
-bench: ## Measure the figures and write them to target/bench.json. Two minutes, after 10 to 25 cold
+torture: build ## Try every fault as often as docs/faults.md says; SEED=… repeats a run. 40 to 60 minutes, once it is built
+	@scripts/install test
+	@scripts/torture
+
+bench: ## Measure the figures and write them to target/bench.json. Three minutes, after 10 to 25 cold
 	@scripts/install build
+	@scripts/kafka install >/dev/null
 	$(cargo) build --profile dist -p counterfoil-bench
 	@mkdir -p target
 	"$(CARGO_TARGET_DIR)/dist/counterfoil-bench"

@@ -31,3 +31,13 @@ skip() {
     echo "SKIPPED: $1: $2" >&2
     [[ "${CI:-}" != true ]]
 }
+
+# Whether a file system can be mounted here.
+can_mount() {
+    local folder
+    folder="$(mktemp -d)"
+    mount -t tmpfs -o size=64k tmpfs "$folder" 2>/dev/null && umount "$folder"
+    local mounted=$?
+    rmdir "$folder"
+    return "$mounted"
+}

@@ -16,7 +16,10 @@ use crate::{explain, when};
 mod serve;
 mod token;
 
-pub use serve::{ConfigArguments, ConfigVerb, LogFormat, ServeArguments};
+pub use serve::{
+    ConfigArguments, ConfigVerb, FollowArguments, IngestArguments, LogFormat, OwnerArguments, QueryArguments,
+    ServeArguments, ServiceArguments,
+};
 pub use token::{NewTokenArguments, TokenArguments, TokenVerb, TokensArguments};
 
 /// The number of a record, as it is given or with that of a fact in it: 1042, or 1042.0 as lists print it.
@@ -91,6 +94,8 @@ pub enum Verb {
     Sources(SourcesArguments),
     Deadletter(DeadletterArguments),
     Serve(ServeArguments),
+    Ingest(IngestArguments),
+    Query(QueryArguments),
     Config(ConfigArguments),
     Token(TokenArguments),
     Demo(DemoArguments),
@@ -479,7 +484,8 @@ pub struct SourcesArguments {
 /// What could not be read
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  counterfoil deadletter list --data ledger\n  counterfoil deadletter show 17 --data ledger"
+    after_help = "Examples:\n  counterfoil deadletter list --data ledger\n  counterfoil deadletter show 17 --data ledger\n  \
+    counterfoil deadletter retry 17 --data ledger"
 )]
 pub struct DeadletterArguments {
     #[command(subcommand)]
@@ -488,7 +494,7 @@ pub struct DeadletterArguments {
 
 #[derive(Subcommand)]
 pub enum DeadletterVerb {
-    /// List them, with the reason of each
+    /// List those that were not put through since, with the reason of each
     #[command(after_help = "Example:\n  counterfoil deadletter list --data ledger --output csv")]
     List {
         #[command(flatten)]
@@ -499,9 +505,14 @@ pub enum DeadletterVerb {
         /// The most that are listed, the earliest first; 0 is all
         #[arg(long, value_name = "COUNT", default_value_t = 0)]
         limit: usize,
+        /// Also those that were put through since, with the first record that was read from each
+        #[arg(long)]
+        all: bool,
         #[command(flatten)]
         output: OutputArguments,
     },
+    /// Read them again, with the connectors as they are now, and append what they give
+    Retry(RetryArguments),
     /// Show one: its bytes as they came, less their secrets
     #[command(after_help = "Example:\n  counterfoil deadletter show 17 --data ledger")]
     Show {
@@ -513,6 +524,34 @@ pub enum DeadletterVerb {
         #[command(flatten)]
         output: OutputArguments,
     },
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:\n  counterfoil deadletter retry 17 --assume-zone UTC --data ledger\n  \
+    counterfoil deadletter retry --all --server http://127.0.0.1:7401\n\n\
+    What is read keeps the place that it had in its source, and says which dead letter it was. What cannot be read still \
+    adds nothing, and the exit code is then 1. Retrying again adds nothing either. A message of Kafka whose value could not \
+    be decoded is best retried with --server, on a server that reads its topic and knows its format.")]
+pub struct RetryArguments {
+    /// Their records' indexes, also with the number of a fact (17.0)
+    #[arg(value_name = "INDEX", required_unless_present = "all", conflicts_with = "all")]
+    pub places: Vec<Place>,
+    /// All that were not put through yet
+    #[arg(long)]
+    pub all: bool,
+    /// The zone of times that lost theirs; without it, that is as it was
+    #[arg(long, value_name = "ZONE", value_parser = ["UTC"])]
+    pub assume_zone: Option<String>,
+    /// The tenant whose tickets they mention, where it is another one than it was
+    #[arg(long, value_name = "NAME")]
+    pub ticket_instance: Option<String>,
+    #[command(flatten)]
+    pub ask: AskArguments,
+    /// The wall clock is right although it jumped; with --server, that is for the server to be told
+    #[arg(long)]
+    pub accept_clock: bool,
+    #[command(flatten)]
+    pub output: OutputArguments,
 }
 
 /// Make a company, import its tickets and logs, and tell its story on one screen

@@ -2,19 +2,20 @@
 //! asked in the same way, and give the same answers.
 
 use std::future::Future;
-use std::net::IpAddr;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
+use counterfoil_ingest::intake::Intake;
+use counterfoil_ingest::retry::Retries;
+use counterfoil_ingest::sources::grpc::{Ingest, Producer, Seer};
+use counterfoil_ingest::sources::pages::Listings;
 use counterfoil_ledger::Ledger;
 use counterfoil_proto::v1::identity_service_client::IdentityServiceClient;
 use counterfoil_proto::v1::ingest_service_client::IngestServiceClient;
 use counterfoil_proto::v1::ledger_service_client::LedgerServiceClient;
 use counterfoil_proto::v1::linkage_service_client::LinkageServiceClient;
 use counterfoil_proto::v1::source_service_client::SourceServiceClient;
-use counterfoil_proto::v1::{GetCheckpointRequest, GetCheckpointResponse};
+use counterfoil_proto::v1::{Authentication, GetCheckpointRequest, GetCheckpointResponse};
 use counterfoil_query::services::{Answers, Log, Sight};
 use counterfoil_verify::time::Moment;
 use pbjson_types::Timestamp;
@@ -22,29 +23,24 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tonic::body::Body;
 use tonic::service::RoutesBuilder;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Response, Status};
 use tower::ServiceExt;
-use tower::util::BoxCloneSyncService;
 
 use crate::cli::AskArguments;
 use crate::exit::Refused;
 use crate::open;
+use crate::transport::{Remote, Transport};
 use crate::when;
 
-/// How long a server may take to accept a connection.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-/// The way to the services.
-pub type Transport = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, BoxError>;
+/// Why a server is not told that its clock is right.
+pub const CLOCK_OF_SERVER: &str = "--accept-clock is for whoever has the ledger: start the server with it";
 
 /// The services, and what keeps them.
 pub struct Client {
     transport: Transport,
     runtime: Runtime,
     // Last, so that what reads the ledger is gone before it.
-    _ledger: Option<Ledger>,
+    _ledger: Option<Arc<Ledger>>,
 }
 
 impl Client {
@@ -58,13 +54,22 @@ impl Client {
         match &arguments.server {
             Some(server) => Self::remote(server, arguments),
             None => {
-                let location = open::location_of(arguments)?;
-                let opened = open::views_of(open::ledger(&location, false)?, &location.views())?;
-                let (views, ledger) = (Arc::new(opened.views), opened.ledger);
-                let (_, reached) = watch::channel(ledger.reader().head().size);
-                let mut routes = RoutesBuilder::default();
-                Log::new(ledger.reader(), reached.clone()).add_to(&mut routes);
-                Answers::new(views, reached, when::now).add_to(&mut routes);
+                let (routes, ledger) = answering(arguments, false)?;
+                Self::embedded(routes, ledger)
+            }
+        }
+    }
+
+    /// The same, which take dead letters again.
+    pub fn retrying(arguments: &AskArguments, accept_clock: bool) -> Result<Self> {
+        match &arguments.server {
+            Some(_) if accept_clock => Err(Refused::Wrong(CLOCK_OF_SERVER.to_owned()).into()),
+            Some(server) => Self::remote(server, arguments),
+            None => {
+                let (mut routes, ledger) = answering(arguments, accept_clock)?;
+                let intake = Arc::new(Intake::new(ledger.clone(), when::now, open::entropy));
+                let (listings, retries) = (Listings::new(intake.clone()), Retries::new(intake.clone(), Vec::new()));
+                routes.add_service(Ingest::server(intake, listings, retries));
                 Self::embedded(routes, ledger)
             }
         }
@@ -75,7 +80,7 @@ impl Client {
         match &arguments.server {
             Some(server) => Self::remote(server, arguments),
             None => {
-                let ledger = open::ledger(&open::location_of(arguments)?, false)?;
+                let ledger = Arc::new(open::ledger(&open::location_of(arguments)?, false)?);
                 let (_, reached) = watch::channel(ledger.reader().head().size);
                 let mut routes = RoutesBuilder::default();
                 Log::new(ledger.reader(), reached).add_to(&mut routes);
@@ -84,10 +89,12 @@ impl Client {
         }
     }
 
-    /// Who has the ledger's files may see what lies beside the records.
-    fn embedded(routes: RoutesBuilder, ledger: Ledger) -> Result<Self> {
+    /// Who has the ledger's files may see what lies beside the records, and append.
+    fn embedded(routes: RoutesBuilder, ledger: Arc<Ledger>) -> Result<Self> {
         let service = routes.routes().prepare().map_request(|mut request: http::Request<Body>| {
             request.extensions_mut().insert(Sight { payloads: true });
+            request.extensions_mut().insert(Producer(Authentication::OperatorFile));
+            request.extensions_mut().insert(Seer);
             request
         });
         let transport = Transport::new(service.map_err(Into::into));
@@ -95,32 +102,15 @@ impl Client {
     }
 
     fn remote(server: &str, arguments: &AskArguments) -> Result<Self> {
-        let wrong = |why: String| Refused::Wrong(format!("--server {server}: {why}"));
-        let mut endpoint = Endpoint::from_shared(server.to_owned())
-            .map_err(|error| wrong(format!("{error}: expected a URL such as http://127.0.0.1:7401")))?
-            .connect_timeout(CONNECT_PATIENCE);
-        let scheme = endpoint.uri().scheme_str().unwrap_or_default().to_owned();
-        match scheme.as_str() {
-            "http" => {}
-            "https" => {
-                let wrong = |error| wrong(format!("its certificates: {}", innermost(&error)));
-                endpoint = endpoint.tls_config(tls(arguments)?).map_err(wrong)?;
-            }
-            _ => return Err(wrong("expected a URL such as http://127.0.0.1:7401".to_owned()).into()),
-        }
-        let token = arguments.token_file.as_deref().map(read_token).transpose()?;
-        check_secrecy(&endpoint, token.as_ref()).map_err(wrong)?;
+        let remote = Remote {
+            url: server.to_owned(),
+            token_file: arguments.token_file.clone(),
+            ca: arguments.ca.clone(),
+            client: arguments.client_cert.clone().zip(arguments.client_key.clone()),
+        };
         let runtime = runtime()?;
-        let connected: Channel = runtime
-            .block_on(endpoint.connect())
-            .map_err(|error| Unreachable(format!("{server} cannot be reached: {}", innermost(&error))))?;
-        let service = connected.map_request(move |mut request: http::Request<Body>| {
-            if let Some(token) = &token {
-                request.headers_mut().insert(http::header::AUTHORIZATION, token.clone());
-            }
-            request
-        });
-        Ok(Self { transport: Transport::new(service.map_err(Into::into)), runtime, _ledger: None })
+        let transport = runtime.block_on(remote.connect("--server"))?;
+        Ok(Self { transport, runtime, _ledger: None })
     }
 
     /// Asks `IdentityService`.
@@ -159,7 +149,7 @@ impl Client {
         self.wait(ask(client.max_decoding_message_size(usize::MAX)))
     }
 
-    /// Hands over to `IngestService`, which only servers have.
+    /// Hands over to `IngestService`, which servers have, and [`Client::retrying`].
     pub fn ingest<A, F>(&self, ask: impl FnOnce(IngestServiceClient<Transport>) -> F) -> Result<A>
     where
         F: Future<Output = Result<Response<A>, Status>>,
@@ -195,6 +185,18 @@ impl Client {
     }
 }
 
+/// What answers from the views and from the log of a ledger that this program opens.
+fn answering(arguments: &AskArguments, accept_clock: bool) -> Result<(RoutesBuilder, Arc<Ledger>)> {
+    let location = open::location_of(arguments)?;
+    let opened = open::views_of(open::ledger(&location, accept_clock)?, &location.views())?;
+    let (views, ledger) = (Arc::new(opened.views), Arc::new(opened.ledger));
+    let (_, reached) = watch::channel(ledger.reader().head().size);
+    let mut routes = RoutesBuilder::default();
+    Log::new(ledger.reader(), reached.clone()).add_to(&mut routes);
+    Answers::new(views, reached, when::now).add_to(&mut routes);
+    Ok((routes, ledger))
+}
+
 /// Why a question has no answer, in the words of whoever was asked.
 #[derive(Debug)]
 pub struct NoAnswer(pub Box<Status>);
@@ -210,18 +212,6 @@ impl std::fmt::Display for NoAnswer {
     }
 }
 
-/// Why a server cannot be asked.
-#[derive(Debug)]
-struct Unreachable(String);
-
-impl std::error::Error for Unreachable {}
-
-impl std::fmt::Display for Unreachable {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// A time as a request has it.
 pub fn timestamp(moment: Option<Moment>) -> Option<Timestamp> {
     moment.map(|moment| Timestamp { seconds: moment.seconds, nanos: moment.nanos as i32 })
@@ -229,45 +219,4 @@ pub fn timestamp(moment: Option<Moment>) -> Option<Timestamp> {
 
 fn runtime() -> Result<Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime can be started")
-}
-
-fn tls(arguments: &AskArguments) -> Result<ClientTlsConfig> {
-    let read = |path: &Path| std::fs::read(path).with_context(|| format!("read {}", path.display()));
-    let mut config = ClientTlsConfig::new();
-    config = match &arguments.ca {
-        None => config.with_enabled_roots(),
-        Some(ca) => config.ca_certificate(Certificate::from_pem(read(ca)?)),
-    };
-    if let Some((certificate, key)) = arguments.client_cert.as_deref().zip(arguments.client_key.as_deref()) {
-        config = config.identity(Identity::from_pem(read(certificate)?, read(key)?));
-    }
-    Ok(config)
-}
-
-/// Refuses to show a token to whoever is on the way.
-fn check_secrecy(endpoint: &Endpoint, token: Option<&http::HeaderValue>) -> Result<(), String> {
-    let uri = endpoint.uri();
-    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    if token.is_some() && uri.scheme_str() != Some("https") && !is_here {
-        return Err("a token is not sent to another machine without TLS: write https://".to_owned());
-    }
-    Ok(())
-}
-
-fn read_token(path: &Path) -> Result<http::HeaderValue> {
-    let token = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
-    let mut header: http::HeaderValue = format!("Bearer {}", token.trim())
-        .parse()
-        .map_err(|_| Refused::Wrong(format!("{} holds no token: expected one line", path.display())))?;
-    header.set_sensitive(true);
-    Ok(header)
-}
-
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }

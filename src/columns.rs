@@ -6,7 +6,7 @@
 use counterfoil_proto::v1::{
     AccessEntry, CreateTokenResponse, DeadLetter, Difference, Explanation, FsckReport, GetConsistencyProofResponse,
     GetInclusionProofResponse, GetRecordResponse, GrantState, HistoryEntry, ImportSummary, ListingSummary, Party,
-    ReconciledItem, SourceSummary, State,
+    ReconciledItem, RetriedDeadLetter, SourceSummary, State,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -131,11 +131,16 @@ impl Row for ReconciledItem {
 impl Row for SourceSummary {
     const COLUMNS: &'static str = "\
          system instance connector events=0 facts=0 unmapped=0 incomplete=0 duplicates=0 conflicts=0 rejected=0 \
-         firstOccurredAt lastOccurredAt unmappedTypes=[] objects=[]";
+         firstOccurredAt lastOccurredAt unmappedTypes=[] objects=[] retried=0";
 }
 
 impl Row for DeadLetter {
-    const COLUMNS: &'static str = "record=0 recordedAt connector channel sequence=0 reason error size=0 content";
+    const COLUMNS: &'static str =
+        "record=0 recordedAt connector channel sequence=0 reason error size=0 content retriedAs=0";
+}
+
+impl Row for RetriedDeadLetter {
+    const COLUMNS: &'static str = "record=0 events=[] reason error";
 }
 
 impl Row for ImportSummary {
@@ -164,7 +169,8 @@ impl Row for GetRecordResponse {
          record.provenance.contentDigest record.provenance.connector record.provenance.connectorVersion=0 \
          record.provenance.delivery=DELIVERY_UNSPECIFIED record.provenance.authentication=AUTHENTICATION_UNSPECIFIED \
          record.provenance.assumedZone record.commitment record.origin record.event record.eventConflict \
-         record.sourceRejected record.sourceGap payload values=[] recordBytes beside envelope";
+         record.sourceRejected record.sourceGap payload values=[] recordBytes beside envelope \
+         record.provenance.retryOf=0";
 }
 
 impl Row for GetInclusionProofResponse {

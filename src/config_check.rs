@@ -3,13 +3,14 @@
 use anyhow::Result;
 
 use crate::cli::{ConfigArguments, ConfigVerb};
-use crate::config;
+use crate::config::{self, Given};
 use crate::exit::Exit;
 use crate::output::{self, Rows};
 
 pub fn run(arguments: &ConfigArguments) -> Result<Exit> {
     let ConfigVerb::Check(arguments) = &arguments.verb;
-    let checked = config::check(arguments);
+    let given = Given { service: &arguments.service, owner: &arguments.owner, follow: &arguments.follow };
+    let checked = config::check(&given);
     let rows = Rows {
         columns: vec!["setting", "value", "from"],
         rows: checked.shown.into_iter().map(|shown| vec![shown.name, shown.value, shown.origin]).collect(),

@@ -24,14 +24,18 @@ mod init;
 mod open;
 mod output;
 mod proof;
+mod query;
 mod reconcile;
 mod record;
 mod serve;
+mod service;
 mod snapshot;
 mod sources;
+mod standby;
 mod state;
 mod tables;
 mod token;
+mod transport;
 mod when;
 mod who;
 mod words;
@@ -62,7 +66,9 @@ fn main() -> ExitCode {
         Verb::Fsck(arguments) => fsck::run(arguments),
         Verb::Sources(arguments) => sources::run(arguments),
         Verb::Deadletter(arguments) => deadletter::run(arguments),
-        Verb::Serve(arguments) => serve::run(arguments),
+        Verb::Serve(arguments) => serve::serve(arguments),
+        Verb::Ingest(arguments) => serve::ingest(arguments),
+        Verb::Query(arguments) => query::run(arguments),
         Verb::Config(arguments) => config_check::run(arguments),
         Verb::Token(arguments) => token::run(arguments),
         Verb::Demo(arguments) => demo::run(arguments),

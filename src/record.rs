@@ -58,6 +58,9 @@ fn rows(response: &GetRecordResponse) -> Rows {
         if !provenance.assumed_zone.is_empty() {
             push("assumed zone", provenance.assumed_zone.clone());
         }
+        if provenance.retry_of > 0 {
+            push("read from", format!("the dead letter {}", provenance.retry_of));
+        }
     }
     match &record.body {
         Some(Body::Event(event)) => {

@@ -1,65 +1,65 @@
-//! `counterfoil serve`.
+//! `counterfoil serve` and `counterfoil ingest`: the services of a ledger of one's own, with and without answers.
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use counterfoil_ingest::sources::kafka;
-use counterfoil_ledger::Location;
+use counterfoil_ledger::{LedgerError, Location};
 use counterfoil_query::Views;
-use counterfoil_server::{Environment, Protection, Server, listen};
-use tokio::signal::unix::{SignalKind, signal};
+use counterfoil_server::{Environment, Events, Offer, Server};
 
-use crate::cli::{LogFormat, ServeArguments};
-use crate::config::{self, Config};
-use crate::exit::Exit;
-use crate::{import, open, output, when};
+use crate::cli::{FollowArguments, IngestArguments, ServeArguments};
+use crate::config::{self, Config, Front, Given, Own};
+use crate::exit::{Exit, Refused};
+use crate::service::{self, Ended, Service};
+use crate::standby::{self, Taken};
+use crate::{import, open, when};
 
-pub fn run(arguments: &ServeArguments) -> Result<Exit> {
-    let config = config::load(arguments)?;
-    start_log(config.log_format);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let location = open::location(&config.ledger);
-    let listener = runtime.block_on(listen(config.listen, &protection(&config, &location)))?;
-    let address = listener.address().context("the address that is listened on cannot be told")?;
-    let (scheme, asks) = (listener.scheme(), listener.asks());
-    let holder = format!("counterfoil serve, which answers on {scheme}://{address}, {}", open::since());
-    let ledger = Arc::new(open::ledger_as(&location, config.accept_clock, &holder)?);
-    let views = Arc::new(Views::open(&location.views(), ledger.reader())?);
+pub fn serve(arguments: &ServeArguments) -> Result<Exit> {
+    let follow = FollowArguments::default();
+    let given = Given { service: &arguments.service, owner: &arguments.owner, follow: &follow };
+    let Config { data, front, own, followed } = config::load(&given)?;
+    if followed.is_some() {
+        let why = "follow names a server whose log is copied: that is for `counterfoil query`, and for a standby, which is \
+                   `counterfoil ingest`";
+        return Err(Refused::Wrong(why.to_owned()).into());
+    }
+    service::start_log(front.log_format);
+    run("serve", &Location::new(&data, own.anchor.as_deref()), front, own, true)
+}
+
+pub fn ingest(arguments: &IngestArguments) -> Result<Exit> {
+    let given = Given { service: &arguments.service, owner: &arguments.owner, follow: &arguments.follow };
+    let Config { data, mut front, own, followed } = config::load(&given)?;
+    service::start_log(front.log_format);
+    let location = Location::new(&data, own.anchor.as_deref());
+    if let Some(followed) = followed {
+        match standby::run(&location, &front, followed)? {
+            Taken::Over(address) => front.listen = address,
+            Taken::Already => {}
+            Taken::Stopped => return Ok(Exit::Done),
+        }
+    }
+    run("ingest", &location, front, own, false)
+}
+
+fn run(verb: &str, location: &Location, front: Front, own: Own, has_views: bool) -> Result<Exit> {
+    let Service { runtime, listener, holder, started } = Service::start(verb, &front, &location.tokens())?;
+    let ledger = Arc::new(open::ledger_as(location, own.accept_clock, &holder)?);
+    let views = has_views.then(|| Views::open(&location.views(), ledger.reader())).transpose()?.map(Arc::new);
     let environment = Environment { now: when::now, entropy: open::entropy };
     let reading = kafka::Environment { now: when::now, entropy: open::entropy, threads: import::threads() };
+    let clusters: Vec<_> = own.clusters.into_iter().map(Arc::new).collect();
     runtime.block_on(async {
-        let mut terminated = signal(SignalKind::terminate())?;
-        let stop = async move {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminated.recv() => {}
-            }
-            tracing::info!("stopping: calls in flight may end");
-        };
-        let server = Server::new(listener, ledger.clone(), views, environment, config.hooks)?;
-        let reading = kafka::start(&ledger, config.clusters, reading)?;
-        let callers = if asks { "whom the file of tokens names" } else { "whoever is on this machine" };
-        tracing::info!(%address, scheme, callers, "serving gRPC and HTTP");
-        let served = server.run(stop).await;
+        let events = Events { ledger: ledger.clone(), hooks: own.hooks, clusters: clusters.clone() };
+        let offer = Offer { events: Some(events), views, following: None };
+        let server = Server::new(listener, ledger.reader(), offer, environment)?;
+        let reading = kafka::start(&ledger, &clusters, reading)?;
+        let ended = service::run(server, &started, ledger.until_taken_over()).await;
         tokio::task::spawn_blocking(move || reading.stop()).await?;
-        served?;
-        Ok(Exit::Done)
+        match ended? {
+            Ended::Told => Ok(Exit::Done),
+            Ended::ByItself(()) => Err(LedgerError::Held { path: location.anchor.clone() }.into()),
+        }
     })
-}
-
-/// What stands between the server and its callers. A file of tokens that is there counts without being named: whoever
-/// made it wants callers to be asked.
-fn protection(config: &Config, location: &Location) -> Protection {
-    let beside = Some(location.tokens()).filter(|file| file.exists());
-    Protection { tls: config.tls.clone(), tokens: config.tokens.clone().or(beside) }
-}
-
-/// Events of the service go to stderr.
-fn start_log(format: LogFormat) {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    match format {
-        LogFormat::Text => log.with_ansi(output::is_terminal()).init(),
-        LogFormat::Json => log.json().init(),
-    }
 }

@@ -12,7 +12,7 @@ use counterfoil_proto::v1::{
 use counterfoil_verify::entity::check_name;
 
 use crate::cli::SnapshotArguments;
-use crate::client::{Client, NoAnswer, timestamp};
+use crate::client::{CLOCK_OF_SERVER, Client, NoAnswer, timestamp};
 use crate::exit::{Exit, Refused};
 use crate::output::{self, Rows};
 use crate::when::show_timestamp;
@@ -24,8 +24,7 @@ pub fn run(arguments: &SnapshotArguments) -> Result<Exit> {
     let inputs: Vec<Input> = import::files(&arguments.files)?.iter().map(|file| Input::new(file)).collect();
     let response = match Client::of_server(&arguments.ask)? {
         Some(_) if arguments.accept_clock => {
-            let why = "--accept-clock is for whoever has the ledger: start the server with it";
-            return Err(Refused::Wrong(why.to_owned()).into());
+            return Err(Refused::Wrong(CLOCK_OF_SERVER.to_owned()).into());
         }
         Some(client) => hand_over(&client, read(&inputs)?, arguments)?,
         None => take_here(&inputs, arguments)?,

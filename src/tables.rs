@@ -19,7 +19,7 @@ mod links;
 mod sources;
 
 pub use links::{explanation, explanations, reconciled, unread, verdicts};
-pub use sources::{dead_letters, sources};
+pub use sources::{dead_letters, retries, sources};
 
 fn title(party: &Option<Party>, moment: &Option<Moment>) -> Vec<String> {
     let id = party.as_ref().map(|party| party.id.as_str()).unwrap_or_default();

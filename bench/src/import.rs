@@ -57,7 +57,7 @@ pub fn events_file(folder: &Path) -> PathBuf {
 
 /// Imports the file into an empty ledger: until everything is acknowledged, until the views have it all, and how many
 /// rows these wrote.
-fn import(location: &Location, file: &Path, events: usize) -> Result<(Duration, Duration, u64)> {
+pub fn import(location: &Location, file: &Path, events: usize) -> Result<(Duration, Duration, u64)> {
     let ledger = subject::open(location)?;
     let views = Views::open(&location.views(), ledger.reader())?;
     let (acknowledged, _) = timed(|| subject::import_okta(&ledger, file, events))?;

@@ -38,7 +38,7 @@ pub fn measure(folder: &Path, file: &Path, events: usize) -> Result<Option<Figur
         let read = {
             let ledger = Arc::new(subject::open(&subject::create(&folder.join(format!("kafka{round}")))?)?);
             timed(|| {
-                let running = kafka::start(&ledger, vec![cluster(&broker)], environment())?;
+                let running = kafka::start(&ledger, &[Arc::new(cluster(&broker))], environment())?;
                 let (_never, nothing) = mpsc::channel::<()>();
                 while ledger.reader().head().size.0 <= events as u64 {
                     let _ = nothing.recv_timeout(STEP);

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 
 mod check;
 mod figure;
+mod follow;
 mod import;
 mod kafka;
 mod live;
@@ -45,6 +46,7 @@ fn main() -> Result<ExitCode> {
     figures.extend(kafka::measure(folder.path(), &import::events_file(folder.path()), events)?);
     figures.extend(state::measure(folder.path())?);
     figures.extend(served::measure(&imported)?);
+    figures.extend(follow::measure(folder.path(), &imported, events)?);
     figures.extend(live::measure(folder.path(), events / EVENTS_PER_GRANT)?);
     figure::print(&figures);
     let path = Path::new("target/bench.json");

@@ -15,7 +15,7 @@ use counterfoil_proto::v1::ingest_service_client::IngestServiceClient;
 use counterfoil_proto::v1::{AppendRequest, GetStateRequest, ListIdentitiesRequest};
 use counterfoil_query::Views;
 use counterfoil_scenario::okta_events;
-use counterfoil_server::{Environment, Protection, Server, listen};
+use counterfoil_server::{Environment, Events, Offer, Protection, Server, listen};
 use pbjson_types::Timestamp;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -55,8 +55,8 @@ pub fn measure(location: &Location) -> Result<Vec<Figure>> {
 }
 
 /// A server in a runtime of its own, and the clients in another.
-struct Served {
-    clients: Runtime,
+pub struct Served {
+    pub clients: Runtime,
     server: Runtime,
     running: tokio::task::JoinHandle<std::io::Result<()>>,
     stop: oneshot::Sender<()>,
@@ -64,7 +64,7 @@ struct Served {
 }
 
 impl Served {
-    fn start(location: &Location) -> Result<Self> {
+    pub fn start(location: &Location) -> Result<Self> {
         let server = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let clients = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let ledger = Arc::new(subject::open(location)?);
@@ -73,8 +73,10 @@ impl Served {
         let listener = server.block_on(listen(SocketAddr::from(([127, 0, 0, 1], 0)), &Protection::default()))?;
         let address = listener.address()?;
         let environment = Environment { now: SystemClock::wall, entropy };
+        let events = Events { ledger: ledger.clone(), hooks: Vec::new(), clusters: Vec::new() };
+        let offer = Offer { events: Some(events), views: Some(views), following: None };
         let (stop, stopped) = oneshot::channel::<()>();
-        let service = server.block_on(async { Server::new(listener, ledger, views, environment, Vec::new()) })?;
+        let service = server.block_on(async { Server::new(listener, ledger.reader(), offer, environment) })?;
         let running = server.spawn(service.run(async {
             // Whoever would tell it to stop is gone: that is the same.
             let _ = stopped.await;
@@ -84,12 +86,12 @@ impl Served {
         Ok(served)
     }
 
-    fn stop(self) -> Result<()> {
+    pub fn stop(self) -> Result<()> {
         ensure!(self.stop.send(()).is_ok(), "expected the server to run until it is told to stop");
         Ok(self.server.block_on(self.running).context("the server ended badly")??)
     }
 
-    async fn connect(&self) -> Result<Channel> {
+    pub async fn connect(&self) -> Result<Channel> {
         Ok(Endpoint::from_shared(format!("http://{}", self.address))?.tcp_nodelay(true).connect().await?)
     }
 

@@ -123,6 +123,7 @@ pub fn import(
         delivery: if options.backfill { Delivery::Backfill } else { Delivery::Live },
         authentication: options.authentication,
         seed_secret: options.seed_secret,
+        retry_of: None,
     });
     let mut summary = Summary { resumed_documents: start, ..Summary::default() };
     let chunk = Chunk::new(delivered, position.next);

@@ -76,12 +76,25 @@ pub enum PushError {
     Ledger(#[from] LedgerError),
 }
 
-/// A push whose documents were read.
-struct Ready {
+/// Documents that were read.
+pub(crate) struct Ready {
     connector: &'static str,
     /// One for each event of the batch.
     events: Vec<Pushing>,
     batch: Batch,
+}
+
+impl Ready {
+    /// Events, each with the number of its document.
+    pub(crate) fn new(delivered: &Delivered<'_>, prepared: Vec<(u32, Prepared)>) -> Self {
+        let is_rejected = |event: &Prepared| matches!(event.made, Made::Rejected(_));
+        let pushing =
+            |(document, event): &(u32, Prepared)| Pushing { document: *document, is_rejected: is_rejected(event) };
+        let events = prepared.iter().map(pushing).collect();
+        let prepared = prepared.into_iter().map(|(_, prepared)| prepared.event).collect();
+        let batch = Batch { source: delivered.source_key(), events: prepared, positions: Vec::new() };
+        Self { connector: delivered.connector.name(), events, batch }
+    }
 }
 
 /// An event on its way in.
@@ -112,6 +125,11 @@ impl Intake {
         &self.ledger
     }
 
+    /// The key of digests.
+    pub(crate) fn digest_key(&self) -> &DigestKey {
+        &self.digest_key
+    }
+
     /// The time of pushes.
     pub fn now(&self) -> Moment {
         (self.now)()
@@ -130,7 +148,13 @@ impl Intake {
         check(&push)?;
         let is_small = push.documents.iter().map(Vec::len).sum::<usize>() <= HERE_BYTES_MAX;
         let intake = self.clone();
-        let Ready { connector, events, batch } = work(is_small, move || intake.prepare(push)).await??;
+        let ready = work(is_small, move || intake.prepare(push)).await??;
+        self.take(ready, is_small).await
+    }
+
+    /// Takes what was read, and answers once it is durable, signed and anchored.
+    pub(crate) async fn take(self: &Arc<Self>, ready: Ready, is_small: bool) -> Result<Pushed, PushError> {
+        let Ready { connector, events, batch } = ready;
         let receipt = self.ledger.append_async(batch).await?;
         let (intake, outcomes) = (self.clone(), receipt.outcomes.clone());
         let appended = move || {
@@ -163,21 +187,15 @@ impl Intake {
             delivery: if push.backfill { Delivery::Backfill } else { Delivery::Live },
             authentication: push.authentication,
             seed_secret,
+            retry_of: None,
         };
-        let mut prepared: Vec<(u32, Prepared)> = Vec::new();
+        let mut prepared = Vec::new();
         for (number, bytes) in (0..).zip(push.documents) {
             let place = format!("document {number}");
             let document = Document { sequence: u64::from(number), bytes, place, ..Document::default() };
             prepared.extend(delivered.prepare(&document).into_iter().map(|event| (number, event)));
         }
-        let events = prepared
-            .iter()
-            .map(|(document, event)| Pushing { document: *document, is_rejected: event.made == Made::Rejected });
-        let events = events.collect();
-        let source = delivered.source_key();
-        let prepared = prepared.into_iter().map(|(_, prepared)| prepared.event).collect();
-        let batch = Batch { source, events: prepared, positions: Vec::new() };
-        Ok(Ready { connector: connector.name(), events, batch })
+        Ok(Ready::new(&delivered, prepared))
     }
 
     fn appended(&self, event: &Pushing, outcome: Outcome) -> Result<AppendedEvent, LedgerError> {
@@ -194,7 +212,10 @@ impl Intake {
 }
 
 /// Does work where it is if it is small, and else in a thread of its own: what takes long must not hold up other callers.
-async fn work<T: Send + 'static>(is_small: bool, work: impl FnOnce() -> T + Send + 'static) -> Result<T, PushError> {
+pub(crate) async fn work<T: Send + 'static>(
+    is_small: bool,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, PushError> {
     match is_small {
         true => Ok(work()),
         false => tokio::task::spawn_blocking(work).await.map_err(|error| PushError::Stopping(error.to_string())),

@@ -253,7 +253,7 @@ impl Summary {
         match (outcome, counted.made) {
             (Outcome::Duplicate(_), _) => self.duplicates += 1,
             (Outcome::Conflict(_), _) => self.conflicts += 1,
-            (Outcome::Recorded(_), Made::Rejected) => self.rejected += 1,
+            (Outcome::Recorded(_), Made::Rejected(_)) => self.rejected += 1,
             (Outcome::Recorded(_), Made::Gap) => self.gaps += 1,
             (Outcome::Recorded(_), Made::Event(mapping)) => {
                 self.events += 1;

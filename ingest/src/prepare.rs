@@ -4,24 +4,23 @@
 //! beside the record, encode. What cannot be read becomes a rejected event with its bytes; nothing is dropped. It never
 //! touches the ledger and may run in many threads at once.
 
-use std::borrow::Cow;
-
 use counterfoil_ledger::{ContentDigest, PreparedEvent, SourceKey};
 use counterfoil_proto::v1::{
-    Authentication, Delivery, Event, Fact, Mapping, Position, Provenance, RejectReason, Source, SourceGap,
-    SourceRejected, Value, Values, record::Body,
+    Authentication, Delivery, Event, Fact, Mapping, Position, Provenance, RejectReason, Source, SourceGap, Values,
+    record::Body,
 };
 use counterfoil_verify::beside;
-use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::record::RECORD_BYTES_MAX;
 use counterfoil_verify::rules::{FACTS_MAX, PARTS_MAX};
 use counterfoil_verify::time::Moment;
+use counterfoil_verify::tree::RecordIndex;
 use hmac::{Hmac, KeyInit, Mac};
 use prost::Message;
 use sha2::Sha256;
 
 use crate::connectors::{Connector, Context, EventId, Part, PartContext, Reading, Split};
 use crate::json::{self, Json, Reject};
+use crate::letter::{Rejected, UNREAD_STREAM};
 use crate::secrets;
 
 /// The largest event, in bytes. A document may be larger: it may be an envelope of many.
@@ -32,8 +31,6 @@ const EVENTS_OF_DOCUMENT: usize = 1_000;
 const BYTES_PER_EVENT: usize = 256;
 /// What the facts of one record may take, leaving room for its head and its provenance.
 const FACT_BYTES_MAX: usize = RECORD_BYTES_MAX - 4_096;
-/// The stream of events that could not be read far enough to tell theirs.
-const UNREAD_STREAM: &str = "unread";
 
 /// What is the same for every event of one delivery.
 #[derive(Clone)]
@@ -50,6 +47,8 @@ pub struct Delivered<'a> {
     pub authentication: Authentication,
     /// Randomness from which the seed of every record derives.
     pub seed_secret: [u8; 32],
+    /// The dead letter that the documents were, where it is retried.
+    pub retry_of: Option<RecordIndex>,
 }
 
 /// One document as a source delivers it.
@@ -69,6 +68,8 @@ pub struct Document {
     pub received_at: Option<Moment>,
     /// Why its source could make no document of it; its bytes are what it got.
     pub unreadable: Option<Reject>,
+    /// Its bytes are what its source got, which another format may make another document of.
+    pub undecoded: bool,
 }
 
 /// An event for the ledger, and what it counts as.
@@ -87,8 +88,8 @@ pub struct Prepared {
 pub enum Made {
     /// An event that was read.
     Event(Mapping),
-    /// A record of what could not be read.
-    Rejected,
+    /// A record of what could not be read, and why.
+    Rejected(RejectReason),
     /// A record that says what will never be read.
     Gap,
 }
@@ -103,6 +104,22 @@ impl Delivered<'_> {
         }
     }
 
+    /// Prepares a document again that was rejected. Of one event, this is what its envelope said about it, and what makes
+    /// its content itself, if that is known: secrets that were replaced are in it.
+    pub(crate) fn prepare_again(
+        &self,
+        document: &Document,
+        event: Option<(&PartContext, Option<ContentDigest>)>,
+    ) -> Vec<Prepared> {
+        match event {
+            None => self.prepare(document),
+            Some((context, content)) => match std::str::from_utf8(&document.bytes) {
+                Ok(raw) => vec![self.prepare_text(document, 0, raw, context, content)],
+                Err(_) => self.prepare(document),
+            },
+        }
+    }
+
     /// Prepares every event of a document. There is always at least one, unless the document is an empty envelope.
     pub fn prepare(&self, document: &Document) -> Vec<Prepared> {
         match self.prepare_document(document) {
@@ -111,7 +128,9 @@ impl Delivered<'_> {
                 // What has no bytes is known by where it stood.
                 let place = document.bytes.is_empty().then(|| format!("{} {}", self.channel, document.sequence));
                 let digest = |place: String| self.context.digest_key.digest("counterfoil/empty/v1", place.as_bytes());
-                vec![self.reject(document, 0, &document.bytes, place.map(digest), &reject)]
+                let content = place.map(digest);
+                let rejected = Rejected { content, ..Rejected::of(&document.bytes) };
+                vec![self.reject(document, 0, rejected, &reject)]
             }
         }
     }
@@ -132,7 +151,7 @@ impl Delivered<'_> {
         let parts = match parsed {
             Ok(parsed) => match self.connector.split(&parsed, text)? {
                 Split::Event => {
-                    return Ok(vec![self.prepare_event(document, 0, text, &parsed, &PartContext::default())]);
+                    return Ok(vec![self.prepare_event(document, 0, text, &parsed, &PartContext::default(), None)]);
                 }
                 Split::Parts(parts) => parts,
             },
@@ -146,13 +165,25 @@ impl Delivered<'_> {
             );
             return Err(Reject::new(RejectReason::TooLarge, why));
         }
-        Ok(parts.iter().enumerate().map(|(number, part)| self.prepare_part(document, number, part)).collect())
+        let prepare =
+            |(number, part): (usize, &Part<'_>)| self.prepare_text(document, number, &part.raw, &part.context, None);
+        Ok(parts.iter().enumerate().map(prepare).collect())
     }
 
-    fn prepare_part(&self, document: &Document, number: usize, part: &Part<'_>) -> Prepared {
-        match json::parse(part.raw.as_bytes()) {
-            Ok(event) => self.prepare_event(document, number, &part.raw, &event, &part.context),
-            Err(reject) => self.reject(document, number, part.raw.as_bytes(), None, &reject),
+    fn prepare_text(
+        &self,
+        document: &Document,
+        part: usize,
+        raw: &str,
+        context: &PartContext,
+        content: Option<ContentDigest>,
+    ) -> Prepared {
+        match json::parse(raw.as_bytes()) {
+            Ok(event) => self.prepare_event(document, part, raw, &event, context, content),
+            Err(reject) => {
+                let rejected = Rejected { context: Some(context), ..Rejected::of(raw.as_bytes()) };
+                self.reject(document, part, rejected, &reject)
+            }
         }
     }
 
@@ -163,10 +194,24 @@ impl Delivered<'_> {
         raw: &str,
         event: &Json<'_>,
         context: &PartContext,
+        content: Option<ContentDigest>,
     ) -> Prepared {
-        let content = json::content_digest(event, raw.as_bytes(), self.context.digest_key);
-        self.try_event(document, part, raw, event, context, content)
-            .unwrap_or_else(|reject| self.reject(document, part, raw.as_bytes(), Some(content), &reject))
+        let content = content.unwrap_or_else(|| json::content_digest(event, raw.as_bytes(), self.context.digest_key));
+        self.try_event(document, part, raw, event, context, content).unwrap_or_else(|reject| {
+            let payload = Some(self.payload(raw, event).0);
+            let rejected = Rejected { raw: raw.as_bytes(), payload, content: Some(content), context: Some(context) };
+            self.reject(document, part, rejected, &reject)
+        })
+    }
+
+    /// The bytes of an event without its secrets, and the event so, where it had any.
+    fn payload<'e>(&self, raw: &str, event: &Json<'e>) -> (Vec<u8>, Option<Json<'e>>) {
+        let redacted =
+            secrets::may_hold_secrets(raw).then(|| secrets::redact_json(event, self.context.digest_key)).flatten();
+        match redacted {
+            Some(redacted) => (redacted.to_text().into_bytes(), Some(redacted)),
+            None => (raw.as_bytes().to_vec(), None),
+        }
     }
 
     fn try_event(
@@ -181,16 +226,14 @@ impl Delivered<'_> {
         if raw.len() > EVENT_BYTES_MAX {
             return Err(too_large(raw.len() as u64));
         }
-        let redacted =
-            secrets::may_hold_secrets(raw).then(|| secrets::redact_json(event, self.context.digest_key)).flatten();
-        let payload = match &redacted {
-            Some(redacted) => redacted.to_text().into_bytes(),
-            None => raw.as_bytes().to_vec(),
-        };
-        let received_at = document.received_at.unwrap_or(self.context.received_at);
-        let known = Context { received_at, ..self.context };
+        let (payload, redacted) = self.payload(raw, event);
+        let known = Context { received_at: self.received_at(document), ..self.context };
         let reading = self.connector.read(redacted.as_ref().unwrap_or(event), context, &known)?;
         self.prepare_reading(document, part, content, payload, reading)
+    }
+
+    pub(crate) fn received_at(&self, document: &Document) -> Moment {
+        document.received_at.unwrap_or(self.context.received_at)
     }
 
     /// Prepares an event that has been read. `payload` is free from secrets.
@@ -217,41 +260,10 @@ impl Delivered<'_> {
         let mapping = reading.mapping;
         let values = reading.values.clone();
         let bodies = bodies(reading)?;
-        let event = self.seal(document, part, provenance, bodies, payload, &values)?;
+        // It stands beside the first event of a document.
+        let envelope = document.envelope.clone().filter(|_| part == 0);
+        let event = self.seal(document, part, provenance, bodies, (payload, &values, envelope))?;
         Ok(Prepared { event, facts, made: Made::Event(mapping) })
-    }
-
-    /// Keeps what could not be read: its bytes, freed from secrets, and why.
-    pub(crate) fn reject(
-        &self,
-        document: &Document,
-        part: usize,
-        raw: &[u8],
-        content: Option<ContentDigest>,
-        reject: &Reject,
-    ) -> Prepared {
-        let content = content.unwrap_or_else(|| self.context.digest_key.digest("counterfoil/rejected/v1", raw));
-        let source = Source {
-            system: self.connector.system().to_owned(),
-            instance: self.context.instance.to_owned(),
-            stream: UNREAD_STREAM.to_owned(),
-        };
-        let payload: Cow<'_, [u8]> = secrets::redact_bytes(raw, self.context.digest_key);
-        let message = format!("{}: {}", document.place, reject.message);
-        let message = secrets::redact_bytes(message.as_bytes(), self.context.digest_key).into_owned();
-        let values = Values {
-            entity: EntityId::source(&source).as_bytes().to_vec(),
-            values: vec![Value { name: "error".to_owned(), value: String::from_utf8_lossy(&message).into_owned() }],
-        };
-        let body = Body::SourceRejected(SourceRejected {
-            reason: reject.reason.into(),
-            size: document.oversized.unwrap_or(raw.len() as u64),
-        });
-        let provenance = self.provenance(document, source, format!("rejected/{}", json::hex(&content)), content);
-        let event = self
-            .seal(document, part, provenance, vec![body], payload.into_owned(), &[values])
-            .expect("a rejected event holds nothing that came from outside but its commitment");
-        Prepared { event, facts: 0, made: Made::Rejected }
     }
 
     /// Says that positions of the channel will never be read. `nonce` makes the gap itself: the same positions may be
@@ -270,7 +282,13 @@ impl Delivered<'_> {
         Prepared { event, facts: 0, made: Made::Gap }
     }
 
-    fn provenance(&self, document: &Document, source: Source, event_id: String, content: ContentDigest) -> Provenance {
+    pub(crate) fn provenance(
+        &self,
+        document: &Document,
+        source: Source,
+        event_id: String,
+        content: ContentDigest,
+    ) -> Provenance {
         Provenance {
             source: Some(source),
             position: Some(Position { channel: self.channel.clone(), sequence: document.sequence }),
@@ -281,6 +299,7 @@ impl Delivered<'_> {
             delivery: self.delivery.into(),
             authentication: self.authentication.into(),
             assumed_zone: if self.context.assume_utc { "UTC".to_owned() } else { String::new() },
+            retry_of: self.retry_of.map_or(0, |letter| letter.0),
         }
     }
 
@@ -297,21 +316,19 @@ impl Delivered<'_> {
         }
     }
 
-    fn seal(
+    /// Seals what lies beside an event: its payload, the values of entities, and what it came in.
+    pub(crate) fn seal(
         &self,
         document: &Document,
         part: usize,
         provenance: Provenance,
         bodies: Vec<Body>,
-        payload: Vec<u8>,
-        values: &[Values],
+        (payload, values, envelope): (Vec<u8>, &[Values], Option<String>),
     ) -> Result<PreparedEvent, Reject> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.seed_secret).expect("HMAC takes a key of any length");
         mac.update(&document.sequence.to_be_bytes());
         mac.update(&(part as u64).to_be_bytes());
-        // It stands beside the first event of a document.
-        let envelope = document.envelope.as_deref().filter(|_| part == 0);
-        let envelope = envelope.map(|envelope| self.without_secrets(envelope));
+        let envelope = envelope.map(|envelope| self.without_secrets(&envelope));
         let sealed = beside::seal(mac.finalize().into_bytes().into(), payload, values, envelope);
         let commitment = beside::commitment(&sealed).expect("what was just sealed has a seed and contents");
         PreparedEvent::new(provenance, bodies, Some(commitment), Some(sealed.encode_to_vec()))

@@ -1,16 +1,17 @@
 //! The anchor: the newest signed checkpoint, in a small file outside the data folder.
 //!
-//! Owns the compare-and-swap of that file. What the anchor holds was acknowledged; what it does not hold was not. It may
+//! Owns the compare-and-swap of that file, and that only the holder of its lease moves it. What the anchor holds was acknowledged; what it does not hold was not. It may
 //! be lost by nobody: without it a restored old copy of the ledger looks as good as the newest. It never decides whether
 //! a ledger fits its anchor (that is `recover`).
 
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{LedgerError, Result};
 use crate::files;
+use crate::lease::{Holder, Lease};
 
 /// What a disk writes whole or not at all, even when the power fails: what is no longer is written over in its place, with
 /// one sync. PostgreSQL's `pg_control` rests on the same.
@@ -20,6 +21,8 @@ const SECTOR_BYTES: usize = 512;
 pub(crate) struct Anchor {
     path: PathBuf,
     note: Vec<u8>,
+    /// Who moves it; nobody where it is only read.
+    holder: Option<Holder>,
 }
 
 impl Anchor {
@@ -29,7 +32,7 @@ impl Anchor {
             return Err(LedgerError::Exists { path: path.to_owned() });
         }
         let _lock = lock_to_write(path)?;
-        replace(path, note)
+        files::replace(path, note)
     }
 
     /// Reads the anchor, not while somebody replaces it.
@@ -39,7 +42,59 @@ impl Anchor {
             path: path.to_owned(),
             problem: format!("cannot be read ({error})"),
         })?;
-        Ok(Self { path: path.to_owned(), note })
+        Ok(Self { path: path.to_owned(), note, holder: None })
+    }
+
+    /// Reads the anchor to move it, which is for one copy of a ledger at a time: whoever has its lease, or the first who
+    /// asks.
+    ///
+    /// # Errors
+    /// [`LedgerError::Held`] if another copy has the lease.
+    pub(crate) fn hold(path: &Path, holder: Holder) -> Result<Self> {
+        let anchor = Self::read(path)?;
+        let _lock = lock_to_write(path)?;
+        match Lease::read(path)? {
+            Some(lease) if lease.holder == holder => {}
+            Some(_) => return Err(LedgerError::Held { path: path.to_owned() }),
+            None => Lease::take(path, &holder)?,
+        }
+        Ok(Self { holder: Some(holder), ..anchor })
+    }
+
+    /// The lease of an anchor, for whoever waits for it.
+    pub(crate) fn lease(path: &Path) -> Result<Option<Lease>> {
+        let _lock = lock_to_read(path)?;
+        Lease::read(path)
+    }
+
+    /// Takes the lease from its holder, if it has not been renewed since it was `seen`, and if `covers` says of the note
+    /// that nothing of it is missing. From then on the former holder cannot move the anchor.
+    ///
+    /// # Errors
+    /// [`LedgerError::Renewed`], and whatever `covers` says.
+    pub(crate) fn take_over(
+        path: &Path,
+        holder: &Holder,
+        seen: Option<&Lease>,
+        covers: impl FnOnce(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let _lock = lock_to_write(path)?;
+        let lease = Lease::read(path)?;
+        let is_own = lease.as_ref().is_some_and(|lease| lease.holder == *holder);
+        if !is_own && lease.as_ref() != seen {
+            return Err(LedgerError::Renewed);
+        }
+        covers(&std::fs::read(path).map_err(|error| LedgerError::file(path, error))?)?;
+        if is_own { Ok(()) } else { Lease::take(path, holder) }
+    }
+
+    /// Shows whoever waits for the lease that its holder is alive.
+    ///
+    /// # Errors
+    /// [`LedgerError::Held`] if another copy has it now.
+    pub(crate) fn renew(path: &Path, holder: &Holder) -> Result<()> {
+        let _lock = lock_to_write(path)?;
+        held(path, holder)?.renew(path)
     }
 
     /// The signed note that it holds.
@@ -47,65 +102,57 @@ impl Anchor {
         &self.note
     }
 
-    /// Replaces the note by a newer one, if nobody else has replaced it since. Returns once the new one is durable.
+    /// Replaces the note by a newer one, if the lease is still held, and nobody else has replaced it since. Returns once
+    /// the new one is durable.
     pub(crate) fn swap(&mut self, note: Vec<u8>) -> Result<()> {
-        let _lock = lock_to_write(&self.path)?;
-        let held = std::fs::read(&self.path).map_err(|error| LedgerError::file(&self.path, error))?;
-        if held != self.note {
+        let lock = lock_to_write(&self.path)?;
+        if let Some(holder) = &self.holder {
+            held(&self.path, holder)?;
+        }
+        let before = std::fs::read(&self.path).map_err(|error| LedgerError::file(&self.path, error))?;
+        if before != self.note {
             return Err(LedgerError::AnchorMoved { path: self.path.clone() });
         }
-        if note.len() == held.len() && note.len() <= SECTOR_BYTES {
-            overwrite(&self.path, &note)?;
+        if note.len() == before.len() && note.len() <= SECTOR_BYTES {
+            let file = overwrite(&self.path, &note)?;
+            // Nobody waits for the disk: whoever is stopped right now may hold up a standby for as long as this is locked.
+            drop(lock);
+            file.sync_data().map_err(|error| LedgerError::file(&self.path, error))?;
         } else {
-            replace(&self.path, &note)?;
+            files::replace(&self.path, &note)?;
         }
         self.note = note;
         Ok(())
     }
 }
 
-/// Writes the bytes over as many old ones, and syncs them.
-fn overwrite(path: &Path, bytes: &[u8]) -> Result<()> {
+/// Writes the bytes over as many old ones. They are still to be synced.
+fn overwrite(path: &Path, bytes: &[u8]) -> Result<File> {
     let file = OpenOptions::new().write(true).open(path).map_err(|error| LedgerError::file(path, error))?;
-    file.write_all_at(bytes, 0).and_then(|()| file.sync_data()).map_err(|error| LedgerError::file(path, error))
+    file.write_all_at(bytes, 0).map_err(|error| LedgerError::file(path, error))?;
+    Ok(file)
 }
 
-/// Writes the whole file beside the old one, syncs it, and puts it in the old one's place: a reader sees one or the
-/// other, also after a crash.
-fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let new = sibling(path, "new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(&new)
-        .map_err(|error| LedgerError::file(&new, error))?;
-    file.write_all(bytes).and_then(|()| file.sync_data()).map_err(|error| LedgerError::file(&new, error))?;
-    std::fs::rename(&new, path).map_err(|error| LedgerError::file(path, error))?;
-    files::sync_folder(files::folder_of(path))
+/// The lease, if that copy has it.
+fn held(anchor: &Path, holder: &Holder) -> Result<Lease> {
+    let lease = Lease::read(anchor)?.filter(|lease| lease.holder == *holder);
+    lease.ok_or_else(|| LedgerError::Held { path: anchor.to_owned() })
 }
 
 /// Who replaces the anchor is alone with it: an anchor that is written over in its place is for a moment neither the old
 /// one nor the new one.
 fn lock_to_write(anchor: &Path) -> Result<File> {
-    let path = sibling(anchor, "lock");
+    let path = anchor.with_added_extension("lock");
     let opened = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
     opened.and_then(|lock| lock.lock().map(|()| lock)).map_err(|error| LedgerError::file(&path, error))
 }
 
 /// Nobody replaces the anchor as long as the file is held. There is none beside a copy of an anchor, which nobody replaces.
 fn lock_to_read(anchor: &Path) -> Result<Option<File>> {
-    let path = sibling(anchor, "lock");
+    let path = anchor.with_added_extension("lock");
     match File::open(&path).and_then(|lock| lock.lock_shared().map(|()| lock)) {
         Ok(lock) => Ok(Some(lock)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(LedgerError::file(&path, error)),
     }
-}
-
-fn sibling(path: &Path, extension: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".");
-    name.push(extension);
-    PathBuf::from(name)
 }

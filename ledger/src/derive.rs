@@ -25,6 +25,16 @@ pub(crate) fn event_entry(record: &Record) -> Option<(EventKey, RecordIndex, Con
     Some((key, RecordIndex(record.index), content))
 }
 
+/// The channel that a record came through, and the number of the next event in it.
+pub(crate) fn position(record: &Record) -> Option<(String, u64)> {
+    let position = record.provenance.as_ref()?.position.as_ref()?;
+    let next = match &record.body {
+        Some(Body::SourceGap(gap)) => gap.to,
+        _ => position.sequence.checked_add(1)?,
+    };
+    Some((position.channel.clone(), next))
+}
+
 /// Whether a node is kept: the roots of full tiles are.
 pub(crate) fn is_stored(node: &SubtreeRoot) -> bool {
     node.level > 0 && node.level.is_multiple_of(8)
@@ -50,6 +60,24 @@ pub(crate) fn put(
         batch.put_cf(cf(&derived.0, NODES), node_key(node.level, node.index), node.hash.as_bytes());
     }
     batch.put(CURSOR, covered.0.to_be_bytes());
+}
+
+/// Removes what the records from `kept` to `covered` gave, whose entries are `events`, for good.
+pub(crate) fn remove(
+    derived: &DerivedDb,
+    events: &[(EventKey, RecordIndex, ContentDigest)],
+    kept: TreeSize,
+    covered: TreeSize,
+) -> Result<()> {
+    let mut batch = WriteBatch::default();
+    events.iter().for_each(|(key, ..)| batch.delete_cf(cf(&derived.0, EVENTS), key.0));
+    for level in (8..64).step_by(8).take_while(|level| covered.0 >> level > 0) {
+        let stored = kept.0 >> level..covered.0 >> level;
+        stored.for_each(|index| batch.delete_cf(cf(&derived.0, NODES), node_key(level, index)));
+    }
+    batch.put(CURSOR, kept.0.to_be_bytes());
+    derived.write(batch)?;
+    derived.flush()
 }
 
 /// Reads the value of a known event.

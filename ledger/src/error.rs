@@ -57,6 +57,18 @@ pub enum LedgerError {
         /// Records that the anchor knows.
         anchored: TreeSize,
     },
+    /// Another copy of the ledger has the anchor's lease.
+    #[error(
+        "another copy of this ledger has taken over the anchor {path}: nothing that was acknowledged is in this copy alone. \
+         Delete its log, derived and views, and start it as a standby (`counterfoil ingest --follow URL`)"
+    )]
+    Held {
+        /// The anchor file.
+        path: PathBuf,
+    },
+    /// The holder of a lease that was to be taken over is alive.
+    #[error("the lease was renewed: its holder is alive")]
+    Renewed,
     /// Another owner has moved the anchor.
     #[error(
         "the anchor {path} was moved by another owner of this ledger: nothing was acknowledged; \
@@ -141,6 +153,55 @@ pub enum LedgerError {
         /// Where the batch goes on.
         from: u64,
     },
+    /// A disk is full.
+    #[error(
+        "there is no room left on a disk of the ledger ({0}), and nothing was acknowledged: free some, and append it again"
+    )]
+    NoSpace(String),
+    /// The folder of a ledger holds a replica.
+    #[error("{path} holds a replica of a ledger: it is opened by `counterfoil query`, and asked with --server")]
+    Replica {
+        /// The data folder.
+        path: PathBuf,
+    },
+    /// The folder for a replica holds a ledger.
+    #[error("{path} holds a ledger and no replica of one: give the replica a folder of its own")]
+    NotAReplica {
+        /// The data folder.
+        path: PathBuf,
+    },
+    /// The policy does not say which log is copied.
+    #[error("the policy cannot be used for a replica: {problem}")]
+    Policy {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Another log than the policy's is offered.
+    #[error("this is another log than the policy's: {problem}")]
+    OtherLog {
+        /// What tells them apart.
+        problem: String,
+    },
+    /// A record that does not go on from those before it.
+    #[error("record {index} does not go on from those of the replica: {problem}")]
+    Unlinked {
+        /// Where it is said to belong.
+        index: RecordIndex,
+        /// Why it does not.
+        problem: String,
+    },
+    /// A checkpoint that the log's key has not signed.
+    #[error("the checkpoint is not signed by the log's key in the policy: {problem}")]
+    NotSigned {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A signed checkpoint with another root than the records.
+    #[error("the signed checkpoint of {size} records has another root than the first {size} records of the replica")]
+    Forked {
+        /// Its size.
+        size: TreeSize,
+    },
     /// The owner has ended after an earlier failure.
     #[error("the ledger takes no more appends: {0}")]
     Closed(String),
@@ -157,6 +218,16 @@ impl LedgerError {
         match error {
             RecordError::Unreadable(format) => Self::Newer { index, format },
             error => Self::falsified(format!("record {index}"), error),
+        }
+    }
+
+    /// The same, for another whose batch was in the same commit.
+    pub(crate) fn shared(&self) -> Self {
+        match self {
+            Self::ClockJumped { seconds } => Self::ClockJumped { seconds: *seconds },
+            Self::NoSpace(what) => Self::NoSpace(what.clone()),
+            Self::Closed(why) => Self::Closed(why.clone()),
+            error => Self::Closed(error.to_string()),
         }
     }
 

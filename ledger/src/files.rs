@@ -27,6 +27,21 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|error| LedgerError::file(path, error))
 }
 
+/// Writes the whole file beside the old one, syncs it, and puts it in the old one's place: a reader sees one or the
+/// other, also after a crash.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let new = path.with_added_extension("new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(&new)
+        .map_err(|error| LedgerError::file(&new, error))?;
+    file.write_all(bytes).and_then(|()| file.sync_data()).map_err(|error| LedgerError::file(&new, error))?;
+    std::fs::rename(&new, path).map_err(|error| LedgerError::file(path, error))?;
+    sync_folder(folder_of(path))
+}
+
 /// Makes durable which files a folder names.
 pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| LedgerError::file(folder, error))

@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 
-use counterfoil_proto::v1::Record;
 use counterfoil_verify::checkpoint::Origin;
 use counterfoil_verify::hash::{Hash, LeafHash};
 use counterfoil_verify::record;
@@ -20,7 +19,8 @@ use crate::error::{LedgerError, Result};
 use crate::keys::Keys;
 use crate::ledger::{Location, check_identity};
 use crate::lock::Lock;
-use crate::store::{self, Access, DerivedDb, EVENTS, LogDb, NODES, cf};
+use crate::row::Checked;
+use crate::store::{self, Access, CONFIRMED, DerivedDb, EVENTS, LogDb, NODES, cf};
 
 mod own;
 mod rows;
@@ -62,6 +62,9 @@ pub fn fsck(location: &Location, holder: &str, progress: &mut dyn FnMut(u64, u64
         return Err(LedgerError::NotALedger { path: location.data.clone() });
     }
     let _lock = Lock::take(&location.data, holder)?;
+    if LogDb::open(&location.log(), false, Access::ReadOnly)?.0.get(CONFIRMED)?.is_some() {
+        return Err(LedgerError::Replica { path: location.data.clone() });
+    }
     let mut check = Check::default();
     let problem = match check.run(location, progress) {
         Ok(()) => None,
@@ -119,15 +122,6 @@ struct Check {
     nodes: HashMap<(u8, u64), Hash>,
 }
 
-/// A row that was checked by itself: what remains is its place among the others.
-struct Checked {
-    /// The record without what it says, which needs no more checks.
-    head: Record,
-    leaf: LeafHash,
-    event: Option<(EventKey, RecordIndex, ContentDigest)>,
-    bytes: u64,
-}
-
 impl Check {
     fn run(&mut self, location: &Location, progress: &mut dyn FnMut(u64, u64)) -> Step<()> {
         let keys = Keys::read(&location.keys())?;
@@ -146,7 +140,7 @@ impl Check {
         }
         self.check_repeated()?;
         own::check_log(&log)?;
-        match location.derived().exists() {
+        match DerivedDb::is_made(&location.derived())? {
             true => self.check_derived(&DerivedDb::open(&location.derived(), Access::ReadOnly)?, size),
             false => Ok(()),
         }

@@ -5,6 +5,7 @@
 //! ```text
 //! DIR/lock      who owns it              DIR/log/      records and what lies beside: synced
 //! DIR/keys/     three keys               DIR/derived/  nodes and known events: rebuilt where missing
+//! DIR/holder    the name of this copy
 //! DIR.anchor    the newest checkpoint    DIR.policy    what verifiers are given
 //! ```
 
@@ -17,29 +18,28 @@ use counterfoil_proto::v1::{Origin as OriginBody, Precision, record::Body};
 use counterfoil_verify::checkpoint::{Checkpoint, Origin};
 use counterfoil_verify::note::VerifierKey;
 use counterfoil_verify::policy::Policy;
-use counterfoil_verify::proof::verify_inclusion;
 use counterfoil_verify::record;
-use counterfoil_verify::time::RecordedAt;
-use counterfoil_verify::tree::{Frontier, RecordIndex, TreeSize, inclusion_proof, root_at};
+use counterfoil_verify::tree::{Frontier, root_at};
 use rocksdb::WriteBatch;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::anchor::Anchor;
 use crate::append::{Batch, Receipt};
 use crate::clock::Clock;
-use crate::derive;
+use crate::condition::Condition;
 use crate::error::{LedgerError, Result};
 use crate::files;
 use crate::keys::Keys;
+use crate::lease::{Holder, Lease};
 use crate::lock::{self, Lock};
 use crate::owner::{Owner, Pending, read_clock_value};
 use crate::read::{Published, Reader, Shared};
-use crate::store::{self, Access, CLOCK, DerivedDb, EDGE, LogDb, RECORDS, StoredNodes, cf, frontier_at};
+use crate::recover::{Recovered, decode};
+use crate::renewal::Renewal;
+use crate::store::{self, Access, CLOCK, CONFIRMED, EDGE, LogDb, RECORDS, StoredNodes, cf};
 
 /// How many batches wait for the owner before producers are held back: as many producers may share one commit.
 const QUEUE_BATCHES: usize = 1_024;
-/// Records that are derived in one go while catching up.
-const CATCH_UP_RECORDS: u64 = 10_000;
 
 /// Where a ledger is.
 #[derive(Clone, Debug)]
@@ -85,6 +85,14 @@ impl Location {
         self.data.join("views")
     }
 
+    /// The lease of the anchor, for whoever waits for it: one that was renewed is another one. None where nobody has it.
+    ///
+    /// # Errors
+    /// [`LedgerError::File`] if it cannot be read.
+    pub fn lease(&self) -> Result<Option<Lease>> {
+        Anchor::lease(&self.anchor)
+    }
+
     /// Waits until no process has the ledger, at most so long, and says whether that came to pass. Another one may take
     /// it before the caller does.
     ///
@@ -119,6 +127,8 @@ pub struct Ledger {
     /// None once it is being closed.
     queue: Option<mpsc::Sender<Pending>>,
     owner: Option<JoinHandle<()>>,
+    condition: watch::Receiver<Condition>,
+    renewal: Renewal,
     caught_up: u64,
     _lock: Lock,
 }
@@ -147,6 +157,7 @@ pub fn init(location: &Location, origin: &str, clock: &dyn Clock, entropy: &mut 
     files::create_folder(&location.data)?;
     let keys = Keys::from_entropy(entropy);
     keys.write(&location.keys())?;
+    Holder::create(&location.data, entropy)?;
 
     let body = OriginBody {
         origin: origin.as_str().to_owned(),
@@ -192,42 +203,26 @@ impl Ledger {
             return Err(LedgerError::NotALedger { path: location.data.clone() });
         }
         let lock = Lock::take(&location.data, &options.holder)?;
-        let keys = Keys::read(&location.keys())?;
-        let anchor = Anchor::read(&location.anchor)?;
         let log = LogDb::open(&location.log(), false, Access::Owner)?;
-        let derived = DerivedDb::open(&location.derived(), Access::Owner)?;
-
+        if log.0.get(CONFIRMED)?.is_some() {
+            return Err(LedgerError::Replica { path: location.data.clone() });
+        }
+        let keys = Keys::read(&location.keys())?;
+        let holder = Holder::of(&location.data)?;
+        let anchor = Anchor::hold(&location.anchor, holder.clone())?;
         let (origin, anchored) = check_identity(&log, &keys, &anchor, location)?;
         let size = log.size()?;
         if size < anchored.size {
             return Err(LedgerError::Behind { size, anchored: anchored.size });
         }
-        let derived = match derived.cursor()? {
-            cursor if cursor <= size => derived,
-            // The log lost a tail that nobody was told of: start the derived data over.
-            _ => start_over(derived, &location.derived())?,
-        };
-        catch_up(&log, &derived, size)?;
-
+        let Recovered { log, derived, frontier, last } = Recovered::of(log, &location.derived())?;
+        let (last_leaf, last_time) = last.ok_or_else(|| LedgerError::falsified("record 0", "it is missing"))?;
         let nodes = StoredNodes { log: &log, derived: &derived, size };
-        let frontier = frontier_at(&nodes, size)?;
-        if frontier != log.edge()? {
-            return Err(LedgerError::falsified("the stored right edge", "it is not that of the records"));
-        }
         let root = root_at(&nodes, anchored.size).map_err(|error| LedgerError::falsified("the tree", error))?;
         if root != anchored.root {
             return Err(LedgerError::Beside { anchored: anchored.size });
         }
-
         let anchored_leaf = nodes.leaf(anchored.size.0.saturating_sub(1))?;
-        let last = log.record(size.0 - 1)?.ok_or_else(|| LedgerError::falsified("the last record", "it is missing"))?;
-        let last_record = decode(size.0 - 1, &last)?;
-        // No record follows the last one, and where the last tile is full, the edge is that of the stored nodes: the tree
-        // itself has to say that these are its bytes.
-        let (index, last_leaf) = (RecordIndex(size.0 - 1), record::hash(&last));
-        let path = inclusion_proof(&nodes, index, size).map_err(|error| LedgerError::falsified("the tree", error))?;
-        verify_inclusion(last_leaf, index, size, &path, frontier.root())
-            .map_err(|_| LedgerError::falsified(format!("record {index}"), "its bytes are not those in the tree"))?;
         let last_reading = log.0.get(CLOCK)?.as_deref().and_then(read_clock_value).filter(|_| !options.accept_clock);
         let reader = Reader::new(Shared {
             log,
@@ -250,11 +245,13 @@ impl Ledger {
             clock: options.clock,
             frontier,
             last_leaf,
-            last_time: record::recorded_at(&last_record),
+            last_time,
             last_reading,
             is_clock_accepted: options.accept_clock,
             unflushed: 0,
+            condition: watch::Sender::new(Condition::Taking),
         };
+        let condition = owner.condition.subscribe();
         if size > anchored.size {
             // Durable before the last end, and acknowledged to nobody: it is signed now.
             owner.sign_and_publish()?;
@@ -264,8 +261,9 @@ impl Ledger {
             .name("ledger-owner".to_owned())
             .spawn(move || owner.run(&mut pending))
             .map_err(|error| LedgerError::file(&location.data, error))?;
+        let renewal = Renewal::start(&location.anchor, holder)?;
         let caught_up = size.0 - anchored.size.0;
-        Ok(Self { reader, keys, queue: Some(queue), owner: Some(owner), caught_up, _lock: lock })
+        Ok(Self { reader, keys, queue: Some(queue), owner: Some(owner), condition, renewal, caught_up, _lock: lock })
     }
 
     /// A handle for reading.
@@ -282,6 +280,16 @@ impl Ledger {
     /// last process ended between commit and anchor; it leaves no more than one commit has.
     pub fn caught_up(&self) -> u64 {
         self.caught_up
+    }
+
+    /// Follows whether it takes appends.
+    pub fn condition(&self) -> watch::Receiver<Condition> {
+        self.condition.clone()
+    }
+
+    /// Waits until another copy of the ledger has taken over: from then on nothing can be appended here any more.
+    pub async fn until_taken_over(&self) {
+        self.renewal.until_lost().await;
     }
 
     /// Appends a batch and waits until it is durable, signed and anchored. For threads that may block.
@@ -358,51 +366,4 @@ pub(crate) fn check_identity(
         problem: format!("is not this ledger's ({error})"),
     })?;
     Ok((origin, anchored))
-}
-
-/// Brings the derived data up to the records, checking each record and its place in the chain on the way.
-fn catch_up(log: &LogDb, derived: &DerivedDb, size: TreeSize) -> Result<()> {
-    let start = derived.cursor()?;
-    if start == size {
-        return Ok(());
-    }
-    let mut frontier = frontier_at(&StoredNodes { log, derived, size }, start)?;
-    let mut previous: Option<(counterfoil_verify::hash::LeafHash, RecordedAt)> = None;
-    if start.0 > 0 {
-        let bytes = read_row(log, start.0 - 1)?;
-        previous = Some((record::hash(&bytes), record::recorded_at(&decode(start.0 - 1, &bytes)?)));
-    }
-    let mut next = start.0;
-    while next < size.0 {
-        let end = (next + CATCH_UP_RECORDS).min(size.0);
-        let (mut batch, mut events, mut nodes) = (WriteBatch::default(), Vec::new(), Vec::new());
-        for index in next..end {
-            let bytes = read_row(log, index)?;
-            let record = decode(index, &bytes)?;
-            record::check_link(&record, RecordIndex(index), previous)
-                .map_err(|error| LedgerError::falsified(format!("record {index}"), error))?;
-            let leaf = record::hash(&bytes);
-            previous = Some((leaf, record::recorded_at(&record)));
-            frontier.append(leaf, |node| nodes.extend(derive::is_stored(&node).then_some(node)));
-            events.extend(derive::event_entry(&record));
-        }
-        derive::put(derived, &mut batch, events, &nodes, TreeSize(end));
-        derived.write(batch)?;
-        next = end;
-    }
-    derived.flush()
-}
-
-fn read_row(log: &LogDb, index: u64) -> Result<Vec<u8>> {
-    log.record(index)?.ok_or_else(|| LedgerError::falsified(format!("record {index}"), "it is missing"))
-}
-
-fn decode(index: u64, bytes: &[u8]) -> Result<counterfoil_proto::v1::Record> {
-    record::decode(bytes).map_err(|error| LedgerError::record(RecordIndex(index), error))
-}
-
-fn start_over(derived: DerivedDb, path: &Path) -> Result<DerivedDb> {
-    drop(derived);
-    std::fs::remove_dir_all(path).map_err(|error| LedgerError::file(path, error))?;
-    DerivedDb::open(path, Access::Owner)
 }

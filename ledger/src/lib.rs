@@ -7,25 +7,39 @@
 mod anchor;
 mod append;
 mod clock;
+mod condition;
 mod derive;
 mod error;
+#[cfg(not(feature = "failpoints"))]
+mod failpoint;
+#[cfg(feature = "failpoints")]
+pub mod failpoint;
 mod files;
 mod fsck;
 mod keys;
+mod lease;
 mod ledger;
 mod lock;
 mod owner;
 mod pressure;
 mod read;
+mod recover;
+mod renewal;
+mod replica;
+mod room;
+mod row;
 mod store;
 
 pub use append::{
     Advance, Batch, ChannelPosition, ContentDigest, EventKey, LastRead, Outcome, PreparedEvent, Receipt, SourceKey,
 };
 pub use clock::{Clock, JUMP_SECONDS_MAX, Reading, SystemClock};
+pub use condition::Condition;
 pub use error::{LedgerError, Result};
 pub use fsck::{Problem, Report, fsck};
 pub use keys::Keys;
+pub use lease::Lease;
 pub use ledger::{Ledger, Location, Options, PendingReceipt, init};
 pub use pressure::WritePressure;
 pub use read::{Entry, Head, Reader};
+pub use replica::{Replica, Row};

@@ -3,7 +3,8 @@
 //! Owns the head of the log: its size, its right edge, the last leaf hash and the last time. A batch goes through
 //! *number → commit → sign → anchor → acknowledge → derive*. The commit is the point of no return: from then on the
 //! records exist, and a crash before the acknowledgement leaves them there. If anything fails, the owner takes no more
-//! appends, since only a restart, which runs the same checks as ever, can tell what became durable.
+//! appends, since only a restart, which runs the same checks as ever, can tell what became durable. A full disk is the
+//! exception (`condition` says why): the owner waits for room, and goes on by the same checks (`room`).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,23 +16,21 @@ use counterfoil_verify::record;
 use counterfoil_verify::time::RecordedAt;
 use counterfoil_verify::tree::{Frontier, RecordIndex, SubtreeRoot};
 use rocksdb::WriteBatch;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::anchor::Anchor;
-use crate::append::{
-    Advance, Batch, ChannelPosition, ContentDigest, EventKey, LastRead, Outcome, PreparedEvent, Receipt,
-};
+use crate::append::{Advance, Batch, ContentDigest, EventKey, Outcome, PreparedEvent, Receipt};
 use crate::clock::{self, Clock, Reading};
+use crate::condition::Condition;
 use crate::derive;
 use crate::error::{LedgerError, Result};
-use crate::read::{Published, Reader};
-use crate::store::{self, BESIDE, CLOCK, EDGE, EVENTS, RECORDS, VALUE_FORMAT, cf};
+use crate::failpoint::{Point, reach};
+use crate::read::{Published, Reader, count_bytes, position_bytes};
+use crate::store::{self, BESIDE, CLOCK, EDGE, EVENTS, FLUSH_RECORDS_MAX, RECORDS, VALUE_FORMAT, cf};
 
 /// The most events that one commit takes in, and the most bytes.
 const COMMIT_EVENTS_MAX: usize = 8_192;
 const COMMIT_BYTES_MAX: usize = 32 << 20;
-/// The derived data are flushed at least this often, in records.
-const FLUSH_RECORDS_MAX: u64 = 100_000;
 
 /// A batch to append, and where its receipt goes.
 pub(crate) type Pending = (Batch, oneshot::Sender<Result<Receipt>>);
@@ -50,6 +49,7 @@ pub(crate) struct Owner {
     pub(crate) last_reading: Option<Reading>,
     pub(crate) is_clock_accepted: bool,
     pub(crate) unflushed: u64,
+    pub(crate) condition: watch::Sender<Condition>,
 }
 
 /// A commit in the making.
@@ -64,11 +64,10 @@ struct Commit {
 impl Owner {
     /// Serves appends until the ledger is closed, and those that were handed over before.
     pub(crate) fn run(mut self, queue: &mut mpsc::Receiver<Pending>) {
-        let mut failed: Option<String> = None;
         while let Some((batch, reply)) = queue.blocking_recv() {
-            if let Some(failure) = &failed {
+            if let Some(refusal) = self.condition.borrow().refusal() {
                 // The asker may have gone; there is nobody else to tell.
-                let _ = reply.send(Err(LedgerError::Closed(failure.clone())));
+                let _ = reply.send(Err(refusal));
                 continue;
             }
             let group = self.in_order(gather((batch, reply), queue));
@@ -77,22 +76,34 @@ impl Owner {
                     for ((_, reply), receipt) in group.into_iter().zip(receipts) {
                         let _ = reply.send(Ok(receipt));
                     }
-                    failed = self.write_derived(derived).err().map(|error| error.to_string());
+                    if let Err(error) = self.write_derived(derived) {
+                        self.stands(Condition::after(&error));
+                    }
                 }
                 Err(error) => {
-                    let recoverable = matches!(error, LedgerError::ClockJumped { .. });
-                    let message = error.to_string();
-                    let mut error = Some(error);
+                    let condition = Condition::after(&error);
+                    let mut told = condition.passing().unwrap_or(error);
+                    // First, so that whoever is told finds it so.
+                    self.stands(condition);
                     for (_, reply) in group {
-                        let own = error.take().unwrap_or_else(|| LedgerError::Closed(message.clone()));
-                        let _ = reply.send(Err(own));
+                        let others = told.shared();
+                        let _ = reply.send(Err(std::mem::replace(&mut told, others)));
                     }
-                    failed = (!recoverable).then_some(message);
                 }
             }
+            self.wait_for_room(queue);
         }
         // What is not flushed is rebuilt at the next open.
         let _ = self.reader.derived().flush();
+    }
+
+    /// Tells in which condition the ledger is.
+    pub(crate) fn stands(&self, condition: Condition) {
+        self.condition.send_if_modified(|known| {
+            let is_new = *known != condition;
+            *known = condition;
+            is_new
+        });
     }
 
     /// Refuses the batches of a group that do not go on where the ledger stands in their channels.
@@ -135,7 +146,9 @@ impl Owner {
         commit.log.put(CLOCK, clock_value(&reading));
         self.put_positions_and_counts(group, &mut commit)?;
 
+        reach(Point::BeforeBatch)?;
         self.reader.log().write_synced(commit.log)?;
+        reach(Point::AfterBatch)?;
         self.last_reading = Some(reading);
         if !commit.records.is_empty() {
             self.last_time = now;
@@ -154,16 +167,20 @@ impl Owner {
             self.sign_and_publish()?;
         }
         self.unflushed += commit.records.len() as u64;
+        reach(Point::BeforeAcknowledge)?;
         Ok((self.receipts(commit.outcomes), commit.derived))
     }
 
     /// Signs the head, moves the anchor to it, and lets readers see it: in this order.
     pub(crate) fn sign_and_publish(&mut self) -> Result<()> {
+        reach(Point::BeforeSign)?;
         let checkpoint =
             Checkpoint { origin: self.origin.clone(), size: self.frontier.size(), root: self.frontier.root() };
         let note =
             checkpoint.sign(&self.key).map_err(|error| LedgerError::falsified("the checkpoint", error))?.format();
+        reach(Point::BeforeAnchor)?;
         self.anchor.swap(note.clone())?;
+        reach(Point::AfterAnchor)?;
         let published =
             Published { size: checkpoint.size, root: checkpoint.root, last: self.last_leaf, note: Arc::from(note) };
         self.reader.publish(published);
@@ -283,7 +300,7 @@ impl Owner {
         let mut duplicates: HashMap<Vec<u8>, u64> = HashMap::new();
         for ((batch, _), outcomes) in group.iter().zip(&commit.outcomes) {
             for Advance { channel, to, .. } in &batch.positions {
-                commit.log.put(store::position_key(channel), position_value(to));
+                commit.log.put(store::position_key(channel), position_bytes(to));
             }
             let count = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Duplicate(_))).count() as u64;
             if count > 0 {
@@ -292,9 +309,7 @@ impl Owner {
         }
         for (key, count) in duplicates {
             let before = self.reader.duplicates_of(&key)?;
-            let mut value = vec![VALUE_FORMAT];
-            value.extend_from_slice(&(before + count).to_be_bytes());
-            commit.log.put(key, value);
+            commit.log.put(key, count_bytes(before + count));
         }
         Ok(())
     }
@@ -324,18 +339,6 @@ fn gather(first: Pending, queue: &mut mpsc::Receiver<Pending>) -> Vec<Pending> {
         group.push((batch, reply));
     }
     group
-}
-
-/// The value of a channel's position.
-fn position_value(position: &ChannelPosition) -> Vec<u8> {
-    let mut value = vec![VALUE_FORMAT];
-    value.extend_from_slice(&position.next.to_be_bytes());
-    value.push(u8::from(position.complete));
-    if let Some(LastRead { sequence, digest }) = &position.last {
-        value.extend_from_slice(&sequence.to_be_bytes());
-        value.extend_from_slice(digest);
-    }
-    value
 }
 
 fn clock_value(reading: &Reading) -> Vec<u8> {

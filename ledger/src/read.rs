@@ -312,6 +312,18 @@ fn open_beside(record: &Record, bytes: Option<&[u8]>) -> Result<Option<Beside>> 
     beside::open(bytes, &commitment).map(Some).map_err(|error| falsified(&error))
 }
 
+/// The value of a channel's position.
+pub(crate) fn position_bytes(position: &ChannelPosition) -> Vec<u8> {
+    let mut value = vec![VALUE_FORMAT];
+    value.extend_from_slice(&position.next.to_be_bytes());
+    value.push(u8::from(position.complete));
+    if let Some(LastRead { sequence, digest }) = &position.last {
+        value.extend_from_slice(&sequence.to_be_bytes());
+        value.extend_from_slice(digest);
+    }
+    value
+}
+
 /// Reads the value of a channel's position.
 pub(crate) fn position_value(value: &[u8]) -> Option<ChannelPosition> {
     let [VALUE_FORMAT, rest @ ..] = value else { return None };
@@ -331,6 +343,12 @@ pub(crate) fn position_value(value: &[u8]) -> Option<ChannelPosition> {
 pub(crate) fn count_value(value: &[u8]) -> Option<u64> {
     let [VALUE_FORMAT, count @ ..] = value else { return None };
     Some(u64::from_be_bytes(count.try_into().ok()?))
+}
+
+pub(crate) fn count_bytes(count: u64) -> Vec<u8> {
+    let mut value = vec![VALUE_FORMAT];
+    value.extend_from_slice(&count.to_be_bytes());
+    value
 }
 
 pub(crate) fn count_key(source: &SourceKey) -> Vec<u8> {

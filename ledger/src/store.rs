@@ -9,6 +9,7 @@
 //! | log | default | `edge` | 1 ‖ u64 size ‖ 32 bytes for each bit set in size | recomputed from the records |
 //! | log | default | `clock` | 1 ‖ i64 wall ‖ i64 since boot ‖ boot id | a jump across that restart goes unnoticed |
 //! | log | default | `position/` channel | 1 ‖ u64 next ‖ u8 complete | read again from the start: duplicates |
+//! | log | default | `confirmed` | of a replica: the signed checkpoint that its records were compared with | compared again |
 //! | log | default | `count/` system 0 instance 0 connector | 1 ‖ u64 duplicates | the count of duplicates |
 //! | derived | nodes | u8 level ‖ u64 index | 32 bytes; levels 8, 16, … | rebuilt from the log |
 //! | derived | events | 16 bytes | u64 index ‖ 16 bytes content digest | rebuilt from the log |
@@ -32,10 +33,15 @@ pub(crate) const EVENTS: &str = "events";
 
 pub(crate) const EDGE: &[u8] = b"edge";
 pub(crate) const CLOCK: &[u8] = b"clock";
+/// The newest checkpoint that the records of a replica were compared with.
+pub(crate) const CONFIRMED: &[u8] = b"confirmed";
 pub(crate) const CURSOR: &[u8] = b"cursor";
 /// What the key of a channel's position starts with, and that of a source's count of duplicates.
 pub(crate) const POSITION: &[u8] = b"position/";
 pub(crate) const COUNT: &[u8] = b"count/";
+
+/// The derived data are flushed at least this often, in records.
+pub(crate) const FLUSH_RECORDS_MAX: u64 = 100_000;
 
 /// The first byte of every value that is not defined elsewhere.
 pub(crate) const VALUE_FORMAT: u8 = 1;
@@ -94,6 +100,16 @@ impl LogDb {
         Frontier::from_parts(TreeSize(number(size, "the stored right edge")?), hashes).map_err(|_| damaged())
     }
 
+    /// Writes a batch that survives this process, and that the next sync makes durable.
+    pub(crate) fn write_unsynced(&self, batch: WriteBatch) -> Result<()> {
+        Ok(self.0.write(batch)?)
+    }
+
+    /// Makes durable what was written.
+    pub(crate) fn sync(&self) -> Result<()> {
+        Ok(self.0.flush_wal(true)?)
+    }
+
     /// Writes a batch and returns once it is durable.
     pub(crate) fn write_synced(&self, batch: WriteBatch) -> Result<()> {
         let mut options = WriteOptions::default();
@@ -108,6 +124,16 @@ impl DerivedDb {
         options.set_atomic_flush(true);
         let families = [("default", family(false)), (NODES, family(false)), (EVENTS, family(true))];
         open(path, options, families, access).map(Self)
+    }
+
+    /// Whether it was made to the end. A process that dies while it makes it leaves no families, or not even a beginning;
+    /// the next one makes it.
+    pub(crate) fn is_made(path: &Path) -> Result<bool> {
+        if !path.join("CURRENT").exists() {
+            return Ok(false);
+        }
+        let made = DB::list_cf(&Options::default(), path)?;
+        Ok([NODES, EVENTS].iter().all(|family| made.iter().any(|name| name == family)))
     }
 
     /// How many records are covered.

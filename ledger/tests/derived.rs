@@ -54,6 +54,25 @@ fn answers(reader: &Reader) -> Answers {
     Answers { proofs, root: head.root, records: bytes(reader) }
 }
 
+/// A process that dies while it makes the derived database leaves a folder, or a database without families.
+#[test]
+fn derived_data_that_were_never_made_to_the_end_are_made() {
+    let home = Home::new(1);
+    append(&home.open(), numbered(0..5));
+    let derived = home.part("derived");
+    let begun: [fn(&std::path::Path); 2] =
+        [|path| fs::create_dir(path).unwrap(), |path| drop(rocksdb::DB::open_default(path).unwrap())];
+    for begin in begun {
+        fs::remove_dir_all(&derived).unwrap();
+        begin(&derived);
+        let report = fsck(&home.location, "a test", &mut |_, _| ()).unwrap();
+        assert!(report.problem.is_none(), "{report:?}");
+        let ledger = home.open();
+        check_sound(&home, &ledger.reader());
+        assert_eq!(append(&ledger, numbered(0..5)).outcomes, (1..6).map(duplicate).collect::<Vec<_>>());
+    }
+}
+
 #[test]
 fn derived_data_can_be_deleted() {
     let home = Home::new(1);

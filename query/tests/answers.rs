@@ -411,10 +411,45 @@ fn sources_are_counted_and_dead_letters_listed() {
         (okta.unmapped_types[0].native_type.as_str(), okta.unmapped_types[0].example_record),
         ("zebra.sighted", 8)
     );
-    let letters = query.dead_letters(RecordIndex(0), &Page::default()).unwrap().dead_letters;
+    let letters = query.dead_letters(RecordIndex(0), false, &Page::default()).unwrap().dead_letters;
     assert_eq!((letters.len(), letters[0].record, letters[0].reason.as_str()), (1, 10, "not json"));
     assert_eq!(query.dead_letter(RecordIndex(10)).unwrap().size, 3);
     assert!(matches!(query.dead_letter(RecordIndex(1)), Err(QueryError::NotRejected(_))));
+}
+
+#[test]
+fn letters_that_were_put_through_are_told_apart_as_of_each_page() {
+    let ledger = TestLedger::new();
+    let rejected = || Body::SourceRejected(SourceRejected { reason: RejectReason::NotJson.into(), size: 3 });
+    let letters: Vec<u64> = (0..3).map(|_| ledger.record_body("okta", rejected())).collect();
+    let created = || fact(FactKind::AccountCreated, 10, Some(ledger.who(ANN, &[])), None);
+    let read_from = |letter| Native { retry_of: letter, ..Native::new("okta", vec![of_system("okta", created())]) };
+    let put_through = ledger.record(vec![read_from(letters[0]), read_from(letters[0])]);
+    let views = ledger.views();
+    let list = |with_retried, size, token: String| {
+        let query = views.query().unwrap();
+        query.dead_letters(RecordIndex(0), with_retried, &Page { size, token }).unwrap()
+    };
+    let told = |with_retried| -> Vec<(u64, u64)> {
+        let letters = list(with_retried, 0, String::new()).dead_letters;
+        letters.iter().map(|letter| (letter.record, letter.retried_as)).collect()
+    };
+    assert_eq!(told(true), [(letters[0], put_through[0]), (letters[1], 0), (letters[2], 0)]);
+    assert_eq!(told(false), [(letters[1], 0), (letters[2], 0)]);
+    let first = list(false, 1, String::new());
+
+    // What is no letter does not become one, and a letter that is put through twice counts once, in whichever batch.
+    let again = [ledger.record_one(read_from(letters[0])), ledger.record_one(read_from(put_through[0]))];
+    let late = ledger.record_one(read_from(letters[2]));
+    views.catch_up(&mut |_, _| ()).unwrap();
+    assert_eq!(told(true), [(letters[0], put_through[0]), (letters[1], 0), (letters[2], late)], "{again:?}");
+    assert_eq!(told(false), [(letters[1], 0)]);
+    let sources = views.query().unwrap().sources().unwrap();
+    assert_eq!((sources.sources[0].rejected, sources.sources[0].retried), (3, 2));
+    assert_eq!(views.query().unwrap().unread().unwrap().rejected, 1);
+    // A list that was begun goes on as of its first page.
+    let rest = list(false, 1, first.next_page_token).dead_letters;
+    assert_eq!(rest.iter().map(|letter| letter.record).collect::<Vec<_>>(), [letters[2]]);
 }
 
 /// Everything that this file asks, as text.
@@ -442,7 +477,7 @@ fn everything(views: &Views) -> String {
     }
     text += &format!("{:?}\n", query.explain(&ChangeSelector::Record(RecordIndex(5), None), None).unwrap());
     text += &format!("{:?}\n", query.sources().unwrap());
-    text += &format!("{:?}\n", query.dead_letters(RecordIndex(0), &Page::default()).unwrap());
+    text += &format!("{:?}\n", query.dead_letters(RecordIndex(0), true, &Page::default()).unwrap());
     text
 }
 

@@ -1,7 +1,7 @@
 //! Counterfoil's services on one port.
 //!
-//! `Server` puts the services of `counterfoil-query` and of `counterfoil-ingest` on a port, over one embedded ledger: gRPC
-//! and HTTP. It keeps the views up to date while the log grows, and tells how it is doing. It answers no question and reads
+//! `Server` puts the services of `counterfoil-query` and of `counterfoil-ingest`, or those of one of them, on a port, over
+//! one log: gRPC and HTTP. It keeps the views up to date while the log grows, and tells how it is doing. It answers no question and reads
 //! no event itself.
 #![deny(missing_docs)]
 
@@ -14,12 +14,11 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use counterfoil_ingest::intake::Intake;
+use counterfoil_ingest::retry::Retries;
 use counterfoil_ingest::sources::grpc::Ingest;
-use counterfoil_ingest::sources::http::Hook;
 use counterfoil_ingest::sources::pages::Listings;
-use counterfoil_ledger::Ledger;
+use counterfoil_ledger::Reader;
 use counterfoil_proto::DESCRIPTORS;
-use counterfoil_query::Views;
 use counterfoil_query::services::{Answers, Log};
 use counterfoil_verify::time::Moment;
 use tokio::net::TcpListener;
@@ -30,7 +29,6 @@ use tonic::service::RoutesBuilder;
 mod access;
 mod deadline;
 mod discreet;
-mod follow;
 mod framed;
 mod gather;
 mod health;
@@ -38,22 +36,25 @@ mod hooks;
 mod json;
 mod listen;
 mod metrics;
+mod offer;
 mod openapi;
+mod projection;
 mod room;
 mod rpc;
 mod snapshots;
 mod tls;
 pub mod tokens;
 
+pub use offer::{Events, Offer};
 pub use tls::{TlsError, TlsFiles};
 
 use access::Guard;
 use access::keeper::Keeper;
 use access::table::Table;
-use follow::Follower;
 use framed::Bounds;
 use health::Health;
 use metrics::{Metrics, Names};
+use projection::Projection;
 use room::Room;
 
 /// How long calls in flight may take to end once the server is told to stop.
@@ -174,40 +175,42 @@ pub struct Server {
     tls: Option<TlsAcceptor>,
     router: Router,
     keeper: Option<Keeper>,
-    follower: Follower,
+    projection: Projection,
     health: Health,
     metrics: Metrics,
 }
 
 impl Server {
-    /// A server of a ledger, which takes events from these hooks too. Its views are brought up to date while it serves.
+    /// A server of a log. Its views are brought up to date while it serves.
     ///
     /// # Errors
     /// [`ServerError::Tokens`] if it cannot be told who may call; [`ServerError::Descriptors`],
     /// [`ServerError::Methods`] and [`ServerError::Metrics`] are defects.
-    pub fn new(
-        listener: Listener,
-        ledger: Arc<Ledger>,
-        views: Arc<Views>,
-        environment: Environment,
-        hooks: Vec<Hook>,
-    ) -> Result<Self, ServerError> {
+    pub fn new(listener: Listener, log: Reader, offer: Offer, environment: Environment) -> Result<Self, ServerError> {
         let Listener { socket, tls, tokens } = listener;
-        let reader = ledger.reader();
-        let origin = reader.head().origin;
+        let origin = log.head().origin;
         let keeper = tokens.map(|path| Keeper::open(&path, origin.as_str())).transpose()?;
         let pool = rpc::pool()?;
         let rpcs = rpc::all(&pool)?;
         let guard = Guard::new(Table::new(&rpcs)?, keeper.clone(), environment.now);
-        let follower = Follower::new(reader.clone(), views.clone());
-        let (health, health_service) = Health::new(follower.clone());
+        let services = offer.services();
+        let Offer { events, views, following } = offer;
+        let projection = Projection::new(log.clone(), views.clone());
+        let condition = events.as_ref().map(|events| events.ledger.condition());
+        let (health, health_service) = Health::new(services.clone(), projection.clone(), condition, following.clone());
 
         let mut routes = RoutesBuilder::default();
-        Log::new(reader, follower.head()).add_to(&mut routes);
-        Answers::new(views, follower.projected(), environment.now).add_to(&mut routes);
-        let intake = Arc::new(Intake::new(ledger, environment.now, environment.entropy));
-        let listings = Listings::new(intake.clone());
-        routes.add_service(Ingest::server(intake.clone(), listings.clone()));
+        Log::new(log, projection.head()).add_to(&mut routes);
+        if let Some(views) = views {
+            Answers::new(views, projection.projected(), environment.now).add_to(&mut routes);
+        }
+        let intake = events.map(|Events { ledger, hooks, clusters }| {
+            let intake = Arc::new(Intake::new(ledger, environment.now, environment.entropy));
+            let listings = Listings::new(intake.clone());
+            let retries = Retries::new(intake.clone(), clusters);
+            routes.add_service(Ingest::server(intake.clone(), listings.clone(), retries));
+            (intake, listings, hooks)
+        });
         routes.add_service(health_service);
         let reflection = || {
             tonic_reflection::server::Builder::configure()
@@ -218,13 +221,21 @@ impl Server {
         routes.add_service(reflection().build_v1alpha()?);
 
         let (live, ready) = (health.clone(), health.clone());
-        let metrics = Metrics::install(follower.clone())?;
+        let metrics = Metrics::install(projection.clone(), following)?;
         let rendered = metrics.clone();
-        let routes = routes.routes().prepare();
+        let mut routes = routes.routes();
+        offer::refuse_others(&mut routes, &services, &rpcs);
+        let routes = routes.prepare();
         let room = Room::new();
         let router = json::add_to(routes.clone().into_axum_router(), &rpcs, &routes, &room)?;
-        let router = snapshots::add_to(router, &pool, listings, room.clone())?;
-        let router = hooks::add_to(router, intake, room.clone(), hooks)
+        let router = match intake {
+            Some((intake, listings, hooks)) => {
+                let router = snapshots::add_to(router, &pool, listings, room.clone())?;
+                hooks::add_to(router, intake, room.clone(), hooks)
+            }
+            None => offer::refuse_events(router, &services),
+        };
+        let router = router
             .route("/openapi.json", get(openapi::serve(&openapi::document()?)))
             .route("/metrics", get(move || async move { rendered.render() }))
             .route("/healthz", get(move || async move { live.live() }))
@@ -234,23 +245,34 @@ impl Server {
             .layer(from_fn_with_state(Arc::new(guard), access::guard))
             .layer(from_fn(json::problem::translate))
             .layer(from_fn_with_state(Arc::new(Names::of(&rpcs)), metrics::measure));
-        Ok(Self { socket, tls, router, keeper, follower, health, metrics })
+        Ok(Self { socket, tls, router, keeper, projection, health, metrics })
     }
 
     /// Serves until `stop` is there, and then lets calls in flight end.
     ///
     /// # Errors
-    /// The operating system has no thread for the views.
+    /// The operating system has no thread for the views; or the ledger takes no more appends, after a failure of which
+    /// only a restart can tell what became durable.
     pub async fn run(self, stop: impl Future<Output = ()>) -> std::io::Result<()> {
-        let following = self.follower.start()?;
+        let projecting = self.projection.start()?;
+        let health = self.health.clone();
+        let (closed, failed) = tokio::sync::oneshot::channel();
+        let stop = async move {
+            tokio::select! {
+                () = stop => {}
+                why = health.closed() => drop(closed.send(why)),
+            }
+        };
         let mut tasks = vec![tokio::spawn(self.health.watch()), tokio::spawn(self.metrics.keep())];
         tasks.extend(self.keeper.map(|keeper| tokio::spawn(keeper.follow())));
         listen::serve(self.socket, self.tls, self.router, stop, DRAIN).await;
         tasks.iter().for_each(JoinHandle::abort);
-        self.follower.stop();
-        following.thread().unpark();
+        self.projection.stop();
+        projecting.thread().unpark();
         // The thread only reads, and ends by itself.
-        let _ = tokio::task::spawn_blocking(move || following.join()).await;
-        Ok(())
+        let _ = tokio::task::spawn_blocking(move || projecting.join()).await;
+        failed
+            .await
+            .map_or(Ok(()), |why| Err(std::io::Error::other(format!("the ledger takes no more appends: {why}"))))
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,15 +12,17 @@ use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use counterfoil_query::follow::{Following, Trouble};
 use http::{HeaderMap, Method};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
 use crate::ServerError;
-use crate::follow::Follower;
 use crate::json::problem::{is_grpc, name};
+use crate::projection::Projection;
 use crate::rpc::Rpc;
 
 /// Seconds; what lies above is in +Inf.
@@ -30,11 +32,15 @@ const UPKEEP: Duration = Duration::from_secs(5);
 /// The method of requests that fit none.
 const OTHER: &str = "other";
 
+/// What this process has measured: a standby that takes over goes on counting.
+static RECORDED: OnceLock<PrometheusHandle> = OnceLock::new();
+
 /// What was measured.
 #[derive(Clone)]
 pub(crate) struct Metrics {
     handle: PrometheusHandle,
-    follower: Follower,
+    projection: Projection,
+    following: Option<watch::Receiver<Following>>,
 }
 
 impl Metrics {
@@ -42,13 +48,22 @@ impl Metrics {
     ///
     /// # Errors
     /// [`ServerError::Metrics`] if somebody else in this process does so already.
-    pub(crate) fn install(follower: Follower) -> Result<Self, ServerError> {
+    pub(crate) fn install(
+        projection: Projection,
+        following: Option<watch::Receiver<Following>>,
+    ) -> Result<Self, ServerError> {
         let builder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Full("counterfoil_request_seconds".to_owned()), &BUCKETS)
             .map_err(|error| ServerError::Metrics(error.to_string()))?;
-        let recorder = builder.build_recorder();
-        let handle = recorder.handle();
-        metrics::set_global_recorder(recorder).map_err(|error| ServerError::Metrics(error.to_string()))?;
+        let handle = match RECORDED.get() {
+            Some(handle) => handle.clone(),
+            None => {
+                let recorder = builder.build_recorder();
+                let handle = recorder.handle();
+                metrics::set_global_recorder(recorder).map_err(|error| ServerError::Metrics(error.to_string()))?;
+                RECORDED.get_or_init(|| handle).clone()
+            }
+        };
         metrics::describe_counter!("counterfoil_requests_total", "Requests that ended, by method, transport and code.");
         metrics::describe_histogram!(
             "counterfoil_request_seconds",
@@ -56,7 +71,7 @@ impl Metrics {
         );
         metrics::describe_counter!(
             "counterfoil_events_total",
-            "Events that producers pushed or that were read from Kafka, by what became of them."
+            "Events that producers pushed, or that were read from Kafka or from retried dead letters, by what became of them."
         );
         metrics::describe_gauge!(
             "counterfoil_kafka_lag_messages",
@@ -66,6 +81,12 @@ impl Metrics {
         metrics::describe_gauge!("counterfoil_log_records", "The size of the log.");
         metrics::describe_gauge!("counterfoil_views_records", "How many of its records the views hold.");
         metrics::describe_gauge!("counterfoil_views_failing", "1 while the views cannot be brought up to date.");
+        metrics::describe_gauge!("counterfoil_source_records", "The size of the log that a replica copies.");
+        metrics::describe_gauge!("counterfoil_following", "1 while a replica copies its log, 0 while it cannot.");
+        metrics::describe_gauge!(
+            "counterfoil_source_refused",
+            "1 while the log that a replica should copy is another one than it has."
+        );
         metrics::describe_gauge!(
             "counterfoil_database_writes_stopped",
             "1 while RocksDB lets no write into this database; NaN where it does not say."
@@ -74,17 +95,25 @@ impl Metrics {
             "counterfoil_database_delayed_write_bytes_per_second",
             "The bytes a second that RocksDB slows writes into this database down to; 0 while it does not."
         );
-        Ok(Self { handle, follower })
+        Ok(Self { handle, projection, following })
     }
 
     /// Everything, in Prometheus' text format.
     pub(crate) fn render(&self) -> String {
-        metrics::gauge!("counterfoil_log_records").set(self.follower.head().borrow().0 as f64);
-        metrics::gauge!("counterfoil_views_records").set(self.follower.projected().borrow().0 as f64);
-        let is_failing = self.follower.problem().borrow().is_some();
-        metrics::gauge!("counterfoil_views_failing").set(f64::from(u8::from(is_failing)));
-        for (database, pressure) in self.follower.pressure() {
-            let is_stopped = pressure.is_stopped.map_or(f64::NAN, |stopped| f64::from(u8::from(stopped)));
+        let one_if = |is_so: bool| f64::from(u8::from(is_so));
+        metrics::gauge!("counterfoil_log_records").set(self.projection.head().borrow().0 as f64);
+        if self.projection.has_views() {
+            metrics::gauge!("counterfoil_views_records").set(self.projection.projected().borrow().0 as f64);
+            metrics::gauge!("counterfoil_views_failing").set(one_if(self.projection.problem().borrow().is_some()));
+        }
+        if let Some(following) = &self.following {
+            let Following { source, trouble } = following.borrow().clone();
+            metrics::gauge!("counterfoil_source_records").set(source.0 as f64);
+            metrics::gauge!("counterfoil_following").set(one_if(trouble.is_none()));
+            metrics::gauge!("counterfoil_source_refused").set(one_if(matches!(trouble, Some(Trouble::Refused(_)))));
+        }
+        for (database, pressure) in self.projection.pressure() {
+            let is_stopped = pressure.is_stopped.map_or(f64::NAN, one_if);
             metrics::gauge!("counterfoil_database_writes_stopped", "database" => database).set(is_stopped);
             let rate = pressure.delayed_bytes_per_second.map_or(f64::NAN, |rate| rate as f64);
             metrics::gauge!("counterfoil_database_delayed_write_bytes_per_second", "database" => database).set(rate);

@@ -10,8 +10,10 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use counterfoil_proto::v1::{AccessEntry, AccessFile, Role};
+use counterfoil_verify::hash::domain_hash;
 use counterfoil_verify::time::Moment;
 use pbjson_types::Timestamp;
+use prost::Message;
 use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 
@@ -157,11 +159,12 @@ fn change<T>(path: &Path, change: impl FnOnce(&mut AccessFile) -> Result<T, Toke
     let _lock = lock.map_err(|source| failed(&lock_path, source))?;
     let mut file = match read(path) {
         Err(TokensError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-            AccessFile { format: FORMAT, entries: Vec::new() }
+            AccessFile { format: FORMAT, ..AccessFile::default() }
         }
         read => read?,
     };
     let changed = change(&mut file)?;
+    file.checksum = checksum(&file);
     check(&file).map_err(|problem| TokensError::Content { path: path.to_owned(), problem })?;
     let mut text = serde_json::to_vec_pretty(&file).map_err(|error| failed(path, error.into()))?;
     text.push(b'\n');
@@ -203,10 +206,23 @@ fn timestamp(moment: Moment) -> Timestamp {
     Timestamp { seconds: moment.seconds, nanos: moment.nanos as i32 }
 }
 
+/// A hash over everything else in a file.
+fn checksum(file: &AccessFile) -> Vec<u8> {
+    let rest = AccessFile { checksum: Vec::new(), ..file.clone() };
+    domain_hash("counterfoil/access-file/v1", &[&rest.encode_to_vec()]).as_bytes().to_vec()
+}
+
 /// What is wrong with a file.
 fn check(file: &AccessFile) -> Result<(), String> {
     if file.format != FORMAT {
         return Err(format!("expected format {FORMAT}, got {}: another version of the program wrote it", file.format));
+    }
+    if !file.checksum.is_empty() && file.checksum != checksum(file) {
+        return Err(
+            "its checksum is not that of its entries: it is damaged, or was changed by hand. Bring back the file that \
+                    was written, or take the line of the checksum out if every entry is right"
+                .to_owned(),
+        );
     }
     if file.entries.len() > ENTRIES_MAX {
         return Err(format!("expected at most {ENTRIES_MAX} entries, got {}", file.entries.len()));

@@ -1,28 +1,19 @@
-//! The arguments of `serve` and of `config`.
+//! The arguments of `serve`, `ingest`, `query` and `config`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-/// Serve a ledger: questions and events over gRPC and HTTP, on one port
-#[derive(Args)]
-#[command(after_help = "Examples:\n  counterfoil serve --data ledger --listen 127.0.0.1:7401\n  \
-    counterfoil serve --data ledger --listen 0.0.0.0:7401 \\\n    --tls-cert server.pem --tls-key server.key\n\n\
-    It holds the ledger until it is stopped (Ctrl-C, or SIGTERM): ask it with --server http://127.0.0.1:7401.\n\
-    Whoever calls from this machine may do everything, unless there is a DIR.tokens when it starts: then all callers show\n\
-    what `counterfoil token create` has made for them. Other addresses need TLS, and that file.\n\
-    RUST_LOG sets how much it tells on stderr: error, warn, info, debug.")]
-pub struct ServeArguments {
+/// What every service is told.
+#[derive(Args, Default)]
+pub struct ServiceArguments {
     /// A configuration file (TOML). Its settings, and how they are given in the environment: docs/configuration.md
     #[arg(long, value_name = "FILE", env = "COUNTERFOIL_CONFIG")]
     pub config: Option<PathBuf>,
     /// The data folder [env: COUNTERFOIL_DATA]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// The anchor file, where it is not DIR.anchor [env: COUNTERFOIL_ANCHOR]
-    #[arg(long, value_name = "FILE")]
-    pub anchor: Option<PathBuf>,
     /// The address to listen on; port 0 takes a free one [default: 127.0.0.1:7401]
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
@@ -38,15 +29,102 @@ pub struct ServeArguments {
     /// The file that says who may call, where it is not DIR.tokens [env: COUNTERFOIL_TOKENS]
     #[arg(long, value_name = "FILE")]
     pub tokens: Option<PathBuf>,
-    /// The wall clock is right although it jumped
-    #[arg(long)]
-    pub accept_clock: bool,
     /// How events of the service are written to stderr [default: text]
     #[arg(long, value_enum)]
     pub log_format: Option<LogFormat>,
 }
 
-/// What `serve` would work with
+/// What a service is told that owns its ledger.
+#[derive(Args, Default)]
+pub struct OwnerArguments {
+    /// The anchor file, where it is not DIR.anchor [env: COUNTERFOIL_ANCHOR]
+    #[arg(long, value_name = "FILE")]
+    pub anchor: Option<PathBuf>,
+    /// The wall clock is right although it jumped
+    #[arg(long)]
+    pub accept_clock: bool,
+}
+
+/// What a service is told that copies the log of another.
+#[derive(Args, Default)]
+pub struct FollowArguments {
+    /// The server whose log is copied (http://127.0.0.1:7401)
+    #[arg(long, value_name = "URL")]
+    pub follow: Option<String>,
+    /// What is believed: the policy that `counterfoil init` made, where it is not DIR.policy
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// A file with the token that says who copies: it needs the roles read and payload
+    #[arg(long, value_name = "FILE")]
+    pub follow_token_file: Option<PathBuf>,
+    /// The certificates to trust instead of those of the system, in PEM form
+    #[arg(long, value_name = "FILE")]
+    pub follow_ca: Option<PathBuf>,
+    /// The certificate that says who copies, in PEM form
+    #[arg(long, value_name = "FILE")]
+    pub follow_client_cert: Option<PathBuf>,
+    /// The private key of that certificate, in PEM form
+    #[arg(long, value_name = "FILE")]
+    pub follow_client_key: Option<PathBuf>,
+    /// Of a standby: take over once the owner has not renewed its lease for so long, at least 3 [default: 10]
+    #[arg(long, value_name = "SECONDS")]
+    pub lease_seconds: Option<u32>,
+}
+
+/// Serve a ledger: questions and events over gRPC and HTTP, on one port
+#[derive(Args)]
+#[command(after_help = "Examples:\n  counterfoil serve --data ledger --listen 127.0.0.1:7401\n  \
+    counterfoil serve --data ledger --listen 0.0.0.0:7401 \\\n    --tls-cert server.pem --tls-key server.key\n\n\
+    It holds the ledger until it is stopped (Ctrl-C, or SIGTERM): ask it with --server http://127.0.0.1:7401.\n\
+    Whoever calls from this machine may do everything, unless there is a DIR.tokens when it starts: then all callers show\n\
+    what `counterfoil token create` has made for them. Other addresses need TLS, and that file.\n\
+    RUST_LOG sets how much it tells on stderr: error, warn, info, debug.")]
+pub struct ServeArguments {
+    #[command(flatten)]
+    pub service: ServiceArguments,
+    #[command(flatten)]
+    pub owner: OwnerArguments,
+}
+
+/// Serve a ledger's intake and its log, and answer no questions: those are for `counterfoil query`
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  counterfoil ingest --data ledger --anchor /shared/anchor --listen 127.0.0.1:7401\n  \
+    counterfoil ingest --data standby --anchor /shared/anchor --listen 127.0.0.1:7403 \\\n    \
+    --policy ledger.policy --follow http://127.0.0.1:7401\n\n\
+    It is `counterfoil serve` without views: what it takes in is copied by any number of `counterfoil query`, which\n\
+    answer questions.\n\
+    With --follow it is a standby: it copies the log of its owner, as `counterfoil query` does, and takes over when the\n\
+    owner has not renewed its lease on the anchor for a while. It needs the owner's anchor, and a copy of its keys in\n\
+    DIR/keys. An owner that is alive after all finds at the anchor that it is the owner no more, before it acknowledges\n\
+    anything, and ends."
+)]
+pub struct IngestArguments {
+    #[command(flatten)]
+    pub service: ServiceArguments,
+    #[command(flatten)]
+    pub owner: OwnerArguments,
+    #[command(flatten)]
+    pub follow: FollowArguments,
+}
+
+/// Copy the log of another server, believing nothing but a policy, and answer questions from the copy
+#[derive(Args)]
+#[command(
+    after_help = "Example:\n  counterfoil query --data replica --policy ledger.policy --listen 127.0.0.1:7402 \\\n    \
+    --follow http://127.0.0.1:7401\n\n\
+    Every record is checked, its place in the chain, and what lies beside it; and the root over all of them against the\n\
+    checkpoints that the log's key has signed. A log that does not go on from what was copied is refused, and the first\n\
+    record that is another one is named. It goes on answering from what it has, and /readyz says what is wrong."
+)]
+pub struct QueryArguments {
+    #[command(flatten)]
+    pub service: ServiceArguments,
+    #[command(flatten)]
+    pub follow: FollowArguments,
+}
+
+/// What a service would work with
 #[derive(Args)]
 #[command(after_help = "Example:\n  counterfoil config check --config counterfoil.toml")]
 pub struct ConfigArguments {
@@ -58,7 +136,17 @@ pub struct ConfigArguments {
 pub enum ConfigVerb {
     /// Print every setting that counts, where it stands, and everything that is wrong
     #[command(after_help = "Example:\n  counterfoil config check --config counterfoil.toml")]
-    Check(ServeArguments),
+    Check(CheckArguments),
+}
+
+#[derive(Args)]
+pub struct CheckArguments {
+    #[command(flatten)]
+    pub service: ServiceArguments,
+    #[command(flatten)]
+    pub owner: OwnerArguments,
+    #[command(flatten)]
+    pub follow: FollowArguments,
 }
 
 /// How events of the service are written.

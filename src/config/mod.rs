@@ -1,9 +1,10 @@
-//! What `counterfoil serve` is told: by defaults, a file, the environment and the command line, the later ones first.
+//! What a service is told: by defaults, a file, the environment and the command line, the later ones first.
 //!
 //! Owns which settings there are. A secret is never one of them: settings name the files that hold secrets.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use counterfoil_ingest::sources::http::Hook;
@@ -20,21 +21,55 @@ use reader::Reader;
 pub use reader::Shown;
 use settings::Settings;
 
-use crate::cli::{LedgerArguments, LogFormat, ServeArguments};
+use crate::cli::{FollowArguments, LogFormat, OwnerArguments, ServiceArguments};
 use crate::exit::Refused;
+use crate::transport::Remote;
 
-/// What `counterfoil serve` works with.
+/// A lease is renewed every second: whoever misses fewer renewals than this is not taken for dead.
+const LEASE_SECONDS_MIN: u32 = 3;
+
+/// What the command line gives.
+pub struct Given<'a> {
+    pub service: &'a ServiceArguments,
+    pub owner: &'a OwnerArguments,
+    pub follow: &'a FollowArguments,
+}
+
+/// What a service works with.
 pub struct Config {
-    pub ledger: LedgerArguments,
+    pub data: PathBuf,
+    pub front: Front,
+    pub own: Own,
+    /// The server whose log is copied, if one is.
+    pub followed: Option<Followed>,
+}
+
+/// What callers meet, whatever the service does.
+pub struct Front {
     pub listen: SocketAddr,
     /// The files of TLS, if it speaks TLS.
     pub tls: Option<TlsFiles>,
-    /// The file that says who may call, where it is not the one beside the ledger.
+    /// The file that says who may call, where it is not the one beside the data folder.
     pub tokens: Option<PathBuf>,
-    pub accept_clock: bool,
     pub log_format: LogFormat,
+}
+
+/// A ledger of the service's own.
+pub struct Own {
+    /// Where the anchor is not the one beside the data folder.
+    pub anchor: Option<PathBuf>,
+    pub accept_clock: bool,
     pub hooks: Vec<Hook>,
     pub clusters: Vec<Cluster>,
+}
+
+/// The log of another server.
+pub struct Followed {
+    pub server: Remote,
+    /// Where the policy is not the one beside the data folder.
+    pub policy: Option<PathBuf>,
+    /// Of a standby: how long the owner's lease must not have been renewed before it takes over.
+    pub patience: Duration,
 }
 
 /// The settings as they were found, whether they are right or not.
@@ -46,16 +81,16 @@ pub struct Checked {
 }
 
 /// Reads all settings.
-pub fn check(arguments: &ServeArguments) -> Checked {
-    match Settings::gather(arguments) {
+pub fn check(given: &Given<'_>) -> Checked {
+    match Settings::gather(given) {
         Ok(settings) => read(&settings),
         Err(problem) => Checked { shown: Vec::new(), config: Err(vec![problem]) },
     }
 }
 
 /// Reads all settings, which have to be right.
-pub fn load(arguments: &ServeArguments) -> Result<Config> {
-    check(arguments).config.map_err(|problems| Refused::Wrong(problems.join("\n")).into())
+pub fn load(given: &Given<'_>) -> Result<Config> {
+    check(given).config.map_err(|problems| Refused::Wrong(problems.join("\n")).into())
 }
 
 fn read(settings: &Settings) -> Checked {
@@ -64,35 +99,57 @@ fn read(settings: &Settings) -> Checked {
     if data.is_none() && !settings.has("data") {
         reader.problem("data", "is missing: give --data DIR, COUNTERFOIL_DATA, or data in the configuration file");
     }
-    let anchor = reader.path("anchor");
     let listen = reader.parsed("listen", Some("127.0.0.1:7401"), |text| {
         text.parse().map_err(|_| "expected an address and a port, such as 127.0.0.1:7401".to_owned())
     });
     let tls = tls(&mut reader, settings);
     let tokens = reader.path("tokens");
-    let accept_clock = reader.flag("accept_clock", false);
     let log_format = reader.parsed("log_format", Some("text"), |text| match text {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
         _ => Err("expected text or json".to_owned()),
     });
-    let hooks = settings.sections("ingest").iter().filter_map(|name| hooks::read(&mut reader, name)).collect();
-    let clusters = settings.sections("kafka").iter().filter_map(|name| kafka::read(&mut reader, name)).collect();
+    let own = own(&mut reader, settings);
+    let followed = if settings.has("follow") { followed(&mut reader, settings) } else { None };
     let (shown, problems) = reader.finish();
     let config = match data {
         Some(data) if problems.is_empty() => Ok(Config {
-            ledger: LedgerArguments { data, anchor },
-            listen: listen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 0).into()),
-            tls,
-            tokens,
-            accept_clock,
-            log_format: log_format.unwrap_or(LogFormat::Text),
-            hooks,
-            clusters,
+            data,
+            front: Front {
+                listen: listen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 0).into()),
+                tls,
+                tokens,
+                log_format: log_format.unwrap_or(LogFormat::Text),
+            },
+            own,
+            followed,
         }),
         _ => Err(problems),
     };
     Checked { shown, config }
+}
+
+fn own(reader: &mut Reader<'_>, settings: &Settings) -> Own {
+    Own {
+        anchor: reader.path("anchor"),
+        accept_clock: reader.flag("accept_clock", false),
+        hooks: settings.sections("ingest").iter().filter_map(|name| hooks::read(reader, name)).collect(),
+        clusters: settings.sections("kafka").iter().filter_map(|name| kafka::read(reader, name)).collect(),
+    }
+}
+
+fn followed(reader: &mut Reader<'_>, settings: &Settings) -> Option<Followed> {
+    for (given, needed) in [("follow_client_cert", "follow_client_key"), ("follow_client_key", "follow_client_cert")] {
+        if settings.has(given) && !settings.has(needed) {
+            reader.problem(given, &format!("stands alone: give {needed} too"));
+        }
+    }
+    let url = reader.parsed("follow", None, |text| Ok(text.to_owned()));
+    let policy = reader.path("policy");
+    let (token_file, ca) = (reader.path("follow_token_file"), reader.path("follow_ca"));
+    let client = reader.path("follow_client_cert").zip(reader.path("follow_client_key"));
+    let patience = Duration::from_secs(reader.count("lease_seconds", 10, 86_400).max(LEASE_SECONDS_MIN).into());
+    Some(Followed { server: Remote { url: url?, token_file, ca, client }, policy, patience })
 }
 
 /// The files of TLS: a certificate and its key, or neither.

@@ -8,12 +8,13 @@ use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 use toml::de::{DeTable, DeValue};
 
-use crate::cli::{LogFormat, ServeArguments};
+use super::Given;
+use crate::cli::LogFormat;
 
 /// What the names of environment variables begin with.
 const PREFIX: &str = "COUNTERFOIL_";
 /// The settings that the environment may give. Other variables of that prefix are for other verbs.
-const OF_ENVIRONMENT: [&str; 11] = [
+const OF_ENVIRONMENT: [&str; 18] = [
     "data",
     "anchor",
     "listen",
@@ -23,6 +24,13 @@ const OF_ENVIRONMENT: [&str; 11] = [
     "tokens",
     "accept_clock",
     "log_format",
+    "follow",
+    "policy",
+    "follow_token_file",
+    "follow_ca",
+    "follow_client_cert",
+    "follow_client_key",
+    "lease_seconds",
     "ingest",
     "kafka",
 ];
@@ -62,10 +70,10 @@ impl Settings {
     ///
     /// # Errors
     /// What is wrong with the file as a whole, and where.
-    pub fn gather(arguments: &ServeArguments) -> Result<Self, String> {
+    pub fn gather(given: &Given<'_>) -> Result<Self, String> {
         let mut figment = Figment::new();
         let mut file = None;
-        if let Some(path) = &arguments.config {
+        if let Some(path) = &given.service.config {
             let (values, read) = File::read(path)?;
             figment = figment.merge(Layer { name: path.display().to_string(), values });
             file = Some(read);
@@ -75,7 +83,7 @@ impl Settings {
             OF_ENVIRONMENT.contains(&first.as_str())
         };
         let environment = Env::prefixed(PREFIX).filter(is_setting).split("__");
-        let flags = Layer { name: COMMAND_LINE.to_owned(), values: flags(arguments) };
+        let flags = Layer { name: COMMAND_LINE.to_owned(), values: flags(given) };
         Ok(Self { figment: figment.merge(environment).merge(flags), file })
     }
 
@@ -161,25 +169,35 @@ fn line_of(text: &str, at: usize) -> usize {
 }
 
 /// What the command line says.
-fn flags(arguments: &ServeArguments) -> Dict {
+fn flags(given: &Given<'_>) -> Dict {
+    let Given { service, owner, follow } = given;
     let shown = |path: &PathBuf| path.display().to_string();
-    let log_format = arguments.log_format.map(|format| match format {
+    let log_format = service.log_format.map(|format| match format {
         LogFormat::Text => "text".to_owned(),
         LogFormat::Json => "json".to_owned(),
     });
     let texts = [
-        ("data", arguments.data.as_ref().map(shown)),
-        ("anchor", arguments.anchor.as_ref().map(shown)),
-        ("listen", arguments.listen.map(|address| address.to_string())),
-        ("tls_cert", arguments.tls_cert.as_ref().map(shown)),
-        ("tls_key", arguments.tls_key.as_ref().map(shown)),
-        ("client_ca", arguments.client_ca.as_ref().map(shown)),
-        ("tokens", arguments.tokens.as_ref().map(shown)),
+        ("data", service.data.as_ref().map(shown)),
+        ("anchor", owner.anchor.as_ref().map(shown)),
+        ("listen", service.listen.map(|address| address.to_string())),
+        ("tls_cert", service.tls_cert.as_ref().map(shown)),
+        ("tls_key", service.tls_key.as_ref().map(shown)),
+        ("client_ca", service.client_ca.as_ref().map(shown)),
+        ("tokens", service.tokens.as_ref().map(shown)),
         ("log_format", log_format),
+        ("follow", follow.follow.clone()),
+        ("policy", follow.policy.as_ref().map(shown)),
+        ("follow_token_file", follow.follow_token_file.as_ref().map(shown)),
+        ("follow_ca", follow.follow_ca.as_ref().map(shown)),
+        ("follow_client_cert", follow.follow_client_cert.as_ref().map(shown)),
+        ("follow_client_key", follow.follow_client_key.as_ref().map(shown)),
     ];
     let mut flags: Dict =
         texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), Value::from(text?)))).collect();
-    if arguments.accept_clock {
+    if let Some(seconds) = follow.lease_seconds {
+        flags.insert("lease_seconds".to_owned(), Value::from(seconds));
+    }
+    if owner.accept_clock {
         flags.insert("accept_clock".to_owned(), Value::from(true));
     }
     flags

@@ -1,10 +1,13 @@
 //! What sources have delivered, and what could not be read, as rows.
 
-use counterfoil_proto::v1::{DeadLetter, ListSourcesResponse, SourceSummary};
+use counterfoil_proto::v1::{AppendedEvent, DeadLetter, ListSourcesResponse, RetriedDeadLetter, SourceSummary};
 
 use crate::output::Rows;
 use crate::when::{show, show_timestamp};
-use crate::words::counted;
+use crate::words::{counted, word};
+
+/// The events of one dead letter that a table shows.
+const EVENTS_SHOWN: usize = 5;
 
 pub fn sources(response: &ListSourcesResponse) -> Rows {
     let row = |source: &SourceSummary| {
@@ -61,8 +64,12 @@ pub fn sources(response: &ListSourcesResponse) -> Rows {
 }
 
 pub fn dead_letters(letters: &[DeadLetter]) -> Rows {
+    let mut columns = vec!["record", "connector", "reason", "error", "bytes", "number", "recorded"];
+    let has_retried = letters.iter().any(|letter| letter.retried_as > 0);
+    columns.extend(has_retried.then_some("put through as"));
     let row = |letter: &DeadLetter| {
-        vec![
+        let retried_as = if letter.retried_as > 0 { letter.retried_as.to_string() } else { String::new() };
+        let mut row = vec![
             letter.record.to_string(),
             letter.connector.clone(),
             letter.reason.clone(),
@@ -70,11 +77,30 @@ pub fn dead_letters(letters: &[DeadLetter]) -> Rows {
             letter.size.to_string(),
             letter.sequence.to_string(),
             letter.recorded_at.as_ref().map(|at| show(at.seconds, at.nanos)).unwrap_or_default(),
-        ]
+        ];
+        row.extend(has_retried.then_some(retried_as));
+        row
     };
     Rows {
         title: if letters.is_empty() { vec!["Everything could be read.".to_owned()] } else { Vec::new() },
-        columns: vec!["record", "connector", "reason", "error", "bytes", "number", "recorded"],
+        columns,
         rows: letters.iter().map(row).collect(),
+    }
+}
+
+pub fn retries(retries: &[RetriedDeadLetter]) -> Rows {
+    let row = |retried: &RetriedDeadLetter| {
+        let became =
+            |event: &AppendedEvent| format!("{} as {}", word(event.outcome().as_str_name(), "APPENDED_"), event.index);
+        let mut events: Vec<String> = retried.events.iter().take(EVENTS_SHOWN).map(became).collect();
+        let more = retried.events.len() - events.len();
+        events.extend((more > 0).then(|| format!("{more} more")));
+        let events = if events.is_empty() { "not put through".to_owned() } else { events.join(", ") };
+        vec![retried.record.to_string(), events, retried.reason.clone(), retried.error.clone()]
+    };
+    Rows {
+        title: if retries.is_empty() { vec!["Everything could be read.".to_owned()] } else { Vec::new() },
+        columns: vec!["record", "became", "reason", "error"],
+        rows: retries.iter().map(row).collect(),
     }
 }

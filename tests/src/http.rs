@@ -30,6 +30,17 @@ pub fn curl<S: AsRef<OsStr>>(arguments: &[S]) -> Answer {
 /// # Panics
 /// If there is no answer.
 pub fn curl_with<S: AsRef<OsStr>>(arguments: &[S], input: &[u8]) -> Answer {
+    try_curl_with(arguments, input).unwrap_or_else(|told| panic!("no answer: {told}"))
+}
+
+/// The same, where it may be that nobody answers: what curl says then.
+///
+/// # Errors
+/// If there is no answer.
+///
+/// # Panics
+/// If there is no curl.
+pub fn try_curl_with<S: AsRef<OsStr>>(arguments: &[S], input: &[u8]) -> Result<Answer, String> {
     let mut command = Command::new("curl");
     command.args(["--silent", "--show-error", "--include", "--http1.1", "--max-time", "60", "--header", "Expect:"]);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -42,11 +53,11 @@ pub fn curl_with<S: AsRef<OsStr>>(arguments: &[S], input: &[u8]) -> Answer {
     });
     let text = output.stdout;
     let end = text.windows(4).position(|bytes| bytes == b"\r\n\r\n");
-    let end = end.unwrap_or_else(|| panic!("no answer: {}", String::from_utf8_lossy(&output.stderr)));
+    let end = end.ok_or_else(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
     let head = String::from_utf8_lossy(&text[..end]).to_ascii_lowercase();
     let mut lines = head.lines().map(str::to_owned);
     let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).expect("a status line");
-    Answer { status, headers: lines.collect(), body: text[end + 4..].to_vec() }
+    Ok(Answer { status, headers: lines.collect(), body: text[end + 4..].to_vec() })
 }
 
 impl Answer {

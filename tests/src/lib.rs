@@ -4,11 +4,14 @@
 //! Owns no expectation: a test says what is right.
 
 pub mod aws;
+pub mod campaign;
+pub mod feed;
 pub mod files;
 pub mod http;
 pub mod inside;
 pub mod kafka;
 pub mod named;
 pub mod okta;
+pub mod oracle;
 pub mod program;
 pub mod server;

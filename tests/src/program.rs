@@ -48,7 +48,19 @@ pub fn program() -> PathBuf {
 /// The program, ready for arguments, without anything of this process's environment that it would obey.
 pub fn command() -> Command {
     let mut command = Command::new(program());
-    let own = ["DATA", "ANCHOR", "CONFIG", "SERVER", "TOKEN_FILE", "TOKENS", "CA", "CLIENT_CERT", "CLIENT_KEY"];
+    let own = [
+        "DATA",
+        "ANCHOR",
+        "CONFIG",
+        "SERVER",
+        "TOKEN_FILE",
+        "TOKENS",
+        "CA",
+        "CLIENT_CERT",
+        "CLIENT_KEY",
+        "FOLLOW",
+        "POLICY",
+    ];
     for name in own.map(|name| format!("COUNTERFOIL_{name}")) {
         command.env_remove(name);
     }
@@ -139,6 +151,11 @@ impl LedgerFolder {
     /// The data folder.
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("ledger")
+    }
+
+    /// What verifiers are given.
+    pub fn policy(&self) -> PathBuf {
+        self.beside("ledger.policy")
     }
 
     /// A file or folder beside the data folder.

@@ -2,10 +2,11 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 
+use crate::kafka::until;
 use crate::program::{LedgerFolder, command};
 
 /// A running server. It is killed when it goes out of scope, unless it was stopped.
@@ -32,8 +33,77 @@ impl Server {
     /// # Panics
     /// If it ends instead.
     pub fn start_with<S: AsRef<OsStr>>(ledger: &LedgerFolder, arguments: &[S]) -> Self {
-        let mut command = command();
-        command.arg("serve").arg("--data").arg(ledger.data()).args(arguments);
+        Self::start_as(command(), ledger, arguments)
+    }
+
+    /// The same, by a command that has something in its environment.
+    ///
+    /// # Panics
+    /// If it ends instead.
+    pub fn start_as<S: AsRef<OsStr>>(command: Command, ledger: &LedgerFolder, arguments: &[S]) -> Self {
+        Self::service_as(command, "serve", ledger, arguments)
+    }
+
+    /// Takes events into a ledger on a free port, and answers no questions.
+    ///
+    /// # Panics
+    /// If it ends instead.
+    pub fn ingest(ledger: &LedgerFolder) -> Self {
+        Self::ingest_at(ledger, "127.0.0.1:0")
+    }
+
+    /// The same, at an address.
+    ///
+    /// # Panics
+    /// If it ends instead.
+    pub fn ingest_at(ledger: &LedgerFolder, address: &str) -> Self {
+        Self::service("ingest", ledger, &["--listen", address])
+    }
+
+    /// Answers from a replica of the log that is at `url`, on a free port.
+    ///
+    /// # Panics
+    /// If it ends instead.
+    pub fn query<S: AsRef<OsStr>>(replica: &LedgerFolder, policy: &Path, url: &str, further: &[S]) -> Self {
+        let own: [&OsStr; 6] = [
+            "--listen".as_ref(),
+            "127.0.0.1:0".as_ref(),
+            "--follow".as_ref(),
+            url.as_ref(),
+            "--policy".as_ref(),
+            policy.as_ref(),
+        ];
+        let arguments: Vec<&OsStr> = own.into_iter().chain(further.iter().map(AsRef::as_ref)).collect();
+        Self::service("query", replica, &arguments)
+    }
+
+    /// Copies the log of the owner at `url`, and takes over when its lease was not renewed for 3 seconds.
+    ///
+    /// # Panics
+    /// If it ends instead.
+    pub fn standby(standby: &LedgerFolder, owner: &LedgerFolder, url: &str) -> Self {
+        let (policy, anchor) = (owner.policy(), owner.beside("ledger.anchor"));
+        let arguments: [&OsStr; 10] = [
+            "--listen".as_ref(),
+            "127.0.0.1:0".as_ref(),
+            "--follow".as_ref(),
+            url.as_ref(),
+            "--policy".as_ref(),
+            policy.as_ref(),
+            "--anchor".as_ref(),
+            anchor.as_ref(),
+            "--lease-seconds".as_ref(),
+            "3".as_ref(),
+        ];
+        Self::service("ingest", standby, &arguments)
+    }
+
+    fn service<S: AsRef<OsStr>>(verb: &str, ledger: &LedgerFolder, arguments: &[S]) -> Self {
+        Self::service_as(command(), verb, ledger, arguments)
+    }
+
+    fn service_as<S: AsRef<OsStr>>(mut command: Command, verb: &str, ledger: &LedgerFolder, arguments: &[S]) -> Self {
+        command.arg(verb).arg("--data").arg(ledger.data()).args(arguments);
         command.args(["--log-format", "json"]).env("RUST_LOG", "info").stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let mut lines = BufReader::new(child.stderr.take().expect("it was asked for"));
@@ -77,6 +147,37 @@ impl Server {
         let pid = self.child.id().to_string();
         let told = Command::new("kill").args([signal, &pid]).status().expect("kill is there");
         assert!(told.success());
+    }
+
+    /// Its process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Kills it, as `kill -9` does.
+    ///
+    /// # Panics
+    /// If it had ended before.
+    pub fn kill(mut self) {
+        let ended = self.child.try_wait().expect("it can be looked at");
+        assert!(ended.is_none(), "the server ended by itself: {ended:?}");
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("it ends");
+    }
+
+    /// Waits until it fails by itself, and gives what it told.
+    ///
+    /// # Panics
+    /// If it does not within a minute, or ends in another way.
+    pub fn fails(mut self) -> String {
+        let mut ended = None;
+        until("the server ends by itself", || {
+            ended = self.child.try_wait().expect("it can be looked at");
+            ended.is_some()
+        });
+        let log = self.log.take().map(|log| log.join().expect("the log is read")).unwrap_or_default();
+        assert_eq!(ended.and_then(|ended| ended.code()), Some(1), "{ended:?}: {log}");
+        log
     }
 
     /// Stops it as an operator does, and gives what it told.

@@ -7,9 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use counterfoil_proto::v1::{ImportResponse, ListSourcesResponse};
-use counterfoil_tests::files::{all_files, lines};
+use counterfoil_tests::files::{all_files, holds, lines};
 use counterfoil_tests::okta::{event, group, joined, left, user};
-use counterfoil_tests::program::LedgerFolder;
+use counterfoil_tests::program::{LedgerFolder, program};
 use serde_json::{Value, json};
 
 fn workspace() -> PathBuf {
@@ -35,6 +35,15 @@ fn dependencies(package: &str, section: &str) -> BTreeSet<String> {
 
 fn own(names: &BTreeSet<String>) -> BTreeSet<&str> {
     names.iter().filter_map(|name| name.strip_prefix("counterfoil-")).collect()
+}
+
+/// Only tests can let a commit fail where they like.
+#[test]
+fn the_program_has_no_failpoints() {
+    let words = "a test let it fail at";
+    let source = fs::read_to_string(workspace().join("ledger/src/failpoint.rs")).unwrap();
+    assert!(source.contains(words), "who has failpoints says so");
+    assert!(!holds(&fs::read(program()).unwrap(), words.as_bytes()), "the program was built with failpoints");
 }
 
 #[test]
@@ -143,18 +152,22 @@ fn verify_opens_no_file_reads_no_clock_spawns_nothing() {
 
 #[test]
 fn one_thread_owns_the_head() {
-    // The log database is written by the owner, and once before there is one.
-    assert_eq!(files_with("ledger", ".write_synced("), ["ledger.rs", "owner.rs"]);
+    // The log database is written by the owner, who waits for room as well, and once before there is one; that of a
+    // replica by whoever copies.
+    assert_eq!(files_with("ledger", ".write_synced("), ["ledger.rs", "owner.rs", "replica.rs", "room.rs"]);
+    assert_eq!(files_with("ledger", ".write_unsynced("), ["replica.rs"]);
     assert_eq!(files_with("ledger", "write_opt("), ["store.rs"]);
     for word in [".0.put", ".0.write", ".0.delete", ".0.merge", ".0.ingest", "delete_range"] {
         let found = files_with("ledger", word);
         assert!(found.iter().all(|file| file == "store.rs"), "{word} in {found:?}");
     }
     // There is one owner, and it has a thread of its own. fsck reads in others; they have no way to write.
-    assert_eq!(files_with("ledger", "thread::Builder"), ["ledger.rs"]);
+    // Another shows that it is alive, and writes nothing but that.
+    assert_eq!(files_with("ledger", "thread::Builder"), ["ledger.rs", "renewal.rs"]);
     assert_eq!(files_with("ledger", "owner.run("), ["ledger.rs"]);
     assert_eq!(files_with("ledger", "thread::scope"), ["rows.rs"]);
-    assert_eq!(files_with("ledger", "Access::Owner").len(), 2, "store.rs says what it is, ledger.rs asks for it");
+    // store.rs says what that is; recover.rs opens what is derived for both others.
+    assert_eq!(files_with("ledger", "Access::Owner"), ["ledger.rs", "recover.rs", "replica.rs", "store.rs"]);
     // Nobody else opens a database of the ledger.
     for package in ["ingest", "scenario", "."] {
         assert_eq!(files_with(package, "rocksdb"), Vec::<String>::new(), "{package}");

@@ -13,7 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
-const VERBS: [&str; 20] = [
+const VERBS: [&str; 22] = [
     "init",
     "import",
     "snapshot",
@@ -30,6 +30,8 @@ const VERBS: [&str; 20] = [
     "sources",
     "deadletter",
     "serve",
+    "ingest",
+    "query",
     "config",
     "token",
     "demo",
@@ -39,6 +41,7 @@ const VERBS: [&str; 20] = [
 fn every_verb_has_help_with_an_example() {
     let sub_verbs = [
         vec!["deadletter", "list"],
+        vec!["deadletter", "retry"],
         vec!["deadletter", "show"],
         vec!["config", "check"],
         vec!["token", "create"],

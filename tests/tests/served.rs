@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use common::company_ledger;
+use common::{company_ledger, questions};
 use counterfoil_tests::files::lines;
 use counterfoil_tests::okta::{joined, login, response, user_object};
 use counterfoil_tests::program::{LedgerFolder, Run, run};
@@ -25,53 +25,7 @@ fn ask(server: Option<&Server>, ledger: &LedgerFolder, question: &[String]) -> R
 #[test]
 fn answers_over_a_server_are_those_over_the_folder() {
     let (ledger, company) = company_ledger();
-    let story = &company.truth.story;
-    let at = "2026-06-01T00:00:00Z";
-    let mut questions: Vec<Vec<&str>> = vec![
-        vec!["state", "account:okta:default:never", "--at", at],
-        vec!["state", "nobody at all", "--at", at],
-        vec!["state", "a", "--at", at],
-        vec!["holders", &story.identity_login, "--system", "okta", "--at", at],
-        vec!["holders", &story.late_entitlement_name, "--at", at],
-        vec!["explain", &story.explained_change_uuid],
-        vec!["explain", &story.unapproved_change_uuid],
-        vec!["explain", "0"],
-        vec!["explain", "no-such-event"],
-        vec!["explain", "--all"],
-        vec!["explain", "--unapproved", "--verdict", "none-recorded"],
-        vec!["explain", "--all", "--for", &story.identity_login],
-        vec!["sources"],
-        vec!["reconcile", "okta", "--at", at],
-        vec!["reconcile", "github", "--at", at],
-        vec!["checkpoint"],
-        vec!["record", "7"],
-        vec!["record", "7", "--raw"],
-        vec!["record", "7.99"],
-        vec!["record", "99999999"],
-        vec!["proof", "7"],
-        vec!["proof", "--since", "3"],
-        vec!["proof", "--since", "99999999"],
-        vec!["deadletter", "list"],
-    ];
-    for login in [&story.identity_login, &story.late_identity_login] {
-        for system in ["okta", "freshservice", "github"] {
-            questions.push(vec!["state", login, "--system", system, "--at", at]);
-            questions.push(vec!["state", login, "--system", system, "--at", at, "--known-at", "2026-01-01Z"]);
-            questions.push(vec!["history", login, "--system", system, "--limit", "7"]);
-            questions.push(vec!["history", login, "--system", system, "--from", "2026-02-01Z", "--at", at]);
-            questions.push(vec!["diff", login, "--system", system, "--from", "2026-02-01Z", "--at", at]);
-        }
-    }
-    let mut asked: Vec<Vec<String>> = Vec::new();
-    for question in &questions {
-        let plain: Vec<String> = question.iter().map(ToString::to_string).collect();
-        if !question.contains(&"checkpoint") {
-            for form in ["json", "csv"] {
-                asked.push([&plain[..], &["--output".to_owned(), form.to_owned()]].concat());
-            }
-        }
-        asked.push(plain);
-    }
+    let asked = questions(&company);
     let told = |server: Option<&Server>| -> Vec<(i32, Vec<u8>, String)> {
         asked
             .iter()
@@ -121,7 +75,7 @@ fn a_client_that_is_not_ours_calls_every_method() {
     let who = login(1);
     let event = BASE64_STANDARD.encode(joined(2, "2026-03-01T10:00:00Z", 2, 1).to_string());
     let append = json!({"connector": "okta", "documents": [event], "requestId": "r1"});
-    let calls: [Call; 18] = [
+    let calls: [Call; 19] = [
         ("IdentityService/ListIdentities", json!({}), |all| all[0]["identities"].as_array().unwrap().len() == 2),
         ("IdentityService/ListIdentities", json!({"query": who}), |all| all[0]["identities"][0]["name"] == "Person 1"),
         ("IdentityService/GetState", json!({"who": who}), |all| {
@@ -151,6 +105,7 @@ fn a_client_that_is_not_ours_calls_every_method() {
         ("SourceService/ListSources", json!({}), |all| all[0]["sources"][0]["rejected"] == "1"),
         ("SourceService/ListDeadLetters", json!({}), |all| all[0]["deadLetters"][0]["record"] == "2"),
         ("SourceService/GetDeadLetter", json!({"record": 2}), |all| all[0]["deadLetter"]["content"].is_string()),
+        ("IngestService/RetryDeadLetter", json!({"record": 2}), |all| all[0]["retried"]["reason"] == "not json"),
         ("IngestService/Append", append.clone(), |all| {
             all[0]["events"][0]["outcome"] == "APPENDED_RECORDED" && all[0]["events"][0]["index"] == "3"
         }),

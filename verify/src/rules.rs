@@ -58,6 +58,8 @@ pub fn check(record: &Record) -> Checked {
     if let Some(Body::EventConflict(conflict)) = &record.body {
         ensure(conflict.first_index < record.index, "event_conflict.first_index is not an earlier record")?;
     }
+    let retry_of = record.provenance.as_ref().map_or(0, |provenance| provenance.retry_of);
+    ensure(retry_of < record.index, "provenance.retry_of is not an earlier record")?;
     check_tail(record)
 }
 
@@ -84,6 +86,7 @@ pub fn check_tail(record: &Record) -> Checked {
         }
         Some(Body::SourceGap(gap)) => {
             check_enum::<GapReason>(gap.reason, "source_gap.reason")?;
+            ensure(provenance.retry_of == 0, "a gap is read from no dead letter")?;
             let goes_on = gap.reason() != GapReason::Retention || gap.from < gap.to;
             ensure(goes_on, "source_gap.from is not before source_gap.to")
         }

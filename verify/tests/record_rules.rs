@@ -70,6 +70,11 @@ fn what_no_record_may_say() {
         }),
         ("a gap of nothing", |record| record.body = Some(Body::SourceGap(SourceGap { from: 2, to: 2, reason: 1 }))),
         ("a gap backwards", |record| record.body = Some(Body::SourceGap(SourceGap { from: 3, to: 2, reason: 1 }))),
+        ("read from itself", |record| record.provenance.as_mut().unwrap().retry_of = 5),
+        ("a gap read from a dead letter", |record| {
+            record.provenance.as_mut().unwrap().retry_of = 4;
+            record.body = Some(Body::SourceGap(SourceGap { from: 2, to: 3, reason: 1 }));
+        }),
         ("mapped without facts", |record| the_event(record).facts.clear()),
         ("facts of an unmapped event", |record| the_event(record).set_mapping(Mapping::Unmapped)),
         ("part 1 of 1", |record| the_event(record).part = 1),

@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use counterfoil_proto::v1::{Fact, Mapping, RejectReason, Values};
 use counterfoil_verify::identifier::IndexKey;
 use counterfoil_verify::time::Moment;
+use serde::{Deserialize, Serialize};
 
 use crate::json::{DigestKey, Json, quoted};
 
@@ -82,13 +83,17 @@ pub struct Part<'a> {
 }
 
 /// What an envelope says about an event in it. The default is that of an event that is the whole document.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct PartContext {
     /// What kind of resource it is, such as "agent", where only the envelope tells.
-    pub kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Cow<'static, str>>,
     /// The ticket that it belongs to, such as "ticket/1042" or "change/17".
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
     /// It came through an event hook.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub hook: bool,
 }
 

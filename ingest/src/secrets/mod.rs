@@ -67,6 +67,11 @@ fn scan_encoded<'b>(bytes: &'b [u8], key: &DigestKey) -> Cow<'b, [u8]> {
     }
 }
 
+/// Whether anything was replaced in bytes, as far as they show it.
+pub fn has_fingerprint(bytes: &[u8]) -> bool {
+    bytes.windows(FINGERPRINT_PREFIX.len()).any(|window| window == FINGERPRINT_PREFIX.as_bytes())
+}
+
 /// Whether the text of a payload has anything that a secret has: where it has not, there is nothing to replace.
 pub fn may_hold_secrets(raw: &str) -> bool {
     may_hold(raw.as_bytes())

@@ -32,6 +32,7 @@ use crate::connectors::draft::{Draft, fact};
 use crate::connectors::split::elements;
 use crate::connectors::{self, Connector, Context, EventId, Lister, Page, PartContext, Reading, Seen, Shows, Split};
 use crate::json::{self, DigestKey, Reject};
+use crate::letter::Rejected;
 use crate::prepare::{Delivered, Document, Made, Prepared};
 use crate::secrets;
 use sorting::{Gathered, Text};
@@ -165,6 +166,7 @@ pub fn take(
         delivery: Delivery::Live,
         authentication: options.authentication,
         seed_secret: options.seed_secret,
+        retry_of: None,
     };
     let parts_max = PARTS_FREE + files.iter().map(|file| file.bytes.len()).sum::<usize>() / PART_BYTES;
     let mut taker = Taker { delivered, lister, options, sequence: 0, rejected: Vec::new(), parts: 0, parts_max };
@@ -213,7 +215,7 @@ impl<'a> Taker<'a> {
                 Ok(Split::Event) => continue,
                 Err(reject) => {
                     let document = self.document(kept.place.clone());
-                    events.push(self.delivered.reject(&document, 0, kept.body.as_bytes(), None, &reject));
+                    events.push(self.delivered.reject(&document, 0, Rejected::of(kept.body.as_bytes()), &reject));
                     continue;
                 }
             };
@@ -223,7 +225,7 @@ impl<'a> Taker<'a> {
                 events.push(self.element((&scope, page), &part.raw, place, as_of, &mut items));
             }
         }
-        let rejected = events.iter().filter(|prepared| prepared.made == Made::Rejected).count() as u64;
+        let rejected = events.iter().filter(|prepared| matches!(prepared.made, Made::Rejected(_))).count() as u64;
         let (listing, doubles) = Listing::new(items).map_err(SnapshotError::TooLarge)?;
         let pages: Vec<&Page> = gathered.pages.iter().map(|(page, ..)| page).collect();
         let total = pages.iter().filter_map(|page| page.total).max();
@@ -295,7 +297,7 @@ impl<'a> Taker<'a> {
     ) -> Prepared {
         let document = self.document(place);
         self.try_element(&document, of, raw, at, items)
-            .unwrap_or_else(|reject| self.delivered.reject(&document, 0, raw.as_bytes(), None, &reject))
+            .unwrap_or_else(|reject| self.delivered.reject(&document, 0, Rejected::of(raw.as_bytes()), &reject))
     }
 
     fn try_element(
@@ -387,7 +389,7 @@ impl<'a> Taker<'a> {
 
     fn reject(&mut self, place: &str, bytes: &[u8], reject: &Reject) {
         let document = self.document(place.to_owned());
-        let prepared = self.delivered.reject(&document, 0, bytes, None, reject);
+        let prepared = self.delivered.reject(&document, 0, Rejected::of(bytes), reject);
         self.rejected.push(prepared);
     }
 
@@ -435,7 +437,7 @@ fn submit(
     events: Vec<Prepared>,
 ) -> Result<Vec<(Outcome, u64, bool)>, LedgerError> {
     let counts: Vec<(u64, bool)> =
-        events.iter().map(|prepared| (prepared.facts as u64, prepared.made != Made::Rejected)).collect();
+        events.iter().map(|prepared| (prepared.facts as u64, !matches!(prepared.made, Made::Rejected(_)))).collect();
     let mut events: Vec<PreparedEvent> = events.into_iter().map(|prepared| prepared.event).collect();
     let mut receipts = Vec::new();
     while !events.is_empty() {

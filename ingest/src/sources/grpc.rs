@@ -1,6 +1,6 @@
 //! Source `grpc`: producers that call `IngestService`.
 //!
-//! Owns the requests: one push each, acknowledged by a receipt, and runs of listings, page by page. How the producer was
+//! Owns the requests: one push each, acknowledged by a receipt, dead letters, and runs of listings, page by page. How the producer was
 //! authenticated is told by whoever let the request in.
 
 use std::pin::Pin;
@@ -10,9 +10,10 @@ use std::time::Duration;
 use counterfoil_proto::v1::ingest_service_server::{IngestService, IngestServiceServer};
 use counterfoil_proto::v1::snapshot_request::Part;
 use counterfoil_proto::v1::{
-    AppendRequest, AppendResponse, AppendStreamRequest, AppendStreamResponse, Authentication, SnapshotRequest,
-    SnapshotResponse,
+    AppendRequest, AppendResponse, AppendStreamRequest, AppendStreamResponse, Authentication, RetryDeadLetterRequest,
+    RetryDeadLetterResponse, SnapshotRequest, SnapshotResponse,
 };
+use counterfoil_verify::tree::RecordIndex;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
@@ -21,6 +22,7 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use super::pages::{Listings, Run};
 use super::receipt::{self, assume_utc, instance_or_default, invalid, problem};
 use crate::intake::{BYTES_MAX, DOCUMENTS_MAX, Intake, Push};
+use crate::retry::{Retries, Retry};
 
 /// The longest id of a request.
 const REQUEST_ID_BYTES_MAX: usize = 64;
@@ -35,17 +37,22 @@ const PAGES_PATIENCE: Duration = Duration::from_secs(600);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Producer(pub Authentication);
 
+/// Whoever lets a request in says with this extension of it that the answer may repeat what lies beside records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seer;
+
 /// The service.
 #[derive(Clone)]
 pub struct Ingest {
     intake: Arc<Intake>,
     listings: Listings,
+    retries: Retries,
 }
 
 impl Ingest {
-    /// The service for an intake, and for listings.
-    pub fn server(intake: Arc<Intake>, listings: Listings) -> IngestServiceServer<Self> {
-        IngestServiceServer::new(Self { intake, listings }).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    /// The service for an intake, for listings, and for dead letters.
+    pub fn server(intake: Arc<Intake>, listings: Listings, retries: Retries) -> IngestServiceServer<Self> {
+        IngestServiceServer::new(Self { intake, listings, retries }).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     async fn push(&self, request: AppendRequest, producer: Producer) -> Result<AppendResponse, Status> {
@@ -88,6 +95,19 @@ impl IngestService for Ingest {
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(receipts))))
+    }
+
+    async fn retry_dead_letter(
+        &self,
+        request: Request<RetryDeadLetterRequest>,
+    ) -> Result<Response<RetryDeadLetterResponse>, Status> {
+        producer(request.extensions())?;
+        let may_see = request.extensions().get::<Seer>().is_some();
+        let RetryDeadLetterRequest { record, assume_zone, ticket_instance } = request.into_inner();
+        let ticket_instance = (!ticket_instance.is_empty()).then_some(ticket_instance);
+        let retry = Retry { record: RecordIndex(record), assume_utc: assume_utc(&assume_zone)?, ticket_instance };
+        let retried = self.retries.retry(retry).await.map_err(|error| receipt::of_retry(&error))?;
+        Ok(Response::new(receipt::retried(&self.intake, record, retried, may_see)))
     }
 
     async fn snapshot(

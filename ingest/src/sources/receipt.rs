@@ -6,12 +6,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use counterfoil_ledger::{Head, LedgerError};
-use counterfoil_proto::v1::{AppendResponse, Basis};
+use counterfoil_proto::v1::{AppendResponse, Basis, RetriedDeadLetter, RetryDeadLetterResponse, Withheld};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::intake::{Intake, Push, PushError};
+use crate::retry::{Retried, RetryError};
 use crate::snapshot::SnapshotError;
+
+/// What producers are told while a disk is full.
+const NO_SPACE: &str = "there is no room left on a disk of the ledger: nothing was acknowledged; send it again later";
 
 /// Takes a push, and gives its receipt once it is durable, signed and anchored.
 pub async fn push(intake: Arc<Intake>, push: Push, request_id: String) -> Result<AppendResponse, Status> {
@@ -23,6 +27,27 @@ pub async fn push(intake: Arc<Intake>, push: Push, request_id: String) -> Result
         request_id,
         events: pushed.events,
     })
+}
+
+/// What became of a dead letter. Words that may repeat what it says are for those who may see that.
+pub fn retried(intake: &Intake, record: u64, retried: Retried, may_see: bool) -> RetryDeadLetterResponse {
+    let head = intake.ledger().reader().head();
+    let withheld = if may_see { Vec::new() } else { vec![Withheld::PersonalValues.into()] };
+    let retried = match retried {
+        Retried::PutThrough(pushed) => {
+            RetriedDeadLetter { record, events: pushed.events, ..RetriedDeadLetter::default() }
+        }
+        Retried::Still { reason, error } => {
+            let reason = reason.as_str_name().trim_start_matches("REJECT_REASON_").to_lowercase().replace('_', " ");
+            let error = if may_see { error } else { String::new() };
+            RetriedDeadLetter { record, reason, error, ..RetriedDeadLetter::default() }
+        }
+    };
+    RetryDeadLetterResponse {
+        basis: Some(Basis { withheld, ..basis(&head) }),
+        checkpoint: head.checkpoint.to_vec(),
+        retried: Some(retried),
+    }
 }
 
 /// The tree that a receipt rests on.
@@ -57,11 +82,26 @@ pub fn of_snapshot(error: &SnapshotError) -> Status {
     }
 }
 
+/// Why a dead letter was not read again.
+pub fn of_retry(error: &RetryError) -> Status {
+    let message = error.to_string();
+    match error {
+        RetryError::NotRejected(_) => problem(Code::NotFound, "NOT_REJECTED", message),
+        RetryError::Cut { .. } => problem(Code::FailedPrecondition, "CUT", message),
+        RetryError::Gone(_) => problem(Code::FailedPrecondition, "GONE", message),
+        RetryError::OfListing(_) => problem(Code::FailedPrecondition, "OF_LISTING", message),
+        RetryError::Tenant(error) => invalid("ticket_instance", error.to_string()),
+        RetryError::Push(PushError::NoConnector(_)) => problem(Code::FailedPrecondition, "NO_CONNECTOR", message),
+        RetryError::Push(error) => status(error),
+    }
+}
+
 /// What it means for a producer that the ledger does not take it.
 fn of_ledger(error: &LedgerError) -> Status {
     let (code, reason) = match error {
         LedgerError::Closed(_) => (Code::Unavailable, "CLOSED"),
         LedgerError::ClockJumped { .. } => (Code::Unavailable, "CLOCK_JUMPED"),
+        LedgerError::NoSpace(_) => (Code::Unavailable, "NO_SPACE"),
         LedgerError::AnchorMoved { .. } => (Code::Unavailable, "ANCHOR_MOVED"),
         LedgerError::Falsified { .. } | LedgerError::Behind { .. } | LedgerError::Beside { .. } => {
             (Code::DataLoss, "FALSIFIED")
@@ -69,7 +109,12 @@ fn of_ledger(error: &LedgerError) -> Status {
         LedgerError::Storage(_) | LedgerError::File { .. } => (Code::Internal, "STORAGE"),
         _ => (Code::Internal, "LEDGER"),
     };
-    problem(code, reason, error.to_string())
+    let message = match error {
+        // Which disk, its operator knows.
+        LedgerError::NoSpace(_) => NO_SPACE.to_owned(),
+        error => error.to_string(),
+    };
+    problem(code, reason, message)
 }
 
 /// An error with its reason.

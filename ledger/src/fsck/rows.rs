@@ -1,19 +1,15 @@
 //! The rows of a log for fsck: read in order by one thread, checked by themselves by one for each core.
 //!
-//! Owns what a row can be told wrong for without knowing any other: its bytes, and what lies beside it.
+//! Owns how they are spread over threads and put in order again. What a row can be told wrong for is `row`'s to say.
 
 use std::collections::BTreeMap;
 
-use counterfoil_proto::v1::Record;
-use counterfoil_verify::beside;
-use counterfoil_verify::hash::Hash;
-use counterfoil_verify::record;
 use counterfoil_verify::tree::RecordIndex;
 use crossbeam_channel::{Receiver, bounded};
 
-use super::{Checked, Step, Stop};
-use crate::derive;
+use super::{Step, Stop};
 use crate::error::LedgerError;
+use crate::row::{self, Checked};
 use crate::store::{self, BESIDE, LogDb, RECORDS, cf};
 
 /// Records that go through the check together.
@@ -59,25 +55,9 @@ struct Row {
 }
 
 fn check_row(row: &Row) -> Step<Checked> {
-    let wrong = |what: String| Stop::wrong(Some(row.index), what);
-    let record = record::decode(&row.record).map_err(|error| match LedgerError::record(row.index, error) {
-        LedgerError::Falsified { problem, .. } => wrong(problem),
+    row::check(row.index, &row.record, row.beside.as_deref()).map_err(|error| match error {
+        LedgerError::Falsified { problem, .. } => Stop::wrong(Some(row.index), problem),
         newer => Stop::Unreadable(newer),
-    })?;
-    match (&row.beside, record.commitment.is_empty()) {
-        (None, true) => {}
-        (Some(beside), false) => {
-            let commitment = Hash::from_slice(&record.commitment).map_err(|error| wrong(error.to_string()))?;
-            beside::open(beside, &commitment).map_err(|error| wrong(error.to_string()))?;
-        }
-        (Some(_), true) => return Err(wrong("something lies beside it that it does not commit to".to_owned())),
-        (None, false) => return Err(wrong("what it commits to does not lie beside it".to_owned())),
-    }
-    Ok(Checked {
-        event: derive::event_entry(&record),
-        head: Record { provenance: None, body: record.body.filter(|_| row.index.0 == 0), ..record },
-        leaf: record::hash(&row.record),
-        bytes: (row.record.len() + row.beside.as_ref().map_or(0, |beside| beside.len())) as u64,
     })
 }
 

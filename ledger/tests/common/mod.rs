@@ -201,6 +201,7 @@ fn provenance(id: &str, content: u64) -> Provenance {
         delivery: Delivery::Live.into(),
         authentication: Authentication::OperatorFile.into(),
         assumed_zone: String::new(),
+        retry_of: 0,
     }
 }
 

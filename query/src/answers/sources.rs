@@ -9,7 +9,7 @@ use counterfoil_proto::v1::{
 use counterfoil_verify::beside;
 use counterfoil_verify::record::recorded_at;
 use counterfoil_verify::time::OccurredAt;
-use counterfoil_verify::tree::RecordIndex;
+use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::answers::Query;
 use crate::answers::convert::{timestamp, words};
@@ -17,7 +17,7 @@ use crate::answers::pages::{Page, Question};
 use crate::error::{QueryError, Result};
 use crate::views::keys::read_u64;
 use crate::views::sources::SourceCounts;
-use crate::views::{changes, sources};
+use crate::views::{changes, retries, sources};
 
 /// The most dead letters of a page.
 const PAGE_LETTERS_MAX: usize = 1_000;
@@ -30,7 +30,7 @@ impl Query<'_> {
             unread.incomplete += counts.incomplete;
             unread.unmapped += counts.unmapped;
             unread.conflicts += counts.conflicts;
-            unread.rejected += counts.rejected;
+            unread.rejected += counts.rejected.saturating_sub(counts.retried);
         }
         Ok(unread)
     }
@@ -53,12 +53,13 @@ impl Query<'_> {
         Ok(ListSourcesResponse { basis: Some(self.basis()), sources: summaries })
     }
 
-    /// A page of the events that could not be read, from record `from` on, without their content.
+    /// A page of the events that could not be read, from record `from` on, without their content; with those that were put
+    /// through since, or without.
     ///
     /// # Errors
     /// [`QueryError::PageToken`] if the token belongs to another question.
-    pub fn dead_letters(&self, from: RecordIndex, page: &Page) -> Result<ListDeadLettersResponse> {
-        let question = Question::new("dead-letters", &[&from.0.to_be_bytes()]);
+    pub fn dead_letters(&self, from: RecordIndex, with_retried: bool, page: &Page) -> Result<ListDeadLettersResponse> {
+        let question = Question::new("dead-letters", &[&from.0.to_be_bytes(), &[u8::from(with_retried)]]);
         let (size, first) = match page.read(&question, self.basis.size)? {
             None => (self.basis.size, from),
             Some((size, place)) => {
@@ -66,7 +67,13 @@ impl Query<'_> {
             }
         };
         let is_counted = |index: &Result<RecordIndex>| index.as_ref().map_or(true, |index| index.0 < size.0);
-        let mut rest = changes::dead_letters(&self.view, first)?.take_while(is_counted);
+        let is_listed =
+            |index: RecordIndex| -> Result<bool> { Ok(with_retried || self.retried_as(index, size)?.is_none()) };
+        let listed = |index: Result<RecordIndex>| match index {
+            Ok(index) => is_listed(index).map(|listed| listed.then_some(index)).transpose(),
+            Err(error) => Some(Err(error)),
+        };
+        let mut rest = changes::dead_letters(&self.view, first)?.take_while(is_counted).filter_map(listed);
         let mut dead_letters = Vec::new();
         for index in rest.by_ref().take(page.count(PAGE_LETTERS_MAX, PAGE_LETTERS_MAX)) {
             let letter = self.dead_letter(index?)?;
@@ -103,8 +110,14 @@ impl Query<'_> {
             reason: words(rejected.reason().as_str_name(), "REJECT_REASON_"),
             error: error.map(|value| value.value).unwrap_or_default(),
             size: rejected.size,
+            retried_as: self.retried_as(index, self.basis.size)?.map_or(0, |record| record.0),
             content: beside.payload.map(|payload| payload.content).unwrap_or_default(),
         })
+    }
+
+    /// The first record of a tree that was read from a dead letter; none where it was not put through by then.
+    fn retried_as(&self, letter: RecordIndex, size: TreeSize) -> Result<Option<RecordIndex>> {
+        Ok(retries::record_of(&self.view, letter)?.filter(|record| record.0 < size.0))
     }
 }
 
@@ -126,6 +139,7 @@ fn summary((system, instance, connector): sources::Name, counts: SourceCounts) -
         incomplete: counts.incomplete,
         conflicts: counts.conflicts,
         rejected: counts.rejected,
+        retried: counts.retried,
         first_occurred_at: first.map(when),
         last_occurred_at: last.map(when),
         unmapped_types: counts.unmapped_types.into_iter().map(unmapped).collect(),

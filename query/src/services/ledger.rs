@@ -6,10 +6,10 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use counterfoil_ledger::{Head, Reader};
+use counterfoil_ledger::{Head, Reader, SourceKey};
 use counterfoil_proto::v1::ledger_service_server::LedgerService;
 use counterfoil_proto::v1::{
-    Basis, EntityValues, GetCheckpointRequest, GetCheckpointResponse, GetConsistencyProofRequest,
+    Basis, DuplicateCount, EntityValues, GetCheckpointRequest, GetCheckpointResponse, GetConsistencyProofRequest,
     GetConsistencyProofResponse, GetInclusionProofRequest, GetInclusionProofResponse, GetRecordRequest,
     GetRecordResponse, ReadRecord, ReadRecordsRequest, ReadRecordsResponse, Sealed, Withheld,
 };
@@ -32,6 +32,8 @@ const STREAMED_RECORDS: usize = 1_000;
 const STREAMED_BYTES: usize = 256 << 10;
 /// How many messages wait for a reader.
 const STREAMED_AHEAD: usize = 1;
+/// How often a stream that follows says that there is nothing new (ledger_service.proto says so too).
+const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How long a stream waits for a reader that reads nothing.
 const READER_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -58,6 +60,10 @@ impl LedgerService for Log {
         request: Request<GetCheckpointRequest>,
     ) -> Result<Response<GetCheckpointResponse>, Status> {
         let min_tree_size = request.get_ref().min_tree_size;
+        if self.reader.head().size == TreeSize(0) {
+            let why = "this replica has copied nothing of its log yet: ask again later".to_owned();
+            return Err(problem::problem(Code::Unavailable, "NOTHING_COPIED", why));
+        }
         self.read(request, min_tree_size, |reader, head, _, _| {
             let began = record::recorded_at(&reader.record(RecordIndex(0))?);
             Ok(GetCheckpointResponse {
@@ -193,32 +199,39 @@ impl RecordStream {
     async fn run(mut self, sender: mpsc::Sender<Result<ReadRecordsResponse, Status>>) {
         let mut next = self.asked.from;
         let end = if self.asked.until != 0 || self.asked.follow { self.asked.until } else { self.reader.head().size.0 };
+        let mut counted = Vec::new();
         loop {
             let is_done = end != 0 && next >= end;
             if is_done || (!self.asked.follow && end == 0) {
                 return;
             }
             if next >= self.reader.head().size.0 {
-                let grown = self.head.wait_for(|size| size.0 > next);
+                let grown = tokio::time::timeout(HEARTBEAT, self.head.wait_for(|size| size.0 > next));
                 tokio::select! {
-                    grown = grown => if grown.is_err() { return },
+                    grown = grown => if matches!(grown, Ok(Err(_))) { return },
                     () = sender.closed() => return,
                 }
             }
             let (reader, sight, with_beside) = (self.reader.clone(), self.sight, self.asked.with_beside);
             let batch = tokio::task::spawn_blocking(move || batch(&reader, next, end, with_beside, sight)).await;
-            let batch = batch.map_err(problem::stopped).and_then(|batch| batch.map_err(problem::of));
-            let count = batch.as_ref().map_or(0, |batch| batch.records.len() as u64);
+            let mut batch = batch.map_err(problem::stopped).and_then(|batch| batch.map_err(problem::of));
+            if let Ok(batch) = &mut batch {
+                next += batch.records.len() as u64;
+                match batch.duplicates == counted {
+                    true => batch.duplicates.clear(),
+                    false => counted.clone_from(&batch.duplicates),
+                }
+            }
+            let has_failed = batch.is_err();
             let sent = tokio::time::timeout(READER_PATIENCE, sender.send(batch)).await;
-            if count == 0 || !matches!(sent, Ok(Ok(()))) {
+            if has_failed || !matches!(sent, Ok(Ok(()))) {
                 return;
             }
-            next += count;
         }
     }
 }
 
-/// The next records of a stream.
+/// The next records of a stream, and the counts of duplicates.
 fn batch(
     reader: &Reader,
     from: u64,
@@ -243,8 +256,15 @@ fn batch(
             break;
         }
     }
-    let hidden = if with_beside { withheld(sight) } else { Vec::new() };
-    Ok(ReadRecordsResponse { basis: Some(basis(&head, hidden)), checkpoint: head.checkpoint.to_vec(), records })
+    let duplicates = reader.duplicates()?.into_iter().map(|(SourceKey { system, instance, connector }, count)| {
+        DuplicateCount { system, instance, connector, count }
+    });
+    Ok(ReadRecordsResponse {
+        basis: Some(basis(&head, if with_beside { withheld(sight) } else { Vec::new() })),
+        checkpoint: head.checkpoint.to_vec(),
+        records,
+        duplicates: duplicates.collect(),
+    })
 }
 
 fn withheld(sight: Sight) -> Vec<i32> {

@@ -28,7 +28,7 @@ impl SourceService for Answers {
         let min_tree_size = request.get_ref().min_tree_size;
         self.ask(request, min_tree_size, |query, asked, _| {
             let page = Page { size: page_size(asked.page_size)?, token: asked.page_token };
-            Ok(query.dead_letters(RecordIndex(asked.from), &page)?)
+            Ok(query.dead_letters(RecordIndex(asked.from), asked.with_retried, &page)?)
         })
         .await
     }

@@ -52,6 +52,8 @@ pub(crate) enum Column {
     Requests,
     /// The events that could not be read (`changes`).
     DeadLetters,
+    /// Of these, the ones that were put through (`retries`).
+    Retried,
     /// What each source delivered (`sources`).
     Sources,
     /// How many objects of each kind a system has (`sources`).
@@ -65,7 +67,7 @@ pub(crate) enum Column {
 }
 
 impl Column {
-    const ALL: [Self; 21] = [
+    const ALL: [Self; 22] = [
         Self::Meta,
         Self::History,
         Self::Deltas,
@@ -82,6 +84,7 @@ impl Column {
         Self::EventIds,
         Self::Requests,
         Self::DeadLetters,
+        Self::Retried,
         Self::Sources,
         Self::Objects,
         Self::Traits,
@@ -107,6 +110,7 @@ impl Column {
             Self::EventIds => "event_ids",
             Self::Requests => "requests",
             Self::DeadLetters => "dead_letters",
+            Self::Retried => "retried",
             Self::Sources => "sources",
             Self::Objects => "objects",
             Self::Traits => "traits",

@@ -30,6 +30,7 @@ pub(crate) mod meta;
 pub(crate) mod names;
 mod projector;
 pub(crate) mod recent;
+pub(crate) mod retries;
 pub(crate) mod segments;
 pub(crate) mod sources;
 pub(crate) mod timelines;

@@ -20,6 +20,7 @@ use crate::views::firsts::{Firsts, Remembered};
 use crate::views::keys::Position;
 use crate::views::meta::{self, Basis, Cursor};
 use crate::views::recent::Changed;
+use crate::views::retries::{self, Retried};
 use crate::views::sources::{Counted, Counters};
 use crate::views::{changes, histories, listed, names, timelines, traits};
 
@@ -59,7 +60,7 @@ impl Projector {
     pub(crate) fn advance(&mut self, database: &Database, reader: &Reader, rows: Rows, head: &Head) -> Result<()> {
         let view = database.view();
         let start = self.size.0;
-        let Rows { size, recorded_at, mut batch, arrived, listed, gathered, counted } = rows;
+        let Rows { size, recorded_at, mut batch, arrived, listed, gathered, counted, retried } = rows;
         if size.0 <= start {
             return Err(LedgerError::NoSuchRecord { index: RecordIndex(start), size: head.size }.into());
         }
@@ -68,6 +69,7 @@ impl Projector {
         self.counters.add(counted);
         let named = names::project(&view, gathered, &mut self.memory, &mut batch)?;
         named.new.iter().for_each(|entity| self.counters.add_object(entity));
+        retries::project(&view, reader, retried, &mut self.counters, &mut batch)?;
         self.counters.project(&mut batch);
         let leaf = record::hash(&reader.record_bytes(RecordIndex(size.0 - 1))?);
         let reached = Basis { size, root: head.root, recorded_at };
@@ -96,6 +98,7 @@ pub(crate) struct Rows {
     listed: Firsts<listed::Seen>,
     gathered: names::Gathered,
     counted: Counted,
+    retried: Retried,
 }
 
 impl Rows {
@@ -111,6 +114,7 @@ impl Rows {
             listed: Firsts::default(),
             gathered: names::Gathered::default(),
             counted: Counted::default(),
+            retried: Retried::default(),
         };
         for entry in entries {
             rows.add(&entry?);
@@ -124,6 +128,7 @@ impl Rows {
         self.size = TreeSize(record.index + 1);
         self.recorded_at = record::recorded_at(record);
         self.counted.add(record);
+        self.retried.add(record);
         let delivery = record.provenance.as_ref().map_or(Delivery::Unspecified, |provenance| provenance.delivery());
         for fact in facts_of(record) {
             let position = fact.evidence.order();

@@ -57,6 +57,9 @@ pub(crate) struct SourceCounts {
     /// The types that the connector does not know, by native name.
     #[prost(btree_map = "string, message", tag = "9")]
     pub(crate) unmapped_types: BTreeMap<String, TypeCount>,
+    /// Of the rejected events, those that were put through since.
+    #[prost(uint64, tag = "10")]
+    pub(crate) retried: u64,
 }
 
 /// A moment.
@@ -147,9 +150,7 @@ pub(crate) struct Counted {
 impl Counted {
     /// Counts a record.
     pub(crate) fn add(&mut self, record: &Record) {
-        let Some(provenance) = &record.provenance else { return };
-        let source = provenance.source.clone().unwrap_or_default();
-        let name = (source.system, source.instance, provenance.connector.clone());
+        let Some(name) = source_of(record) else { return };
         if let Some(Body::Event(event)) = &record.body
             && event.mapping() == Mapping::Unmapped
         {
@@ -183,6 +184,13 @@ impl Counters {
         for (name, native_type, index) in counted.unmapped {
             self.sources.entry(name).or_default().add_unmapped(&native_type, index);
         }
+    }
+
+    /// Counts a rejected event that was put through.
+    pub(crate) fn add_retried(&mut self, letter: &Record) {
+        let Some(name) = source_of(letter) else { return };
+        self.sources.entry(name.clone()).or_default().retried += 1;
+        self.changed_sources.insert(name);
     }
 
     /// Counts an entity that was never named before, if it is an object of a system.
@@ -238,6 +246,13 @@ pub(crate) fn listed(view: &View<'_>) -> Result<BTreeSet<(String, String)>> {
     let scopes = kind_name(EntityKind::SnapshotScope);
     let listed = objects(view)?.into_keys().filter(|(.., kind)| kind == scopes);
     Ok(listed.map(|(system, instance, _)| (system, instance)).collect())
+}
+
+/// The source of a record.
+fn source_of(record: &Record) -> Option<Name> {
+    let provenance = record.provenance.as_ref()?;
+    let source = provenance.source.clone().unwrap_or_default();
+    Some((source.system, source.instance, provenance.connector.clone()))
 }
 
 fn key((system, instance, last): &Name) -> Vec<u8> {

@@ -54,11 +54,13 @@ pub struct Native {
     pub values: Vec<Values>,
     pub payload: Vec<u8>,
     pub delivery: Delivery,
+    pub retry_of: u64,
 }
 
 impl Native {
     pub fn new(system: &'static str, facts: Vec<Fact>) -> Self {
-        Self { system, id: None, facts, values: Vec::new(), payload: b"???".to_vec(), delivery: Delivery::Live }
+        let (values, payload) = (Vec::new(), b"???".to_vec());
+        Self { system, id: None, facts, values, payload, delivery: Delivery::Live, retry_of: 0 }
     }
 
     pub fn named(mut self, entity: &str, name: &str, value: &str) -> Self {
@@ -140,6 +142,7 @@ impl TestLedger {
             delivery: native.delivery.into(),
             authentication: Authentication::OperatorFile.into(),
             assumed_zone: String::new(),
+            retry_of: native.retry_of,
         };
         PreparedEvent::new(provenance, vec![body(native.facts)], Some(commitment), Some(beside.encode_to_vec()))
             .unwrap()

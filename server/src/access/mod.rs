@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::middleware::Next;
-use counterfoil_ingest::sources::grpc::Producer;
+use counterfoil_ingest::sources::grpc::{Producer, Seer};
 use counterfoil_proto::v1::{Authentication, Role};
 use counterfoil_query::services::Sight;
 use counterfoil_verify::time::Moment;
@@ -129,6 +129,9 @@ pub(crate) async fn guard(State(guard): State<Arc<Guard>>, mut request: Request<
     request.extensions_mut().insert(Sight { payloads: roles.has(Role::Payload) });
     if roles.has(Role::Write) {
         request.extensions_mut().insert(Producer(authentication));
+    }
+    if roles.has(Role::Payload) {
+        request.extensions_mut().insert(Seer);
     }
     let Some(lease) = lease else { return next.run(request).await };
     let answer = next.run(request.map(|body| lease::request(body, lease.clone()))).await;

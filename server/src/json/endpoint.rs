@@ -105,15 +105,28 @@ impl Endpoint {
         Ok(([(header::CONTENT_TYPE, JSON)], json).into_response())
     }
 
+    /// The request that a body holds, but for the fields that stand in the path.
     async fn read_body(&self, parts: &mut Parts, content: Body) -> Result<(Bytes, Arc<Taken>), Problem> {
         body::check_type(&parts.headers, &[JSON])?;
+        let in_path = self.read_path(parts).await?;
         if parts.uri.query().is_some_and(|query| !query.is_empty()) {
             return Err(Status::invalid_argument("expected nothing in the query: the request is the body").into());
         }
         let content = body::read(&self.room, content, BODY_BYTES_MAX).await?;
         let (read, taken) = (self.read.read, content.taken());
         let message = in_thread(move || read(content.as_ref())).await?;
-        Ok((message.map(Bytes::from).map_err(|error| unreadable(&error))?, taken))
+        let mut message = message.map_err(|error| unreadable(&error))?;
+        // Of a field that a message has twice the last one counts.
+        message.extend_from_slice(&in_path);
+        Ok((message.into(), taken))
+    }
+
+    /// The request that the fields in the path make.
+    async fn read_path(&self, parts: &mut Parts) -> Result<Vec<u8>, Problem> {
+        let in_path = RawPathParams::from_request_parts(parts, &()).await;
+        let in_path = in_path.map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let request = fields::gather(&self.request, in_path.iter(), std::iter::empty())?;
+        Ok((self.read.read)(request.to_string().as_bytes()).map_err(|error| unreadable(&error))?)
     }
 
     async fn read_fields(&self, parts: &mut Parts) -> Result<Bytes, Problem> {

@@ -100,9 +100,8 @@ fn operation(rpc: &Rpc, binding: &Binding, comments: &Comments, needed: &mut sch
             "required": true,
             "content": {"application/json": {"schema": needed.reference(&method.input())}},
         });
-    } else {
-        parameters.extend(self::parameters(&method.input(), binding, comments, needed));
     }
+    parameters.extend(self::parameters(&method.input(), binding, comments, needed));
     operation["parameters"] = parameters.into();
     operation
 }
@@ -113,7 +112,8 @@ fn snapshot(
     comments: &Comments,
     needed: &mut schemas::Needed,
 ) -> Result<(String, Map<String, Value>), ServerError> {
-    let binding = Binding { method: Method::POST, path: SNAPSHOT_PATH.to_owned(), has_body: true };
+    // Its body is a form, so that the fields stand in the query.
+    let binding = Binding { method: Method::POST, path: SNAPSHOT_PATH.to_owned(), has_body: false };
     let parameters = parameters(&snapshots::options(pool)?, &binding, comments, needed);
     let response = pool.get_message_by_name("counterfoil.v1.SnapshotResponse");
     let response = response.ok_or_else(|| ServerError::Methods("SnapshotResponse is missing".to_owned()))?;
@@ -147,7 +147,9 @@ fn parameters(
         }
         parameter
     };
-    request.fields().map(&mut parameter).collect()
+    let is_in_body =
+        |field: &FieldDescriptor| binding.has_body && !binding.path_fields().any(|name| name == field.name());
+    request.fields().filter(|field| !is_in_body(field)).map(&mut parameter).collect()
 }
 
 /// The first sentence, without its full stop.

@@ -32,7 +32,7 @@ pub(super) fn paths() -> Vec<(String, Map<String, Value>)> {
         json!({"operationId": id, "tags": ["Operation"], "summary": summary, "responses": responses})
     };
     let unready = json!({"503": {
-        "description": "Not yet, and why.",
+        "description": "Not now, and why.",
         "content": {"text/plain": {"schema": {"type": "string"}}},
     }});
     let error = json!({"default": {"$ref": "#/components/responses/Error"}});
@@ -40,7 +40,10 @@ pub(super) fn paths() -> Vec<(String, Map<String, Value>)> {
         path(PUSH_PATH, [("post", push())]),
         path(HOOK_PATH, [("post", hook()), ("get", handshake())]),
         path("/healthz", [("get", plain("healthz", "The process lives", "text/plain", json!({})))]),
-        path("/readyz", [("get", plain("readyz", "Questions are answered", "text/plain", unready))]),
+        path(
+            "/readyz",
+            [("get", plain("readyz", "Events are taken, and questions are answered", "text/plain", unready))],
+        ),
         path(
             "/metrics",
             [("get", plain("metrics", "What Prometheus reads; see docs/metrics.md", "text/plain", error.clone()))],

@@ -6,7 +6,8 @@
 use counterfoil_proto::v1::{
     AppendRequest, Basis, DiffStateRequest, ExplainChangeRequest, GetConsistencyProofRequest, GetDeadLetterRequest,
     GetHistoryRequest, GetInclusionProofRequest, GetRecordRequest, GetStateRequest, ListDeadLettersRequest,
-    ListExplanationsRequest, ListHoldersRequest, ListIdentitiesRequest, ReadRecordsRequest, ReconcileRequest, Withheld,
+    ListExplanationsRequest, ListHoldersRequest, ListIdentitiesRequest, ReadRecordsRequest, ReconcileRequest,
+    RetryDeadLetterRequest, RetryDeadLetterResponse, Withheld,
 };
 use counterfoil_tests::files::{holds, lines};
 use counterfoil_tests::okta::{group, joined, login, response, user_id, user_object, uuid};
@@ -127,6 +128,29 @@ fn names_and_payloads_are_for_callers_with_the_role_payload() {
     assert!(client.call(state, Some(&seer), &by("Person 1")).is_ok());
     let unknown = client.call(state, Some(&reader), &by("Person 1")).unwrap_err();
     assert_eq!(unknown.code(), Code::NotFound);
+}
+
+/// Whoever may only append learns why a dead letter cannot be read, and not what it says.
+#[test]
+fn a_retry_repeats_nothing_to_callers_without_the_role_payload() {
+    let ledger = LedgerFolder::init();
+    let mut event = joined(1, AT, 1, 1);
+    event["published"] = json!("mallory@example.net");
+    ledger.import("okta", &ledger.file("a.json", event.to_string()), &[]).ended(0);
+    let (writer, seer) = (token(&ledger, "writer", &["write"]), token(&ledger, "seer", &["write", "payload"]));
+    let server = Server::start(&ledger);
+    let client = Client::plain(&server);
+    let retry = RetryDeadLetterRequest { record: 1, ..Default::default() }.encode_to_vec();
+    let ask = |token: &str| {
+        let answer = client.call("/counterfoil.v1.IngestService/RetryDeadLetter", Some(token), &retry).unwrap();
+        RetryDeadLetterResponse::decode(&answer[0][..]).unwrap()
+    };
+    let (told, shown) = (ask(&writer), ask(&seer));
+    assert_eq!(told.basis.unwrap().withheld().collect::<Vec<_>>(), [Withheld::PersonalValues]);
+    assert_eq!(shown.basis.unwrap().withheld().count(), 0);
+    let (told, shown) = (told.retried.unwrap(), shown.retried.unwrap());
+    assert_eq!((&told.reason[..], &told.error[..]), ("time invalid", ""));
+    assert!(shown.error.contains("mallory") && shown.reason == "time invalid", "{shown:?}");
 }
 
 /// Whoever may append is recorded as a client that showed who it is.

@@ -216,3 +216,38 @@ fn tls_on_this_machine_needs_no_tokens() {
     connect(&server, &authority, None).unwrap().call(CHECKPOINT, None, &[]).unwrap();
     assert_eq!(http(&server, "GET /healthz", &[]).code, 0, "and nobody without TLS");
 }
+
+#[test]
+fn a_replica_shows_who_it_is_and_needs_to_see_everything() {
+    let (ledger, clients) = (LedgerFolder::init(), Authority::new());
+    let authority = Authority::new();
+    let copier = clients.client("spiffe://example.com/replica", "replica.example.com");
+    let entry = ["token", "create", "--name", "replica", "--role", "read", "--role", "payload"];
+    ledger.run(&[&entry[..], &["--certificate", "uri:spiffe://example.com/replica"]].concat()).ended(0);
+    let ca = ledger.file("ca.pem", &authority.pem);
+    let reader = ledger.file("reader.token", token(&ledger, "reader", &["read"]));
+    let full = ledger.file("full.token", token(&ledger, "full", &["read", "payload"]));
+    let (certificate, key) = copier.write(&ledger, "replica");
+    let server = start(&ledger, &authority.server(), Some(&clients));
+
+    let follow = |further: &[&str]| {
+        let replica = LedgerFolder::empty();
+        let trusting = ["--follow-ca", ca.to_str().unwrap()];
+        let query = Server::query(&replica, &ledger.policy(), &url(&server), &[&trusting, further].concat());
+        // It says why it has nothing yet, as soon as it knows.
+        let told = loop {
+            let answer = http(&query, "GET /readyz", &[]);
+            if answer.code == 200 || answer.body.contains(": ") {
+                break answer.body;
+            }
+        };
+        query.stop();
+        told
+    };
+    assert_eq!(follow(&["--follow-token-file", full.to_str().unwrap()]).trim(), "ok");
+    assert_eq!(follow(&["--follow-client-cert", &certificate, "--follow-client-key", &key]).trim(), "ok");
+    let told = follow(&["--follow-token-file", reader.to_str().unwrap()]);
+    assert!(told.contains("role payload"), "{told}");
+    let told = follow(&[]);
+    assert!(told.contains("does not let this replica read"), "{told}");
+}

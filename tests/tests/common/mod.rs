@@ -98,3 +98,55 @@ pub fn read_checkpoint(ledger: &LedgerFolder) -> Checkpoint {
     let note = ledger.run(&["checkpoint"]).ended(0).stdout;
     Checkpoint::open(&note, &Origin::new(ORIGIN).unwrap(), &log_key(ledger)).unwrap()
 }
+
+/// Questions of every kind about a company, each as the command line takes it, in the forms for people and for programs.
+pub fn questions(company: &Company) -> Vec<Vec<String>> {
+    let story = &company.truth.story;
+    let at = "2026-06-01T00:00:00Z";
+    let mut questions: Vec<Vec<&str>> = vec![
+        vec!["state", "account:okta:default:never", "--at", at],
+        vec!["state", "nobody at all", "--at", at],
+        vec!["state", "a", "--at", at],
+        vec!["holders", &story.identity_login, "--system", "okta", "--at", at],
+        vec!["holders", &story.late_entitlement_name, "--at", at],
+        vec!["explain", &story.explained_change_uuid],
+        vec!["explain", &story.unapproved_change_uuid],
+        vec!["explain", "0"],
+        vec!["explain", "no-such-event"],
+        vec!["explain", "--all"],
+        vec!["explain", "--unapproved", "--verdict", "none-recorded"],
+        vec!["explain", "--all", "--for", &story.identity_login],
+        vec!["sources"],
+        vec!["reconcile", "okta", "--at", at],
+        vec!["reconcile", "github", "--at", at],
+        vec!["checkpoint"],
+        vec!["record", "7"],
+        vec!["record", "7", "--raw"],
+        vec!["record", "7.99"],
+        vec!["record", "99999999"],
+        vec!["proof", "7"],
+        vec!["proof", "--since", "3"],
+        vec!["proof", "--since", "99999999"],
+        vec!["deadletter", "list"],
+    ];
+    for login in [&story.identity_login, &story.late_identity_login] {
+        for system in ["okta", "freshservice", "github"] {
+            questions.push(vec!["state", login, "--system", system, "--at", at]);
+            questions.push(vec!["state", login, "--system", system, "--at", at, "--known-at", "2026-01-01Z"]);
+            questions.push(vec!["history", login, "--system", system, "--limit", "7"]);
+            questions.push(vec!["history", login, "--system", system, "--from", "2026-02-01Z", "--at", at]);
+            questions.push(vec!["diff", login, "--system", system, "--from", "2026-02-01Z", "--at", at]);
+        }
+    }
+    let mut asked: Vec<Vec<String>> = Vec::new();
+    for question in &questions {
+        let plain: Vec<String> = question.iter().map(ToString::to_string).collect();
+        if !question.contains(&"checkpoint") {
+            for form in ["json", "csv"] {
+                asked.push([&plain[..], &["--output".to_owned(), form.to_owned()]].concat());
+            }
+        }
+        asked.push(plain);
+    }
+    asked
+}

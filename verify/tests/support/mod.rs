@@ -83,6 +83,7 @@ pub fn provenance(source: Source) -> Provenance {
         delivery: Delivery::Live.into(),
         authentication: Authentication::OperatorFile.into(),
         assumed_zone: String::new(),
+        retry_of: 0,
     }
 }
 
@@ -216,16 +217,19 @@ fn any_later_record() -> BoxedStrategy<Record> {
     (index, any_bytes(32), any_time(), any_source())
         .prop_flat_map(|(index, prev, recorded_at, source)| {
             let body = any_body(&source, index);
-            (Just((index, prev, recorded_at)), any_provenance(source), any::<bool>(), any_bytes(32), body)
+            (Just((index, prev, recorded_at)), any_provenance(source, index), any::<bool>(), any_bytes(32), body)
         })
-        .prop_map(|((index, prev, recorded_at), provenance, beside, commitment, body)| Record {
-            format: FORMAT,
-            index,
-            prev,
-            recorded_at: Some(Time { precision: Precision::Nanosecond.into(), ..recorded_at }),
-            provenance: Some(provenance),
-            commitment: if beside || matches!(body, Body::SourceRejected(_)) { commitment } else { Vec::new() },
-            body: Some(body),
+        .prop_map(|((index, prev, recorded_at), provenance, beside, commitment, body)| {
+            let retry_of = if matches!(body, Body::SourceGap(_)) { 0 } else { provenance.retry_of };
+            Record {
+                format: FORMAT,
+                index,
+                prev,
+                recorded_at: Some(Time { precision: Precision::Nanosecond.into(), ..recorded_at }),
+                provenance: Some(Provenance { retry_of, ..provenance }),
+                commitment: if beside || matches!(body, Body::SourceRejected(_)) { commitment } else { Vec::new() },
+                body: Some(body),
+            }
         })
         .boxed()
 }
@@ -262,9 +266,9 @@ fn any_event(source: &Source) -> BoxedStrategy<Event> {
         .boxed()
 }
 
-fn any_provenance(source: Source) -> BoxedStrategy<Provenance> {
+fn any_provenance(source: Source, index: u64) -> BoxedStrategy<Provenance> {
     let position = (any_opaque(), any::<u64>()).prop_map(|(channel, sequence)| Position { channel, sequence });
-    (position, any_opaque(), any_bytes(16), any_name(), 1..=u32::MAX, 1..=2, 1..=5, optional(any_code()))
+    (position, any_opaque(), any_bytes(16), any_name(), 1..=u32::MAX, 1..=2, 1..=5, optional(any_code()), 0..index)
         .prop_map(
             move |(
                 position,
@@ -275,6 +279,7 @@ fn any_provenance(source: Source) -> BoxedStrategy<Provenance> {
                 delivery,
                 authentication,
                 assumed_zone,
+                retry_of,
             )| {
                 Provenance {
                     source: Some(source.clone()),
@@ -286,6 +291,7 @@ fn any_provenance(source: Source) -> BoxedStrategy<Provenance> {
                     delivery,
                     authentication,
                     assumed_zone,
+                    retry_of,
                 }
             },
         )

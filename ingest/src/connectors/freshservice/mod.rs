@@ -94,7 +94,8 @@ impl Connector for Freshservice {
         let single = KINDS.iter().any(|(one, ..)| document.get(one).is_some());
         match list {
             Some((kind, list, _)) if !single && document.get("id").is_none() => {
-                let context = PartContext { kind: Some(kind), parent: parent(document), ..PartContext::default() };
+                let context =
+                    PartContext { kind: Some((*kind).into()), parent: parent(document), ..PartContext::default() };
                 elements(raw, &[list], &context)
             }
             _ => Ok(Split::Event),
@@ -114,7 +115,9 @@ impl Connector for Freshservice {
         }
         let found = part
             .kind
-            .map(|kind| (kind, event))
+            .as_deref()
+            .and_then(|named| KINDS.iter().find(|(kind, ..)| *kind == named))
+            .map(|(kind, ..)| (*kind, event))
             .or_else(|| wrapped(event))
             .or_else(|| by_shape(event).map(|kind| (kind, event)));
         let Some((kind, json)) = found else {

@@ -27,12 +27,15 @@ use rdkafka::error::KafkaError;
 
 use crate::connectors;
 use crate::pipeline::Stopped;
+use crate::prepare::{Delivered, Document};
 
 pub use protobuf::{Schema, SchemaError};
 use watch::{Troubles, Watch};
 
 /// The longest name of a topic: with the cluster's id and the partition it has to fit into a record.
 pub const TOPIC_BYTES_MAX: usize = 200;
+/// What the channels of this source begin with; then come the cluster's id, the topic and the partition.
+const CHANNEL: &str = "kafka/";
 /// What this program says itself; a setting of the same name is refused.
 const OWN_PROPERTIES: [&str; 12] = [
     "bootstrap.servers",
@@ -215,11 +218,11 @@ impl Running {
 /// is asked again and again.
 pub fn start(
     ledger: &Arc<Ledger>,
-    clusters: Vec<Cluster>,
+    clusters: &[Arc<Cluster>],
     environment: Environment,
 ) -> Result<Running, KafkaSourceError> {
     let stop = Arc::new(Stop::default());
-    for cluster in &clusters {
+    for cluster in clusters {
         let about = |error| {
             let why = match error {
                 KafkaError::ClientConfig(_, why, name, _) => format!("{name}: {why}"),
@@ -236,12 +239,33 @@ pub fn start(
     }
     let mut threads = Vec::with_capacity(clusters.len());
     for cluster in clusters {
-        let (ledger, stop, name) = (ledger.clone(), stop.clone(), cluster.name.clone());
+        let (ledger, cluster, stop, name) = (ledger.clone(), cluster.clone(), stop.clone(), cluster.name.clone());
         let thread = std::thread::Builder::new().name(format!("kafka-{name}"));
         let thread = thread.spawn(move || keep_reading(&ledger, &cluster, environment, &stop));
         threads.push(thread.map_err(|error| KafkaSourceError::Thread { cluster: name, error })?);
     }
     Ok(Running { stop, threads })
+}
+
+/// Makes the document of a value that was kept as it came, in the format that its topic has now. Where the topic is not read
+/// here, or it cannot be told which one it is, the value itself is the document.
+pub(crate) fn decode_again(clusters: &[Arc<Cluster>], delivered: &Delivered<'_>, document: &mut Document) {
+    let Some(name) = topic_of(&delivered.channel) else { return };
+    let is_it = |topic: &&Topic| {
+        (&topic.topic[..], &topic.connector[..], &topic.instance[..])
+            == (name, delivered.connector.name(), delivered.context.instance)
+    };
+    let mut found = clusters.iter().flat_map(|cluster| &cluster.topics).filter(is_it);
+    match (found.next(), found.next()) {
+        (Some(topic), None) => *document = message::again(std::mem::take(document), &topic.format),
+        _ => document.place.push_str(&format!(", as it came, since topic {name} is not read here")),
+    }
+}
+
+/// The topic of a channel of this source.
+fn topic_of(channel: &str) -> Option<&str> {
+    let (_, rest) = channel.strip_prefix(CHANNEL)?.split_once('/')?;
+    rest.rsplit_once('/').map(|(topic, _)| topic)
 }
 
 /// Reads a cluster until it is told to stop, or the ledger takes nothing more.

@@ -14,7 +14,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::partition::{Filled, Partition, failed};
 use super::watch::{Troubles, Watch};
-use super::{Cluster, Environment, Stop, Topic};
+use super::{CHANNEL, Cluster, Environment, Stop, Topic};
 use crate::connectors::{self, Connector, Context};
 use crate::intake::count;
 use crate::json::{DigestKey, quoted};
@@ -241,10 +241,11 @@ impl<'a> Reader<'a> {
                 assume_utc: topic.assume_utc,
                 received_at: (self.environment.now)(),
             },
-            channel: format!("kafka/{}/{}/{number}", self.id, topic.topic),
+            channel: format!("{CHANNEL}{}/{}/{number}", self.id, topic.topic),
             delivery: if topic.backfill { Delivery::Backfill } else { Delivery::Live },
             authentication: self.cluster.authentication(),
             seed_secret: (self.environment.entropy)(),
+            retry_of: None,
         }
     }
 }

@@ -20,19 +20,20 @@ const RETRY: Duration = Duration::from_secs(5);
 
 /// The progress of log and views.
 #[derive(Clone)]
-pub(crate) struct Follower(Arc<Shared>);
+pub(crate) struct Projection(Arc<Shared>);
 
 struct Shared {
     reader: Reader,
-    views: Arc<Views>,
+    /// None where nothing is answered from them.
+    views: Option<Arc<Views>>,
     head: watch::Sender<TreeSize>,
     projected: watch::Sender<TreeSize>,
     problem: watch::Sender<Option<String>>,
     is_stopping: AtomicBool,
 }
 
-impl Follower {
-    pub(crate) fn new(reader: Reader, views: Arc<Views>) -> Self {
+impl Projection {
+    pub(crate) fn new(reader: Reader, views: Option<Arc<Views>>) -> Self {
         let size = reader.head().size;
         Self(Arc::new(Shared {
             reader,
@@ -49,6 +50,11 @@ impl Follower {
         self.0.head.subscribe()
     }
 
+    /// Whether there are views.
+    pub(crate) fn has_views(&self) -> bool {
+        self.0.views.is_some()
+    }
+
     /// Follows how far the views have come.
     pub(crate) fn projected(&self) -> watch::Receiver<TreeSize> {
         self.0.projected.subscribe()
@@ -61,7 +67,8 @@ impl Follower {
 
     /// How each database holds back whoever writes to it, by the database's name.
     pub(crate) fn pressure(&self) -> impl IntoIterator<Item = (&'static str, WritePressure)> + use<> {
-        self.0.reader.pressure().into_iter().chain([("views", self.0.views.pressure())])
+        let views = self.0.views.as_ref().map(|views| ("views", views.pressure()));
+        self.0.reader.pressure().into_iter().chain(views)
     }
 
     /// Starts the thread.
@@ -69,8 +76,8 @@ impl Follower {
     /// # Errors
     /// The operating system has no thread to give.
     pub(crate) fn start(&self) -> io::Result<JoinHandle<()>> {
-        let follower = self.clone();
-        std::thread::Builder::new().name("views".to_owned()).spawn(move || follower.run())
+        let projection = self.clone();
+        std::thread::Builder::new().name("views".to_owned()).spawn(move || projection.run())
     }
 
     /// Tells the thread to end.
@@ -86,7 +93,11 @@ impl Follower {
                 continue;
             }
             self.0.head.send_replace(head);
-            match self.0.views.catch_up(&mut |_, _| ()) {
+            let Some(views) = &self.0.views else {
+                size = head;
+                continue;
+            };
+            match views.catch_up(&mut |_, _| ()) {
                 Ok(projected) => {
                     size = projected;
                     self.0.projected.send_replace(projected);

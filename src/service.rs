@@ -1,0 +1,84 @@
+//! What all services do: they listen, tell what they do on stderr, and stop when they are told to.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use counterfoil_server::{Listener, Protection, Server, listen};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::LogFormat;
+use crate::config::Front;
+use crate::{open, output};
+
+/// A service that listens, and does nothing yet.
+pub struct Service {
+    pub runtime: Runtime,
+    pub listener: Listener,
+    /// How it describes itself to others that find its data folder in use.
+    pub holder: String,
+    pub started: Started,
+}
+
+/// What is told once it serves.
+pub struct Started {
+    pub address: std::net::SocketAddr,
+    scheme: &'static str,
+    callers: &'static str,
+}
+
+impl Service {
+    /// Listens, once what it tells goes somewhere. `tokens` is the file that says who may call, unless the configuration names another.
+    pub fn start(verb: &str, front: &Front, tokens: &Path) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let listener = runtime.block_on(listen(front.listen, &protection(front, tokens)))?;
+        let address = listener.address().context("the address that is listened on cannot be told")?;
+        let scheme = listener.scheme();
+        let callers = if listener.asks() { "whom the file of tokens names" } else { "whoever is on this machine" };
+        let holder = format!("counterfoil {verb}, which answers on {scheme}://{address}, {}", open::since());
+        Ok(Self { runtime, listener, holder, started: Started { address, scheme, callers } })
+    }
+}
+
+/// Why a service ended.
+pub enum Ended<T> {
+    /// It was told to.
+    Told,
+    /// What it waited for came to pass.
+    ByItself(T),
+}
+
+/// Serves until the process is told to stop, or until `end` is there. Needs a runtime of tokio.
+pub async fn run<T>(server: Server, told: &Started, end: impl Future<Output = T>) -> Result<Ended<T>> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut ended = Ended::Told;
+    let stop = async {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminated.recv() => {}
+            end = end => ended = Ended::ByItself(end),
+        }
+        tracing::info!("stopping: calls in flight may end");
+    };
+    let Started { address, scheme, callers } = told;
+    tracing::info!(%address, scheme, callers, "serving gRPC and HTTP");
+    server.run(stop).await?;
+    Ok(ended)
+}
+
+/// What stands between the server and its callers. A file of tokens that is there counts without being named: whoever
+/// made it wants callers to be asked.
+fn protection(front: &Front, tokens: &Path) -> Protection {
+    let beside = Some(tokens.to_owned()).filter(|file| file.exists());
+    Protection { tls: front.tls.clone(), tokens: front.tokens.clone().or(beside) }
+}
+
+/// Events of the service go to stderr.
+pub fn start_log(format: LogFormat) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    match format {
+        LogFormat::Text => log.with_ansi(output::is_terminal()).init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
