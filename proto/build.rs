@@ -1,7 +1,13 @@
 //! Generates the Rust types and their protobuf JSON mapping from `counterfoil/v1/*.proto`, without a system protoc; and
 //! with the feature `services`, the gRPC clients and servers, and the list of the messages that they exchange.
 
-use std::{collections::BTreeSet, env, error::Error, fs, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    env,
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use prost::Message;
 use prost_types::FileDescriptorSet;
@@ -39,9 +45,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         config.service_generator(tonic_prost_build::configure().build_transport(false).service_generator());
     }
     config.compile_fds(descriptors)?;
+    share_parties(&folder.join("counterfoil.v1.rs"))?;
 
     pbjson_build::Builder::new().register_descriptors(&encoded)?.build(&[".counterfoil.v1"])?;
     Ok(())
+}
+
+/// Parties in messages are shared: prost has no option for the type of a field.
+fn share_parties(generated: &Path) -> Result<(), Box<dyn Error>> {
+    let types = fs::read_to_string(generated)?;
+    Ok(fs::write(generated, types.replace("<Party>", "<crate::Shared<Party>>"))?)
 }
 
 /// A macro that hands the name and the type of every message of the services to another macro.

@@ -16,7 +16,7 @@ use counterfoil_proto::v1::ledger_service_client::LedgerServiceClient;
 use counterfoil_proto::v1::linkage_service_client::LinkageServiceClient;
 use counterfoil_proto::v1::source_service_client::SourceServiceClient;
 use counterfoil_proto::v1::{Authentication, GetCheckpointRequest, GetCheckpointResponse};
-use counterfoil_query::services::{Answers, Log, Sight};
+use counterfoil_query::services::{Answers, Log, Progress, Sight};
 use counterfoil_verify::time::Moment;
 use pbjson_types::Timestamp;
 use tokio::runtime::Runtime;
@@ -190,10 +190,10 @@ fn answering(arguments: &AskArguments, accept_clock: bool) -> Result<(RoutesBuil
     let location = open::location_of(arguments)?;
     let opened = open::views_of(open::ledger(&location, accept_clock)?, &location.views())?;
     let (views, ledger) = (Arc::new(opened.views), Arc::new(opened.ledger));
-    let (_, reached) = watch::channel(ledger.reader().head().size);
+    let size = ledger.reader().head().size;
     let mut routes = RoutesBuilder::default();
-    Log::new(ledger.reader(), reached.clone()).add_to(&mut routes);
-    Answers::new(views, reached, when::now).add_to(&mut routes);
+    Log::new(ledger.reader(), watch::channel(size).1).add_to(&mut routes);
+    Answers::new(views, Progress::at(size), when::now).add_to(&mut routes);
     Ok((routes, ledger))
 }
 

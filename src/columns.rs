@@ -3,6 +3,7 @@
 //! Owns their names, their order, and what a cell holds where the JSON form leaves a default out. A list never depends on
 //! the answer, and never loses or moves a column: what a message gains comes last in its list, wherever its field stands.
 
+use counterfoil_proto::Shared;
 use counterfoil_proto::v1::{
     AccessEntry, CreateTokenResponse, DeadLetter, Difference, Explanation, FsckReport, GetConsistencyProofResponse,
     GetInclusionProofResponse, GetRecordResponse, GrantState, HistoryEntry, ImportSummary, ListingSummary, Party,
@@ -49,7 +50,7 @@ fn text(value: &Value) -> String {
     }
 }
 
-impl Row for Party {
+impl Row for Shared<Party> {
     const COLUMNS: &'static str = "id name login email identityType=IDENTITY_TYPE_UNSPECIFIED";
 }
 

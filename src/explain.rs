@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use counterfoil_proto::Shared;
 use counterfoil_proto::v1::{
     ExplainChangeRequest, FactKind, ListExplanationsRequest, ListExplanationsResponse, Party, Verdict,
 };
@@ -75,7 +76,7 @@ fn list_of(words: impl Iterator<Item = String>) -> String {
 
 /// Whom a list is limited to, a line for each part of it.
 fn people(response: &ListExplanationsResponse) -> Vec<String> {
-    let parties = |word: &str, parties: &[Party]| {
+    let parties = |word: &str, parties: &[Shared<Party>]| {
         let names = parties.iter().map(|party| format!("{} ({})", words::called(&Some(party.clone())), party.id));
         (!parties.is_empty()).then(|| format!("only {word} {}", list_of(names)))
     };

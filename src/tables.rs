@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use counterfoil_proto::Shared;
 use counterfoil_proto::v1::{
     AccountStatus, Authentication, Confidence, CredentialStatus, Decision, DiffStateResponse, DifferenceKind, Evidence,
     GetHistoryResponse, GetStateResponse, GrantMode, GrantState, IdentityType, ListHoldersResponse,
@@ -21,7 +22,7 @@ mod sources;
 pub use links::{explanation, explanations, reconciled, unread, verdicts};
 pub use sources::{dead_letters, retries, sources};
 
-fn title(party: &Option<Party>, moment: &Option<Moment>) -> Vec<String> {
+fn title(party: &Option<Shared<Party>>, moment: &Option<Moment>) -> Vec<String> {
     let id = party.as_ref().map(|party| party.id.as_str()).unwrap_or_default();
     let name = called_in_full(party);
     let mut lines = vec![if name == id { name } else { format!("{name}   {id}") }];
@@ -173,14 +174,14 @@ pub fn state(response: &GetStateResponse) -> Rows {
     rows
 }
 
-fn is_entitlement(party: &Option<Party>) -> bool {
+fn is_entitlement(party: &Option<Shared<Party>>) -> bool {
     party.as_ref().is_some_and(|party| party.id.starts_with("entitlement:"))
 }
 
 /// Whether the other side of a grant is who holds it, rather than what is held.
-fn is_holder(entity: &Option<Party>, counterpart: &Option<Party>) -> bool {
+fn is_holder(entity: &Option<Shared<Party>>, counterpart: &Option<Shared<Party>>) -> bool {
     let principals = ["account:", "credential:", "person:", "integration:"];
-    let is_principal = |party: &Party| principals.iter().any(|kind| party.id.starts_with(kind));
+    let is_principal = |party: &Shared<Party>| principals.iter().any(|kind| party.id.starts_with(kind));
     is_entitlement(entity) || counterpart.as_ref().is_some_and(is_principal)
 }
 
@@ -238,7 +239,7 @@ fn push_ticket(ticket: &TicketState, push: &mut Push<'_>) {
     let status = word(ticket.status().as_str_name(), "TICKET_STATUS_");
     let kind = word(ticket.r#type().as_str_name(), "TICKET_TYPE_");
     push("ticket", kind, status, &ticket.evidence);
-    let mut push_party = |what: &str, party: &Option<Party>| {
+    let mut push_party = |what: &str, party: &Option<Shared<Party>>| {
         if party.is_some() {
             push(what, called(party), String::new(), &None);
         }

@@ -2,13 +2,14 @@
 //!
 //! Owns how each of them is written for people. It never knows an answer.
 
+use counterfoil_proto::Shared;
 use counterfoil_proto::v1::{Authentication, Decision, FactKind, Moment, Outcome, Party, Role, Verdict};
 
 use crate::when::show_timestamp;
 
 /// What people call a party: its name, its login or e-mail, or else its id. Of a ticket, an entitlement and a credential
 /// the id stands behind the name, since several may have one name.
-pub fn called(party: &Option<Party>) -> String {
+pub fn called(party: &Option<Shared<Party>>) -> String {
     let Some(party) = party else { return String::new() };
     let short = || party.id.rsplit(':').next().unwrap_or_default().to_owned();
     match [&party.name, &party.login, &party.email].into_iter().find(|name| !name.is_empty()) {
@@ -21,7 +22,7 @@ pub fn called(party: &Option<Party>) -> String {
 }
 
 /// A party's name with its login: for lines that have the room.
-pub fn called_in_full(party: &Option<Party>) -> String {
+pub fn called_in_full(party: &Option<Shared<Party>>) -> String {
     let name = called(party);
     match party {
         Some(party) if !party.login.is_empty() && party.login != name && party.id.starts_with("account:") => {

@@ -226,11 +226,12 @@ async fn questions(channel: Channel) -> Result<Vec<GetStateRequest>> {
     let mut identity = IdentityServiceClient::new(channel);
     let listed = identity.list_identities(ListIdentitiesRequest::default()).await?.into_inner();
     ensure!(listed.identities.len() > 100, "expected accounts to ask about, got {}", listed.identities.len());
-    let question = |(number, party): (usize, counterfoil_proto::v1::Party)| GetStateRequest {
-        who: party.id,
-        at: Some(Timestamp { seconds: 1_767_225_600 + number as i64 * 3_600, nanos: 0 }),
-        ..GetStateRequest::default()
-    };
+    let question =
+        |(number, party): (usize, counterfoil_proto::Shared<counterfoil_proto::v1::Party>)| GetStateRequest {
+            who: party.id.clone(),
+            at: Some(Timestamp { seconds: 1_767_225_600 + number as i64 * 3_600, nanos: 0 }),
+            ..GetStateRequest::default()
+        };
     Ok(listed.identities.into_iter().enumerate().map(question).collect())
 }
 

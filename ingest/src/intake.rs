@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
-use counterfoil_ledger::{Batch, Ledger, LedgerError, Outcome, Receipt};
+use counterfoil_ledger::{Batch, Ledger, LedgerError, Outcome};
 use counterfoil_proto::v1::{Appended, AppendedEvent, Authentication, Delivery};
 use counterfoil_verify::entity::{EntityError, check_name};
+use counterfoil_verify::hash::LeafHash;
 use counterfoil_verify::record;
 use counterfoil_verify::time::Moment;
 
@@ -47,8 +48,6 @@ pub struct Push {
 pub struct Pushed {
     /// One for each event, in the order of the documents.
     pub events: Vec<AppendedEvent>,
-    /// The ledger's receipt.
-    pub receipt: Receipt,
 }
 
 /// Why nothing of a push was taken.
@@ -156,14 +155,15 @@ impl Intake {
     pub(crate) async fn take(self: &Arc<Self>, ready: Ready, is_small: bool) -> Result<Pushed, PushError> {
         let Ready { connector, events, batch } = ready;
         let receipt = self.ledger.append_async(batch).await?;
-        let (intake, outcomes) = (self.clone(), receipt.outcomes.clone());
+        let intake = self.clone();
         let appended = move || {
-            let events = events.iter().zip(outcomes);
-            events.map(|(event, outcome)| intake.appended(event, outcome)).collect::<Result<Vec<_>, _>>()
+            let settled = receipt.outcomes.iter().zip(&receipt.leaves);
+            let appended = events.iter().zip(settled).map(|(event, settled)| intake.appended(event, settled));
+            appended.collect::<Result<Vec<_>, _>>()
         };
         let events = work(is_small, appended).await??;
         count_all(connector, &events);
-        Ok(Pushed { events, receipt })
+        Ok(Pushed { events })
     }
 
     /// Reads the documents of a push.
@@ -198,14 +198,21 @@ impl Intake {
         Ok(Ready::new(&delivered, prepared))
     }
 
-    fn appended(&self, event: &Pushing, outcome: Outcome) -> Result<AppendedEvent, LedgerError> {
-        let (outcome, index) = match outcome {
+    fn appended(
+        &self,
+        event: &Pushing,
+        (outcome, leaf): (&Outcome, &Option<LeafHash>),
+    ) -> Result<AppendedEvent, LedgerError> {
+        let (outcome, index) = match *outcome {
             Outcome::Recorded(index) if event.is_rejected => (Appended::Rejected, index),
             Outcome::Recorded(index) => (Appended::Recorded, index),
             Outcome::Duplicate(index) => (Appended::Duplicate, index),
             Outcome::Conflict(index) => (Appended::Conflict, index),
         };
-        let leaf = record::hash(&self.ledger.reader().record_bytes(index)?);
+        let leaf = match leaf {
+            Some(leaf) => *leaf,
+            None => record::hash(&self.ledger.reader().record_bytes(index)?),
+        };
         let leaf_hash = leaf.0.as_bytes().to_vec();
         Ok(AppendedEvent { document: event.document, outcome: outcome.into(), index: index.0, leaf_hash })
     }

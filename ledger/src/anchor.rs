@@ -32,6 +32,7 @@ impl Anchor {
             return Err(LedgerError::Exists { path: path.to_owned() });
         }
         let _lock = lock_to_write(path)?;
+        Lease::forget(path)?;
         files::replace(path, note)
     }
 

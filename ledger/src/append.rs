@@ -3,7 +3,7 @@
 //! Owns the shapes at the door of the owner thread. It never touches storage.
 
 use counterfoil_proto::v1::{Provenance, Source, record::Body};
-use counterfoil_verify::hash::{Hash, domain_hash};
+use counterfoil_verify::hash::{Hash, LeafHash, domain_hash};
 use counterfoil_verify::record::{RecordError, RecordTail};
 use counterfoil_verify::rules::CONTENT_DIGEST_BYTES;
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
@@ -153,6 +153,8 @@ pub enum Outcome {
 pub struct Receipt {
     /// One for each event, in order.
     pub outcomes: Vec<Outcome>,
+    /// The leaf hash of the first record of each, in the same order; none of what was known, which the reader has.
+    pub leaves: Vec<Option<LeafHash>>,
     /// The size of the tree that holds them all.
     pub size: TreeSize,
 }

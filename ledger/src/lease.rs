@@ -74,6 +74,15 @@ impl Lease {
         files::replace(&file_of(anchor), lease.format().as_bytes())
     }
 
+    /// Takes away the lease that an anchor left which is gone: it would lock out the next ledger there.
+    pub(crate) fn forget(anchor: &Path) -> Result<()> {
+        let path = file_of(anchor);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(LedgerError::file(&path, error)),
+            _ => Ok(()),
+        }
+    }
+
     /// Shows that the holder is alive. What a power cut takes of this is not missed.
     pub(crate) fn renew(&self, anchor: &Path) -> Result<()> {
         let path = file_of(anchor);

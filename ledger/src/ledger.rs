@@ -10,7 +10,7 @@
 //! ```
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, RwLock};
+use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -235,7 +235,7 @@ impl Ledger {
                 last: anchored_leaf,
                 note: Arc::from(anchor.note()),
             }),
-            grown: (Mutex::new(anchored.size), Condvar::new()),
+            grown: watch::Sender::new(anchored.size),
         });
         let mut owner = Owner {
             reader: reader.clone(),

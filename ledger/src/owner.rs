@@ -58,7 +58,14 @@ struct Commit {
     derived: WriteBatch,
     /// Every new record's bytes and leaf hash, to be hashed once more before anything is signed.
     records: Vec<(Vec<u8>, LeafHash)>,
-    outcomes: Vec<Vec<Outcome>>,
+    settled: Vec<Settled>,
+}
+
+/// What became of the events of a batch, and the leaf hashes of what is new.
+#[derive(Default)]
+struct Settled {
+    outcomes: Vec<Outcome>,
+    leaves: Vec<Option<LeafHash>>,
 }
 
 impl Owner {
@@ -140,7 +147,7 @@ impl Owner {
         if commit.records.is_empty()
             && group.iter().all(|(batch, _)| batch.events.is_empty() && batch.positions.is_empty())
         {
-            return Ok((self.receipts(commit.outcomes), commit.derived));
+            return Ok((self.receipts(commit.settled), commit.derived));
         }
         commit.log.put(EDGE, store::edge_value(&self.frontier));
         commit.log.put(CLOCK, clock_value(&reading));
@@ -168,7 +175,7 @@ impl Owner {
         }
         self.unflushed += commit.records.len() as u64;
         reach(Point::BeforeAcknowledge)?;
-        Ok((self.receipts(commit.outcomes), commit.derived))
+        Ok((self.receipts(commit.settled), commit.derived))
     }
 
     /// Signs the head, moves the anchor to it, and lets readers see it: in this order.
@@ -187,8 +194,9 @@ impl Owner {
         Ok(())
     }
 
-    fn receipts(&self, outcomes: Vec<Vec<Outcome>>) -> Vec<Receipt> {
-        outcomes.into_iter().map(|outcomes| Receipt { outcomes, size: self.frontier.size() }).collect()
+    fn receipts(&self, settled: Vec<Settled>) -> Vec<Receipt> {
+        let size = self.frontier.size();
+        settled.into_iter().map(|Settled { outcomes, leaves }| Receipt { outcomes, leaves, size }).collect()
     }
 
     /// Decides what is new, and gives every new record its place.
@@ -199,13 +207,15 @@ impl Owner {
             log: WriteBatch::default(),
             derived: WriteBatch::default(),
             records: Vec::with_capacity(events.len()),
-            outcomes: Vec::with_capacity(group.len()),
+            settled: Vec::with_capacity(group.len()),
         };
         let mut nodes = Vec::new();
         let mut fresh: Vec<(EventKey, RecordIndex, ContentDigest)> = Vec::with_capacity(events.len());
         for (batch, _) in group {
-            let mut outcomes = Vec::with_capacity(batch.events.len());
+            let count = batch.events.len();
+            let mut settled = Settled { outcomes: Vec::with_capacity(count), leaves: Vec::with_capacity(count) };
             for event in &batch.events {
+                let first = commit.records.len();
                 let outcome = match known.get(&event.key).copied() {
                     None => {
                         let index = RecordIndex(self.frontier.size().0);
@@ -218,13 +228,13 @@ impl Owner {
                         Outcome::Recorded(index)
                     }
                     Some((index, content)) if content == event.content => Outcome::Duplicate(index),
-                    Some((first, _)) => {
+                    Some((known_first, _)) => {
                         let key = event.key.conflict(&event.content);
                         match self.known_conflict(&known, &key)? {
                             Some(index) => Outcome::Duplicate(index),
                             None => {
                                 let index = RecordIndex(self.frontier.size().0);
-                                let tail = event.tails[0].conflict_with(first);
+                                let tail = event.tails[0].conflict_with(known_first);
                                 self.place(&mut commit, &mut nodes, &tail, event.beside.as_deref(), now);
                                 known.insert(key, (index, event.content));
                                 fresh.push((key, index, event.content));
@@ -233,9 +243,10 @@ impl Owner {
                         }
                     }
                 };
-                outcomes.push(outcome);
+                settled.outcomes.push(outcome);
+                settled.leaves.push(commit.records.get(first).map(|(_, leaf)| *leaf));
             }
-            commit.outcomes.push(outcomes);
+            commit.settled.push(settled);
         }
         derive::put(self.reader.derived(), &mut commit.derived, fresh, &nodes, self.frontier.size());
         Ok(commit)
@@ -298,7 +309,7 @@ impl Owner {
 
     fn put_positions_and_counts(&self, group: &[Pending], commit: &mut Commit) -> Result<()> {
         let mut duplicates: HashMap<Vec<u8>, u64> = HashMap::new();
-        for ((batch, _), outcomes) in group.iter().zip(&commit.outcomes) {
+        for ((batch, _), Settled { outcomes, .. }) in group.iter().zip(&commit.settled) {
             for Advance { channel, to, .. } in &batch.positions {
                 commit.log.put(store::position_key(channel), position_bytes(to));
             }

@@ -8,8 +8,7 @@
 
 use std::iter::Peekable;
 use std::ops::Range;
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use counterfoil_proto::v1::{Beside, Record};
 use counterfoil_verify::beside;
@@ -19,6 +18,7 @@ use counterfoil_verify::identifier::IndexKey;
 use counterfoil_verify::record;
 use counterfoil_verify::time::RecordedAt;
 use counterfoil_verify::tree::{RecordIndex, TreeSize, consistency_proof, inclusion_proof};
+use tokio::sync::watch;
 
 use crate::append::{ChannelPosition, LastRead, SourceKey};
 use crate::error::{LedgerError, Result};
@@ -36,7 +36,7 @@ pub(crate) struct Shared {
     pub(crate) index_key: IndexKey,
     pub(crate) published: RwLock<Published>,
     /// The size of the newest head, for those who wait for a larger one.
-    pub(crate) grown: (Mutex<TreeSize>, Condvar),
+    pub(crate) grown: watch::Sender<TreeSize>,
 }
 
 /// The newest head that is signed and anchored.
@@ -82,12 +82,9 @@ impl Reader {
         Head { origin: self.0.origin.clone(), size: published.size, root: published.root, checkpoint: published.note }
     }
 
-    /// Waits for a head beyond `size`, at most so long. Gives the size of the newest one.
-    pub fn wait_beyond(&self, size: TreeSize, patience: Duration) -> TreeSize {
-        let (held, grown) = &self.0.grown;
-        let held = held.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = grown.wait_timeout_while(held, patience, |held| *held <= size);
-        *waited.unwrap_or_else(PoisonError::into_inner).0
+    /// Follows the size of the newest head.
+    pub fn growth(&self) -> watch::Receiver<TreeSize> {
+        self.0.grown.subscribe()
     }
 
     fn published(&self) -> Published {
@@ -235,8 +232,7 @@ impl Reader {
     pub(crate) fn publish(&self, published: Published) {
         let size = published.size;
         *self.0.published.write().unwrap_or_else(PoisonError::into_inner) = published;
-        *self.0.grown.0.lock().unwrap_or_else(PoisonError::into_inner) = size;
-        self.0.grown.1.notify_all();
+        self.0.grown.send_replace(size);
     }
 
     pub(crate) fn log(&self) -> &LogDb {

@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, RwLock};
+use std::sync::{Arc, RwLock};
 
 use counterfoil_proto::v1::record::Body;
 use counterfoil_verify::checkpoint::{Checkpoint, Origin};
@@ -23,6 +23,7 @@ use counterfoil_verify::record;
 use counterfoil_verify::time::RecordedAt;
 use counterfoil_verify::tree::{Frontier, RecordIndex, TreeSize, root_at};
 use rocksdb::WriteBatch;
+use tokio::sync::watch;
 
 use crate::anchor::Anchor;
 use crate::append::{ChannelPosition, SourceKey};
@@ -106,7 +107,7 @@ impl Replica {
                 last: record::origin_hash(origin.as_str()),
                 note: Arc::from([]),
             }),
-            grown: (Mutex::new(TreeSize(0)), Condvar::new()),
+            grown: watch::Sender::new(TreeSize(0)),
         });
         let (index_key, forks) = (index_key.commitment(), location.data.join("forks"));
         let replica = Self {

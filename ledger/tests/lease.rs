@@ -6,7 +6,7 @@ mod common;
 use std::fs;
 
 use common::*;
-use counterfoil_ledger::{Ledger, LedgerError, Location, Options, Reader, Replica, Row};
+use counterfoil_ledger::{Ledger, LedgerError, Location, Options, Reader, Replica, Row, init};
 use counterfoil_verify::policy::Policy;
 use counterfoil_verify::tree::RecordIndex;
 use prost::Message;
@@ -157,4 +157,15 @@ fn a_lease_that_a_power_cut_damaged_is_nobodys() {
     }
     fs::remove_file(&file).unwrap();
     append(&home.open(), numbered(3..4));
+}
+
+#[test]
+fn a_lease_that_a_deleted_ledger_left_locks_nobody_out() {
+    let home = Home::new(1);
+    append(&home.open(), numbered(0..3));
+    fs::remove_dir_all(&home.location.data).unwrap();
+    fs::remove_file(&home.location.anchor).unwrap();
+    fs::remove_file(home.location.policy()).unwrap();
+    init(&home.location, ORIGIN, &home.clock, &mut |bytes| bytes.fill(3)).unwrap();
+    append(&home.open(), numbered(0..3));
 }

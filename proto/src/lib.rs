@@ -1,6 +1,10 @@
 //! The types generated from `counterfoil/v1/*.proto`, with their protobuf JSON mapping; with the feature `services`, also
 //! the gRPC clients and servers. No logic.
 
+mod shared;
+
+pub use shared::Shared;
+
 /// The encoded `google.protobuf.FileDescriptorSet` of all of them, with the options and comments of methods.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 

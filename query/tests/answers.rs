@@ -70,7 +70,7 @@ fn company_in_steps(mut step: impl FnMut(&TestLedger)) -> TestLedger {
 
 fn found(query: &Query<'_>, who: &str, at: i64) -> Vec<String> {
     let answer = query.resolve(who, Wanted::default(), occurred(at), None).unwrap();
-    answer.identities.into_iter().map(|party| party.id).collect()
+    answer.identities.into_iter().map(|party| party.id.clone()).collect()
 }
 
 #[test]
@@ -170,7 +170,7 @@ proptest! {
                 let state = views.query().unwrap();
                 let state = state.state(&entity([ANN, BEA][who]), occurred(99), Some(recorded(100 + turn as i64)));
                 let name = newest.map_or("", |(_, name)| ["Ann Ode", "Bea Li", "Cy Po"][name]);
-                prop_assert_eq!(state.unwrap().state.unwrap().entity.unwrap().name, name);
+                prop_assert_eq!(&state.unwrap().state.unwrap().entity.unwrap().name, &name);
             }
         }
     }
@@ -382,7 +382,7 @@ fn a_difference_is_between_two_moments_on_either_axis() {
     let query = views.query().unwrap();
     let diff = |before, after| {
         let answer = query.diff(&entity(GROUP), before, after).unwrap();
-        let line = |one: counterfoil_proto::v1::Difference| (one.kind(), one.what, one.party.unwrap().id);
+        let line = |one: counterfoil_proto::v1::Difference| (one.kind(), one.what, one.party.unwrap().id.clone());
         answer.differences.into_iter().map(line).collect::<Vec<_>>()
     };
     let line = |kind, id: &str| (kind, "grant".to_owned(), id.to_owned());

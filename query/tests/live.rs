@@ -336,7 +336,7 @@ fn check_sights(case: &Case, questions: &[(i64, i64)]) {
             .sights
             .into_iter()
             .map(|sight| {
-                let party = sight.party.map(|party| party.id);
+                let party = sight.party.map(|party| party.id.clone());
                 (party, sight.present, sight.end.unwrap().record, sight.before.map(|before| before.record))
             })
             .collect();

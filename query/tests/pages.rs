@@ -5,6 +5,7 @@
 mod common;
 
 use common::{Native, TestLedger, approval, fact, grant, occurred, of_system, recorded, ticket};
+use counterfoil_proto::Shared;
 use counterfoil_proto::v1::{EntityKind, Explanation, Fact, FactKind, Party, Verdict};
 use counterfoil_query::{ExplainFilter, ExplanationsRequest, Page, Period, Views};
 use counterfoil_verify::fact::entity_set;
@@ -207,7 +208,7 @@ proptest! {
             .collect();
         expected.sort();
         expected.dedup();
-        let mut ids: Vec<String> = all.iter().map(|party: &Party| party.id.clone()).collect();
+        let mut ids: Vec<String> = all.iter().map(|party: &Shared<Party>| party.id.clone()).collect();
         ids.sort();
         prop_assert_eq!(ids, expected);
         let later = || tell(&ledger, LATER, &later);

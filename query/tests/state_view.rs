@@ -204,7 +204,7 @@ proptest! {
                         EntityId::identifier(&token).to_text()
                     }).collect();
                     let state = query.state(&entity(id), occurred(at), Some(common::recorded(known))).unwrap().state.unwrap();
-                    let found: Vec<String> = state.identifiers.into_iter().map(|party| party.id).collect();
+                    let found: Vec<String> = state.identifiers.into_iter().map(|party| party.id.clone()).collect();
                     prop_assert_eq!(if state.known { expected } else { Vec::new() }, found, "at {} s, known {} s", at, known);
                 }
             }
@@ -229,7 +229,7 @@ fn identifiers_that_changed_more_often_than_is_kept_are_right() {
         let login = &logins[at.min(1_099) as usize % 2];
         let expected = EntityId::identifier(&Token::from_slice(&login.tokens[0]).unwrap()).to_text();
         let state = query.state(&entity(id), occurred(at), None).unwrap().state.unwrap();
-        let found: Vec<String> = state.identifiers.into_iter().map(|party| party.id).collect();
+        let found: Vec<String> = state.identifiers.into_iter().map(|party| party.id.clone()).collect();
         assert_eq!(found, [expected], "at {at} s");
     }
 }

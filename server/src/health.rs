@@ -4,6 +4,7 @@
 //! replica is the right one. Where one of these is not so, the others go on, and say so by their own services.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use counterfoil_ledger::Condition;
 use counterfoil_query::follow::{Following, Trouble};
@@ -18,6 +19,8 @@ use crate::projection::Projection;
 
 /// How many records the views may be behind the log while the server counts as ready.
 const LAG_MAX: u64 = 100_000;
+/// The least time between two looks: news come by thousands a second.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// The name under which the health service knows the server as a whole.
 const WHOLE: &str = "";
 
@@ -132,6 +135,7 @@ impl Health {
             if !goes_on {
                 return;
             }
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 

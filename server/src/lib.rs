@@ -202,7 +202,7 @@ impl Server {
         let mut routes = RoutesBuilder::default();
         Log::new(log, projection.head()).add_to(&mut routes);
         if let Some(views) = views {
-            Answers::new(views, projection.projected(), environment.now).add_to(&mut routes);
+            Answers::new(views, projection.progress(), environment.now).add_to(&mut routes);
         }
         let intake = events.map(|Events { ledger, hooks, clusters }| {
             let intake = Arc::new(Intake::new(ledger, environment.now, environment.entropy));
@@ -251,10 +251,8 @@ impl Server {
     /// Serves until `stop` is there, and then lets calls in flight end.
     ///
     /// # Errors
-    /// The operating system has no thread for the views; or the ledger takes no more appends, after a failure of which
-    /// only a restart can tell what became durable.
+    /// The ledger takes no more appends, after a failure of which only a restart can tell what became durable.
     pub async fn run(self, stop: impl Future<Output = ()>) -> std::io::Result<()> {
-        let projecting = self.projection.start()?;
         let health = self.health.clone();
         let (closed, failed) = tokio::sync::oneshot::channel();
         let stop = async move {
@@ -263,14 +261,18 @@ impl Server {
                 why = health.closed() => drop(closed.send(why)),
             }
         };
+        let (stop_projecting, stopped) = tokio::sync::oneshot::channel::<()>();
+        let projecting = tokio::spawn(self.projection.run(async {
+            // Nobody sends anything: the other end goes.
+            let _ = stopped.await;
+        }));
         let mut tasks = vec![tokio::spawn(self.health.watch()), tokio::spawn(self.metrics.keep())];
         tasks.extend(self.keeper.map(|keeper| tokio::spawn(keeper.follow())));
         listen::serve(self.socket, self.tls, self.router, stop, DRAIN).await;
         tasks.iter().for_each(JoinHandle::abort);
-        self.projection.stop();
-        projecting.thread().unpark();
-        // The thread only reads, and ends by itself.
-        let _ = tokio::task::spawn_blocking(move || projecting.join()).await;
+        drop(stop_projecting);
+        // It only reads the log, and says itself what fails.
+        let _ = projecting.await;
         failed
             .await
             .map_or(Ok(()), |why| Err(std::io::Error::other(format!("the ledger takes no more appends: {why}"))))

@@ -1,20 +1,22 @@
 //! Keeping the views up to date while the log grows.
 //!
-//! Owns the one thread that projects, and what the services know of its progress.
+//! Owns when the views are brought up to date, and what the services know of their progress. Many small steps cost several
+//! times what a large one does: while the log grows without a pause, they rest between two steps, unless somebody waits.
 
-use std::io;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use counterfoil_ledger::{Reader, WritePressure};
 use counterfoil_query::Views;
+use counterfoil_query::services::Progress;
 use counterfoil_verify::tree::TreeSize;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
-/// How often the thread looks whether it shall stop, while nothing is appended.
-const PATIENCE: Duration = Duration::from_millis(200);
+/// The least time from one step to the next, and the records that are not left to wait for so long.
+const REST: Duration = Duration::from_millis(10);
+const RECORDS_MAX: u64 = 1_000;
 /// How long it waits after a failure before it tries again.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -26,28 +28,26 @@ struct Shared {
     reader: Reader,
     /// None where nothing is answered from them.
     views: Option<Arc<Views>>,
-    head: watch::Sender<TreeSize>,
     projected: watch::Sender<TreeSize>,
+    /// The largest tree that somebody waits for.
+    wanted: watch::Sender<TreeSize>,
     problem: watch::Sender<Option<String>>,
-    is_stopping: AtomicBool,
 }
 
 impl Projection {
     pub(crate) fn new(reader: Reader, views: Option<Arc<Views>>) -> Self {
-        let size = reader.head().size;
         Self(Arc::new(Shared {
             reader,
             views,
-            head: watch::Sender::new(size),
             projected: watch::Sender::new(TreeSize(0)),
+            wanted: watch::Sender::new(TreeSize(0)),
             problem: watch::Sender::new(None),
-            is_stopping: AtomicBool::new(false),
         }))
     }
 
     /// Follows the size of the log.
     pub(crate) fn head(&self) -> watch::Receiver<TreeSize> {
-        self.0.head.subscribe()
+        self.0.reader.growth()
     }
 
     /// Whether there are views.
@@ -58,6 +58,11 @@ impl Projection {
     /// Follows how far the views have come.
     pub(crate) fn projected(&self) -> watch::Receiver<TreeSize> {
         self.0.projected.subscribe()
+    }
+
+    /// The same, for whoever waits for a size.
+    pub(crate) fn progress(&self) -> Progress {
+        Progress::new(self.projected(), self.0.wanted.clone())
     }
 
     /// Follows why the views cannot go on, where they cannot.
@@ -71,46 +76,61 @@ impl Projection {
         self.0.reader.pressure().into_iter().chain(views)
     }
 
-    /// Starts the thread.
-    ///
-    /// # Errors
-    /// The operating system has no thread to give.
-    pub(crate) fn start(&self) -> io::Result<JoinHandle<()>> {
-        let projection = self.clone();
-        std::thread::Builder::new().name("views".to_owned()).spawn(move || projection.run())
-    }
-
-    /// Tells the thread to end.
-    pub(crate) fn stop(&self) {
-        self.0.is_stopping.store(true, Ordering::Relaxed);
-    }
-
-    fn run(&self) {
+    /// Brings the views up to date again and again, until `stop` is there. A step that was begun is ended.
+    pub(crate) async fn run(self, stop: impl Future<Output = ()>) {
+        let Some(views) = self.0.views.clone() else { return };
+        let mut stop = pin!(stop);
+        let (mut head, mut wanted) = (self.head(), self.0.wanted.subscribe());
         let mut size = TreeSize(0);
-        while !self.0.is_stopping.load(Ordering::Relaxed) {
-            let head = self.0.reader.wait_beyond(size, PATIENCE);
-            if head <= size {
-                continue;
+        loop {
+            tokio::select! {
+                _ = head.wait_for(|head| *head > size) => {}
+                () = &mut stop => return,
             }
-            self.0.head.send_replace(head);
-            let Some(views) = &self.0.views else {
-                size = head;
-                continue;
-            };
-            match views.catch_up(&mut |_, _| ()) {
-                Ok(projected) => {
+            let begun = Instant::now();
+            let step = views.clone();
+            let projected = tokio::task::spawn_blocking(move || step.catch_up(&mut |_, _| ())).await;
+            let has_failed = match projected.map_err(|error| error.to_string()) {
+                Ok(Ok(projected)) => {
                     size = projected;
-                    self.0.projected.send_replace(projected);
-                    self.0.problem.send_replace(None);
+                    self.reached(size, *head.borrow());
+                    false
                 }
-                Err(error) => {
-                    let is_new = self.0.problem.send_replace(Some(error.to_string())).is_none();
-                    if is_new {
-                        tracing::error!(%error, "the views cannot be brought up to date");
-                    }
-                    std::thread::park_timeout(RETRY);
+                Ok(Err(error)) => self.failed(error.to_string()),
+                Err(error) => self.failed(error),
+            };
+            let rest = async {
+                tokio::select! {
+                    () = tokio::time::sleep_until(begun + if has_failed { RETRY } else { REST }) => {}
+                    _ = wanted.wait_for(|wanted| *wanted > size), if !has_failed => {}
+                    _ = head.wait_for(|head| head.0 >= size.0 + RECORDS_MAX), if !has_failed => {}
                 }
+            };
+            tokio::select! {
+                () = rest => {}
+                () = &mut stop => return,
             }
         }
+    }
+
+    /// Tells how far the views have come. What nobody can have been promised yet is not hurried for.
+    fn reached(&self, size: TreeSize, head: TreeSize) {
+        self.0.wanted.send_if_modified(|wanted| {
+            if *wanted > head {
+                *wanted = TreeSize(0);
+            }
+            false
+        });
+        self.0.projected.send_replace(size);
+        self.0.problem.send_if_modified(|problem| problem.take().is_some());
+    }
+
+    /// Tells that the views cannot go on, and why.
+    fn failed(&self, error: String) -> bool {
+        if self.0.problem.borrow().is_none() {
+            tracing::error!(error, "the views cannot be brought up to date");
+        }
+        self.0.problem.send_replace(Some(error));
+        true
     }
 }

@@ -8,6 +8,7 @@ use counterfoil_ingest::connectors;
 use counterfoil_ingest::snapshot::{SnapshotOptions, read, take};
 use counterfoil_ingest::sources::file::Input;
 use counterfoil_ledger::Ledger;
+use counterfoil_proto::Shared;
 use counterfoil_proto::v1::{Authentication, Party, Precision, ReconcileKind, ReconcileResponse};
 use counterfoil_query::Query;
 use counterfoil_scenario::{Company, Listings};
@@ -74,7 +75,7 @@ pub fn tell(query: &Query<'_>, at: OccurredAt) -> Result<()> {
 
 /// How many accesses there are of a kind. What several listings have, such as a user of AWS, is one.
 fn count(response: &ReconcileResponse, kind: ReconcileKind) -> usize {
-    let id = |party: &Option<Party>| party.as_ref().map_or(String::new(), |party| party.id.clone());
+    let id = |party: &Option<Shared<Party>>| party.as_ref().map_or(String::new(), |party| party.id.clone());
     let of_kind = response.items.iter().filter(|item| item.kind() == kind);
     let accesses: BTreeSet<_> =
         of_kind.map(|item| (id(&item.subject), id(&item.object), item.scope.as_str())).collect();

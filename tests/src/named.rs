@@ -1,5 +1,6 @@
 //! How the ground truth of a made-up company names what an answer is about: as its tickets do.
 
+use counterfoil_proto::Shared;
 use counterfoil_proto::v1::Party;
 use counterfoil_verify::entity::EntityId;
 
@@ -24,8 +25,8 @@ pub fn called(party: &Party) -> &str {
 ///
 /// # Panics
 /// If a party has no id.
-pub fn object(subject: &Party, object: Option<&Party>) -> String {
-    let entity: EntityId = object.unwrap_or(subject).id.parse().expect("the id of an entity");
+pub fn object(subject: &Party, object: Option<&Shared<Party>>) -> String {
+    let entity: EntityId = object.map_or(subject, |object| object).id.parse().expect("the id of an entity");
     let place = match entity.instance() {
         "default" => entity.system().to_owned(),
         account => format!("{}@{account}", entity.system()),

@@ -148,6 +148,22 @@ impl LedgerFolder {
         Self { folder: tempfile::tempdir().expect("a temporary folder") }
     }
 
+    /// The folder of a standby of this ledger: its keys, and its policy beside it.
+    ///
+    /// # Panics
+    /// If they cannot be copied.
+    pub fn standby(&self) -> Self {
+        let standby = Self::empty();
+        let keys = standby.data().join("keys");
+        std::fs::create_dir_all(&keys).expect("a temporary folder takes folders");
+        for key in std::fs::read_dir(self.data().join("keys")).expect("a ledger has keys") {
+            let key = key.expect("the folder of the keys can be read");
+            std::fs::copy(key.path(), keys.join(key.file_name())).expect("a key can be copied");
+        }
+        std::fs::copy(self.policy(), standby.policy()).expect("the policy can be copied");
+        standby
+    }
+
     /// The data folder.
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("ledger")

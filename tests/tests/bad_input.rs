@@ -55,7 +55,8 @@ fn assert_neighbours_are_there(ledger: &LedgerFolder) {
         let arguments = ["state", &login(number), "--at", "2026-04-01Z", "--output", "json"];
         let answer: GetStateResponse = ledger.run(&arguments).json();
         let state = answer.state.unwrap();
-        let names: Vec<String> = state.grants.into_iter().map(|grant| grant.counterpart.unwrap().name).collect();
+        let names: Vec<String> =
+            state.grants.into_iter().map(|grant| grant.counterpart.unwrap().name.clone()).collect();
         assert_eq!(names, ["Group 1"], "person {number}");
     }
 }

@@ -70,7 +70,7 @@ fn an_event_that_comes_through_another_envelope_is_a_duplicate() {
 fn held(ledger: &LedgerFolder, who: &str) -> Vec<String> {
     let state: GetStateResponse = ledger.run(&["state", who, "--system", "aws", "--output", "json"]).json();
     let mut names: Vec<String> =
-        state.state.unwrap().grants.into_iter().map(|grant| grant.counterpart.unwrap().name).collect();
+        state.state.unwrap().grants.into_iter().map(|grant| grant.counterpart.unwrap().name.clone()).collect();
     names.sort_unstable_by_key(|name| name.len());
     names
 }

@@ -7,6 +7,7 @@ use std::fs;
 use std::process::Command;
 
 use common::{check_answer, company_ledger, events, import};
+use counterfoil_proto::Shared;
 use counterfoil_proto::v1::{
     Authentication, Explanation, ListDeadLettersResponse, ListExplanationsResponse, ListHoldersResponse,
     ListIdentitiesResponse, Party, Verdict,
@@ -155,7 +156,7 @@ fn explanations_are_listed_for_whom_and_what_is_asked() {
         ledger.run(&arguments).json::<ListExplanationsResponse>().explanations
     };
     let all = explain(&[]);
-    let id = |party: &Option<Party>| party.as_ref().map(|party| party.id.clone()).unwrap_or_default();
+    let id = |party: &Option<Shared<Party>>| party.as_ref().map(|party| party.id.clone()).unwrap_or_default();
     let check = |further: &[&str], wanted: &dyn Fn(&Explanation) -> bool| {
         let expected: Vec<Explanation> = all.iter().filter(|one| wanted(one)).cloned().collect();
         assert!(!expected.is_empty() && expected.len() < all.len(), "{further:?} tells something: {}", expected.len());

@@ -5,6 +5,7 @@
 mod common;
 
 use common::check_answer;
+use counterfoil_proto::Shared;
 use counterfoil_proto::v1::{GetStateResponse, ListingSight, ReconcileKind, ReconcileResponse, ReconciledItem};
 use counterfoil_tests::files::lines;
 use counterfoil_tests::okta::{event, group, joined, left, login, response, user, user_id, user_object};
@@ -34,7 +35,7 @@ fn reconciled(ledger: &LedgerFolder, further: &[&str]) -> ReconcileResponse {
 /// "kind who what" for each item.
 fn found(response: &ReconcileResponse) -> Vec<String> {
     let show = |item: &ReconciledItem| {
-        let last = |party: &Option<counterfoil_proto::v1::Party>| {
+        let last = |party: &Option<Shared<counterfoil_proto::v1::Party>>| {
             party.as_ref().map_or("-".to_owned(), |party| party.id.rsplit([':', '/']).next().unwrap().to_owned())
         };
         let kind = item.kind().as_str_name().trim_start_matches("RECONCILE_KIND_").to_lowercase();

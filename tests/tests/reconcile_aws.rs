@@ -4,6 +4,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use counterfoil_proto::Shared;
 use counterfoil_proto::v1::{Completeness, ReconcileResponse, ReconciledItem};
 use counterfoil_tests::aws::{
     ACCOUNT, JANE, JOHN, NOON, ORG, SET, TEAM, arn, assignment, details, document, event, group, iam, managed, report,
@@ -21,7 +22,7 @@ fn import(ledger: &LedgerFolder, events: &[Value]) {
 /// "kind who what scope" of each access.
 fn found(ledger: &LedgerFolder, further: &[&str]) -> Vec<String> {
     let response: ReconcileResponse = ledger.run(&[&["reconcile", "aws", "--output", "json"], further].concat()).json();
-    let id = |party: &Option<counterfoil_proto::v1::Party>| {
+    let id = |party: &Option<Shared<counterfoil_proto::v1::Party>>| {
         party.as_ref().map_or("-".to_owned(), |party| {
             party.id.parse::<EntityId>().unwrap().native_id().split_inclusive('~').next().unwrap().to_owned()
         })

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use counterfoil_proto::Shared;
 use counterfoil_proto::v1::{
     self, AccountStatus, Decision, Explanation, FactKind, GetStateResponse, LinkRule, ListHoldersResponse, State,
     TicketState,
@@ -290,7 +291,7 @@ fn check_credential(change: &Change, explanation: &Explanation, context: &str) {
 }
 
 fn check_ticket(change: &Change, ticket: &TicketState, context: &str) {
-    let email = |party: &Option<v1::Party>| party.as_ref().map(|party| party.email.clone());
+    let email = |party: &Option<Shared<v1::Party>>| party.as_ref().map(|party| party.email.clone());
     assert_eq!(email(&ticket.requester), change.requester_email, "{context}");
     let Some(approved_at) = change.approved_at else {
         assert!(change.approver_emails.is_empty());

@@ -106,7 +106,7 @@ fn no_answer_is_larger_than_its_page() {
             let request = ListHoldersRequest { page_token: next, ..holders.clone() };
             let page = identity.list_holders(request).await.unwrap().into_inner();
             assert!(page.holders.len() <= 900);
-            held.extend(page.holders.into_iter().map(|holder| holder.counterpart.unwrap().id));
+            held.extend(page.holders.into_iter().map(|holder| holder.counterpart.unwrap().id.clone()));
             next = page.next_page_token;
             if next.is_empty() {
                 break;

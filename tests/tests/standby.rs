@@ -55,20 +55,10 @@ fn ids(server: &Server) -> Vec<String> {
         .collect()
 }
 
-fn standby_of(ledger: &LedgerFolder) -> LedgerFolder {
-    let standby = LedgerFolder::empty();
-    fs::create_dir_all(standby.data().join("keys")).unwrap();
-    for key in fs::read_dir(ledger.data().join("keys")).unwrap() {
-        let key = key.unwrap().path();
-        fs::copy(&key, standby.data().join("keys").join(key.file_name().unwrap())).unwrap();
-    }
-    standby
-}
-
 #[test]
 fn a_standby_takes_over_and_the_former_owner_stands_by() {
     let ledger = LedgerFolder::init();
-    let folder = standby_of(&ledger);
+    let folder = ledger.standby();
     let owner = Server::ingest(&ledger);
     let standby = Server::standby(&folder, &ledger, &owner.url());
     let mut acknowledged: BTreeSet<u32> = BTreeSet::new();

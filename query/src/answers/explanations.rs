@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use counterfoil_proto::Shared;
 use counterfoil_proto::v1::{Explanation, FactKind, ListExplanationsResponse, Party, Verdict};
 use counterfoil_verify::link::is_in_time;
 use counterfoil_verify::replay::facts_of;
@@ -132,7 +133,7 @@ impl Query<'_> {
     }
 
     /// Everybody who is called so; nobody is asked for with an empty name.
-    fn everybody(&self, who: &str, at: OccurredAt, size: TreeSize) -> Result<Vec<Party>> {
+    fn everybody(&self, who: &str, at: OccurredAt, size: TreeSize) -> Result<Vec<Shared<Party>>> {
         if who.is_empty() {
             return Ok(Vec::new());
         }
@@ -173,7 +174,7 @@ struct Filter<'a> {
 
 impl Filter<'_> {
     fn wants(&self, explanation: &Explanation) -> bool {
-        let is_one = |wanted: &BTreeSet<&str>, party: &Option<Party>| {
+        let is_one = |wanted: &BTreeSet<&str>, party: &Option<Shared<Party>>| {
             wanted.is_empty() || party.as_ref().is_some_and(|party| wanted.contains(party.id.as_str()))
         };
         let verdict = explanation.verdict();
@@ -185,6 +186,6 @@ impl Filter<'_> {
     }
 }
 
-fn ids(parties: &[Party]) -> BTreeSet<&str> {
+fn ids(parties: &[Shared<Party>]) -> BTreeSet<&str> {
     parties.iter().map(|party| party.id.as_str()).collect()
 }

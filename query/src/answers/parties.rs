@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use counterfoil_proto::Shared;
 use counterfoil_proto::v1::{Party, Ref, Source};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::replay::named;
@@ -36,33 +37,32 @@ impl<'a> Query<'a> {
 
 impl Parties<'_, '_> {
     /// An entity and what people call it.
-    pub(crate) fn party(&self, entity: &EntityId) -> Result<Party> {
-        self.with_id(entity.to_text())
+    pub(crate) fn party(&self, entity: &EntityId) -> Result<Shared<Party>> {
+        self.with_id(&entity.to_text())
     }
 
     /// The entity with that id in text form; none for an empty text.
-    pub(crate) fn of(&self, id: &str) -> Result<Option<Party>> {
-        if id.is_empty() { Ok(None) } else { self.with_id(id.to_owned()).map(Some) }
+    pub(crate) fn of(&self, id: &str) -> Result<Option<Shared<Party>>> {
+        if id.is_empty() { Ok(None) } else { self.with_id(id).map(Some) }
     }
 
-    fn with_id(&self, id: String) -> Result<Party> {
-        let called = match names::called_lately(self.view, &id, self.known) {
+    fn with_id(&self, id: &str) -> Result<Shared<Party>> {
+        let called = match names::called_lately(self.view, id, self.known) {
             Some(called) => called,
             None => {
-                let read = || names::called(self.view, &id, self.known);
-                Arc::clone(&*self.met.borrow_mut().get(&id, read)?)
+                let read = || names::called(self.view, id, self.known);
+                Arc::clone(&*self.met.borrow_mut().get(&id.to_owned(), read)?)
             }
         };
-        let Called { identity_type, .. } = *called;
-        if !self.shows_names {
-            return Ok(Party { id, identity_type, ..Party::default() });
-        }
-        let Called { name, login, email, .. } = &*called;
-        Ok(Party { id, name: name.clone(), login: login.clone(), email: email.clone(), identity_type })
+        let party = &called.party;
+        Ok(match self.shows_names {
+            true => party.clone(),
+            false => Party { id: party.id.clone(), identity_type: party.identity_type, ..Party::default() }.into(),
+        })
     }
 
     /// What a fact's reference names: its id, or the first of its identifiers.
-    pub(crate) fn named(&self, reference: &Option<Ref>, source: &Source) -> Result<Option<Party>> {
+    pub(crate) fn named(&self, reference: &Option<Ref>, source: &Source) -> Result<Option<Shared<Party>>> {
         let entity = reference.as_ref().and_then(|reference| named(reference, source).into_iter().next());
         entity.map(|entity| self.party(&entity)).transpose()
     }

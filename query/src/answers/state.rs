@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use counterfoil_proto::Shared;
 use counterfoil_proto::v1::{
     self, CredentialState, EntityKind, GetStateResponse, GrantState, LinkedState, ListHoldersResponse, OwnerState,
     Party, RegisterState, TicketState,
@@ -100,8 +101,8 @@ impl Query<'_> {
         let replayed = timelines::state_kept(&self.view, entity, at, known)?;
         let (state, parties) = (replayed.rest(), self.parties(known));
         let mut party = parties.party(entity)?;
-        if state.identity_type != 0 {
-            party.identity_type = state.identity_type;
+        if state.identity_type != 0 && state.identity_type != party.identity_type {
+            party.to_mut().identity_type = state.identity_type;
         }
         // Whoever has a state was named by the facts that made it.
         let has_state = *state != State::default() || replayed.grants().next().is_some();
@@ -128,7 +129,7 @@ impl Query<'_> {
         })
     }
 
-    fn identifiers(&self, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<Vec<Party>> {
+    fn identifiers(&self, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<Vec<Shared<Party>>> {
         if entity.kind() == EntityKind::Identifier {
             return Ok(Vec::new());
         }
@@ -229,14 +230,14 @@ impl Parties<'_, '_> {
         credentials.iter().map(message).collect()
     }
 
-    fn all<'s>(&self, ids: impl Iterator<Item = &'s String>) -> Result<Vec<Party>> {
+    fn all<'s>(&self, ids: impl Iterator<Item = &'s String>) -> Result<Vec<Shared<Party>>> {
         ids.filter_map(|id| self.of(id).transpose()).collect()
     }
 
     fn evident<T>(
         &self,
         entities: &BTreeMap<String, state::Evidence>,
-        message: impl Fn(Option<Party>, Option<v1::Evidence>) -> T,
+        message: impl Fn(Option<Shared<Party>>, Option<v1::Evidence>) -> T,
     ) -> Result<Vec<T>> {
         let one = |(id, by): (&String, &state::Evidence)| Ok(message(self.of(id)?, Some(evidence(by))));
         entities.iter().map(one).collect()

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use counterfoil_proto::Shared;
 use counterfoil_proto::v1::identity_service_server::IdentityService;
 use counterfoil_proto::v1::{
     DiffStateRequest, DiffStateResponse, GetHistoryRequest, GetHistoryResponse, GetStateRequest, GetStateResponse,
@@ -192,7 +193,7 @@ impl Who<'_> {
         problem(Code::NotFound, "NOBODY_CALLED", message)
     }
 
-    fn ambiguous(&self, several: &[Party], more: bool) -> Status {
+    fn ambiguous(&self, several: &[Shared<Party>], more: bool) -> Status {
         let ids: Vec<&str> = several.iter().take(NAMED_MAX).map(|party| party.id.as_str()).collect();
         let message = format!(
             "{}{} entities fit {}: give one of their ids, or narrow it with the system ({}{})",
@@ -213,8 +214,9 @@ impl Who<'_> {
             let known = known.into_iter().collect::<Vec<_>>().join(", ");
             return Ok(not_found(format!("no source has the system {}: there are {known}", shown(system))));
         }
-        let system_of =
-            |party: &Party| party.id.parse::<EntityId>().map(|entity| entity.system().to_owned()).unwrap_or_default();
+        let system_of = |party: &Shared<Party>| {
+            party.id.parse::<EntityId>().map(|entity| entity.system().to_owned()).unwrap_or_default()
+        };
         let systems: BTreeSet<String> =
             beyond.identities.iter().map(system_of).filter(|system| !system.is_empty()).collect();
         let of = match systems.is_empty() {

@@ -66,21 +66,51 @@ impl Log {
     }
 }
 
+/// How far the views have come, and how far somebody waits for them to come.
+#[derive(Clone)]
+pub struct Progress {
+    reached: watch::Receiver<TreeSize>,
+    wanted: watch::Sender<TreeSize>,
+}
+
+impl Progress {
+    /// `reached` follows how far they have come; `wanted` is told the largest size that is waited for.
+    pub fn new(reached: watch::Receiver<TreeSize>, wanted: watch::Sender<TreeSize>) -> Self {
+        Self { reached, wanted }
+    }
+
+    /// That of views that stay as they are.
+    pub fn at(size: TreeSize) -> Self {
+        Self::new(watch::channel(size).1, watch::Sender::new(size))
+    }
+
+    /// Waits until they have come so far.
+    async fn reach(&self, size: TreeSize) -> Result<(), Status> {
+        if *self.reached.borrow() < size {
+            self.wanted.send_if_modified(|wanted| {
+                let is_larger = size > *wanted;
+                *wanted = size.max(*wanted);
+                is_larger
+            });
+        }
+        reached(self.reached.clone(), size).await
+    }
+}
+
 /// Questions to the views.
 #[derive(Clone)]
 pub struct Answers(Arc<Shared>);
 
 struct Shared {
     views: Arc<Views>,
-    /// How far the views have come.
-    projected: watch::Receiver<TreeSize>,
+    progress: Progress,
     now: fn() -> Moment,
 }
 
 impl Answers {
-    /// Answers from `views`; `projected` follows how far they have come, `now` is the time of questions that name none.
-    pub fn new(views: Arc<Views>, projected: watch::Receiver<TreeSize>, now: fn() -> Moment) -> Self {
-        Self(Arc::new(Shared { views, projected, now }))
+    /// Answers from `views`; `progress` says how far they have come, `now` is the time of questions that name none.
+    pub fn new(views: Arc<Views>, progress: Progress, now: fn() -> Moment) -> Self {
+        Self(Arc::new(Shared { views, progress, now }))
     }
 
     /// Their services.
@@ -97,7 +127,7 @@ impl Answers {
         min_tree_size: u64,
         answer: impl FnOnce(&Query<'_>, Q, Moment) -> Result<A, Status> + Send + 'static,
     ) -> Result<Response<A>, Status> {
-        reached(self.0.projected.clone(), TreeSize(min_tree_size)).await?;
+        self.0.progress.reach(TreeSize(min_tree_size)).await?;
         let sight = sight_of(&request);
         let (shared, request) = (self.0.clone(), request.into_inner());
         let waiting = Waiting::default();
@@ -117,7 +147,7 @@ impl Answers {
         min_tree_size: u64,
         answer: impl Fn(&Query<'_>, Q, Moment) -> Result<A, Status> + Send + 'static,
     ) -> Result<Response<A>, Status> {
-        reached(self.0.projected.clone(), TreeSize(min_tree_size)).await?;
+        self.0.progress.reach(TreeSize(min_tree_size)).await?;
         match self.0.at_hand(&request, &answer) {
             Some(answered) => answered.map(Response::new),
             None => self.ask(request, min_tree_size, answer).await,
@@ -231,8 +261,7 @@ mod tests {
         let ledger = Ledger::open(&location, options).unwrap();
         let views = Views::open(&location.views(), ledger.reader()).unwrap();
         let size = views.catch_up(&mut |_, _| ()).unwrap();
-        let (_, projected) = watch::channel(size);
-        (ledger, Answers::new(Arc::new(views), projected, now))
+        (ledger, Answers::new(Arc::new(views), Progress::at(size), now))
     }
 
     fn read(query: &Query<'_>) -> Result<(), Status> {

@@ -19,8 +19,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use counterfoil_proto::Shared;
 use counterfoil_proto::v1::record::Body;
-use counterfoil_proto::v1::{Beside, EntityKind, Record};
+use counterfoil_proto::v1::{Beside, EntityKind, Party, Record};
 use counterfoil_verify::beside;
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::fact::references;
@@ -213,13 +214,9 @@ fn project_names(view: &View<'_>, named: BTreeMap<Vec<u8>, u64>, batch: &mut Bat
 }
 
 /// What people call an entity: the newest value of each name.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Called {
-    pub(crate) name: String,
-    pub(crate) login: String,
-    pub(crate) email: String,
-    /// The number of its type of identity.
-    pub(crate) identity_type: i32,
+    pub(crate) party: Shared<Party>,
     /// One past the newest record that any of it is from.
     newest: u64,
     /// For some of it a newer record has another value.
@@ -229,7 +226,36 @@ pub(crate) struct Called {
 impl Called {
     /// What it takes in memory.
     pub(crate) fn bytes(&self) -> usize {
-        size_of::<Self>() + self.name.len() + self.login.len() + self.email.len()
+        let Party { id, name, login, email, .. } = &*self.party;
+        let strings = [id, name, login, email].into_iter().map(String::len).sum::<usize>();
+        // The strings, and the bytes of all as they are sent.
+        size_of::<Self>() + size_of::<Party>() + 2 * strings
+    }
+
+    fn read(&mut self, view: &View<'_>, entity: &EntityId, known: TreeSize) -> Result<()> {
+        let prefix = entity_prefix(entity);
+        let mut values = BTreeMap::new();
+        for row in view.forward(Column::Values, &prefix, &prefix)? {
+            let (row_key, row) = row?;
+            let newest = read_value(view, &row)?;
+            let known_value = match index_of(&newest.0) < known.0 {
+                true => Some(newest),
+                false => {
+                    self.is_former = true;
+                    former(view, &row_key, known)?
+                }
+            };
+            let Some((stamp, value)) = known_value else { continue };
+            self.newest = self.newest.max(index_of(&stamp) + 1);
+            values.insert(String::from_utf8_lossy(&row_key[prefix.len()..]).into_owned(), value);
+        }
+        let mut take = |name: &str| values.remove(name);
+        let party = self.party.to_mut();
+        party.name = ["display_name", "name", "subject"].into_iter().find_map(&mut take).unwrap_or_default();
+        party.login = take("login").unwrap_or_default();
+        party.email = take("email").unwrap_or_default();
+        party.identity_type = take(IDENTITY_TYPE).and_then(|number| number.parse().ok()).unwrap_or_default();
+        Ok(())
     }
 }
 
@@ -240,37 +266,14 @@ pub(crate) fn called_lately(view: &View<'_>, id: &str, known: TreeSize) -> Optio
 
 /// What people call the entity with that id by the first `known` records; nothing where it is no id.
 pub(crate) fn called(view: &View<'_>, id: &str, known: TreeSize) -> Result<Arc<Called>> {
-    let Ok(entity) = id.parse::<EntityId>() else { return Ok(Arc::default()) };
-    let called = Arc::new(read_called(view, &entity, known)?);
+    let mut called =
+        Called { party: Party { id: id.to_owned(), ..Party::default() }.into(), newest: 0, is_former: false };
+    let Ok(entity) = id.parse::<EntityId>() else { return Ok(Arc::new(called)) };
+    called.read(view, &entity, known)?;
+    let called = Arc::new(called);
     if !called.is_former {
         view.recent().keep_called(view.since(), id, &called);
     }
-    Ok(called)
-}
-
-fn read_called(view: &View<'_>, entity: &EntityId, known: TreeSize) -> Result<Called> {
-    let prefix = entity_prefix(entity);
-    let mut called = Called::default();
-    let mut values = BTreeMap::new();
-    for row in view.forward(Column::Values, &prefix, &prefix)? {
-        let (row_key, row) = row?;
-        let newest = read_value(view, &row)?;
-        let known_value = match index_of(&newest.0) < known.0 {
-            true => Some(newest),
-            false => {
-                called.is_former = true;
-                former(view, &row_key, known)?
-            }
-        };
-        let Some((stamp, value)) = known_value else { continue };
-        called.newest = called.newest.max(index_of(&stamp) + 1);
-        values.insert(String::from_utf8_lossy(&row_key[prefix.len()..]).into_owned(), value);
-    }
-    let mut take = |name: &str| values.remove(name);
-    called.name = ["display_name", "name", "subject"].into_iter().find_map(&mut take).unwrap_or_default();
-    called.login = take("login").unwrap_or_default();
-    called.email = take("email").unwrap_or_default();
-    called.identity_type = take(IDENTITY_TYPE).and_then(|number| number.parse().ok()).unwrap_or_default();
     Ok(called)
 }
 

@@ -2,7 +2,6 @@
 //! could not, since it lacked what was acknowledged last (copying is asynchronous; clients leave it a moment). Either way
 //! there is one history, and what was acknowledged is in it.
 
-use std::fs;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -27,7 +26,7 @@ fn an_owner_that_is_stopped_past_its_lease_leaves_one_history() {
     for case in 0..campaign.count() {
         let mut random = campaign.random(case);
         let ledger = LedgerFolder::init();
-        let folder = standby_of(&ledger);
+        let folder = ledger.standby();
         let owner = Server::ingest(&ledger);
         let standby = Server::standby(&folder, &ledger, &owner.url());
         until("the standby has begun", || answers(&standby, "/v1/checkpoint"));
@@ -88,19 +87,6 @@ fn an_owner_that_is_stopped_past_its_lease_leaves_one_history() {
 /// Whether a server is there and says yes.
 fn answers(server: &Server, path: &str) -> bool {
     try_curl_with(&[format!("{}{path}", server.url())], b"").is_ok_and(|answer| answer.status == 200)
-}
-
-/// The folder of a standby: the ledger's keys, and its policy beside it.
-fn standby_of(ledger: &LedgerFolder) -> LedgerFolder {
-    let standby = LedgerFolder::empty();
-    let keys = standby.data().join("keys");
-    fs::create_dir_all(&keys).unwrap();
-    for key in fs::read_dir(ledger.data().join("keys")).unwrap() {
-        let key = key.unwrap().path();
-        fs::copy(&key, keys.join(key.file_name().unwrap())).unwrap();
-    }
-    fs::copy(ledger.policy(), standby.policy()).unwrap();
-    standby
 }
 
 /// Nothing is ever sent: only the time runs out.
