@@ -9,8 +9,9 @@ WORKDIR /src
 COPY . .
 RUN make dist
 
+# A builder that leaves out no stage runs this one where there is no bin/, too: Cargo.toml is always there to be copied.
 FROM scratch AS built
-COPY bin/counterfoil /src/bin/counterfoil
+COPY Cargo.toml bin/counterfoi[l] /src/bin/
 
 FROM ${PROGRAM} AS program
 

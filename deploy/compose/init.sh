@@ -8,9 +8,12 @@ valid_days=397
 renew_seconds=$((30 * 86400))
 ledger="$COUNTERFOIL_DATA"
 
-# Of two volumes one may have been lost: the services then say so, and no second ledger is made in its place.
+# Where one of the two was lost, no other ledger is made in its place.
 if [[ ! -e "$ledger" && ! -e "$COUNTERFOIL_ANCHOR" ]]; then
     counterfoil init --origin "$ORIGIN"
+elif [[ ! -e "$ledger" ]]; then
+    echo "error: there is an anchor, and no ledger to it: bring back the volume of the ledger" >&2
+    exit 1
 fi
 cp "$ledger.policy" /secrets/query/ledger.policy
 
