@@ -96,6 +96,7 @@ pub enum Verb {
     Serve(ServeArguments),
     Ingest(IngestArguments),
     Query(QueryArguments),
+    Health(HealthArguments),
     Config(ConfigArguments),
     Token(TokenArguments),
     Demo(DemoArguments),
@@ -554,13 +555,30 @@ pub struct RetryArguments {
     pub output: OutputArguments,
 }
 
+/// Whether a server does what it is there for: exit code 0 if so, 1 and the reason if not
+#[derive(Args)]
+#[command(after_help = "Example:\n  counterfoil health --server http://127.0.0.1:7401\n\n\
+    Everybody may ask: it needs no token.")]
+pub struct HealthArguments {
+    /// The server
+    #[arg(long, value_name = "URL", env = "COUNTERFOIL_SERVER", default_value = "http://127.0.0.1:7401")]
+    pub server: String,
+    /// The certificates to trust instead of those of the system, in PEM form
+    #[arg(long, value_name = "FILE", env = "COUNTERFOIL_CA")]
+    pub ca: Option<PathBuf>,
+}
+
 /// Make a company, import its tickets and logs, and tell its story on one screen
 #[derive(Args)]
-#[command(after_help = "Example:\n  counterfoil demo --data demo/ledger")]
+#[command(after_help = "Examples:\n  counterfoil demo --data demo/ledger\n  counterfoil demo --messages topics/")]
 pub struct DemoArguments {
     /// The data folder to make
-    #[arg(long, value_name = "DIR")]
-    pub data: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "messages")]
+    pub data: Option<PathBuf>,
+    /// Make no ledger, and write to this folder what the company's systems would send to topics of Kafka: a file for
+    /// each, a message a line
+    #[arg(long, value_name = "DIR", conflicts_with = "data")]
+    pub messages: Option<PathBuf>,
     /// The seed of the company
     #[arg(long, default_value_t = 1)]
     pub seed: u64,

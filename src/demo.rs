@@ -18,7 +18,7 @@ use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
 use counterfoil_verify::tree::RecordIndex;
 
 use crate::cli::DemoArguments;
-use crate::exit::Exit;
+use crate::exit::{Exit, Refused};
 use crate::explain::covered;
 use crate::output::safe;
 use crate::{import as import_verb, init, open, tables, when, words};
@@ -33,14 +33,34 @@ const TARGETS_MAX: usize = 100;
 const ORIGIN: &str = "tallyhall.example/audit";
 
 pub fn run(arguments: &DemoArguments) -> Result<Exit> {
-    let location = Location::new(&arguments.data, None);
-    let folder = with_extension(&arguments.data, "company");
+    let options =
+        Options { seed: arguments.seed, people: arguments.people, months: arguments.months, ..Options::default() };
+    match (&arguments.messages, &arguments.data) {
+        (Some(folder), _) => write_messages(folder, &generate(&options)),
+        (None, Some(data)) => tell_all(arguments, data, &options),
+        (None, None) => Err(Refused::Wrong("neither a data folder nor one for messages is given".to_owned()).into()),
+    }
+}
+
+/// Writes what topics would carry: for each connector a file of that name.
+fn write_messages(folder: &Path, company: &Company) -> Result<Exit> {
+    fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
+    for (connector, messages) in company.messages() {
+        let file = folder.join(format!("{connector}.jsonl"));
+        let lines: String = messages.iter().map(|message| format!("{message}\n")).collect();
+        fs::write(&file, lines).with_context(|| format!("write {}", file.display()))?;
+        say(&format!("{}: {}", file.display(), words::counted(messages.len() as u64, "message")));
+    }
+    Ok(Exit::Done)
+}
+
+fn tell_all(arguments: &DemoArguments, data: &Path, options: &Options) -> Result<Exit> {
+    let location = Location::new(data, None);
+    let folder = with_extension(data, "company");
     if folder.exists() {
         bail!("{} exists: name another --data, or remove it", folder.display());
     }
-    let options =
-        Options { seed: arguments.seed, people: arguments.people, months: arguments.months, ..Options::default() };
-    let company = generate(&options);
+    let company = generate(options);
     company.write_to(&folder).with_context(|| format!("write {}", folder.display()))?;
     let counts = &company.truth.counts;
     say(&format!(
@@ -79,7 +99,7 @@ pub fn run(arguments: &DemoArguments) -> Result<Exit> {
     flip_a_bit(&location, &targets)?;
     heading(7, "A running server, asked by grpcurl");
     served::tell(&location, &company.truth.story.explained_change_uuid)?;
-    suggest(&arguments.data, &company.truth.story, before_late);
+    suggest(data, &company.truth.story, before_late);
     Ok(Exit::Done)
 }
 

@@ -17,6 +17,7 @@ mod diff;
 mod exit;
 mod explain;
 mod fsck;
+mod health;
 mod history;
 mod holders;
 mod import;
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
         Verb::Serve(arguments) => serve::serve(arguments),
         Verb::Ingest(arguments) => serve::ingest(arguments),
         Verb::Query(arguments) => query::run(arguments),
+        Verb::Health(arguments) => health::run(arguments),
         Verb::Config(arguments) => config_check::run(arguments),
         Verb::Token(arguments) => token::run(arguments),
         Verb::Demo(arguments) => demo::run(arguments),

@@ -21,6 +21,7 @@ mod files;
 mod freshservice;
 mod live;
 mod lives;
+mod messages;
 mod migration;
 mod names;
 mod noise;
@@ -33,6 +34,7 @@ mod stream;
 mod truth;
 mod verdicts;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -141,5 +143,10 @@ impl Company {
             std::fs::write(path, &file.bytes)?;
         }
         std::fs::write(dir.join("ground-truth.json"), self.truth.to_json()?)
+    }
+
+    /// What the files hold, as messages of topics: for each connector a line of JSON each, in the order of import.
+    pub fn messages(&self) -> BTreeMap<&'static str, Vec<String>> {
+        messages::of(&self.files)
     }
 }

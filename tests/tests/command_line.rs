@@ -13,7 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
-const VERBS: [&str; 22] = [
+const VERBS: [&str; 23] = [
     "init",
     "import",
     "snapshot",
@@ -32,6 +32,7 @@ const VERBS: [&str; 22] = [
     "serve",
     "ingest",
     "query",
+    "health",
     "config",
     "token",
     "demo",

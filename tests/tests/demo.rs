@@ -1,9 +1,12 @@
 //! The demo: it tells its story to the end, with what is true of its company, and leaves nothing running.
 #![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
 
+use std::path::Path;
+
 use counterfoil_scenario::{LiveKind, Options, generate};
-use counterfoil_tests::program::LedgerFolder;
+use counterfoil_tests::program::{LedgerFolder, run};
 use counterfoil_tests::server::tool;
+use serde_json::Value;
 
 #[test]
 fn the_demo_tells_its_story_and_its_commands_work_as_printed() {
@@ -40,6 +43,28 @@ fn the_demo_tells_its_story_and_its_commands_work_as_printed() {
     ledger.run(&["fsck"]).ended(0);
     let again = ledger.run(&["demo"]).ended(1);
     assert!(again.stderr.contains("exists"), "{}", again.stderr);
+}
+
+/// What topics would carry is what the files hold: after the one, the other adds nothing.
+#[test]
+fn messages_of_the_company_are_those_of_its_files() {
+    let ledger = LedgerFolder::init();
+    let messages = ledger.beside("messages");
+    let company = ["--people", "12", "--months", "1", "--seed", "3"];
+    run(&[&["demo", "--messages", messages.to_str().unwrap()], &company[..]].concat()).ended(0);
+    let files = ledger.beside("company");
+    generate(&Options { people: 12, months: 1, seed: 3, ..Options::default() }).write_to(&files).unwrap();
+    for connector in ["cloudtrail", "freshservice", "okta"] {
+        let import = |path: &Path| -> Value {
+            let imported: Value = ledger.run(&["import", connector, path.to_str().unwrap(), "--output", "json"]).json();
+            imported["total"].clone()
+        };
+        let sent = import(&messages.join(format!("{connector}.jsonl")));
+        assert!(sent["events"].is_string() && sent.get("rejected").is_none(), "{connector}: {sent}");
+        let known = import(&files.join(connector));
+        assert!(known.get("events").is_none() && known["duplicates"].is_string(), "{connector}: {known}");
+    }
+    run(&["demo"]).ended(2);
 }
 
 /// The table of live access has what is true of the company, system by system.

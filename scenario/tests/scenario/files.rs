@@ -56,6 +56,26 @@ fn every_line_parses() {
 }
 
 #[test]
+fn messages_are_the_events_of_the_files_in_their_order() {
+    let company = small(7);
+    let mut expected = BTreeMap::<_, Vec<Value>>::new();
+    for file in &company.files {
+        let values = values(file).into_iter().flat_map(|value| match value["Records"].as_array() {
+            Some(records) => records.clone(),
+            None => vec![value],
+        });
+        expected.entry(file.connector).or_default().extend(values);
+    }
+    let messages = company.messages();
+    assert_eq!(messages.keys().collect::<Vec<_>>(), ["cloudtrail", "freshservice", "okta"].iter().collect::<Vec<_>>());
+    for (connector, messages) in messages {
+        assert!(messages.iter().all(|message| !message.contains('\n')), "{connector}: a message is a line");
+        let parsed: Vec<Value> = messages.iter().map(|message| serde_json::from_str(message).unwrap()).collect();
+        assert_eq!(parsed, expected[connector], "{connector}");
+    }
+}
+
+#[test]
 fn files_come_in_the_order_of_import() {
     let company = small(7);
     let names = company.files.iter().map(|file| &*file.name);

@@ -3,6 +3,7 @@
 use std::net::TcpStream;
 use std::sync::Arc;
 
+use counterfoil_tests::kafka::until;
 use counterfoil_tests::program::{LedgerFolder, run};
 use counterfoil_tests::server::Server;
 use rustls::crypto::aws_lc_rs;
@@ -111,6 +112,10 @@ fn a_server_shows_who_it_is() {
     let refused = ask(&["--ca", other.to_str().unwrap()]).ended(1);
     assert!(refused.stderr.contains("certificate"), "{}", refused.stderr);
     ask(&[]).ended(1);
+    // How it is doing is told to everybody, by a server that is believed to be the one.
+    let health = |further: &[&str]| run(&[&["health", "--server", &url], further].concat());
+    until("the server is ready", || health(&["--ca", ca]).code == 0);
+    health(&[]).ended(1);
 
     // And HTTP/1.1, for programs that speak nothing newer.
     let answer = |protocol: &[u8]| {
