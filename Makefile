@@ -11,12 +11,13 @@ SHELL := /bin/bash
 programs := counterfoil
 cargo := scripts/cargo
 demo := target/demo
+bench := COUNTERFOIL_BIN="$(CARGO_TARGET_DIR)/dist/counterfoil" "$(CARGO_TARGET_DIR)/dist/counterfoil-bench"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture bench build dist lint fmt clean
+.PHONY: help demo test torture bench bench-large bench-peers bench-build build dist lint fmt clean
 
 help: ## Print this. At once
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: build ## Build, make up a company, import it, and tell its story. 10 to 20 minutes cold, 30 s warm
 	@scripts/install demo
@@ -31,12 +32,21 @@ torture: build ## Try every fault as often as docs/faults.md says; SEED=… repe
 	@scripts/install test
 	@scripts/torture
 
-bench: ## Measure the figures and write them to target/bench.json. Three minutes, after 10 to 25 cold
-	@scripts/install build
+bench: bench-build ## Measure the figures and write them to target/bench.json. 6 minutes, after 10 to 30 cold
 	@scripts/kafka install >/dev/null
-	$(cargo) build --profile dist -p counterfoil-bench
+	$(bench) $(EVENTS)
+
+bench-large: bench-build ## Measure the services' memory at EVENTS events, by default 10,000,000: target/bench-large.json. 15 minutes
+	$(bench) large $(EVENTS)
+
+bench-peers: bench-build ## Measure against PostgreSQL 15, which it installs: target/bench-peers.json. 5 minutes
+	@scripts/install bench-peers
+	$(bench) peers $(EVENTS)
+
+bench-build:
+	@scripts/install build
+	$(cargo) build --profile dist -p counterfoil-bench -p counterfoil
 	@mkdir -p target
-	"$(CARGO_TARGET_DIR)/dist/counterfoil-bench"
 
 build: ## Install what compiling needs, then leave the programs in bin/. 10 to 20 minutes cold, seconds warm
 	@scripts/install build

@@ -14,6 +14,7 @@ buf_version=1.75.0
 grpcurl_version=1.9.4
 ghz_version=0.93.0
 kafka_version=4.3.1
+postgres_version=15
 
 buf="$tools/npm/node_modules/.bin/buf"
 

@@ -24,5 +24,5 @@ pub fn measure(location: &Location) -> Result<Figure> {
         rounds.push(checked, hashed);
         bytes = raw_bytes;
     }
-    Ok(rounds.at_least(0.3, "fsck", bytes as f64 / 1e6, "MB/s"))
+    Ok(rounds.at_least(0.4, "fsck", bytes as f64 / 1e6, "MB/s"))
 }

@@ -1,7 +1,10 @@
 //! Figures: what was measured, against what, and the bar.
 
+use std::path::Path;
+use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::{Context, Result};
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
@@ -25,14 +28,25 @@ impl Figure {
         Self { bar: Some(rounded(bar)), ok: ours <= bar, ..Self::plain(name, ours, unit) }
     }
 
+    /// Passes if ours is at most `bar` times the baseline, both in `unit`.
+    pub fn at_most(bar: f64, name: &str, (ours, baseline): (f64, f64), unit: &'static str) -> Self {
+        let ratio = ours / baseline;
+        Self::compared(name, (ours, baseline, unit), ratio, bar, ratio <= bar)
+    }
+
     /// A figure without a bar.
     pub fn plain(name: &str, ours: f64, unit: &'static str) -> Self {
         Self { name: name.to_owned(), ours: rounded(ours), baseline: None, unit, ratio: None, bar: None, ok: true }
     }
 
-    /// Whether it passes.
-    pub fn is_ok(&self) -> bool {
-        self.ok
+    fn compared(name: &str, (ours, baseline, unit): (f64, f64, &'static str), ratio: f64, bar: f64, ok: bool) -> Self {
+        Self {
+            baseline: Some(rounded(baseline)),
+            ratio: Some(rounded(ratio)),
+            bar: Some(bar),
+            ok,
+            ..Self::plain(name, ours, unit)
+        }
     }
 }
 
@@ -56,7 +70,7 @@ impl Rounds {
         let ratio = middle(self.each().map(|(ours, baseline)| baseline / ours).collect());
         let per_second = |times| work / median(times).as_secs_f64();
         let (ours, baseline) = (per_second(self.ours), per_second(self.baseline));
-        Self::compared(name, (ours, baseline, unit), ratio, bar, ratio >= bar)
+        Figure::compared(name, (ours, baseline, unit), ratio, bar, ratio >= bar)
     }
 
     /// Passes if ours takes at most `bar` times as long as the baseline; in microseconds.
@@ -64,28 +78,12 @@ impl Rounds {
         let ratio = middle(self.each().map(|(ours, baseline)| ours / baseline).collect());
         let micros = |times| median(times).as_secs_f64() * 1e6;
         let (ours, baseline) = (micros(self.ours), micros(self.baseline));
-        Self::compared(name, (ours, baseline, "µs"), ratio, bar, ratio <= bar)
+        Figure::compared(name, (ours, baseline, "µs"), ratio, bar, ratio <= bar)
     }
 
     /// The seconds of each round.
     fn each(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
         self.ours.iter().zip(&self.baseline).map(|(ours, baseline)| (ours.as_secs_f64(), baseline.as_secs_f64()))
-    }
-
-    fn compared(
-        name: &str,
-        (ours, baseline, unit): (f64, f64, &'static str),
-        ratio: f64,
-        bar: f64,
-        ok: bool,
-    ) -> Figure {
-        Figure {
-            baseline: Some(rounded(baseline)),
-            ratio: Some(rounded(ratio)),
-            bar: Some(bar),
-            ok,
-            ..Figure::plain(name, ours, unit)
-        }
     }
 }
 
@@ -100,8 +98,15 @@ fn rounded(number: f64) -> f64 {
     (number * 1000.0).round() / 1000.0
 }
 
-/// Prints figures as a table.
-pub fn print(figures: &[Figure]) {
+/// Prints figures as a table and writes them to a file. It is a failure if a bar is missed.
+pub fn report(figures: &[Figure], path: &Path) -> Result<ExitCode> {
+    print(figures);
+    let json = serde_json::to_string_pretty(figures)? + "\n";
+    std::fs::write(path, json).with_context(|| format!("write {}", path.display()))?;
+    Ok(if figures.iter().all(|figure| figure.ok) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print(figures: &[Figure]) {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
     table.set_header(["figure", "ours", "baseline", "unit", "ratio", "bar", "ok"]);

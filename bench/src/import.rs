@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use counterfoil_ledger::Location;
 use counterfoil_query::Views;
+use counterfoil_scenario::okta_events;
 
 use crate::figure::{Figure, Rounds};
 use crate::stopwatch::{tell, timed};
@@ -19,17 +20,22 @@ const SEED: u64 = 1;
 /// The figures of an import, and the last ledger that it filled.
 pub fn measure(folder: &Path, events: usize) -> Result<(Vec<Figure>, Location)> {
     let file = events_file(folder);
-    let size = write_events(&file, events)?;
+    let size = write_events(&file, self::events(events))?;
     tell(&format!("{events} Okta events of {} bytes each, {ROUNDS} rounds", size / events as u64));
 
     let (mut recording, mut asking) = (Rounds::default(), Rounds::default());
     for round in 1.. {
-        let location = subject::create(&folder.join("ledger"))?;
+        // With all that lies beside a ledger: the anchor and its lease, the policy.
+        let whole = folder.join(format!("import{round}"));
+        std::fs::create_dir(&whole)?;
+        let location = subject::create(&whole.join("ledger"))?;
         let (acknowledged, caught_up, keys_of_views) = import(&location, &file, events)?;
         let rows = raw::read_rows(&location.data.join("log"))?;
         ensure!(rows.len() > events, "expected a record for each of {events} events, got {}", rows.len());
         let baseline = folder.join("raw");
-        let (written, ()) = timed(|| raw::write_rows(&baseline, &rows))?;
+        let database = raw::create(&baseline)?;
+        let (written, ()) = timed(|| raw::write_rows(&database, &rows))?;
+        drop(database);
         std::fs::remove_dir_all(&baseline)?;
         recording.push(acknowledged, written);
         asking.push(caught_up, written);
@@ -43,9 +49,7 @@ pub fn measure(folder: &Path, events: usize) -> Result<(Vec<Figure>, Location)> 
             let figures = figures(events, recording, asking, keys);
             return Ok((figures, location));
         }
-        std::fs::remove_dir_all(&location.data)?;
-        std::fs::remove_file(&location.anchor)?;
-        std::fs::remove_file(location.policy())?;
+        std::fs::remove_dir_all(&whole)?;
     }
     unreachable!("the last round returns")
 }
@@ -69,21 +73,31 @@ fn figures(events: usize, recording: Rounds, asking: Rounds, [log, derived, view
     let per_event = |keys: u64| keys as f64 / events as f64;
     let (work, unit, keys) = (events as f64, "events/s", "keys/event");
     vec![
-        recording.at_least(0.15, "durable import, acknowledged", work, unit),
-        asking.at_least(0.10, "durable import, views caught up", work, unit),
+        recording.at_least(0.28, "durable import, acknowledged", work, unit),
+        asking.at_least(0.18, "durable import, views caught up", work, unit),
         Figure::plain("keys written to the log, synced", per_event(log), keys),
         Figure::plain("keys written to derived data", per_event(derived), keys),
         Figure::plain("keys written to the views", per_event(views), keys),
     ]
 }
 
-/// Writes events to a file; gives its size.
-fn write_events(path: &Path, events: usize) -> Result<u64> {
-    let mut file = BufWriter::new(File::create(path)?);
-    for event in counterfoil_scenario::okta_events(SEED).take(events) {
-        file.write_all(&event)?;
-        file.write_all(b"\n")?;
-    }
-    file.flush()?;
+/// The events that are imported.
+pub fn events(count: usize) -> impl Iterator<Item = Vec<u8>> {
+    okta_events(SEED).take(count)
+}
+
+/// Writes events to a file, a line each; gives its size.
+pub fn write_events(path: &Path, events: impl Iterator<Item = Vec<u8>>) -> Result<u64> {
+    write(&mut File::create(path)?, events)?;
     Ok(path.metadata()?.len())
+}
+
+/// Writes events, a line each.
+pub fn write(to: &mut impl Write, events: impl Iterator<Item = Vec<u8>>) -> Result<()> {
+    let mut buffer = BufWriter::new(to);
+    for event in events {
+        buffer.write_all(&event)?;
+        buffer.write_all(b"\n")?;
+    }
+    Ok(buffer.flush()?)
 }

@@ -1,20 +1,35 @@
-//! What Counterfoil costs, against raw RocksDB doing the least that could be called the same work, in the same run.
+//! What Counterfoil costs, against raw RocksDB and others doing the least that could be called the same work, in the same
+//! run.
 //!
 //! `counterfoil-bench [EVENTS]` prints a table on stdout and writes the same to `target/bench.json`. It exits with 1 if a
 //! bar is missed. Ours and the baseline take turns, and medians are compared, since machines are noisy.
+//! `counterfoil-bench large [EVENTS]` measures the services with many events, `counterfoil-bench peers [EVENTS]` against
+//! PostgreSQL; they write `target/bench-large.json` and `target/bench-peers.json`. `counterfoil-bench events [EVENTS]` writes
+//! what is imported to stdout, for whoever measures otherwise. `COUNTERFOIL_BIN` is the program that
+//! is run where a process of its own is measured.
 
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
+mod appends;
 mod check;
+mod disk;
+mod feeder;
 mod figure;
 mod follow;
 mod import;
 mod kafka;
+mod large;
 mod live;
+mod machine;
+mod million;
+mod peers;
+mod process;
+mod questions;
 mod raw;
+mod restart;
 mod served;
 mod state;
 mod stopwatch;
@@ -22,6 +37,7 @@ mod subject;
 mod tenant;
 
 use figure::Figure;
+use served::Served;
 
 /// As in the program.
 #[global_allocator]
@@ -31,26 +47,49 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const EVENTS: usize = 200_000;
 /// Live grants are fewer: 100,000, where as many events are imported as usual.
 const EVENTS_PER_GRANT: usize = 2;
+/// Events of the long history: 100,000.
+const EVENTS_PER_STEP: usize = 2;
+/// The ledger that is asked, weighed and killed has more: a million.
+const TIMES_MORE: usize = 5;
+/// What the services' memory is measured at.
+const LARGE_EVENTS: usize = 10_000_000;
 
 fn main() -> Result<ExitCode> {
-    let events = match std::env::args().nth(1) {
-        Some(count) => count.parse().with_context(|| format!("expected how many events to import, got {count:?}"))?,
-        None => EVENTS,
-    };
+    let mut arguments = std::env::args().skip(1).peekable();
+    let what = arguments.next_if(|argument| argument.parse::<usize>().is_err());
+    let count = arguments.next().map(|count| count.parse().with_context(|| format!("expected a count, got {count:?}")));
+    let count = count.transpose()?;
+    if what.as_deref() == Some("events") {
+        import::write(&mut std::io::stdout().lock(), import::events(count.unwrap_or(EVENTS)))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     // Beside the figures, and not where temporary files are: that may be memory, where a synced write costs nothing.
     std::fs::create_dir_all("target")?;
     let folder = tempfile::tempdir_in("target")?;
+    let (figures, file) = match what.as_deref() {
+        None => (all(folder.path(), count.unwrap_or(EVENTS))?, "target/bench.json"),
+        Some("large") => (large::measure(folder.path(), count.unwrap_or(LARGE_EVENTS))?, "target/bench-large.json"),
+        Some("peers") => (peers::measure(count.unwrap_or(EVENTS))?, "target/bench-peers.json"),
+        Some(other) => bail!("expected large, peers, events or how many events to import, got {other:?}"),
+    };
+    figure::report(&figures, Path::new(file))
+}
 
-    let (mut figures, imported) = import::measure(folder.path(), events)?;
+fn all(folder: &Path, events: usize) -> Result<Vec<Figure>> {
+    machine::describe(folder)?;
+    let (mut figures, imported) = import::measure(folder, events)?;
     figures.push(check::measure(&imported)?);
-    figures.extend(kafka::measure(folder.path(), &import::events_file(folder.path()), events)?);
-    figures.extend(state::measure(folder.path())?);
-    figures.extend(served::measure(&imported)?);
-    figures.extend(follow::measure(folder.path(), &imported, events)?);
-    figures.extend(live::measure(folder.path(), events / EVENTS_PER_GRANT)?);
-    figure::print(&figures);
-    let path = Path::new("target/bench.json");
-    let json = serde_json::to_string_pretty(&figures)? + "\n";
-    std::fs::write(path, json).with_context(|| format!("write {}", path.display()))?;
-    Ok(if figures.iter().all(Figure::is_ok) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    figures.extend(kafka::measure(folder, &import::events_file(folder), events)?);
+    figures.extend(state::measure(folder, events / EVENTS_PER_STEP)?);
+    // Before anything is appended to what was imported: both are of the same events.
+    figures.extend(follow::measure(folder, &imported, events)?);
+    let served = Served::start(&imported)?;
+    let requests = served.clients.block_on(async { questions::questions(served.connect().await?, events).await })?;
+    figures.push(questions::of_one_client(&served, &requests, 1.6, "GetState over gRPC, one client, p50")?);
+    figures.push(questions::of_many_clients(&served, requests)?);
+    figures.extend(appends::measure(&served, folder)?);
+    served.stop()?;
+    figures.extend(live::measure(folder, events / EVENTS_PER_GRANT)?);
+    figures.extend(million::measure(folder, events * TIMES_MORE)?);
+    Ok(figures)
 }

@@ -27,10 +27,14 @@ pub fn read_rows(log: &Path) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Writes rows to a new database in synced batches: what durability alone costs.
-pub fn write_rows(path: &Path, rows: &[Row]) -> Result<()> {
-    let db = open(path, false)?;
-    let (records, beside) = families(&db)?;
+/// Makes an empty database.
+pub fn create(path: &Path) -> Result<DB> {
+    open(path, false)
+}
+
+/// Writes rows to an empty database in synced batches: what durability alone costs.
+pub fn write_rows(db: &DB, rows: &[Row]) -> Result<()> {
+    let (records, beside) = families(db)?;
     let mut synced = WriteOptions::default();
     synced.set_sync(true);
     let mut index = 0_u64;
@@ -49,12 +53,11 @@ pub fn write_rows(path: &Path, rows: &[Row]) -> Result<()> {
 }
 
 /// Puts values of so many bytes from several threads, each put synced by itself: what one event at a time costs.
-pub fn synced_puts(path: &Path, threads: usize, puts: usize, bytes: usize) -> Result<()> {
-    let db = open(path, false)?;
-    let (records, _) = families(&db)?;
+pub fn synced_puts(db: &DB, threads: usize, puts: usize, bytes: usize) -> Result<()> {
+    let (records, _) = families(db)?;
     let mut synced = WriteOptions::default();
     synced.set_sync(true);
-    let (db, synced, value) = (&db, &synced, &vec![7; bytes]);
+    let (synced, value) = (&synced, &vec![7; bytes]);
     std::thread::scope(|scope| {
         let put = |thread: usize| {
             move || -> Result<()> {

@@ -13,7 +13,6 @@ use crate::figure::{Figure, Rounds};
 use crate::stopwatch::{tell, timed_briefly};
 use crate::{subject, tenant};
 
-const LONG_EVENTS: usize = 20_000;
 const SHORT_EVENTS: usize = 100;
 /// Seconds from one event of a history to the next.
 const EVENT_GAP: i64 = 600;
@@ -27,17 +26,17 @@ const QUESTIONS: usize = 4_000;
 
 /// State at past moments of an identity with a long history against one with a short one that holds as many groups: as
 /// the logs alone have it, and where a listing saw both.
-pub fn measure(folder: &Path) -> Result<Vec<Figure>> {
+pub fn measure(folder: &Path, long_events: usize) -> Result<Vec<Figure>> {
     let location = subject::create(&folder.join("histories"))?;
     let ledger = subject::open(&location)?;
-    for (seed, name, events) in [(1, "long", LONG_EVENTS), (2, "short", SHORT_EVENTS)] {
+    for (seed, name, events) in [(1, "long", long_events), (2, "short", SHORT_EVENTS)] {
         let file = folder.join(format!("{name}.jsonl"));
         std::fs::write(&file, okta_history(seed, &format!("{name}@example.com"), events))?;
         subject::import_okta(&ledger, &file, events)?;
     }
     let views = Views::open(&location.views(), ledger.reader())?;
     views.catch_up(&mut |_, _| ())?;
-    let logged = compare(&views.query()?, "")?;
+    let logged = compare(&views.query()?, long_events, "")?;
 
     let query = views.query()?;
     let members = ["long@example.com", "short@example.com"]
@@ -53,13 +52,13 @@ pub fn measure(folder: &Path) -> Result<Vec<Figure>> {
         let state = query.state(&find(&query, login)?, AT_LAST, None)?.state.unwrap_or_default();
         ensure!(!state.sights.is_empty(), "expected {login} to have been seen in a listing");
     }
-    Ok(vec![logged, compare(&query, ", with a listing")?])
+    Ok(vec![logged, compare(&query, long_events, ", with a listing")?])
 }
 
-fn compare(query: &Query<'_>, what: &str) -> Result<Figure> {
+fn compare(query: &Query<'_>, long_events: usize, what: &str) -> Result<Figure> {
     let (long, short) = (find(query, "long@example.com")?, find(query, "short@example.com")?);
     // Moments between two events, spread over either history, sorted into pairs that hold equally many groups.
-    let long_moments = moments(query, &long, LONG_EVENTS)?;
+    let long_moments = moments(query, &long, long_events)?;
     let short_moments = moments(query, &short, SHORT_EVENTS)?;
     let pairs: Vec<(OccurredAt, OccurredAt)> = short_moments
         .iter()
@@ -77,7 +76,7 @@ fn compare(query: &Query<'_>, what: &str) -> Result<Figure> {
         let (long_at, short_at) = pairs[question * 7_919 % pairs.len()];
         rounds.push(ask(&long, long_at)?, ask(&short, short_at)?);
     }
-    let name = format!("state at a past time, {LONG_EVENTS} events against {SHORT_EVENTS}{what}");
+    let name = format!("state at a past time, {long_events} events against {SHORT_EVENTS}{what}");
     Ok(rounds.at_most(1.5, &name))
 }
 

@@ -5,9 +5,14 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 /// How long something took, and what it gave. Whatever earlier work left to be written to the disk is written before.
-#[allow(clippy::disallowed_methods, reason = "measuring time is what this file is for")]
 pub fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(Duration, T)> {
     rustix::fs::sync();
+    timed_at_once(work)
+}
+
+/// The same, whatever earlier work left to be written to the disk.
+#[allow(clippy::disallowed_methods, reason = "measuring time is what this file is for")]
+pub fn timed_at_once<T>(work: impl FnOnce() -> Result<T>) -> Result<(Duration, T)> {
     let start = Instant::now();
     let done = work()?;
     Ok((start.elapsed(), done))
@@ -26,11 +31,10 @@ fn thread_time() -> Duration {
 }
 
 /// How long something short took.
-#[allow(clippy::disallowed_methods, reason = "measuring time is what this file is for")]
 pub fn timed_briefly<T>(work: impl FnOnce() -> Result<T>) -> Result<Duration> {
-    let start = Instant::now();
-    std::hint::black_box(work()?);
-    Ok(start.elapsed())
+    let (taken, done) = timed_at_once(work)?;
+    std::hint::black_box(done);
+    Ok(taken)
 }
 
 /// The middle one; of an even number, the upper of the two.

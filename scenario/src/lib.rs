@@ -38,7 +38,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-pub use stream::{okta_events, okta_history};
+pub use stream::{okta_events, okta_events_among, okta_history};
 pub use truth::{
     AccountStatus, Change, Counts, Kept, KeptReason, Lapsed, Live, LiveKind, Rule, State, Story, Truth, Verdict,
 };

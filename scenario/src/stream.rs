@@ -21,14 +21,19 @@ const HISTORY_GAP: SignedDuration = SignedDuration::from_mins(10);
 /// Native Okta events without end, one line of JSON each (no line feed): group memberships and app assignments that come
 /// and go, and sign-ins. Every removal follows its grant. The company's time passes at 2,000 events an hour from 2026 on.
 pub fn okta_events(seed: u64) -> impl Iterator<Item = Vec<u8>> {
+    okta_events_among(seed, USERS)
+}
+
+/// The same among so many users.
+pub fn okta_events_among(seed: u64, users: usize) -> impl Iterator<Item = Vec<u8>> {
     let mut random = Random::new(seed, "stream");
-    let directory = Directory::new(&mut random, USERS, None);
-    let mut member = vec![false; USERS * GROUPS];
-    let mut assigned = vec![false; USERS * APPS];
+    let directory = Directory::new(&mut random, users, None);
+    let mut member = vec![false; users * GROUPS];
+    let mut assigned = vec![false; users * APPS];
     let mut at = start();
     std::iter::repeat_with(move || {
         at += SignedDuration::from_millis(random.between(0, 2 * MEAN_GAP_MILLISECONDS));
-        let user = random.below(USERS as u64) as usize;
+        let user = random.below(users as u64) as usize;
         match random.below(100) {
             0..42 => {
                 let group = random.below(GROUPS as u64) as usize;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use counterfoil_scenario::{okta_events, okta_history};
+use counterfoil_scenario::{okta_events, okta_events_among, okta_history};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -63,6 +63,16 @@ fn a_seed_is_one_stream() {
     let take = |seed| okta_events(seed).take(500).collect::<Vec<_>>();
     assert_eq!(take(1), take(1));
     assert_ne!(take(1), take(2));
+}
+
+#[test]
+fn a_stream_is_among_as_many_users_as_it_is_told() {
+    let lines: Vec<_> = okta_events_among(1, 50).take(10_000).collect();
+    let events = parsed(lines.iter().map(Vec::as_slice));
+    check(&events);
+    let signed_in = events.iter().filter(|event| event["eventType"] == "user.session.start");
+    let users: BTreeSet<_> = signed_in.map(|event| event["actor"]["id"].as_str().unwrap()).collect();
+    assert_eq!(users.len(), 50);
 }
 
 #[test]
