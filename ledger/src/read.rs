@@ -22,6 +22,7 @@ use counterfoil_verify::tree::{RecordIndex, TreeSize, consistency_proof, inclusi
 
 use crate::append::{ChannelPosition, LastRead, SourceKey};
 use crate::error::{LedgerError, Result};
+use crate::memory::Memory;
 use crate::pressure::WritePressure;
 use crate::store::{self, BESIDE, COUNT, DerivedDb, LogDb, RECORDS, StoredNodes, VALUE_FORMAT, cf};
 
@@ -32,6 +33,7 @@ pub struct Reader(Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) log: LogDb,
     pub(crate) derived: DerivedDb,
+    pub(crate) memory: Memory,
     pub(crate) origin: Origin,
     pub(crate) index_key: IndexKey,
     pub(crate) published: RwLock<Published>,
@@ -74,6 +76,11 @@ pub struct Head {
 impl Reader {
     pub(crate) fn new(shared: Shared) -> Self {
         Self(Arc::new(shared))
+    }
+
+    /// The budget of its databases' memory, for whoever opens another one beside them.
+    pub fn memory(&self) -> &Memory {
+        &self.0.memory
     }
 
     /// The newest head.
