@@ -6,10 +6,10 @@
 use rocksdb::{BlockBasedIndexType, BlockBasedOptions, Cache, Options, WriteBufferManager};
 
 /// Everything that is counted. Blocks give way to what is being written.
-const BYTES: usize = 192 << 20;
+const BYTES: usize = 160 << 20;
 /// What may wait to be written into files. Beyond that, whoever writes next begins to write its own into files; while
 /// that lasts it may be more.
-const WRITTEN_BYTES: usize = 128 << 20;
+const WRITTEN_BYTES: usize = 96 << 20;
 /// The parts that indexes and filters of files are read in: of a large file they have no room in one piece, and would be
 /// read again at every look.
 const INDEX_PART_BYTES: usize = 4 << 10;

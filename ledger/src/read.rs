@@ -158,6 +158,8 @@ impl Reader {
         let mut options = rocksdb::ReadOptions::default();
         options.set_iterate_upper_bound(end.to_be_bytes());
         options.set_readahead_size(1 << 20);
+        // What is read once and in order would push out what is looked up again and again.
+        options.fill_cache(false);
         let start = range.start.min(end).to_be_bytes();
         let mode = rocksdb::IteratorMode::From(&start, rocksdb::Direction::Forward);
         let log = &self.0.log.0;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -17,6 +18,8 @@ use tempfile::TempDir;
 
 /// How long anything may take that a broker is asked for.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long to wait for the broker where a producer has no room.
+const FULL_PATIENCE: Duration = Duration::from_millis(100);
 
 /// A broker of its own, or the cluster that `KAFKA_BOOTSTRAP` names.
 pub struct Broker {
@@ -228,7 +231,7 @@ impl Broker {
     /// # Panics
     /// If the broker does not take it.
     pub fn transact(&self, topic: &str, partition: i32, messages: impl IntoIterator<Item = Sent>) -> Transaction {
-        let producer = self.producer(&[("transactional.id", &self.suffix)]);
+        let producer = self.producer(&[("transactional.id", self.suffix.as_str())]);
         producer.init_transactions(PATIENCE).expect("transactions");
         producer.begin_transaction().expect("a transaction");
         send_all(&producer, topic, partition, messages);
@@ -239,6 +242,7 @@ impl Broker {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.bootstrap).set("enable.idempotence", "true").set("linger.ms", "5");
         config.set("reconnect.backoff.max.ms", "500").set("queue.buffering.max.messages", "2000000");
+        config.set("queue.buffering.max.kbytes", "65536");
         config.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         config.create().expect("a producer")
     }
@@ -291,7 +295,12 @@ fn send_all(producer: &BaseProducer, topic: &str, partition: i32, messages: impl
         let mut record = BaseRecord::<[u8], [u8]>::to(topic).partition(partition).headers(headers);
         record.key = key.as_deref();
         record.payload = value.as_deref();
-        producer.send(record).map_err(|(error, _)| error).expect("there is room for it");
+        while let Err((error, again)) = producer.send(record) {
+            let is_full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
+            assert!(is_full, "the producer takes no more: {error}");
+            producer.poll(FULL_PATIENCE);
+            record = again;
+        }
         producer.poll(Duration::ZERO);
     }
     producer.flush(PATIENCE).expect("the broker has them");

@@ -403,11 +403,13 @@ fn a_header_whose_name_is_no_text_is_said_so_and_the_message_is_read() {
     configure(&ledger, &broker, &topic, "");
     let server = serve(&ledger);
     wait_for(&server, 3);
-    let envelopes = records(&server).into_iter().map(|record| {
+    let envelope = |record: &Value| {
         assert!(record["record"]["event"].is_object(), "{record:#}");
         serde_json::from_slice::<Value>(&bytes(&record["envelope"])).unwrap()
-    });
-    let [text, no_text, _] = &envelopes.collect::<Vec<_>>()[..] else { panic!("three messages were read") };
+    };
+    let records = records(&server);
+    let [text, no_text, _] = &records[..] else { panic!("expected three messages: {records:#?}") };
+    let (text, no_text) = (envelope(text), envelope(no_text));
     assert_eq!(text["headers"], serde_json::json!([{"trace": "abc"}]));
     assert_eq!(no_text["headersUnreadable"], "a name is not UTF-8");
     server.stop();

@@ -3,7 +3,6 @@
 
 use counterfoil_tests::kafka::{Broker, until};
 use counterfoil_tests::program::{LedgerFolder, run};
-use counterfoil_tests::server::Server;
 use serde_json::Value;
 
 use crate::{TOPIC, broker_with, configure, events, gaps, is_failing, records, section, serve, size, wait_for};
