@@ -17,11 +17,11 @@ use crate::prepare::{Delivered, Document, Made, Prepared};
 
 /// Documents in a batch, and bytes after which it is closed early.
 const BATCH_DOCUMENTS: usize = 1_000;
-const BATCH_BYTES: usize = 4 << 20;
+const BATCH_BYTES: usize = 2 << 20;
 /// Batches that are handed over and not acknowledged yet.
 const PENDING_BATCHES: usize = 6;
 /// Bytes of documents that are read and not handed over yet. One document may be larger than this by itself.
-const IN_FLIGHT_BYTES_MAX: usize = 64 << 20;
+const IN_FLIGHT_BYTES_MAX: usize = 32 << 20;
 
 /// Documents on their way to be prepared: one batch of the ledger.
 pub(crate) struct Chunk<'a> {

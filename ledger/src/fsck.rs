@@ -19,6 +19,7 @@ use crate::error::{LedgerError, Result};
 use crate::keys::Keys;
 use crate::ledger::{Location, check_identity};
 use crate::lock::Lock;
+use crate::memory::Memory;
 use crate::row::Checked;
 use crate::store::{self, Access, CONFIRMED, DerivedDb, EVENTS, LogDb, NODES, cf};
 
@@ -62,11 +63,12 @@ pub fn fsck(location: &Location, holder: &str, progress: &mut dyn FnMut(u64, u64
         return Err(LedgerError::NotALedger { path: location.data.clone() });
     }
     let _lock = Lock::take(&location.data, holder)?;
-    if LogDb::open(&location.log(), false, Access::ReadOnly)?.0.get(CONFIRMED)?.is_some() {
+    let memory = Memory::new();
+    if LogDb::open(&location.log(), false, Access::ReadOnly, &memory)?.0.get(CONFIRMED)?.is_some() {
         return Err(LedgerError::Replica { path: location.data.clone() });
     }
     let mut check = Check::default();
-    let problem = match check.run(location, progress) {
+    let problem = match check.run(location, &memory, progress) {
         Ok(()) => None,
         Err(Stop::Wrong(problem)) => Some(problem),
         Err(Stop::Unreadable(error)) => return Err(error),
@@ -123,10 +125,10 @@ struct Check {
 }
 
 impl Check {
-    fn run(&mut self, location: &Location, progress: &mut dyn FnMut(u64, u64)) -> Step<()> {
+    fn run(&mut self, location: &Location, memory: &Memory, progress: &mut dyn FnMut(u64, u64)) -> Step<()> {
         let keys = Keys::read(&location.keys())?;
         let anchor = Anchor::read(&location.anchor)?;
-        let log = LogDb::open(&location.log(), false, Access::ReadOnly)?;
+        let log = LogDb::open(&location.log(), false, Access::ReadOnly, memory)?;
         let (origin, anchored) = check_identity(&log, &keys, &anchor, location)?;
         self.origin = Some(origin);
         let size = log.size()?;
@@ -141,7 +143,7 @@ impl Check {
         self.check_repeated()?;
         own::check_log(&log)?;
         match DerivedDb::is_made(&location.derived())? {
-            true => self.check_derived(&DerivedDb::open(&location.derived(), Access::ReadOnly)?, size),
+            true => self.check_derived(&DerivedDb::open(&location.derived(), Access::ReadOnly, memory)?, size),
             false => Ok(()),
         }
     }

@@ -32,6 +32,7 @@ use crate::files;
 use crate::keys::Keys;
 use crate::lease::{Holder, Lease};
 use crate::lock::{self, Lock};
+use crate::memory::Memory;
 use crate::owner::{Owner, Pending, read_clock_value};
 use crate::read::{Published, Reader, Shared};
 use crate::recover::{Recovered, decode};
@@ -168,7 +169,7 @@ pub fn init(location: &Location, origin: &str, clock: &dyn Clock, entropy: &mut 
     let bytes = record::encode(&record).map_err(|error| LedgerError::falsified("record 0", error))?;
     let mut frontier = Frontier::new();
     frontier.append(record::hash(&bytes), |_| ());
-    let log = LogDb::open(&location.log(), true, Access::Owner)?;
+    let log = LogDb::open(&location.log(), true, Access::Owner, &Memory::new())?;
     let mut batch = WriteBatch::default();
     batch.put_cf(cf(&log.0, RECORDS), 0u64.to_be_bytes(), &bytes);
     batch.put(EDGE, store::edge_value(&frontier));
@@ -203,7 +204,8 @@ impl Ledger {
             return Err(LedgerError::NotALedger { path: location.data.clone() });
         }
         let lock = Lock::take(&location.data, &options.holder)?;
-        let log = LogDb::open(&location.log(), false, Access::Owner)?;
+        let memory = Memory::new();
+        let log = LogDb::open(&location.log(), false, Access::Owner, &memory)?;
         if log.0.get(CONFIRMED)?.is_some() {
             return Err(LedgerError::Replica { path: location.data.clone() });
         }
@@ -215,7 +217,7 @@ impl Ledger {
         if size < anchored.size {
             return Err(LedgerError::Behind { size, anchored: anchored.size });
         }
-        let Recovered { log, derived, frontier, last } = Recovered::of(log, &location.derived())?;
+        let Recovered { log, derived, frontier, last } = Recovered::of(log, &location.derived(), &memory)?;
         let (last_leaf, last_time) = last.ok_or_else(|| LedgerError::falsified("record 0", "it is missing"))?;
         let nodes = StoredNodes { log: &log, derived: &derived, size };
         let root = root_at(&nodes, anchored.size).map_err(|error| LedgerError::falsified("the tree", error))?;
@@ -227,6 +229,7 @@ impl Ledger {
         let reader = Reader::new(Shared {
             log,
             derived,
+            memory,
             origin: origin.clone(),
             index_key: keys.index.clone(),
             published: RwLock::new(Published {

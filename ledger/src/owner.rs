@@ -30,7 +30,7 @@ use crate::store::{self, BESIDE, CLOCK, EDGE, EVENTS, FLUSH_RECORDS_MAX, RECORDS
 
 /// The most events that one commit takes in, and the most bytes.
 const COMMIT_EVENTS_MAX: usize = 8_192;
-const COMMIT_BYTES_MAX: usize = 32 << 20;
+const COMMIT_BYTES_MAX: usize = 16 << 20;
 
 /// A batch to append, and where its receipt goes.
 pub(crate) type Pending = (Batch, oneshot::Sender<Result<Receipt>>);

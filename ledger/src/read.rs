@@ -22,6 +22,7 @@ use tokio::sync::watch;
 
 use crate::append::{ChannelPosition, LastRead, SourceKey};
 use crate::error::{LedgerError, Result};
+use crate::memory::Memory;
 use crate::pressure::WritePressure;
 use crate::store::{self, BESIDE, COUNT, DerivedDb, LogDb, RECORDS, StoredNodes, VALUE_FORMAT, cf};
 
@@ -32,6 +33,7 @@ pub struct Reader(Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) log: LogDb,
     pub(crate) derived: DerivedDb,
+    pub(crate) memory: Memory,
     pub(crate) origin: Origin,
     pub(crate) index_key: IndexKey,
     pub(crate) published: RwLock<Published>,
@@ -74,6 +76,11 @@ pub struct Head {
 impl Reader {
     pub(crate) fn new(shared: Shared) -> Self {
         Self(Arc::new(shared))
+    }
+
+    /// The budget of its databases' memory, for whoever opens another one beside them.
+    pub fn memory(&self) -> &Memory {
+        &self.0.memory
     }
 
     /// The newest head.
@@ -148,6 +155,8 @@ impl Reader {
         let mut options = rocksdb::ReadOptions::default();
         options.set_iterate_upper_bound(end.to_be_bytes());
         options.set_readahead_size(1 << 20);
+        // What is read once and in order would push out what is looked up again and again.
+        options.fill_cache(false);
         let start = range.start.min(end).to_be_bytes();
         let mode = rocksdb::IteratorMode::From(&start, rocksdb::Direction::Forward);
         let log = &self.0.log.0;

@@ -16,6 +16,7 @@ use rocksdb::WriteBatch;
 
 use crate::derive;
 use crate::error::{LedgerError, Result};
+use crate::memory::Memory;
 use crate::store::{Access, DerivedDb, LogDb, StoredNodes, frontier_at};
 
 /// Records that are derived in one go while catching up.
@@ -35,13 +36,13 @@ impl Recovered {
     ///
     /// # Errors
     /// [`LedgerError::Falsified`] where it does not fit together.
-    pub(crate) fn of(log: LogDb, derived: &Path) -> Result<Self> {
+    pub(crate) fn of(log: LogDb, derived: &Path, memory: &Memory) -> Result<Self> {
         let size = log.size()?;
-        let opened = DerivedDb::open(derived, Access::Owner)?;
+        let opened = DerivedDb::open(derived, Access::Owner, memory)?;
         let derived = match opened.cursor()? {
             cursor if cursor <= size => opened,
             // The log lost a tail that nobody was told of: start the derived data over.
-            _ => start_over(opened, derived)?,
+            _ => start_over(opened, derived, memory)?,
         };
         catch_up(&log, &derived, size)?;
         if size == TreeSize(0) {
@@ -118,8 +119,8 @@ pub(crate) fn decode(index: u64, bytes: &[u8]) -> Result<Record> {
     record::decode(bytes).map_err(|error| LedgerError::record(RecordIndex(index), error))
 }
 
-fn start_over(derived: DerivedDb, path: &Path) -> Result<DerivedDb> {
+fn start_over(derived: DerivedDb, path: &Path, memory: &Memory) -> Result<DerivedDb> {
     drop(derived);
     std::fs::remove_dir_all(path).map_err(|error| LedgerError::file(path, error))?;
-    DerivedDb::open(path, Access::Owner)
+    DerivedDb::open(path, Access::Owner, memory)
 }

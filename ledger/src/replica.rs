@@ -34,6 +34,7 @@ use crate::keys::Keys;
 use crate::lease::{Holder, Lease};
 use crate::ledger::Location;
 use crate::lock::Lock;
+use crate::memory::Memory;
 use crate::read::{Published, Reader, Shared, count_bytes, count_key, position_bytes};
 use crate::recover::{Recovered, decode};
 use crate::row::{self, Checked};
@@ -84,7 +85,8 @@ impl Replica {
         let (origin, key, index_key) = log_of(policy)?;
         files::create_folder(&location.data)?;
         let lock = Lock::take(&location.data, holder)?;
-        let log = LogDb::open(&location.log(), true, Access::Owner)?;
+        let memory = Memory::new();
+        let log = LogDb::open(&location.log(), true, Access::Owner, &memory)?;
         let confirmed = match log.0.get(CONFIRMED)? {
             Some(note) => note,
             None if log.size()?.0 > 0 => return Err(LedgerError::NotAReplica { path: location.data.clone() }),
@@ -95,10 +97,11 @@ impl Replica {
                 Vec::new()
             }
         };
-        let Recovered { log, derived, frontier, last } = Recovered::of(log, &location.derived())?;
+        let Recovered { log, derived, frontier, last } = Recovered::of(log, &location.derived(), &memory)?;
         let reader = Reader::new(Shared {
             log,
             derived,
+            memory,
             origin: origin.clone(),
             index_key: index_key.clone(),
             published: RwLock::new(Published {

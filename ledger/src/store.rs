@@ -20,11 +20,10 @@ use std::path::Path;
 use counterfoil_verify::hash::{Hash, LeafHash, node_hash};
 use counterfoil_verify::record;
 use counterfoil_verify::tree::{Frontier, NodeSource, TreeSize};
-use rocksdb::{
-    BlockBasedOptions, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Options, WriteBatch, WriteOptions,
-};
+use rocksdb::{ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Options, WriteBatch, WriteOptions};
 
 use crate::error::{LedgerError, Result};
+use crate::memory::Memory;
 
 pub(crate) const RECORDS: &str = "records";
 pub(crate) const BESIDE: &str = "beside";
@@ -43,6 +42,11 @@ pub(crate) const COUNT: &[u8] = b"count/";
 /// The derived data are flushed at least this often, in records.
 pub(crate) const FLUSH_RECORDS_MAX: u64 = 100_000;
 
+/// What a family keeps in memory of what was written, before it writes it into a file, and of a small one. The families of
+/// a database that nobody writes to keep it, and leave the others the rest of the budget.
+const LARGE_BUFFER_BYTES: usize = 32 << 20;
+const SMALL_BUFFER_BYTES: usize = 4 << 20;
+
 /// The first byte of every value that is not defined elsewhere.
 pub(crate) const VALUE_FORMAT: u8 = 1;
 
@@ -60,12 +64,17 @@ pub(crate) enum Access {
 }
 
 impl LogDb {
-    pub(crate) fn open(path: &Path, create: bool, access: Access) -> Result<Self> {
-        let mut options = base_options(create);
+    pub(crate) fn open(path: &Path, create: bool, access: Access, memory: &Memory) -> Result<Self> {
+        let mut options = base_options(create, memory);
         // A torn tail is cut; that nothing acknowledged was in it is what the anchor checks.
         options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
         options.set_max_total_wal_size(512 << 20);
-        let families = [("default", family(false)), (RECORDS, family(false)), (BESIDE, family(false))];
+        let family = |write_buffer_bytes| family(memory, write_buffer_bytes, false);
+        let families = [
+            ("default", family(SMALL_BUFFER_BYTES)),
+            (RECORDS, family(LARGE_BUFFER_BYTES)),
+            (BESIDE, family(LARGE_BUFFER_BYTES)),
+        ];
         open(path, options, families, access).map(Self)
     }
 
@@ -119,10 +128,14 @@ impl LogDb {
 }
 
 impl DerivedDb {
-    pub(crate) fn open(path: &Path, access: Access) -> Result<Self> {
-        let mut options = base_options(true);
+    pub(crate) fn open(path: &Path, access: Access, memory: &Memory) -> Result<Self> {
+        let mut options = base_options(true, memory);
         options.set_atomic_flush(true);
-        let families = [("default", family(false)), (NODES, family(false)), (EVENTS, family(true))];
+        let families = [
+            ("default", family(memory, SMALL_BUFFER_BYTES, false)),
+            (NODES, family(memory, SMALL_BUFFER_BYTES, false)),
+            (EVENTS, family(memory, LARGE_BUFFER_BYTES, true)),
+        ];
         open(path, options, families, access).map(Self)
     }
 
@@ -247,8 +260,9 @@ pub(crate) fn prev_of(record: &[u8]) -> Option<LeafHash> {
     Hash::from_slice(rest.get(..32)?).ok().map(LeafHash)
 }
 
-fn base_options(create: bool) -> Options {
+fn base_options(create: bool, memory: &Memory) -> Options {
     let mut options = Options::default();
+    memory.share(&mut options);
     options.create_if_missing(create);
     options.create_missing_column_families(create);
     options.set_keep_log_file_num(2);
@@ -256,8 +270,8 @@ fn base_options(create: bool) -> Options {
     options
 }
 
-fn family(random_keys: bool) -> Options {
-    let mut blocks = BlockBasedOptions::default();
+fn family(memory: &Memory, write_buffer_bytes: usize, random_keys: bool) -> Options {
+    let mut blocks = memory.blocks();
     blocks.set_format_version(6);
     blocks.set_block_size(16 << 10);
     if random_keys {
@@ -267,7 +281,7 @@ fn family(random_keys: bool) -> Options {
     let mut options = Options::default();
     options.set_block_based_table_factory(&blocks);
     options.set_compression_type(DBCompressionType::Lz4);
-    options.set_write_buffer_size(64 << 20);
+    options.set_write_buffer_size(write_buffer_bytes);
     options.set_max_write_buffer_number(3);
     options
 }

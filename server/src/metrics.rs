@@ -75,9 +75,16 @@ impl Metrics {
         );
         metrics::describe_gauge!(
             "counterfoil_kafka_lag_messages",
-            "Messages of a partition that are there and were not read yet."
+            "Offsets up to the end of a partition that were not read yet."
         );
-        metrics::describe_gauge!("counterfoil_kafka_failing", "1 while brokers do not answer as they should.");
+        metrics::describe_gauge!(
+            "counterfoil_kafka_held_messages",
+            "Of the lag, what stands behind the beginning of a transaction that has not ended."
+        );
+        metrics::describe_gauge!(
+            "counterfoil_kafka_failing",
+            "1 while anything is wrong with a cluster, a topic or a partition."
+        );
         metrics::describe_gauge!("counterfoil_log_records", "The size of the log.");
         metrics::describe_gauge!("counterfoil_views_records", "How many of its records the views hold.");
         metrics::describe_gauge!("counterfoil_views_failing", "1 while the views cannot be brought up to date.");

@@ -1,6 +1,8 @@
-//! A real broker, and what tests do to its topics.
+//! A real broker, and what tests do to its topics. On a cluster that others use too each test has topics of its own.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -8,6 +10,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -15,12 +18,37 @@ use tempfile::TempDir;
 
 /// How long anything may take that a broker is asked for.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long to wait for the broker where a producer has no room.
+const FULL_PATIENCE: Duration = Duration::from_millis(100);
 
 /// A broker of its own, or the cluster that `KAFKA_BOOTSTRAP` names.
 pub struct Broker {
     /// Where clients reach it.
     pub bootstrap: String,
+    /// What the names of this test's topics end with.
+    suffix: String,
     own: Option<TempDir>,
+}
+
+/// A transaction that has not ended.
+pub struct Transaction(BaseProducer);
+
+impl Transaction {
+    /// Commits it.
+    ///
+    /// # Panics
+    /// If the broker does not.
+    pub fn commit(self) {
+        self.0.commit_transaction(PATIENCE).expect("it is committed");
+    }
+
+    /// Aborts it.
+    ///
+    /// # Panics
+    /// If the broker does not.
+    pub fn abort(self) {
+        self.0.abort_transaction(PATIENCE).expect("it is aborted");
+    }
 }
 
 /// A message for a topic.
@@ -39,19 +67,20 @@ impl Sent {
 }
 
 impl Broker {
-    /// The cluster that `KAFKA_BOOTSTRAP` names, or else a broker of its own. None where there is no Kafka, which is no
-    /// test left out in silence: `scripts/test` says so, and in CI nothing may be missing.
+    /// The cluster that `KAFKA_BOOTSTRAP` names, or else a broker of its own. None where there is neither, which is said
+    /// aloud; in CI nothing may be missing.
     ///
     /// # Panics
     /// If it does not start, or there is none in CI.
     pub fn start() -> Option<Self> {
         match std::env::var("KAFKA_BOOTSTRAP") {
-            Ok(bootstrap) => Some(Self { bootstrap, own: None }),
+            Ok(bootstrap) => Some(Self { bootstrap, suffix: suffix(), own: None }),
             Err(_) => Self::start_own(""),
         }
     }
 
-    /// A broker of its own, with further settings.
+    /// A broker of its own, with further settings, whatever `KAFKA_BOOTSTRAP` names: for what a test may not do to a cluster
+    /// that others use.
     ///
     /// # Panics
     /// As [`Broker::start`].
@@ -59,15 +88,40 @@ impl Broker {
         let is_ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
         let is_installed = run(&["installed"]).is_some();
         assert!(is_installed || !is_ci, "Kafka is missing: run scripts/install test");
-        let folder = is_installed.then(|| tempfile::tempdir().expect("a temporary folder"))?;
+        if !is_installed {
+            let test = std::thread::current().name().unwrap_or_default().to_owned();
+            // Not with `eprintln!`, which says nothing of a test that passes.
+            let said =
+                writeln!(std::io::stderr(), "SKIPPED: {test}: it needs a broker of its own: scripts/kafka install");
+            said.expect("stderr takes text");
+            return None;
+        }
+        let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("settings");
         std::fs::write(&file, settings).expect("a temporary folder takes files");
-        let mut broker = Self { bootstrap: String::new(), own: Some(folder) };
+        let mut broker = Self { bootstrap: String::new(), suffix: suffix(), own: Some(folder) };
         broker.run_own();
         Some(broker)
     }
 
-    /// Starts its own broker, again after a kill.
+    /// Where the broker is that leads a partition.
+    ///
+    /// # Panics
+    /// If none does.
+    pub fn leader(&self, topic: &str, partition: i32) -> String {
+        let metadata = self.admin().inner().fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
+        let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
+        let leader = partitions.filter(|found| found.id() == partition).map(|found| found.leader()).next();
+        let leader = metadata.brokers().iter().find(|broker| Some(broker.id()) == leader).expect("a leader");
+        format!("{}:{}", leader.host(), leader.port())
+    }
+
+    /// The name of a topic that no other test has.
+    pub fn topic(&self, name: &str) -> String {
+        format!("{name}-{}", self.suffix)
+    }
+
+    /// Starts its own broker, again after a kill or a stop.
     ///
     /// # Panics
     /// If it does not start.
@@ -92,6 +146,19 @@ impl Broker {
     /// If it has none.
     pub fn kill(&self) {
         run(&["kill".as_ref(), self.folder().join("broker").as_os_str()]).expect("it is killed");
+    }
+
+    /// Lets its own broker end, with everything in its files.
+    ///
+    /// # Panics
+    /// If it has none.
+    pub fn stop(&self) {
+        run(&["stop".as_ref(), self.folder().join("broker").as_os_str()]).expect("it ends");
+    }
+
+    /// The file of its own broker in which a partition of few messages is.
+    pub fn segment(&self, topic: &str, partition: i32) -> PathBuf {
+        self.folder().join(format!("broker/data/{topic}-{partition}/00000000000000000000.log"))
     }
 
     fn folder(&self) -> &Path {
@@ -159,25 +226,23 @@ impl Broker {
         send_all(&producer, topic, partition, messages);
     }
 
-    /// Sends messages in a transaction, and commits or aborts it.
+    /// Sends messages in a transaction.
     ///
     /// # Panics
     /// If the broker does not take it.
-    pub fn transact(&self, topic: &str, partition: i32, messages: impl IntoIterator<Item = Sent>, commits: bool) {
-        let producer = self.producer(&[("transactional.id", "tests")]);
+    pub fn transact(&self, topic: &str, partition: i32, messages: impl IntoIterator<Item = Sent>) -> Transaction {
+        let producer = self.producer(&[("transactional.id", self.suffix.as_str())]);
         producer.init_transactions(PATIENCE).expect("transactions");
         producer.begin_transaction().expect("a transaction");
         send_all(&producer, topic, partition, messages);
-        match commits {
-            true => producer.commit_transaction(PATIENCE).expect("it is committed"),
-            false => producer.abort_transaction(PATIENCE).expect("it is aborted"),
-        }
+        Transaction(producer)
     }
 
     fn producer(&self, settings: &[(&str, &str)]) -> BaseProducer {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.bootstrap).set("enable.idempotence", "true").set("linger.ms", "5");
         config.set("reconnect.backoff.max.ms", "500").set("queue.buffering.max.messages", "2000000");
+        config.set("queue.buffering.max.kbytes", "65536");
         config.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         config.create().expect("a producer")
     }
@@ -192,8 +257,19 @@ impl Drop for Broker {
         if let Some(folder) = &self.own {
             // It may have been killed already.
             let _ = run(&["kill".as_ref(), folder.path().join("broker").as_os_str()]);
+            return;
         }
+        // What is left on a cluster of others is in nobody's way.
+        let Ok(metadata) = self.admin().inner().fetch_metadata(None, PATIENCE) else { return };
+        let own: Vec<&str> =
+            metadata.topics().iter().map(|topic| topic.name()).filter(|name| name.ends_with(&self.suffix)).collect();
+        let _ = wait(self.admin().delete_topics(&own, &options()));
     }
+}
+
+/// What no other test has.
+fn suffix() -> String {
+    format!("{:016x}", RandomState::new().build_hasher().finish())
 }
 
 /// Waits until something is so.
@@ -219,7 +295,12 @@ fn send_all(producer: &BaseProducer, topic: &str, partition: i32, messages: impl
         let mut record = BaseRecord::<[u8], [u8]>::to(topic).partition(partition).headers(headers);
         record.key = key.as_deref();
         record.payload = value.as_deref();
-        producer.send(record).map_err(|(error, _)| error).expect("there is room for it");
+        while let Err((error, again)) = producer.send(record) {
+            let is_full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
+            assert!(is_full, "the producer takes no more: {error}");
+            producer.poll(FULL_PATIENCE);
+            record = again;
+        }
         producer.poll(Duration::ZERO);
     }
     producer.flush(PATIENCE).expect("the broker has them");

@@ -13,5 +13,6 @@ pub mod kafka;
 pub mod named;
 pub mod okta;
 pub mod oracle;
+pub mod produce;
 pub mod program;
 pub mod server;

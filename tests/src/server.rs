@@ -44,6 +44,14 @@ impl Server {
         Self::service_as(command, "serve", ledger, arguments)
     }
 
+    /// Takes events into a ledger on a free port, and answers no questions; with further arguments.
+    ///
+    /// # Panics
+    /// If it ends instead.
+    pub fn ingest_with<S: AsRef<OsStr>>(ledger: &LedgerFolder, arguments: &[S]) -> Self {
+        Self::service("ingest", ledger, arguments)
+    }
+
     /// Takes events into a ledger on a free port, and answers no questions.
     ///
     /// # Panics
@@ -152,6 +160,17 @@ impl Server {
     /// Its process.
     pub fn process(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The memory that its process takes, or took at most, in MiB: `VmRSS` or `VmHWM`.
+    ///
+    /// # Panics
+    /// If Linux does not say.
+    pub fn memory_mib(&self, name: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process())).expect("it runs");
+        let line = status.lines().find(|line| line.starts_with(name)).expect("Linux says so");
+        let kib = line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok());
+        kib.expect("a number of KiB") / 1_024
     }
 
     /// Kills it, as `kill -9` does.

@@ -87,7 +87,8 @@ pub fn check_tail(record: &Record) -> Checked {
         Some(Body::SourceGap(gap)) => {
             check_enum::<GapReason>(gap.reason, "source_gap.reason")?;
             ensure(provenance.retry_of == 0, "a gap is read from no dead letter")?;
-            let goes_on = gap.reason() != GapReason::Retention || gap.from < gap.to;
+            let begins_anew = matches!(gap.reason(), GapReason::Truncated | GapReason::Recreated);
+            let goes_on = begins_anew || gap.from < gap.to;
             ensure(goes_on, "source_gap.from is not before source_gap.to")
         }
     }

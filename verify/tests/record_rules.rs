@@ -70,6 +70,7 @@ fn what_no_record_may_say() {
         }),
         ("a gap of nothing", |record| record.body = Some(Body::SourceGap(SourceGap { from: 2, to: 2, reason: 1 }))),
         ("a gap backwards", |record| record.body = Some(Body::SourceGap(SourceGap { from: 3, to: 2, reason: 1 }))),
+        ("damage backwards", |record| record.body = Some(Body::SourceGap(SourceGap { from: 3, to: 2, reason: 4 }))),
         ("read from itself", |record| record.provenance.as_mut().unwrap().retry_of = 5),
         ("a gap read from a dead letter", |record| {
             record.provenance.as_mut().unwrap().retry_of = 4;

@@ -7,10 +7,10 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use counterfoil_ledger::WritePressure;
+use counterfoil_ledger::{Memory, WritePressure};
 use rocksdb::{
-    AsColumnFamilyRef, BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType,
-    DBRawIterator, FlushOptions, Options, ReadOptions, ReadTier, WriteBatch, WriteOptions,
+    AsColumnFamilyRef, ColumnFamilyDescriptor, DB, DBCompressionType, DBRawIterator, FlushOptions, Options,
+    ReadOptions, ReadTier, WriteBatch, WriteOptions,
 };
 
 use crate::error::{QueryError, Result};
@@ -125,11 +125,8 @@ impl Column {
     }
 }
 
-const CACHE_BYTES: usize = 64 << 20;
-const MEMTABLES_BYTES: usize = 192 << 20;
 const MEMTABLE_BYTES: usize = 32 << 20;
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
-const INDEX_PART_BYTES: usize = 4 << 10;
 
 /// The open database. One process has it; one projector writes to it.
 pub(crate) struct Database {
@@ -140,20 +137,20 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Opens the database at `path`, and makes an empty one where there is none.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
+    /// Opens the database at `path`, and makes an empty one where there is none. It takes its memory from the budget of the
+    /// log that it is of.
+    pub(crate) fn open(path: &Path, memory: &Memory) -> Result<Self> {
         let failed = |error| QueryError::storage(path, error);
-        let cache = Cache::new_lru_cache(CACHE_BYTES);
         let columns = Column::ALL.map(|column| {
-            let mut options = column_options(&cache, column);
+            let mut options = column_options(memory, column);
             options.set_write_buffer_size(MEMTABLE_BYTES);
             ColumnFamilyDescriptor::new(column.name(), options)
         });
         let mut options = Options::default();
+        memory.share(&mut options);
         options.create_if_missing(true);
         options.create_missing_column_families(true);
         options.set_atomic_flush(true);
-        options.set_db_write_buffer_size(MEMTABLES_BYTES);
         options.set_max_background_jobs(2);
         options.set_keep_log_file_num(2);
         let db = DB::open_cf_descriptors(&options, path, columns).map_err(failed)?;
@@ -227,14 +224,8 @@ impl Database {
     }
 }
 
-fn column_options(cache: &Cache, column: Column) -> Options {
-    let mut blocks = BlockBasedOptions::default();
-    blocks.set_block_cache(cache);
-    blocks.set_cache_index_and_filter_blocks(true);
-    // In parts: what indexes a large file in one piece has no room in the cache, and would be read again at every look.
-    blocks.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
-    blocks.set_partition_filters(true);
-    blocks.set_metadata_block_size(INDEX_PART_BYTES);
+fn column_options(memory: &Memory, column: Column) -> Options {
+    let mut blocks = memory.blocks();
     if column.is_looked_up() {
         blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
     }

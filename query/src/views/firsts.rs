@@ -19,7 +19,7 @@ use crate::views::database::{Batch, Column, View};
 use crate::views::keys::{POSITION_BYTES, Position, key, position_bytes, read_position};
 
 /// How many things of a sort the projector remembers: beyond that it starts afresh and asks the database again.
-pub(crate) const REMEMBERED_MAX: usize = 200_000;
+pub(crate) const REMEMBERED_MAX: usize = 120_000;
 
 /// When each of many things was so by one batch of records: the times that came before all that are listed before them.
 pub(crate) struct Firsts<W>(BTreeMap<W, Vec<Position>>);

@@ -59,11 +59,11 @@ impl Views {
         if Database::is_foreign(folder)? {
             Database::destroy(folder)?;
         }
-        let mut database = Database::open(folder)?;
+        let mut database = Database::open(folder, reader.memory())?;
         if !meta::fits(&database.view(), &reader)? {
             drop(database);
             Database::destroy(folder)?;
-            database = Database::open(folder)?;
+            database = Database::open(folder, reader.memory())?;
         }
         let mut batch = Batch::default();
         meta::found(&reader.head(), &mut batch);

@@ -22,11 +22,11 @@ use crate::views::names::Called;
 use crate::views::segments::Segment;
 use crate::views::timelines::Base;
 
-const CALLED_BYTES: u64 = 32 << 20;
-const SEGMENTS_BYTES: u64 = 64 << 20;
-const OUTLINES_BYTES: u64 = 16 << 20;
-const BINDINGS_BYTES: u64 = 16 << 20;
-const BASES_BYTES: u64 = 16 << 20;
+const CALLED_BYTES: u64 = 24 << 20;
+const SEGMENTS_BYTES: u64 = 48 << 20;
+const OUTLINES_BYTES: u64 = 8 << 20;
+const BINDINGS_BYTES: u64 = 8 << 20;
+const BASES_BYTES: u64 = 8 << 20;
 /// What a map takes for each entry, beside what is in it.
 const ENTRY_BYTES: usize = 64;
 /// What the average kept thing takes, so that there is room for as many from the start.

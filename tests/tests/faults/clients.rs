@@ -62,7 +62,7 @@ fn hostile_clients_hold_nobody_up_and_fill_no_memory() {
         .collect();
     let calls = if is_torture() { 250 } else { 50 };
     p99(&runtime, &mut clients, &feed, calls);
-    let before = memory(&server, "VmRSS");
+    let before = server.memory_mib("VmRSS");
 
     let mut measured = Vec::new();
     for (name, attack) in ATTACKS {
@@ -79,7 +79,7 @@ fn hostile_clients_hold_nobody_up_and_fill_no_memory() {
         measured.push(format!("{name} {:.1}", beside.as_secs_f64() / alone.as_secs_f64()));
         campaign.passed();
     }
-    let more = memory(&server, "VmHWM").saturating_sub(before);
+    let more = server.memory_mib("VmHWM").saturating_sub(before);
     assert!(more <= MEMORY_MAX_MIB, "{more} MiB more than the {before} MiB before");
     drop(clients);
     drop(runtime);
@@ -110,13 +110,6 @@ fn p99(runtime: &Runtime, clients: &mut [IngestServiceClient<Channel>], feed: &F
     let mut times = times.into_inner().unwrap();
     times.sort();
     times[times.len() * 99 / 100]
-}
-
-/// A line of `/proc/PID/status`, in MiB.
-fn memory(server: &Server, name: &str) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", server.process())).unwrap();
-    let line = status.lines().find(|line| line.starts_with(name)).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1_024
 }
 
 fn begin(address: &str, bytes: &[u8]) -> Option<TcpStream> {

@@ -237,7 +237,7 @@ fn any_later_record() -> BoxedStrategy<Record> {
 /// Any body but an origin, for a record of `source` at `index`.
 pub fn any_body(source: &Source, index: u64) -> BoxedStrategy<Body> {
     let rejected = (1..=11, any::<u64>()).prop_map(|(reason, size)| SourceRejected { reason, size });
-    let gap = (any::<u64>(), any::<u64>(), 1..=3).prop_filter_map("a gap has a width", |(one, other, reason)| {
+    let gap = (any::<u64>(), any::<u64>(), 1..=4).prop_filter_map("a gap has a width", |(one, other, reason)| {
         (one != other).then(|| SourceGap { from: one.min(other), to: one.max(other), reason })
     });
     let conflict = if index > 1 { (1..index).boxed() } else { Just(0).boxed() };

@@ -30,14 +30,14 @@ use crate::pipeline::Stopped;
 use crate::prepare::{Delivered, Document};
 
 pub use protobuf::{Schema, SchemaError};
-use watch::{Troubles, Watch};
+use watch::{CLUSTER, Troubles, Watch};
 
 /// The longest name of a topic: with the cluster's id and the partition it has to fit into a record.
 pub const TOPIC_BYTES_MAX: usize = 200;
 /// What the channels of this source begin with; then come the cluster's id, the topic and the partition.
 const CHANNEL: &str = "kafka/";
 /// What this program says itself; a setting of the same name is refused.
-const OWN_PROPERTIES: [&str; 12] = [
+const OWN_PROPERTIES: [&str; 13] = [
     "bootstrap.servers",
     "metadata.broker.list",
     "session.timeout.ms",
@@ -47,14 +47,25 @@ const OWN_PROPERTIES: [&str; 12] = [
     "enable.auto.offset.store",
     "enable.partition.eof",
     "auto.offset.reset",
+    "check.crcs",
     "isolation.level",
     "statistics.interval.ms",
     "queued.max.messages.kbytes",
 ];
-/// Bytes that wait in memory for the pipeline, of all partitions of a cluster together; each has at least 1 MiB.
-const QUEUED_KBYTES: usize = 64 << 10;
-/// Messages that wait so for each partition: their keys and headers are not in those bytes.
-const QUEUED_MESSAGES: &str = "10000";
+/// What waits in memory for the pipeline, of all partitions of a cluster together: bytes, and messages, since each takes
+/// some memory besides its value.
+const QUEUED_KBYTES: usize = 32 << 10;
+const QUEUED_MESSAGES: usize = 100_000;
+/// What one answer of a broker has, of all partitions and of one. It comes on top of what waits; a message that is larger
+/// comes by itself.
+const FETCHED_BYTES: usize = 16 << 20;
+const FETCHED_OF_PARTITION_BYTES: usize = 1 << 20;
+/// What each partition has of these, however many there are.
+const QUEUED_KBYTES_MIN: usize = 64;
+const QUEUED_MESSAGES_MIN: usize = 100;
+const FETCHED_OF_PARTITION_BYTES_MIN: usize = 64 << 10;
+/// What each has of the messages, however few partitions there are.
+const QUEUED_MESSAGES_MAX: usize = 10_000;
 /// How long to wait before a cluster that failed is tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
 
@@ -172,9 +183,13 @@ impl Cluster {
     }
 
     fn consumer(&self, partitions: usize, troubles: &Arc<Troubles>) -> Result<BaseConsumer<Watch>, KafkaError> {
-        let queued = (QUEUED_KBYTES / partitions.max(1)).max(1 << 10);
+        let partitions = partitions.max(1);
+        let queued = (QUEUED_KBYTES / partitions).max(QUEUED_KBYTES_MIN);
+        let messages = (QUEUED_MESSAGES / partitions).clamp(QUEUED_MESSAGES_MIN, QUEUED_MESSAGES_MAX);
+        let fetched = (FETCHED_BYTES / partitions).clamp(FETCHED_OF_PARTITION_BYTES_MIN, FETCHED_OF_PARTITION_BYTES);
         let mut config = ClientConfig::new();
         config.set("reconnect.backoff.max.ms", "1000").set("client.id", "counterfoil");
+        config.set("fetch.max.bytes", FETCHED_BYTES.to_string()).set("fetch.message.max.bytes", fetched.to_string());
         config.extend(self.properties.clone());
         config
             .set("bootstrap.servers", &self.bootstrap)
@@ -184,9 +199,11 @@ impl Cluster {
             .set("enable.partition.eof", "true")
             .set("auto.offset.reset", "error")
             .set("isolation.level", "read_committed")
-            .set("statistics.interval.ms", "5000")
+            // Otherwise what is damaged is read as if it were not.
+            .set("check.crcs", "true")
+            .set("statistics.interval.ms", "2000")
             .set("queued.max.messages.kbytes", queued.to_string())
-            .set("queued.min.messages", QUEUED_MESSAGES)
+            .set("queued.min.messages", messages.to_string())
             // How long a commit waits for a coordinator, and with it whoever stops: nobody is in the group.
             .set("session.timeout.ms", "6000")
             .set_log_level(RDKafkaLogLevel::Warning)
@@ -221,7 +238,7 @@ pub fn start(
     clusters: &[Arc<Cluster>],
     environment: Environment,
 ) -> Result<Running, KafkaSourceError> {
-    let stop = Arc::new(Stop::default());
+    let (stop, claims) = (Arc::new(Stop::default()), Arc::new(Claims::default()));
     for cluster in clusters {
         let about = |error| {
             let why = match error {
@@ -239,9 +256,10 @@ pub fn start(
     }
     let mut threads = Vec::with_capacity(clusters.len());
     for cluster in clusters {
-        let (ledger, cluster, stop, name) = (ledger.clone(), cluster.clone(), stop.clone(), cluster.name.clone());
+        let (ledger, cluster, name) = (ledger.clone(), cluster.clone(), cluster.name.clone());
+        let (claims, stop) = (claims.clone(), stop.clone());
         let thread = std::thread::Builder::new().name(format!("kafka-{name}"));
-        let thread = thread.spawn(move || keep_reading(&ledger, &cluster, environment, &stop));
+        let thread = thread.spawn(move || keep_reading(&ledger, &cluster, environment, &claims, &stop));
         threads.push(thread.map_err(|error| KafkaSourceError::Thread { cluster: name, error })?);
     }
     Ok(Running { stop, threads })
@@ -269,12 +287,12 @@ fn topic_of(channel: &str) -> Option<&str> {
 }
 
 /// Reads a cluster until it is told to stop, or the ledger takes nothing more.
-fn keep_reading(ledger: &Ledger, cluster: &Cluster, environment: Environment, stop: &Stop) {
+fn keep_reading(ledger: &Ledger, cluster: &Cluster, environment: Environment, claims: &Claims, stop: &Stop) {
     let troubles = Arc::new(Troubles::new(&cluster.name));
     while !stop.is_set() {
-        match reader::run(ledger, cluster, environment, &troubles, stop) {
+        match reader::run(ledger, cluster, environment, &troubles, claims, stop) {
             Ok(()) => {}
-            Err(Stopped::Input(error)) => troubles.fails(&format!("it is tried again and again: {error}")),
+            Err(Stopped::Input(error)) => troubles.fails(CLUSTER, &format!("it is tried again and again: {error}")),
             Err(Stopped::Ledger(error @ LedgerError::Closed(_))) => {
                 tracing::error!(cluster = cluster.name, "kafka is not read any more: {error}");
                 return;
@@ -287,6 +305,21 @@ fn keep_reading(ledger: &Ledger, cluster: &Cluster, environment: Environment, st
             }
         }
         stop.wait(AGAIN_AFTER);
+    }
+}
+
+/// Which section of the configuration reads which topic of which cluster: two that lead to the same one would take each
+/// other's messages for their own.
+#[derive(Default)]
+struct Claims(Mutex<BTreeMap<(String, String), String>>);
+
+impl Claims {
+    /// The section that reads a topic of the cluster with that id, where it is another one. From now on `section` does,
+    /// where none did.
+    fn other_than(&self, section: &str, id: &str, topic: &str) -> Option<String> {
+        let mut claims = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let claimed = claims.entry((id.to_owned(), topic.to_owned())).or_insert_with(|| section.to_owned());
+        (claimed != section).then(|| claimed.clone())
     }
 }
 

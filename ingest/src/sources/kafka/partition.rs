@@ -2,12 +2,12 @@
 //!
 //! Owns the comparison of what was read last with what is there now, and the gaps. A broker does not say that a topic was
 //! deleted and made anew: so the last message that was read is read again whenever a partition is assigned, and has to be
-//! the same.
+//! the same. What is damaged is read again once, since it may have been damaged on its way.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use std::{fmt, io};
 
 use counterfoil_ledger::{ChannelPosition, LastRead};
 use counterfoil_proto::v1::{GapReason, SourceGap};
@@ -31,6 +31,8 @@ const WATERMARKS_PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct Partition<'a> {
     topic: &'a Topic,
     number: i32,
+    /// What it is called where something is told of it.
+    label: String,
     delivered: Arc<Delivered<'a>>,
     /// Its messages; none while it is not assigned.
     queue: Option<PartitionQueue<Watch>>,
@@ -38,7 +40,17 @@ pub(super) struct Partition<'a> {
     to: Option<ChannelPosition>,
     /// What was read last has to be read again and be the same, before anything else is read.
     check: Option<LastRead>,
+    /// Something that comes next is damaged.
+    damage: Option<Damage>,
     environment: Environment,
+}
+
+/// Damage behind what was handed over.
+struct Damage {
+    /// The message that should come next.
+    next: u64,
+    /// It was read again, and is damaged where it is kept.
+    is_kept: bool,
 }
 
 /// What there is of a partition.
@@ -55,6 +67,8 @@ enum Missing {
     Gone,
     /// Something else is there.
     Replaced,
+    /// It is not as it was sent.
+    Damaged,
 }
 
 /// What filling a chunk came to.
@@ -76,7 +90,8 @@ impl<'a> Partition<'a> {
         to: Option<ChannelPosition>,
         environment: Environment,
     ) -> Self {
-        Self { topic, number, delivered, queue: None, to, check: None, environment }
+        let label = format!("{}/{number}", topic.topic);
+        Self { topic, number, label, delivered, queue: None, to, check: None, damage: None, environment }
     }
 
     /// Its topic, if anything of the partition was read before.
@@ -87,6 +102,11 @@ impl<'a> Partition<'a> {
     /// Whether it is being read.
     pub(super) fn is_assigned(&self) -> bool {
         self.queue.is_some()
+    }
+
+    /// What it is called where something is told of it.
+    pub(super) fn label(&self) -> &str {
+        &self.label
     }
 
     /// Its topic and its number.
@@ -150,12 +170,15 @@ impl<'a> Partition<'a> {
         let Some(queue) = self.queue.take() else { return Filled::Nothing };
         let mut chunk = Chunk::new(self.delivered.clone(), self.to.unwrap_or_default().next);
         let mut last: Option<BorrowedMessage<'_>> = None;
-        let mut missing = None;
+        let (mut missing, mut is_stuck) = (None, false);
         while !chunk.is_full() {
             match queue.poll(Duration::ZERO) {
-                None => break,
+                None => {
+                    is_stuck = self.damage.as_ref().is_some_and(|damage| damage.is_kept);
+                    break;
+                }
                 Some(Ok(message)) => {
-                    consumer.context().is_well();
+                    consumer.context().reads(&self.label);
                     let offset = sequence(message.offset());
                     match self.check.take_if(|check| check.sequence <= offset) {
                         Some(check) if check.sequence == offset => {
@@ -167,13 +190,18 @@ impl<'a> Partition<'a> {
                         }
                         _ => {}
                     }
+                    if self.damage.take().is_some_and(|damage| damage.is_kept && damage.next < offset) {
+                        if !self.skip(GapReason::Damaged, chunk.to.next, offset, feed) {
+                            return Filled::Stopped;
+                        }
+                        chunk = Chunk::new(self.delivered.clone(), offset);
+                    }
                     chunk.push(message::document(&message, &self.topic.format, (self.environment.now)()));
                     chunk.to.next = offset + 1;
                     last = Some(message);
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => {
-                    consumer.context().is_well();
-                    consumer.context().lag(&self.topic.topic, self.number, 0);
+                    consumer.context().reads(&self.label);
                     // It ends where the message should be that was read last.
                     if self.check.is_some() {
                         missing = Some(Missing::Gone);
@@ -184,7 +212,15 @@ impl<'a> Partition<'a> {
                     missing = Some(Missing::Gone);
                     break;
                 }
-                Some(Err(error)) => consumer.context().fails(&format!("{self}: {error}")),
+                Some(Err(KafkaError::MessageConsumption(
+                    RDKafkaErrorCode::BadMessage | RDKafkaErrorCode::BadCompression,
+                ))) => {
+                    missing = self.damaged(chunk.to.next, consumer.context());
+                    if missing.is_some() {
+                        break;
+                    }
+                }
+                Some(Err(error)) => consumer.context().fails(&self.label, &format!("{}: {error}", self.label)),
             }
         }
         let mut filled = Filled::Nothing;
@@ -195,6 +231,11 @@ impl<'a> Partition<'a> {
             filled = if feed.send(chunk) { Filled::Something } else { Filled::Stopped };
         }
         match missing {
+            // What comes behind damage comes with it, or not yet: librdkafka would ask for it again without a pause.
+            None if is_stuck => {
+                drop(queue);
+                self.leave(consumer);
+            }
             None => self.queue = Some(queue),
             Some(missing) => {
                 drop(queue);
@@ -202,11 +243,31 @@ impl<'a> Partition<'a> {
                     Ok(true) => {}
                     Ok(false) => filled = Filled::Stopped,
                     // The others go on; it is tried again at the next look.
-                    Err(error) => consumer.context().fails(&format!("{self}: {error}")),
+                    Err(error) => consumer.context().fails(&self.label, &format!("{}: {error}", self.label)),
                 }
             }
         }
         filled
+    }
+
+    /// Reads nothing more, until it is assigned again at the next look.
+    fn leave(&self, consumer: &BaseConsumer<Watch>) {
+        if let Err(error) = self.list(None).and_then(|list| consumer.incremental_unassign(&list).map_err(failed)) {
+            consumer.context().fails(&self.label, &format!("{}: {error}", self.label));
+        }
+    }
+
+    /// Something is damaged that should come next. It is read again, unless that was done: then whatever comes behind it
+    /// shows how much it is. Before damage that was read again a chunk ends: in the next one nothing is yet.
+    fn damaged(&mut self, next: u64, watch: &Watch) -> Option<Missing> {
+        let was_read_again = self.damage.as_ref().is_some_and(|damage| damage.next == next);
+        self.damage = Some(Damage { next, is_kept: was_read_again });
+        if was_read_again {
+            let what = format!("{}: what is there from offset {next} on is damaged", self.label);
+            watch.fails(&self.label, &what);
+            return None;
+        }
+        Some(Missing::Damaged)
     }
 
     /// Goes on where there is something, after a broker had not what was asked for, or had something else. False where the
@@ -228,6 +289,10 @@ impl<'a> Partition<'a> {
             Missing::Gone if low > next => (Some(GapReason::Retention), low),
             // What is gone was read already: it cannot be compared any more.
             Missing::Gone if low > asked => (None, next),
+            Missing::Damaged => {
+                self.check = check;
+                (None, asked)
+            }
             Missing::Gone if end > high => (Some(GapReason::Truncated), low),
             Missing::Gone => {
                 self.check = check;
@@ -290,12 +355,6 @@ impl<'a> Partition<'a> {
         let found = consumer.fetch_watermarks(&self.topic.topic, self.number, WATERMARKS_PATIENCE);
         let (low, high) = found.map_err(failed)?;
         Ok(Watermarks { low: sequence(low), high: sequence(high) })
-    }
-}
-
-impl fmt::Display for Partition<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}/{}", self.topic.topic, self.number)
     }
 }
 

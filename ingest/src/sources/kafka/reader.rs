@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use counterfoil_ledger::Ledger;
 use counterfoil_proto::v1::Delivery;
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, tick};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::partition::{Filled, Partition, failed};
-use super::watch::{Troubles, Watch};
-use super::{CHANNEL, Cluster, Environment, Stop, Topic};
+use super::watch::{CLUSTER, Troubles, Watch};
+use super::{CHANNEL, Claims, Cluster, Environment, Stop, Topic};
 use crate::connectors::{self, Connector, Context};
 use crate::intake::count;
 use crate::json::{DigestKey, quoted};
@@ -29,8 +30,10 @@ const METADATA_PATIENCE: Duration = Duration::from_secs(5);
 const TOLD_EVENTS: usize = 64;
 /// How long to wait for messages before looking whether to stop.
 const IDLE: Duration = Duration::from_millis(100);
-/// After so many turns without messages it is looked whether topics have more partitions.
-const IDLE_TURNS: u32 = 300;
+/// How often it is looked whether topics have more partitions, and whether those that failed can be read again.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Where there are so many times the partitions that the memory was shared among, it is shared out anew.
+const GROWTH_MAX: usize = 2;
 /// After so many batches, and whenever there is nothing to read, positions are committed to the group.
 const COMMIT_BATCHES: usize = 64;
 
@@ -40,6 +43,7 @@ pub(super) fn run(
     cluster: &Cluster,
     environment: Environment,
     troubles: &Arc<Troubles>,
+    claims: &Claims,
     stop: &Stop,
 ) -> Result<(), Stopped> {
     let connectors: Vec<Box<dyn Connector>> =
@@ -61,8 +65,10 @@ pub(super) fn run(
         connectors: &connectors,
         digest_key: &digest_key,
         environment,
+        claims,
         id,
         consumer,
+        shares: partitions.len().max(1),
         partitions: Vec::new(),
         wake,
         woken,
@@ -99,8 +105,17 @@ fn find(consumer: &BaseConsumer<Watch>, cluster: &Cluster) -> io::Result<(String
         let of_topic = metadata.topics().iter().find(|found| found.name() == topic);
         let numbers: Vec<i32> =
             of_topic.iter().flat_map(|topic| topic.partitions()).map(|partition| partition.id()).collect();
-        if numbers.is_empty() {
-            consumer.context().fails(&format!("there is no topic {topic}"));
+        let error = of_topic.and_then(|topic| topic.error()).map(RDKafkaErrorCode::from);
+        match error {
+            Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
+                let why = format!("topic {topic} may not be read with these credentials, or is not there");
+                consumer.context().fails(topic, &why);
+            }
+            Some(error) if error != RDKafkaErrorCode::UnknownTopicOrPartition => {
+                consumer.context().fails(topic, &format!("topic {topic}: {error}"));
+            }
+            _ if numbers.is_empty() => consumer.context().fails(topic, &format!("there is no topic {topic}")),
+            _ => consumer.context().is_well(topic),
         }
         found.extend(numbers.into_iter().map(|number| (place, number)));
     }
@@ -123,9 +138,13 @@ struct Reader<'a> {
     connectors: &'a [Box<dyn Connector>],
     digest_key: &'a DigestKey,
     environment: Environment,
+    /// Which section reads which topic.
+    claims: &'a Claims,
     /// The cluster's own id: positions of another cluster of the same name are other positions.
     id: String,
     consumer: Arc<BaseConsumer<Watch>>,
+    /// How many partitions its memory is shared among.
+    shares: usize,
     partitions: Vec<Partition<'a>>,
     wake: Sender<()>,
     woken: Receiver<()>,
@@ -135,14 +154,14 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn read(&mut self, feed: &mut Feed<'_, 'a>, stop: &Stop) -> io::Result<()> {
-        let mut idle_turns = IDLE_TURNS;
+        let looks = tick(LOOK_EVERY);
+        let mut is_time = true;
         while !stop.is_set() && !feed.is_stopped() {
-            if idle_turns >= IDLE_TURNS {
-                idle_turns = 0;
-                if !self.assign_new(feed, stop)? {
-                    break;
-                }
+            // However much there is to read.
+            if is_time && !self.assign_new(feed, stop)? {
+                break;
             }
+            is_time = looks.try_recv().is_ok();
             self.listen()?;
             let mut is_idle = true;
             for partition in &mut self.partitions {
@@ -157,19 +176,28 @@ impl<'a> Reader<'a> {
                 self.commit();
             }
             if is_idle {
-                idle_turns += 1;
                 let _ = self.woken.recv_timeout(IDLE);
             }
         }
         Ok(())
     }
 
-    /// Begins to read partitions that are not read yet, or not any more. False where the pipeline takes nothing more.
+    /// Begins to read partitions that are not read yet, or not any more. False where this reader cannot go on: the pipeline
+    /// takes nothing more, or there are many more partitions than it is made for.
     fn assign_new(&mut self, feed: &mut Feed<'_, 'a>, stop: &Stop) -> io::Result<bool> {
-        let (_, found) = find(&self.consumer, self.cluster)?;
+        let (id, found) = find(&self.consumer, self.cluster)?;
+        if id != self.id {
+            return Err(io::Error::other(format!("another cluster answers: {id} where {} was", self.id)));
+        }
+        if found.len() > GROWTH_MAX * self.shares {
+            return Ok(false);
+        }
         let mut new = Vec::new();
         for (place, number) in found {
             let topic = &self.cluster.topics[place];
+            if !self.claim(&topic.topic) {
+                continue;
+            }
             if !self.partitions.iter().any(|partition| partition.name() == (topic.topic.as_str(), number)) {
                 let delivered = Arc::new(self.delivered(topic, self.connectors[place].as_ref(), number));
                 let stands = self.ledger.reader().position(&delivered.channel).map_err(io::Error::other)?;
@@ -187,10 +215,25 @@ impl<'a> Reader<'a> {
                 Ok(true) => {}
                 Ok(false) => return Ok(false),
                 // The others go on; it is tried again at the next look.
-                Err(error) => self.consumer.context().fails(&format!("{partition}: {error}")),
+                Err(error) => {
+                    let label = partition.label();
+                    self.consumer.context().fails(label, &format!("{label}: {error}"));
+                }
             }
         }
         Ok(true)
+    }
+
+    /// Whether this section of the configuration reads a topic, and no other one that leads to the same cluster does.
+    fn claim(&self, topic: &str) -> bool {
+        let Some(other) = self.claims.other_than(&self.cluster.name, &self.id, topic) else { return true };
+        let about = format!("topic {topic}, which kafka.{other} reads");
+        let why = format!(
+            "topic {topic} is read by kafka.{other} of the configuration already, which leads to the same cluster: leave \
+             it out of one of the two"
+        );
+        self.consumer.context().fails(&about, &why);
+        false
     }
 
     /// Serves what does not belong to a partition. A message that was on its way here before its partition had a queue of
@@ -202,7 +245,7 @@ impl<'a> Reader<'a> {
                     let (topic, number) = (message.topic(), message.partition());
                     return Err(io::Error::other(format!("a message of {topic}/{number} came out of order")));
                 }
-                Err(error) => self.consumer.context().fails(&error.to_string()),
+                Err(error) => self.consumer.context().fails(CLUSTER, &error.to_string()),
             }
         }
         Ok(())
