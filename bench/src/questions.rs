@@ -38,7 +38,7 @@ pub async fn questions(channel: Channel, events: usize) -> Result<Vec<GetStateRe
             // A stride that is prime to nearly everything: neighbours in the list are far apart in time.
             let second = (questions.len() * 7_919_017 % seconds) as i64;
             let at = Some(Timestamp { seconds: START + second, nanos: 0 });
-            questions.push(GetStateRequest { who: party.id, at, ..GetStateRequest::default() });
+            questions.push(GetStateRequest { who: party.id.clone(), at, ..GetStateRequest::default() });
         }
         if listed.next_page_token.is_empty() {
             break;
