@@ -72,7 +72,7 @@ impl Served {
         views.catch_up(&mut |_, _| ())?;
         let listener = server.block_on(listen(SocketAddr::from(([127, 0, 0, 1], 0)), &Protection::default()))?;
         let address = listener.address()?;
-        let environment = Environment { now: SystemClock::wall, entropy };
+        let environment = Environment { now: SystemClock::wall, entropy, otlp: None };
         let events = Events { ledger: ledger.clone(), hooks: Vec::new(), clusters: Vec::new() };
         let offer = Offer { events: Some(events), views: Some(views), following: None };
         let (stop, stopped) = oneshot::channel::<()>();

@@ -2,6 +2,7 @@
 //!
 //! Owns the one thread that projects, and what the services know of its progress.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -63,6 +64,12 @@ impl Projection {
     /// Follows why the views cannot go on, where they cannot.
     pub(crate) fn problem(&self) -> watch::Receiver<Option<String>> {
         self.0.problem.subscribe()
+    }
+
+    /// How many dead letters wait to be put through, by connector; nothing where the views do not say.
+    pub(crate) fn letters_waiting(&self) -> BTreeMap<String, u64> {
+        let views = self.0.views.as_ref();
+        views.and_then(|views| views.query().ok()?.letters_waiting().ok()).unwrap_or_default()
     }
 
     /// How each database holds back whoever writes to it, by the database's name.
