@@ -6,14 +6,14 @@ use anyhow::{Context, Result};
 use counterfoil_ledger::{Location, Replica};
 use counterfoil_query::Views;
 use counterfoil_query::follow::Follower;
-use counterfoil_server::{Environment, Offer, Server};
+use counterfoil_server::{Offer, Server};
 use counterfoil_verify::policy::Policy;
 
 use crate::cli::{OwnerArguments, QueryArguments};
 use crate::config::{self, Config, Given};
 use crate::exit::{Exit, Refused};
+use crate::open;
 use crate::service::{self, Service};
-use crate::{open, when};
 
 pub fn run(arguments: &QueryArguments) -> Result<Exit> {
     let owner = OwnerArguments::default();
@@ -41,8 +41,7 @@ pub fn run(arguments: &QueryArguments) -> Result<Exit> {
         let transport = followed.server.connect_lazily("--follow")?;
         let follower = Follower::new(replica, &followed.server.url, transport);
         let offer = Offer { events: None, views: Some(views), following: Some(follower.state()) };
-        let environment = Environment { now: when::now, entropy: open::entropy };
-        let server = Server::new(listener, log, offer, environment)?;
+        let server = Server::new(listener, log, offer, service::environment("query", &front)?)?;
         let following = tokio::spawn(follower.run());
         let ended = service::run(server, &started, std::future::pending::<()>()).await;
         following.abort();

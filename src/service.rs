@@ -3,13 +3,15 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use counterfoil_server::{Listener, Protection, Server, listen};
+use counterfoil_server::{Environment, Listener, Otlp, Protection, Server, Transport, listen};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
+use tonic::Status;
+use tower::ServiceExt;
 
 use crate::cli::LogFormat;
-use crate::config::Front;
-use crate::{open, output};
+use crate::config::{Collector, Front};
+use crate::{open, output, when};
 
 /// A service that listens, and does nothing yet.
 pub struct Service {
@@ -64,6 +66,16 @@ pub async fn run<T>(server: Server, told: &Started, end: impl Future<Output = T>
     tracing::info!(%address, scheme, callers, "serving gRPC and HTTP");
     server.run(stop).await?;
     Ok(ended)
+}
+
+/// What a server gets from this process. Needs a runtime of tokio.
+pub fn environment(verb: &str, front: &Front) -> Result<Environment> {
+    let otlp = front.otlp.as_ref().map(|Collector { server, every, percent }| {
+        let transport = Transport::new(server.connect_lazily("--otlp-endpoint")?.map_err(Status::from_error));
+        let (endpoint, service) = (server.url.clone(), format!("counterfoil-{verb}"));
+        anyhow::Ok(Otlp { transport, endpoint, service, every: *every, percent: *percent })
+    });
+    Ok(Environment { now: when::now, entropy: open::entropy, otlp: otlp.transpose()? })
 }
 
 /// What stands between the server and its callers. A file of tokens that is there counts without being named: whoever

@@ -6,13 +6,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use counterfoil_ledger::{Lease, LedgerError, Location, Replica};
 use counterfoil_query::follow::Follower;
-use counterfoil_server::{Environment, Offer, Server};
+use counterfoil_server::{Offer, Server};
 use counterfoil_verify::policy::Policy;
 use tokio::time::Instant;
 
 use crate::config::{Followed, Front};
+use crate::open;
 use crate::service::{self, Ended, Service};
-use crate::{open, when};
 
 /// How often it is looked whether the lease was renewed.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -47,8 +47,7 @@ pub fn run(location: &Location, front: &Front, followed: Followed) -> Result<Tak
             let transport = followed.server.connect_lazily("--follow")?;
             let follower = Follower::new(replica, &followed.server.url, transport);
             let offer = Offer { events: None, views: None, following: Some(follower.state()) };
-            let environment = Environment { now: when::now, entropy: open::entropy };
-            let server = Server::new(listener, log, offer, environment)?;
+            let server = Server::new(listener, log, offer, service::environment("ingest", front)?)?;
             let following = tokio::spawn(follower.run());
             let ended = service::run(server, &started, until_free(location, followed.patience)).await;
             following.abort();

@@ -39,7 +39,7 @@ impl Served {
         let listener = server.block_on(listen(SocketAddr::from(([127, 0, 0, 1], 0)), &Protection::default()))?;
         let address = listener.address()?;
         let size = ledger.reader().head().size;
-        let environment = Environment { now: SystemClock::wall, entropy: subject::seed_secret };
+        let environment = Environment { now: SystemClock::wall, entropy: subject::seed_secret, otlp: None };
         let events = Events { ledger: ledger.clone(), hooks: Vec::new(), clusters: Vec::new() };
         let offer = Offer { events: Some(events), views: Some(views), following: None };
         let (stop, stopped) = oneshot::channel::<()>();

@@ -20,6 +20,7 @@ mod keys;
 mod lease;
 mod ledger;
 mod lock;
+mod measure;
 mod memory;
 mod owner;
 mod pressure;

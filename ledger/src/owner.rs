@@ -25,6 +25,7 @@ use crate::condition::Condition;
 use crate::derive;
 use crate::error::{LedgerError, Result};
 use crate::failpoint::{Point, reach};
+use crate::measure::Stopwatch;
 use crate::read::{Published, Reader, count_bytes, position_bytes};
 use crate::store::{self, BESIDE, CLOCK, EDGE, EVENTS, FLUSH_RECORDS_MAX, RECORDS, VALUE_FORMAT, cf};
 
@@ -140,6 +141,7 @@ impl Owner {
     }
 
     fn commit(&mut self, group: &[Pending]) -> Result<(Vec<Receipt>, WriteBatch)> {
+        let mut stopwatch = Stopwatch::start();
         let reading = self.clock.read();
         let now = clock::next_time(&reading, self.last_reading.as_ref(), self.last_time, self.is_clock_accepted)?;
         let frontier_before = self.frontier.clone();
@@ -153,9 +155,12 @@ impl Owner {
         commit.log.put(CLOCK, clock_value(&reading));
         self.put_positions_and_counts(group, &mut commit)?;
 
+        let bytes = commit.log.size_in_bytes();
+        stopwatch.numbered();
         reach(Point::BeforeBatch)?;
         self.reader.log().write_synced(commit.log)?;
         reach(Point::AfterBatch)?;
+        stopwatch.synced();
         self.last_reading = Some(reading);
         if !commit.records.is_empty() {
             self.last_time = now;
@@ -172,7 +177,9 @@ impl Owner {
                 return Err(LedgerError::falsified("memory", "the right edge changed while it was written"));
             }
             self.sign_and_publish()?;
+            stopwatch.anchored();
         }
+        stopwatch.done(commit.records.len(), bytes);
         self.unflushed += commit.records.len() as u64;
         reach(Point::BeforeAcknowledge)?;
         Ok((self.receipts(commit.settled), commit.derived))

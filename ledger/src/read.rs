@@ -24,7 +24,7 @@ use crate::append::{ChannelPosition, LastRead, SourceKey};
 use crate::error::{LedgerError, Result};
 use crate::memory::Memory;
 use crate::pressure::WritePressure;
-use crate::store::{self, BESIDE, COUNT, DerivedDb, LogDb, RECORDS, StoredNodes, VALUE_FORMAT, cf};
+use crate::store::{self, BESIDE, COUNT, DerivedDb, EVENTS, LogDb, NODES, RECORDS, StoredNodes, VALUE_FORMAT, cf};
 
 /// A handle for reading. Cloning it is cheap.
 #[derive(Clone)]
@@ -230,7 +230,11 @@ impl Reader {
 
     /// How each database holds back the thread that appends, by the database's name.
     pub fn pressure(&self) -> [(&'static str, WritePressure); 2] {
-        [("log", WritePressure::of(&self.0.log.0)), ("derived", WritePressure::of(&self.0.derived.0))]
+        let Shared { log, derived, .. } = &*self.0;
+        [
+            ("log", WritePressure::of(&log.0, ["default", RECORDS, BESIDE])),
+            ("derived", WritePressure::of(&derived.0, ["default", NODES, EVENTS])),
+        ]
     }
 
     /// The key of tokens, by which names are looked up.

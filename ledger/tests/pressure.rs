@@ -28,18 +28,21 @@ fn pressure(folder: &std::path::Path, slow_at: i32, stop_at: i32) -> WritePressu
         database.put(b"key", b"value").unwrap();
         database.flush().unwrap();
     }
-    WritePressure::of(&database)
+    WritePressure::of(&database, ["default"])
 }
 
 #[test]
 fn a_database_says_when_it_slows_writers_down_and_when_it_stops_them() {
     let folder = tempfile::tempdir().unwrap();
-    let free = WritePressure { is_stopped: Some(false), delayed_bytes_per_second: Some(0) };
+    let free =
+        WritePressure { is_stopped: Some(false), delayed_bytes_per_second: Some(0), delays: Some(0), stops: Some(0) };
     for _ in 0..FILES {
         assert_eq!(pressure(folder.path(), 100, 200), free);
     }
-    let slow = WritePressure { delayed_bytes_per_second: Some(RATE), ..free };
-    assert_eq!(pressure(folder.path(), FILES, FILES + 1), slow);
+    let slow = pressure(folder.path(), FILES, FILES + 1);
+    assert_eq!((slow.is_stopped, slow.delayed_bytes_per_second), (Some(false), Some(RATE)));
+    assert_eq!((slow.delays > Some(0), slow.stops), (true, Some(0)), "{slow:?}");
     let stopped = pressure(folder.path(), 1, FILES);
     assert_eq!(stopped.is_stopped, Some(true));
+    assert_eq!((stopped.delays, stopped.stops > Some(0)), (Some(0), true), "{stopped:?}");
 }

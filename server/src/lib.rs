@@ -38,7 +38,9 @@ mod listen;
 mod metrics;
 mod offer;
 mod openapi;
+mod otlp;
 mod projection;
+mod requests;
 mod room;
 mod rpc;
 mod snapshots;
@@ -46,6 +48,7 @@ mod tls;
 pub mod tokens;
 
 pub use offer::{Events, Offer};
+pub use otlp::{Otlp, Transport};
 pub use tls::{TlsError, TlsFiles};
 
 use access::Guard;
@@ -53,8 +56,10 @@ use access::keeper::Keeper;
 use access::table::Table;
 use framed::Bounds;
 use health::Health;
-use metrics::{Metrics, Names};
+use metrics::Metrics;
+use otlp::Exporter;
 use projection::Projection;
+use requests::Watch;
 use room::Room;
 
 /// How long calls in flight may take to end once the server is told to stop.
@@ -112,12 +117,13 @@ pub struct Protection {
 }
 
 /// What a server gets from the program that runs it: it reads no clock and draws no randomness itself.
-#[derive(Clone, Copy)]
 pub struct Environment {
     /// The time of questions and of pushes.
     pub now: fn() -> Moment,
     /// Randomness that was never used before.
     pub entropy: fn() -> [u8; 32],
+    /// Where metrics and spans are sent, if they are.
+    pub otlp: Option<Otlp>,
 }
 
 /// An address that is listened on.
@@ -178,6 +184,7 @@ pub struct Server {
     projection: Projection,
     health: Health,
     metrics: Metrics,
+    exporter: Option<Exporter>,
 }
 
 impl Server {
@@ -186,7 +193,12 @@ impl Server {
     /// # Errors
     /// [`ServerError::Tokens`] if it cannot be told who may call; [`ServerError::Descriptors`],
     /// [`ServerError::Methods`] and [`ServerError::Metrics`] are defects.
-    pub fn new(listener: Listener, log: Reader, offer: Offer, environment: Environment) -> Result<Self, ServerError> {
+    pub fn new(
+        listener: Listener,
+        log: Reader,
+        offer: Offer,
+        mut environment: Environment,
+    ) -> Result<Self, ServerError> {
         let Listener { socket, tls, tokens } = listener;
         let origin = log.head().origin;
         let keeper = tokens.map(|path| Keeper::open(&path, origin.as_str())).transpose()?;
@@ -221,8 +233,11 @@ impl Server {
         routes.add_service(reflection().build_v1alpha()?);
 
         let (live, ready) = (health.clone(), health.clone());
-        let metrics = Metrics::install(projection.clone(), following)?;
+        let metrics = Metrics::install(projection.clone(), following, (environment.now)())?;
         let rendered = metrics.clone();
+        let otlp = environment.otlp.take();
+        let exporting = otlp.map(|otlp| Exporter::new(otlp, origin.as_str(), metrics.clone(), &environment));
+        let (exporter, spans) = exporting.unzip();
         let mut routes = routes.routes();
         offer::refuse_others(&mut routes, &services, &rpcs);
         let routes = routes.prepare();
@@ -237,15 +252,15 @@ impl Server {
         };
         let router = router
             .route("/openapi.json", get(openapi::serve(&openapi::document()?)))
-            .route("/metrics", get(move || async move { rendered.render() }))
+            .route("/metrics", get(move || rendered.clone().text()))
             .route("/healthz", get(move || async move { live.live() }))
             .route("/readyz", get(move || async move { ready.ready() }))
             .layer(from_fn_with_state(Arc::new(Bounds::new(&rpcs, room)), framed::bound))
             .layer(from_fn(deadline::keep))
             .layer(from_fn_with_state(Arc::new(guard), access::guard))
             .layer(from_fn(json::problem::translate))
-            .layer(from_fn_with_state(Arc::new(Names::of(&rpcs)), metrics::measure));
-        Ok(Self { socket, tls, router, keeper, projection, health, metrics })
+            .layer(from_fn_with_state(Arc::new(Watch::new(&rpcs, spans)), requests::watch));
+        Ok(Self { socket, tls, router, keeper, projection, health, metrics, exporter })
     }
 
     /// Serves until `stop` is there, and then lets calls in flight end.
@@ -268,11 +283,18 @@ impl Server {
         }));
         let mut tasks = vec![tokio::spawn(self.health.watch()), tokio::spawn(self.metrics.keep())];
         tasks.extend(self.keeper.map(|keeper| tokio::spawn(keeper.follow())));
+        let (ended, end) = tokio::sync::oneshot::channel::<()>();
+        let exporting = self.exporter.map(|exporter| tokio::spawn(exporter.run(end)));
         listen::serve(self.socket, self.tls, self.router, stop, DRAIN).await;
         tasks.iter().for_each(JoinHandle::abort);
         drop(stop_projecting);
         // It only reads the log, and says itself what fails.
         let _ = projecting.await;
+        drop(ended);
+        if let Some(exporting) = exporting {
+            // It sends what is left, and ends by itself.
+            let _ = exporting.await;
+        }
         failed
             .await
             .map_or(Ok(()), |why| Err(std::io::Error::other(format!("the ledger takes no more appends: {why}"))))

@@ -3,6 +3,7 @@
 //! Owns when the views are brought up to date, and what the services know of their progress. Many small steps cost several
 //! times what a large one does: while the log grows without a pause, they rest between two steps, unless somebody waits.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,6 +69,12 @@ impl Projection {
     /// Follows why the views cannot go on, where they cannot.
     pub(crate) fn problem(&self) -> watch::Receiver<Option<String>> {
         self.0.problem.subscribe()
+    }
+
+    /// How many dead letters wait to be put through, by connector; nothing where the views do not say.
+    pub(crate) fn letters_waiting(&self) -> BTreeMap<String, u64> {
+        let views = self.0.views.as_ref();
+        views.and_then(|views| views.query().ok()?.letters_waiting().ok()).unwrap_or_default()
     }
 
     /// How each database holds back whoever writes to it, by the database's name.

@@ -32,6 +32,21 @@ pub struct ServiceArguments {
     /// How events of the service are written to stderr [default: text]
     #[arg(long, value_enum)]
     pub log_format: Option<LogFormat>,
+    /// Send metrics and spans of requests by OTLP over gRPC to this URL (http://127.0.0.1:4317)
+    #[arg(long, value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
+    /// A file with the token that is sent along, as a bearer's
+    #[arg(long, value_name = "FILE")]
+    pub otlp_token_file: Option<PathBuf>,
+    /// The certificates to trust there instead of those of the system, in PEM form
+    #[arg(long, value_name = "FILE")]
+    pub otlp_ca: Option<PathBuf>,
+    /// How often metrics are sent [default: 15]
+    #[arg(long, value_name = "SECONDS")]
+    pub otlp_seconds: Option<u32>,
+    /// How many in a hundred of the requests are traced whose callers do not say whether; with 0 none is [default: 100]
+    #[arg(long, value_name = "PERCENT")]
+    pub otlp_percent: Option<u32>,
 }
 
 /// What a service is told that owns its ledger.

@@ -27,7 +27,7 @@ pub fn read(reader: &mut Reader<'_>, name: &str) -> Option<Hook> {
         reader.problem(&format!("ingest.{name}"), "is wrong: expected a name of letters, digits, - and _");
     }
     let origin = origin::read(reader, &path);
-    let per_minute = reader.count(&path("requests_per_minute"), PER_MINUTE, PER_MINUTE_MAX);
+    let per_minute = reader.count(&path("requests_per_minute"), PER_MINUTE, 1..=PER_MINUTE_MAX);
     let secrets = secrets(reader, &path("secret_file"));
     let is_signed = reader.needed(&path("auth"), |text| match text {
         "secret" => Ok(false),
@@ -65,7 +65,7 @@ fn signature(reader: &mut Reader<'_>, path: &dyn Fn(&str) -> String, secrets: Op
         None => Signed::Body,
         Some((before, between)) => {
             let timestamp_header = reader.needed(&path("timestamp_header"), header);
-            let tolerance_s = reader.count(&path("tolerance_seconds"), TOLERANCE_S, TOLERANCE_S_MAX);
+            let tolerance_s = reader.count(&path("tolerance_seconds"), TOLERANCE_S, 1..=TOLERANCE_S_MAX);
             Signed::Timed { header: timestamp_header?, before, between, tolerance_s }
         }
     };

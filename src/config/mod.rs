@@ -52,6 +52,16 @@ pub struct Front {
     /// The file that says who may call, where it is not the one beside the data folder.
     pub tokens: Option<PathBuf>,
     pub log_format: LogFormat,
+    pub otlp: Option<Collector>,
+}
+
+/// Where metrics and spans are sent.
+pub struct Collector {
+    pub server: Remote,
+    /// How often metrics are.
+    pub every: Duration,
+    /// How many in a hundred of the requests are traced whose callers do not say whether.
+    pub percent: u8,
 }
 
 /// A ledger of the service's own.
@@ -109,6 +119,7 @@ fn read(settings: &Settings) -> Checked {
         "json" => Ok(LogFormat::Json),
         _ => Err("expected text or json".to_owned()),
     });
+    let otlp = otlp(&mut reader, settings);
     let own = own(&mut reader, settings);
     let followed = if settings.has("follow") { followed(&mut reader, settings) } else { None };
     let (shown, problems) = reader.finish();
@@ -120,6 +131,7 @@ fn read(settings: &Settings) -> Checked {
                 tls,
                 tokens,
                 log_format: log_format.unwrap_or(LogFormat::Text),
+                otlp,
             },
             own,
             followed,
@@ -148,8 +160,28 @@ fn followed(reader: &mut Reader<'_>, settings: &Settings) -> Option<Followed> {
     let policy = reader.path("policy");
     let (token_file, ca) = (reader.path("follow_token_file"), reader.path("follow_ca"));
     let client = reader.path("follow_client_cert").zip(reader.path("follow_client_key"));
-    let patience = Duration::from_secs(reader.count("lease_seconds", 10, 86_400).max(LEASE_SECONDS_MIN).into());
+    let patience = Duration::from_secs(reader.count("lease_seconds", 10, 1..=86_400).max(LEASE_SECONDS_MIN).into());
     Some(Followed { server: Remote { url: url?, token_file, ca, client }, policy, patience })
+}
+
+fn otlp(reader: &mut Reader<'_>, settings: &Settings) -> Option<Collector> {
+    let url = reader.parsed("otlp_endpoint", None, |text| match text.split_once("://") {
+        Some(("http" | "https", _)) => Ok(text.to_owned()),
+        _ => Err("expected a URL such as http://127.0.0.1:4317".to_owned()),
+    });
+    let further = ["otlp_token_file", "otlp_ca", "otlp_seconds", "otlp_percent"];
+    if !settings.has("otlp_endpoint") && !further.iter().any(|given| settings.has(given)) {
+        return None;
+    }
+    let (token_file, ca) = (reader.path("otlp_token_file"), reader.path("otlp_ca"));
+    let every = Duration::from_secs(reader.count("otlp_seconds", 15, 1..=3_600).into());
+    let percent = reader.count("otlp_percent", 100, 0..=100).try_into().ok()?;
+    for given in further {
+        if settings.has(given) && !settings.has("otlp_endpoint") {
+            reader.problem(given, "stands alone: give otlp_endpoint too");
+        }
+    }
+    Some(Collector { server: Remote { url: url?, token_file, ca, client: None }, every, percent })
 }
 
 /// The files of TLS: a certificate and its key, or neither.

@@ -1,6 +1,7 @@
 //! Reads settings one by one, and collects everything that is wrong with any of them.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use figment::value::{Dict, Value};
@@ -146,8 +147,8 @@ impl<'a> Reader<'a> {
         value
     }
 
-    /// A number between 1 and `most`.
-    pub fn count(&mut self, path: &str, default: u32, most: u32) -> u32 {
+    /// A number within this range.
+    pub fn count(&mut self, path: &str, default: u32, range: RangeInclusive<u32>) -> u32 {
         let value = match self.take(path) {
             Some(value) => {
                 let count = value.to_i128().or_else(|| i128::try_from(value.to_u128()?).ok());
@@ -155,13 +156,14 @@ impl<'a> Reader<'a> {
             }
             None => Some(default),
         };
-        match value.filter(|count| (1..=most).contains(count)) {
+        match value.filter(|count| range.contains(count)) {
             Some(count) => {
                 self.show(path, &count.to_string());
                 count
             }
             None => {
-                self.problem(path, &format!("is wrong: expected a number from 1 to {most}"));
+                let (least, most) = range.into_inner();
+                self.problem(path, &format!("is wrong: expected a number from {least} to {most}"));
                 default
             }
         }

@@ -14,7 +14,7 @@ use crate::cli::LogFormat;
 /// What the names of environment variables begin with.
 const PREFIX: &str = "COUNTERFOIL_";
 /// The settings that the environment may give. Other variables of that prefix are for other verbs.
-const OF_ENVIRONMENT: [&str; 18] = [
+const OF_ENVIRONMENT: [&str; 23] = [
     "data",
     "anchor",
     "listen",
@@ -24,6 +24,11 @@ const OF_ENVIRONMENT: [&str; 18] = [
     "tokens",
     "accept_clock",
     "log_format",
+    "otlp_endpoint",
+    "otlp_token_file",
+    "otlp_ca",
+    "otlp_seconds",
+    "otlp_percent",
     "follow",
     "policy",
     "follow_token_file",
@@ -185,6 +190,9 @@ fn flags(given: &Given<'_>) -> Dict {
         ("client_ca", service.client_ca.as_ref().map(shown)),
         ("tokens", service.tokens.as_ref().map(shown)),
         ("log_format", log_format),
+        ("otlp_endpoint", service.otlp_endpoint.clone()),
+        ("otlp_token_file", service.otlp_token_file.as_ref().map(shown)),
+        ("otlp_ca", service.otlp_ca.as_ref().map(shown)),
         ("follow", follow.follow.clone()),
         ("policy", follow.policy.as_ref().map(shown)),
         ("follow_token_file", follow.follow_token_file.as_ref().map(shown)),
@@ -194,9 +202,13 @@ fn flags(given: &Given<'_>) -> Dict {
     ];
     let mut flags: Dict =
         texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), Value::from(text?)))).collect();
-    if let Some(seconds) = follow.lease_seconds {
-        flags.insert("lease_seconds".to_owned(), Value::from(seconds));
-    }
+    let numbers = [
+        ("lease_seconds", follow.lease_seconds),
+        ("otlp_seconds", service.otlp_seconds),
+        ("otlp_percent", service.otlp_percent),
+    ];
+    let numbers = numbers.into_iter().filter_map(|(name, number)| Some((name.to_owned(), Value::from(number?))));
+    flags.extend(numbers);
     if owner.accept_clock {
         flags.insert("accept_clock".to_owned(), Value::from(true));
     }

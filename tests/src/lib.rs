@@ -5,6 +5,7 @@
 
 pub mod aws;
 pub mod campaign;
+pub mod collector;
 pub mod feed;
 pub mod files;
 pub mod http;

@@ -60,6 +60,11 @@ pub fn command() -> Command {
         "CLIENT_KEY",
         "FOLLOW",
         "POLICY",
+        "OTLP_ENDPOINT",
+        "OTLP_TOKEN_FILE",
+        "OTLP_CA",
+        "OTLP_SECONDS",
+        "OTLP_PERCENT",
     ];
     for name in own.map(|name| format!("COUNTERFOIL_{name}")) {
         command.env_remove(name);

@@ -76,6 +76,8 @@ fn a_standby_takes_over_and_the_former_owner_stands_by() {
     owner.pause();
     until("the standby has taken over", || is_ready(&standby));
     append_all(&standby, 30..40);
+    let metrics = String::from_utf8(curl(&[format!("{}/metrics", standby.url())]).body).unwrap();
+    assert!(metrics.lines().any(|line| line == "counterfoil_following NaN"), "it follows nobody any more: {metrics}");
 
     // It was alive all the time, and is asked at once.
     owner.go_on();

@@ -162,7 +162,8 @@ fn compare(
     for (request, (who, at)) in requests.iter().zip(asked).step_by((requests.len() / COMPARED).max(1)) {
         let state =
             served.clients.block_on(identity.get_state(request.clone()))?.into_inner().state.unwrap_or_default();
-        let ours: BTreeSet<String> = state.grants.into_iter().filter_map(|grant| Some(grant.counterpart?.id)).collect();
+        let ours: BTreeSet<String> =
+            state.grants.into_iter().filter_map(|grant| Some(grant.counterpart?.id.clone())).collect();
         let rows = clients.block_on(client.query(AS_OF, &[who, at]))?;
         let theirs: BTreeSet<String> =
             rows.iter().map(|row| format!("{ENTITLEMENT}{}", row.get::<_, &str>(0))).collect();

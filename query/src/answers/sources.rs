@@ -2,6 +2,8 @@
 //!
 //! Owns the summaries and the list of dead letters. It never retries anything.
 
+use std::collections::BTreeMap;
+
 use counterfoil_proto::v1::{
     DeadLetter, ListDeadLettersResponse, ListSourcesResponse, ObjectCount, Record, SourceSummary, UnmappedType,
     UnreadEvents, record::Body,
@@ -33,6 +35,15 @@ impl Query<'_> {
             unread.rejected += counts.rejected.saturating_sub(counts.retried);
         }
         Ok(unread)
+    }
+
+    /// How many dead letters wait to be put through, by the connector that could not read them; 0 where all were.
+    pub fn letters_waiting(&self) -> Result<BTreeMap<String, u64>> {
+        let mut waiting = BTreeMap::new();
+        for ((_, _, connector), counts) in sources::sources(&self.view)? {
+            *waiting.entry(connector).or_default() += counts.rejected.saturating_sub(counts.retried);
+        }
+        Ok(waiting)
     }
 
     /// What each source has delivered, and how many objects of each kind its system has.

@@ -178,7 +178,7 @@ impl Database {
 
     /// How it holds back whoever writes to it.
     pub(crate) fn pressure(&self) -> WritePressure {
-        WritePressure::of(&self.db)
+        WritePressure::of(&self.db, Column::ALL.map(Column::name))
     }
 
     /// Writes a batch, all or nothing, in the order of its keys; `changed` are the entities that it says something of.

@@ -2,7 +2,6 @@
 //!
 //! How much longer others wait is measured and printed; a test asserts no time.
 
-use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Mutex;
