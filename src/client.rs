@@ -20,7 +20,6 @@ use counterfoil_query::services::{Answers, Log, Progress, Sight};
 use counterfoil_verify::time::Moment;
 use pbjson_types::Timestamp;
 use tokio::runtime::Runtime;
-use tokio::sync::watch;
 use tonic::body::Body;
 use tonic::service::RoutesBuilder;
 use tonic::{Response, Status};
@@ -81,9 +80,8 @@ impl Client {
             Some(server) => Self::remote(server, arguments),
             None => {
                 let ledger = Arc::new(open::ledger(&open::location_of(arguments)?, false)?);
-                let (_, reached) = watch::channel(ledger.reader().head().size);
                 let mut routes = RoutesBuilder::default();
-                Log::new(ledger.reader(), reached).add_to(&mut routes);
+                Log::at(ledger.reader()).add_to(&mut routes);
                 Self::embedded(routes, ledger)
             }
         }
@@ -190,10 +188,10 @@ fn answering(arguments: &AskArguments, accept_clock: bool) -> Result<(RoutesBuil
     let location = open::location_of(arguments)?;
     let opened = open::views_of(open::ledger(&location, accept_clock)?, &location.views())?;
     let (views, ledger) = (Arc::new(opened.views), Arc::new(opened.ledger));
-    let size = ledger.reader().head().size;
+    let progress = Progress::at(ledger.reader().head().size);
     let mut routes = RoutesBuilder::default();
-    Log::new(ledger.reader(), watch::channel(size).1).add_to(&mut routes);
-    Answers::new(views, Progress::at(size), when::now).add_to(&mut routes);
+    Log::at(ledger.reader()).add_to(&mut routes);
+    Answers::new(views, progress, when::now).add_to(&mut routes);
     Ok((routes, ledger))
 }
 

@@ -22,6 +22,7 @@ use counterfoil_proto::DESCRIPTORS;
 use counterfoil_query::services::{Answers, Log};
 use counterfoil_verify::time::Moment;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tonic::service::RoutesBuilder;
@@ -180,6 +181,7 @@ pub struct Server {
     socket: TcpListener,
     tls: Option<TlsAcceptor>,
     router: Router,
+    stopping: watch::Sender<bool>,
     keeper: Option<Keeper>,
     projection: Projection,
     health: Health,
@@ -212,7 +214,8 @@ impl Server {
         let (health, health_service) = Health::new(services.clone(), projection.clone(), condition, following.clone());
 
         let mut routes = RoutesBuilder::default();
-        Log::new(log, projection.head()).add_to(&mut routes);
+        let stopping = watch::Sender::new(false);
+        Log::new(log, projection.head(), stopping.subscribe()).add_to(&mut routes);
         if let Some(views) = views {
             Answers::new(views, projection.progress(), environment.now).add_to(&mut routes);
         }
@@ -260,7 +263,7 @@ impl Server {
             .layer(from_fn_with_state(Arc::new(guard), access::guard))
             .layer(from_fn(json::problem::translate))
             .layer(from_fn_with_state(Arc::new(Watch::new(&rpcs, spans)), requests::watch));
-        Ok(Self { socket, tls, router, keeper, projection, health, metrics, exporter })
+        Ok(Self { socket, tls, router, stopping, keeper, projection, health, metrics, exporter })
     }
 
     /// Serves until `stop` is there, and then lets calls in flight end.
@@ -275,6 +278,7 @@ impl Server {
                 () = stop => {}
                 why = health.closed() => drop(closed.send(why)),
             }
+            self.stopping.send_replace(true);
         };
         let (stop_projecting, stopped) = tokio::sync::oneshot::channel::<()>();
         let projecting = tokio::spawn(self.projection.run(async {

@@ -166,7 +166,8 @@ impl LedgerService for Log {
             problem::problem(Code::ResourceExhausted, "TOO_MANY_STREAMS", why)
         })?;
         let (sender, receiver) = mpsc::channel(STREAMED_AHEAD);
-        let stream = RecordStream { reader: self.reader.clone(), head: self.head.clone(), asked, sight, _place: place };
+        let (reader, head, stopping) = (self.reader.clone(), self.head.clone(), self.stopping.clone());
+        let stream = RecordStream { reader, head, stopping, asked, sight, _place: place };
         tokio::spawn(stream.run(sender));
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
@@ -189,6 +190,7 @@ impl Log {
 struct RecordStream {
     reader: Reader,
     head: watch::Receiver<TreeSize>,
+    stopping: watch::Receiver<bool>,
     asked: ReadRecordsRequest,
     sight: Sight,
     _place: OwnedSemaphorePermit,
@@ -210,6 +212,8 @@ impl RecordStream {
                 tokio::select! {
                     grown = grown => if matches!(grown, Ok(Err(_))) { return },
                     () = sender.closed() => return,
+                    // Where nobody is left to say so, nothing is stopping.
+                    Ok(_) = self.stopping.wait_for(|stopping| *stopping) => return,
                 }
             }
             let (reader, sight, with_beside) = (self.reader.clone(), self.sight, self.asked.with_beside);

@@ -50,14 +50,22 @@ pub struct Sight {
 pub struct Log {
     reader: Reader,
     head: watch::Receiver<TreeSize>,
+    stopping: watch::Receiver<bool>,
     /// Room for streams.
     streams: Arc<Semaphore>,
 }
 
 impl Log {
-    /// Answers from `reader`; `head` follows the size of the log.
-    pub fn new(reader: Reader, head: watch::Receiver<TreeSize>) -> Self {
-        Self { reader, head, streams: Arc::new(Semaphore::new(STREAMS_MAX)) }
+    /// Answers from `reader`; `head` follows the size of the log. Streams that follow it end once `stopping` says so: who
+    /// reads them asks again, and nothing else is in flight for ever.
+    pub fn new(reader: Reader, head: watch::Receiver<TreeSize>, stopping: watch::Receiver<bool>) -> Self {
+        Self { reader, head, stopping, streams: Arc::new(Semaphore::new(STREAMS_MAX)) }
+    }
+
+    /// That of a log that stays as it is.
+    pub fn at(reader: Reader) -> Self {
+        let size = reader.head().size;
+        Self::new(reader, watch::channel(size).1, watch::channel(false).1)
     }
 
     /// Its service.
