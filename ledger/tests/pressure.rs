@@ -23,7 +23,7 @@ fn pressure(folder: &std::path::Path, slow_at: i32, stop_at: i32) -> WritePressu
     options.set_level_zero_slowdown_writes_trigger(slow_at);
     options.set_level_zero_stop_writes_trigger(stop_at);
     options.set_ratelimiter(RATE.cast_signed(), 100_000, 10);
-    let database = DB::open(&options, folder).unwrap();
+    let database = DB::open_cf_with_opts(&options, folder, [("default", options.clone())]).unwrap();
     if slow_at > FILES {
         database.put(b"key", b"value").unwrap();
         database.flush().unwrap();

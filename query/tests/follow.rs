@@ -142,7 +142,8 @@ fn a_liar_is_not_believed_and_a_convert_is() {
         let location = Location::new(&ledger.folder.path().join("replica"), None);
         let replica = Replica::open(&location, &Policy::parse(&policy).unwrap(), "a test").unwrap();
         let copied = replica.reader();
-        let liar = Liar { log: Log::at(ledger.reader()), lie: Arc::new(Mutex::new(lie)) };
+        let log = Log::new(ledger.reader(), ledger.reader().growth(), watch::channel(false).1);
+        let liar = Liar { log, lie: Arc::new(Mutex::new(lie)) };
         let mut routes = RoutesBuilder::default();
         routes.add_service(LedgerServiceServer::new(liar.clone()));
         let follower = Follower::new(replica, "the server", routes.routes().prepare());

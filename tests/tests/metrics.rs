@@ -99,7 +99,7 @@ fn measured(broker: Option<&Broker>) -> Metrics {
     until("all of it is measured", || {
         let text = read(&server);
         let has = |start: &&str| text.lines().any(|line| line.starts_with(*start));
-        rest.iter().chain(&of_kafka).all(|start| has(start)) && has(&stream)
+        rest.iter().chain(&of_kafka).all(&has) && has(&stream)
     });
     if let Some(broker) = broker {
         // There is nothing that fails before something has failed.
