@@ -45,12 +45,22 @@ pub(super) struct Partition<'a> {
     environment: Environment,
 }
 
-/// Damage behind what was handed over.
+/// Damage behind what was handed over. librdkafka does not go past it, and does not say where it ends: so it is looked for
+/// message by message, and nothing is left out that can be read.
 struct Damage {
     /// The message that should come next.
     next: u64,
-    /// It was read again, and is damaged where it is kept.
-    is_kept: bool,
+    /// Up to there everything is damaged where it is kept; here it is read.
+    at: u64,
+    /// Here it was read again.
+    was_read_again: bool,
+}
+
+impl Damage {
+    /// Some of it was read again.
+    fn is_kept(&self) -> bool {
+        self.at > self.next
+    }
 }
 
 /// What there is of a partition.
@@ -67,8 +77,6 @@ enum Missing {
     Gone,
     /// Something else is there.
     Replaced,
-    /// It is not as it was sent.
-    Damaged,
 }
 
 /// What filling a chunk came to.
@@ -170,13 +178,10 @@ impl<'a> Partition<'a> {
         let Some(queue) = self.queue.take() else { return Filled::Nothing };
         let mut chunk = Chunk::new(self.delivered.clone(), self.to.unwrap_or_default().next);
         let mut last: Option<BorrowedMessage<'_>> = None;
-        let (mut missing, mut is_stuck) = (None, false);
+        let (mut missing, mut is_damaged) = (None, false);
         while !chunk.is_full() {
             match queue.poll(Duration::ZERO) {
-                None => {
-                    is_stuck = self.damage.as_ref().is_some_and(|damage| damage.is_kept);
-                    break;
-                }
+                None => break,
                 Some(Ok(message)) => {
                     consumer.context().reads(&self.label);
                     let offset = sequence(message.offset());
@@ -190,8 +195,8 @@ impl<'a> Partition<'a> {
                         }
                         _ => {}
                     }
-                    if self.damage.take().is_some_and(|damage| damage.is_kept && damage.next < offset) {
-                        if !self.skip(GapReason::Damaged, chunk.to.next, offset, feed) {
+                    if let Some(Damage { next, .. }) = self.damage.take().filter(Damage::is_kept) {
+                        if !self.skip(GapReason::Damaged, next, offset, feed) {
                             return Filled::Stopped;
                         }
                         chunk = Chunk::new(self.delivered.clone(), offset);
@@ -202,6 +207,12 @@ impl<'a> Partition<'a> {
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => {
                     consumer.context().reads(&self.label);
+                    if let Some(Damage { next, at, .. }) = self.damage.take().filter(Damage::is_kept) {
+                        if !self.skip(GapReason::Damaged, next, at, feed) {
+                            return Filled::Stopped;
+                        }
+                        chunk = Chunk::new(self.delivered.clone(), at);
+                    }
                     // It ends where the message should be that was read last.
                     if self.check.is_some() {
                         missing = Some(Missing::Gone);
@@ -215,10 +226,8 @@ impl<'a> Partition<'a> {
                 Some(Err(KafkaError::MessageConsumption(
                     RDKafkaErrorCode::BadMessage | RDKafkaErrorCode::BadCompression,
                 ))) => {
-                    missing = self.damaged(chunk.to.next, consumer.context());
-                    if missing.is_some() {
-                        break;
-                    }
+                    is_damaged = true;
+                    break;
                 }
                 Some(Err(error)) => consumer.context().fails(&self.label, &format!("{}: {error}", self.label)),
             }
@@ -231,10 +240,11 @@ impl<'a> Partition<'a> {
             filled = if feed.send(chunk) { Filled::Something } else { Filled::Stopped };
         }
         match missing {
-            // What comes behind damage comes with it, or not yet: librdkafka would ask for it again without a pause.
-            None if is_stuck => {
+            None if is_damaged => {
                 drop(queue);
-                self.leave(consumer);
+                if let Err(error) = self.read_past_damage(consumer, wake) {
+                    consumer.context().fails(&self.label, &format!("{}: {error}", self.label));
+                }
             }
             None => self.queue = Some(queue),
             Some(missing) => {
@@ -250,24 +260,25 @@ impl<'a> Partition<'a> {
         filled
     }
 
-    /// Reads nothing more, until it is assigned again at the next look.
-    fn leave(&self, consumer: &BaseConsumer<Watch>) {
-        if let Err(error) = self.list(None).and_then(|list| consumer.incremental_unassign(&list).map_err(failed)) {
-            consumer.context().fails(&self.label, &format!("{}: {error}", self.label));
-        }
-    }
-
-    /// Something is damaged that should come next. It is read again, unless that was done: then whatever comes behind it
-    /// shows how much it is. Before damage that was read again a chunk ends: in the next one nothing is yet.
-    fn damaged(&mut self, next: u64, watch: &Watch) -> Option<Missing> {
-        let was_read_again = self.damage.as_ref().is_some_and(|damage| damage.next == next);
-        self.damage = Some(Damage { next, is_kept: was_read_again });
-        if was_read_again {
+    /// Reads again what is damaged, since it may have been damaged on its way; where it was, reads on behind it.
+    fn read_past_damage(
+        &mut self,
+        consumer: &Arc<BaseConsumer<Watch>>,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> io::Result<()> {
+        let next = self.to.unwrap_or_default().next;
+        let mut damage = self.damage.take().filter(|damage| damage.next == next);
+        let damage = damage.get_or_insert(Damage { next, at: next, was_read_again: false });
+        if damage.was_read_again && self.check.take().is_none() {
+            damage.at += 1;
             let what = format!("{}: what is there from offset {next} on is damaged", self.label);
-            watch.fails(&self.label, &what);
-            return None;
+            consumer.context().fails(&self.label, &what);
         }
-        Some(Missing::Damaged)
+        damage.was_read_again = !damage.was_read_again;
+        let start = self.check.map_or(damage.at, |check| check.sequence);
+        self.damage = Some(Damage { ..*damage });
+        consumer.incremental_unassign(&self.list(None)?).map_err(failed)?;
+        self.read_from(start, consumer, wake)
     }
 
     /// Goes on where there is something, after a broker had not what was asked for, or had something else. False where the
@@ -279,6 +290,7 @@ impl<'a> Partition<'a> {
         feed: &mut Feed<'_, 'a>,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> io::Result<bool> {
+        self.damage = None;
         let Watermarks { low, high } = self.watermarks(consumer)?;
         let next = self.to.unwrap_or_default().next;
         // What is there at least: up to what is to be read again, or up to what comes next.
@@ -289,10 +301,6 @@ impl<'a> Partition<'a> {
             Missing::Gone if low > next => (Some(GapReason::Retention), low),
             // What is gone was read already: it cannot be compared any more.
             Missing::Gone if low > asked => (None, next),
-            Missing::Damaged => {
-                self.check = check;
-                (None, asked)
-            }
             Missing::Gone if end > high => (Some(GapReason::Truncated), low),
             Missing::Gone => {
                 self.check = check;
