@@ -139,9 +139,15 @@ fn what_no_record_may_say() {
 
 #[test]
 fn a_source_that_begins_anew_goes_on_at_any_position() {
-    for (reason, from, to, is_valid) in
-        [(1, 2, 3, true), (1, 3, 3, false), (2, 3, 0, true), (3, 3, 9, true), (4, 3, 9, false)]
-    {
+    for (reason, from, to, is_valid) in [
+        (1, 2, 3, true),
+        (1, 3, 3, false),
+        (2, 3, 0, true),
+        (3, 3, 9, true),
+        (4, 3, 9, true),
+        (4, 3, 3, false),
+        (5, 3, 9, false),
+    ] {
         let mut record = record_of(5, vec![full_fact()]);
         record.body = Some(Body::SourceGap(SourceGap { from, to, reason }));
         assert_eq!(encode(&record).is_ok(), is_valid, "{reason} {from} {to}");
