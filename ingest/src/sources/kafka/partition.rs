@@ -2,7 +2,7 @@
 //!
 //! Owns the comparison of what was read last with what is there now, and the gaps. A broker does not say that a topic was
 //! deleted and made anew: so the last message that was read is read again whenever a partition is assigned, and has to be
-//! the same. What is damaged is read again once, since it may have been damaged on its way.
+//! the same. It stops before what is damaged, and says so.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -40,27 +40,7 @@ pub(super) struct Partition<'a> {
     to: Option<ChannelPosition>,
     /// What was read last has to be read again and be the same, before anything else is read.
     check: Option<LastRead>,
-    /// Something that comes next is damaged.
-    damage: Option<Damage>,
     environment: Environment,
-}
-
-/// Damage behind what was handed over. librdkafka does not go past it, and does not say where it ends: so it is looked for
-/// message by message, and nothing is left out that can be read.
-struct Damage {
-    /// The message that should come next.
-    next: u64,
-    /// Up to there everything is damaged where it is kept; here it is read.
-    at: u64,
-    /// Here it was read again.
-    was_read_again: bool,
-}
-
-impl Damage {
-    /// Some of it was read again.
-    fn is_kept(&self) -> bool {
-        self.at > self.next
-    }
 }
 
 /// What there is of a partition.
@@ -99,7 +79,7 @@ impl<'a> Partition<'a> {
         environment: Environment,
     ) -> Self {
         let label = format!("{}/{number}", topic.topic);
-        Self { topic, number, label, delivered, queue: None, to, check: None, damage: None, environment }
+        Self { topic, number, label, delivered, queue: None, to, check: None, environment }
     }
 
     /// Its topic, if anything of the partition was read before.
@@ -195,24 +175,12 @@ impl<'a> Partition<'a> {
                         }
                         _ => {}
                     }
-                    if let Some(Damage { next, .. }) = self.damage.take().filter(Damage::is_kept) {
-                        if !self.skip(GapReason::Damaged, next, offset, feed) {
-                            return Filled::Stopped;
-                        }
-                        chunk = Chunk::new(self.delivered.clone(), offset);
-                    }
                     chunk.push(message::document(&message, &self.topic.format, (self.environment.now)()));
                     chunk.to.next = offset + 1;
                     last = Some(message);
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => {
                     consumer.context().reads(&self.label);
-                    if let Some(Damage { next, at, .. }) = self.damage.take().filter(Damage::is_kept) {
-                        if !self.skip(GapReason::Damaged, next, at, feed) {
-                            return Filled::Stopped;
-                        }
-                        chunk = Chunk::new(self.delivered.clone(), at);
-                    }
                     // It ends where the message should be that was read last.
                     if self.check.is_some() {
                         missing = Some(Missing::Gone);
@@ -242,9 +210,7 @@ impl<'a> Partition<'a> {
         match missing {
             None if is_damaged => {
                 drop(queue);
-                if let Err(error) = self.read_past_damage(consumer, wake) {
-                    consumer.context().fails(&self.label, &format!("{}: {error}", self.label));
-                }
+                self.stop_at_damage(consumer);
             }
             None => self.queue = Some(queue),
             Some(missing) => {
@@ -260,25 +226,15 @@ impl<'a> Partition<'a> {
         filled
     }
 
-    /// Reads again what is damaged, since it may have been damaged on its way; where it was, reads on behind it.
-    fn read_past_damage(
-        &mut self,
-        consumer: &Arc<BaseConsumer<Watch>>,
-        wake: impl Fn() + Send + Sync + 'static,
-    ) -> io::Result<()> {
+    /// Reads nothing more until it is assigned again at the next look: what is damaged may have been damaged on its way, and
+    /// nothing behind it is taken before it.
+    fn stop_at_damage(&self, consumer: &BaseConsumer<Watch>) {
         let next = self.to.unwrap_or_default().next;
-        let mut damage = self.damage.take().filter(|damage| damage.next == next);
-        let damage = damage.get_or_insert(Damage { next, at: next, was_read_again: false });
-        if damage.was_read_again && self.check.take().is_none() {
-            damage.at += 1;
-            let what = format!("{}: what is there from offset {next} on is damaged", self.label);
-            consumer.context().fails(&self.label, &what);
+        let what = format!("{}: what is there from offset {next} on is damaged: nothing behind it is read", self.label);
+        consumer.context().fails(&self.label, &what);
+        if let Err(error) = self.list(None).and_then(|list| consumer.incremental_unassign(&list).map_err(failed)) {
+            consumer.context().fails(&self.label, &format!("{}: {error}", self.label));
         }
-        damage.was_read_again = !damage.was_read_again;
-        let start = self.check.map_or(damage.at, |check| check.sequence);
-        self.damage = Some(Damage { ..*damage });
-        consumer.incremental_unassign(&self.list(None)?).map_err(failed)?;
-        self.read_from(start, consumer, wake)
     }
 
     /// Goes on where there is something, after a broker had not what was asked for, or had something else. False where the
@@ -290,7 +246,6 @@ impl<'a> Partition<'a> {
         feed: &mut Feed<'_, 'a>,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> io::Result<bool> {
-        self.damage = None;
         let Watermarks { low, high } = self.watermarks(consumer)?;
         let next = self.to.unwrap_or_default().next;
         // What is there at least: up to what is to be read again, or up to what comes next.
