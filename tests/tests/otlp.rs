@@ -71,8 +71,8 @@ fn map(of: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 /// The newest value that came of a metric with these labels: a number, or the count of a histogram.
 fn value(collector: &Collector, name: &str, labels: &[(&str, &str)]) -> Option<String> {
-    let of_name = collector.metrics().into_iter().filter(|(_, metric)| metric["name"] == name);
-    let (_, metric) = of_name.last()?;
+    let mut of_name = collector.metrics().into_iter().filter(|(_, metric)| metric["name"] == name);
+    let (_, metric) = of_name.next_back()?;
     let points = ["sum", "gauge", "histogram"].iter().find_map(|kind| metric[kind]["dataPoints"].as_array())?;
     let point = points.iter().find(|point| attributes(point) == map(labels))?;
     let text = |value: &Value| value.as_str().map(str::to_owned).or_else(|| value.as_f64().map(|of| of.to_string()));
