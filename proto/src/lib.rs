@@ -1,5 +1,5 @@
 //! The types generated from `counterfoil/v1/*.proto`, with their protobuf JSON mapping; with the feature `services`, also
-//! the gRPC clients and servers. No logic.
+//! the gRPC clients and servers. No logic, but that what stands in many answers is shared.
 
 mod shared;
 
