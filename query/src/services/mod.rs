@@ -14,6 +14,7 @@ use counterfoil_proto::v1::linkage_service_server::LinkageServiceServer;
 use counterfoil_proto::v1::source_service_server::SourceServiceServer;
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
 use counterfoil_verify::tree::TreeSize;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{Semaphore, watch};
 use tonic::service::RoutesBuilder;
 use tonic::{Request, Response, Status};
@@ -156,7 +157,8 @@ impl Answers {
         answer: impl Fn(&Query<'_>, Q, Moment) -> Result<A, Status> + Send + 'static,
     ) -> Result<Response<A>, Status> {
         self.0.progress.reach(TreeSize(min_tree_size)).await?;
-        match self.0.at_hand(&request, &answer) {
+        let answered = self.0.at_hand(&request, Allowance::quick(), &answer);
+        match answered.or_else(|| self.0.at_hand_soon(&request, &answer)) {
             Some(answered) => answered.map(Response::new),
             None => self.ask(request, min_tree_size, answer).await,
         }
@@ -169,13 +171,25 @@ impl Shared {
         Ok(if sight.payloads { query } else { query.without_names() })
     }
 
-    /// An answer that takes little to make; none if it takes more.
-    fn at_hand<Q: Clone, A>(
+    /// An answer that takes a few reads of the disk; none if it takes more. Whoever waits for this thread goes to another
+    /// one, which costs less than to go there oneself and come back.
+    fn at_hand_soon<Q: Clone, A>(
         &self,
         request: &Request<Q>,
         answer: impl Fn(&Query<'_>, Q, Moment) -> Result<A, Status>,
     ) -> Option<Result<A, Status>> {
-        let query = match self.query(sight_of(request), Allowance::quick()) {
+        let has_others = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+        has_others.then(|| tokio::task::block_in_place(|| self.at_hand(request, Allowance::brief(), answer))).flatten()
+    }
+
+    /// An answer that takes no more to make than is allowed; none if it takes more.
+    fn at_hand<Q: Clone, A>(
+        &self,
+        request: &Request<Q>,
+        allowance: Allowance,
+        answer: impl Fn(&Query<'_>, Q, Moment) -> Result<A, Status>,
+    ) -> Option<Result<A, Status>> {
+        let query = match self.query(sight_of(request), allowance) {
             Ok(query) => query,
             Err(_) => return None,
         };
@@ -241,6 +255,7 @@ impl From<QueryError> for Status {
 #[cfg(test)]
 mod tests {
 
+    use std::sync::atomic::AtomicUsize;
     use std::sync::mpsc::channel;
 
     use counterfoil_ledger::{Clock, Ledger, Location, Options, Reading, init};
@@ -314,6 +329,30 @@ mod tests {
                 Ok(std::thread::current().id())
             });
             assert_eq!(made.await.unwrap().into_inner() == here, is_made_here, "{reads} reads");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_answer_that_takes_a_moment_keeps_its_thread_and_one_that_takes_longer_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_ledger, answers) = answers(folder.path());
+        for (tries_in_vain, is_made_here) in [(1, true), (2, false)] {
+            let answers = answers.clone();
+            let asking = tokio::spawn(async move {
+                let (here, tries) = (std::thread::current().id(), AtomicUsize::new(0));
+                let made = answers.ask_quickly(Request::new(()), 0, move |query, (), _| {
+                    // Each way to answer that is tried first ends it at last.
+                    let is_in_vain = tries.fetch_add(1, Ordering::Relaxed) < tries_in_vain;
+                    match is_in_vain {
+                        true => loop {
+                            read(query)?;
+                        },
+                        false => Ok(std::thread::current().id()),
+                    }
+                });
+                made.await.unwrap().into_inner() == here
+            });
+            assert_eq!(asking.await.unwrap(), is_made_here, "{tries_in_vain} tries");
         }
     }
 }
