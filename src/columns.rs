@@ -117,7 +117,8 @@ impl Row for Explanation {
          object.identityType=IDENTITY_TYPE_UNSPECIFIED executor.id executor.name executor.login executor.email \
          executor.identityType=IDENTITY_TYPE_UNSPECIFIED credential.id credential.name credential.login \
          credential.email credential.identityType=IDENTITY_TYPE_UNSPECIFIED verdict=VERDICT_UNSPECIFIED \
-         rule=LINK_RULE_UNSPECIFIED ruleVersion=0 tickets=[] summary orderOnSourcesWord=false beneficiaryCut=false";
+         rule=LINK_RULE_UNSPECIFIED ruleVersion=0 tickets=[] summary orderOnSourcesWord=false beneficiaryCut=false \
+         provisional=false ticketsKnownUntil margin=0";
 }
 
 impl Row for ReconciledItem {

@@ -1,7 +1,7 @@
 //! Which approval covers a change, and what live access came to, as rows.
 
 use counterfoil_proto::v1::{
-    Evidence, Explanation, LinkRule, Moment, ReconcileKind, ReconcileResponse, ReconcileTotals, ReconciledItem,
+    Evidence, Explanation, LinkRule, LinkScore, Moment, ReconcileKind, ReconcileResponse, ReconcileTotals, ReconciledItem,
     ReconciledListing, UnreadEvents,
 };
 
@@ -96,6 +96,7 @@ pub fn explanation(explanation: &Explanation, moment: &Option<Moment>) -> Rows {
     push("with", called(&explanation.credential));
     let rule = match explanation.rule() {
         LinkRule::Explicit => "the change names the ticket",
+        LinkRule::Correlation => "another event of the same transaction names the ticket",
         LinkRule::Window => "same beneficiary and entitlement, within the ticket's window",
         LinkRule::Unspecified => "",
     };
@@ -111,10 +112,20 @@ pub fn explanation(explanation: &Explanation, moment: &Option<Moment>) -> Rows {
         }
         let records = linked.records.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
         push("ticket's records", records);
+        if let Some(LinkScore { beneficiary, entitlement, time }) = linked.score {
+            let all = beneficiary + entitlement + time;
+            push("points", format!("{all}: {beneficiary} for whom, {entitlement} for what, {time} for when"));
+        }
     }
     push("linked because", rule.to_owned());
     if explanation.order_on_sources_word {
         push("order", "on the sources' word: both were recorded as backfill".to_owned());
+    }
+    if explanation.provisional {
+        push("may change", match &explanation.tickets_known_until {
+            None => "no source of tickets is recorded".to_owned(),
+            until => format!("tickets are known up to {}", show_timestamp(until)),
+        });
     }
     push("record", record);
     let mut title = vec![explanation.summary.clone()];

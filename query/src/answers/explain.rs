@@ -2,15 +2,16 @@
 //!
 //! Owns which facts of a record are explained, and the message. What the approvals say is `judge`'s to find.
 
-use counterfoil_proto::v1::{ExplainChangeResponse, Explanation, LinkRule, LinkedTicket, Record, Verdict};
-use counterfoil_verify::link::{Change, RULE_VERSION};
+use counterfoil_proto::v1::{ExplainChangeResponse, Explanation, LinkRule, LinkScore, LinkedTicket, Record, Verdict};
+use counterfoil_verify::link::{Change, RULE_VERSION, is_provisional};
 use counterfoil_verify::replay::{FactAt, facts_of};
+use counterfoil_verify::score::Score;
 use counterfoil_verify::time::RecordedAt;
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::answers::Query;
-use crate::answers::convert::evidence;
-use crate::answers::judge::{Judge, Judged, overall};
+use crate::answers::convert::{evidence, timestamp};
+use crate::answers::judge::{Judge, Judged};
 use crate::answers::parties::Parties;
 use crate::error::{QueryError, Result};
 use crate::views::changes;
@@ -110,15 +111,18 @@ impl Query<'_> {
         if changed_access(fact) {
             let aliases = judge.beneficiary(fact, size)?;
             let change = Change::new(*fact, provenance.delivery(), aliases.entities());
-            let (rule, found) = judge.judge(&change, &aliases, size)?;
-            judged = found;
-            let verdict = overall(rule, &judged);
-            let decisive = judged.iter().filter(|one| one.verdict == verdict).filter_map(|one| one.judgement);
-            explanation.set_verdict(verdict);
+            let found = judge.judge(&change, &aliases, size)?;
+            let decisive = found.covering().filter_map(|one| one.judgement);
             explanation.order_on_sources_word = decisive.clone().any(|judgement| judgement.order_on_sources_word);
-            explanation.set_rule(if judged.is_empty() { LinkRule::Unspecified } else { rule });
+            explanation.set_verdict(found.overall.verdict);
+            explanation.margin = found.overall.margin;
+            explanation.set_rule(if found.judged.is_empty() { LinkRule::Unspecified } else { found.rule });
             explanation.rule_version = RULE_VERSION;
-            explanation.beneficiary_cut = aliases.is_cut || judged.iter().any(|one| one.is_cut());
+            explanation.beneficiary_cut = aliases.is_cut || found.judged.iter().any(|one| one.is_cut());
+            let known_until = judge.tickets_known_until(size)?;
+            explanation.provisional = is_provisional(fact, known_until);
+            explanation.tickets_known_until = known_until.map(timestamp);
+            judged = found.judged;
         }
         explanation.tickets = judged.iter().map(|one| parties.linked_ticket(one)).collect::<Result<_>>()?;
         explanation.summary = parties.summary(&explanation, fact, &judged)?;
@@ -134,6 +138,11 @@ impl Parties<'_, '_> {
             verdict: judged.verdict.into(),
             records: judged.records.iter().copied().collect(),
             self_approved: judged.self_approved,
+            score: judged.score.map(|Score { beneficiary, entitlement, time }| LinkScore {
+                beneficiary,
+                entitlement,
+                time,
+            }),
         })
     }
 }

@@ -64,10 +64,14 @@ pub(crate) enum Column {
     Implying,
     /// What listings ever saw of an entity (`listed`).
     Listed,
+    /// The tickets that belong to a transaction or a request of a source (`correlations`).
+    Correlations,
+    /// Up to when each source was known, by the size of the log (`watermarks`).
+    Watermarks,
 }
 
 impl Column {
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 24] = [
         Self::Meta,
         Self::History,
         Self::Deltas,
@@ -90,6 +94,8 @@ impl Column {
         Self::Traits,
         Self::Implying,
         Self::Listed,
+        Self::Correlations,
+        Self::Watermarks,
     ];
 
     fn name(self) -> &'static str {
@@ -116,6 +122,8 @@ impl Column {
             Self::Traits => "traits",
             Self::Implying => "implying",
             Self::Listed => "listed",
+            Self::Correlations => "correlations",
+            Self::Watermarks => "watermarks",
         }
     }
 

@@ -20,6 +20,7 @@ use recent::{Changed, Standing};
 
 pub(crate) mod allowance;
 pub(crate) mod changes;
+pub(crate) mod correlations;
 pub(crate) mod database;
 pub(crate) mod deltas;
 mod firsts;
@@ -35,6 +36,7 @@ pub(crate) mod segments;
 pub(crate) mod sources;
 pub(crate) mod timelines;
 pub(crate) mod traits;
+pub(crate) mod watermarks;
 
 /// Threads that read batches while others are projected.
 const READERS: usize = 2;

@@ -249,7 +249,7 @@ pub(crate) fn listed(view: &View<'_>) -> Result<BTreeSet<(String, String)>> {
 }
 
 /// The source of a record.
-fn source_of(record: &Record) -> Option<Name> {
+pub(crate) fn source_of(record: &Record) -> Option<Name> {
     let provenance = record.provenance.as_ref()?;
     let source = provenance.source.clone().unwrap_or_default();
     Some((source.system, source.instance, provenance.connector.clone()))
