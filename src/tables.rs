@@ -13,7 +13,7 @@ use counterfoil_verify::time;
 use crate::output::Rows;
 use crate::when::{show, show_timestamp};
 use crate::words::{
-    authentication, called, called_in_full, counted, decision, kind, outcome, times, to_the_second, word,
+    authentication, called, called_in_full, counted, decided_instead, decision, kind, outcome, times, to_the_second, word,
 };
 
 mod links;
@@ -254,7 +254,8 @@ fn push_ticket(ticket: &TicketState, push: &mut Push<'_>) {
         push("asks for", target, how, &None);
     }
     for approval in &ticket.approvals {
-        let how = format!("{}, level {}", decision(approval.decision()), approval.level);
+        let decided = decision(approval.decision()) + &decided_instead(approval);
+        let how = format!("{decided}, level {}", approval.level);
         push("approver", called(&approval.approver), how, &approval.evidence);
     }
     let decided = show_timestamp(&ticket.decided_at);

@@ -3,7 +3,9 @@
 //! Owns how each of them is written for people. It never knows an answer.
 
 use counterfoil_proto::Shared;
-use counterfoil_proto::v1::{Authentication, Decision, FactKind, Moment, Outcome, Party, Role, Verdict};
+use counterfoil_proto::v1::{
+    ApprovalState, Authentication, Decider, Decision, FactKind, Moment, Outcome, Party, Role, Verdict,
+};
 
 use crate::when::show_timestamp;
 
@@ -97,6 +99,15 @@ pub fn outcome(outcome: Outcome) -> String {
 
 pub fn decision(decision: Decision) -> String {
     word(decision.as_str_name(), "DECISION_")
+}
+
+/// Who decided an approval, where that was not whoever was asked.
+pub fn decided_instead(approval: &ApprovalState) -> String {
+    match approval.decider() {
+        Decider::Delegate => format!(" by the delegate {}", called(&approval.decided_by)),
+        Decider::SomebodyElse => format!(" by {}, who was not asked", called(&approval.decided_by)),
+        Decider::Unspecified | Decider::Approver | Decider::Unnamed => String::new(),
+    }
 }
 
 pub fn role(role: Role) -> String {

@@ -8,7 +8,7 @@ use counterfoil_proto::v1::{
 use crate::output::Rows;
 use crate::tables::{rested, vouched_for};
 use crate::when::show_timestamp;
-use crate::words::{called, called_in_full, counted, decision, kind, times, verdict, word};
+use crate::words::{called, called_in_full, counted, decided_instead, decision, kind, times, verdict, word};
 
 /// Several explanations as a table, one a row.
 pub fn explanations(explanations: &[Explanation], mut title: Vec<String>) -> Rows {
@@ -108,7 +108,8 @@ pub fn explanation(explanation: &Explanation, moment: &Option<Moment>) -> Rows {
         for approval in &state.approvals {
             let by = called(&approval.approver);
             let at = show_timestamp(&approval.decided_at);
-            push("approver", format!("{by}: {}, level {}, {at}", decision(approval.decision()), approval.level));
+            let decided = decision(approval.decision()) + &decided_instead(approval);
+            push("approver", format!("{by}: {decided}, level {}, {at}", approval.level));
         }
         let records = linked.records.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
         push("ticket's records", records);

@@ -475,6 +475,8 @@ fn apply_approval(state: &mut State, fact: &FactAt<'_>) {
         decided_by: String::new(),
         decision: decision.into(),
         evidence: fact.evidence,
+        delegate: key(&detail.delegate, fact),
+        delegated: detail.delegate.as_ref().map(|_| fact.evidence),
     };
     if decision != Decision::Requested {
         approval.decided_by = key(&fact.fact.actor, fact);
@@ -486,6 +488,9 @@ fn apply_approval(state: &mut State, fact: &FactAt<'_>) {
         }
         if approval.approver.is_empty() {
             approval.approver = held.approver;
+        }
+        if approval.delegate.is_empty() || approval.delegate == held.delegate {
+            (approval.delegate, approval.delegated) = (held.delegate, held.delegated);
         }
         // A row that is delivered again with the same decision was decided when it was first.
         let both = [&approval.decided_by, &held.decided_by];

@@ -261,6 +261,12 @@ pub struct ApprovalState {
     /// The fact that it rests on.
     #[prost(message, required, tag = "7")]
     pub evidence: Evidence,
+    /// Who may decide instead of the approver, in text form.
+    #[prost(string, tag = "8")]
+    pub delegate: String,
+    /// The fact that named the delegate first.
+    #[prost(message, optional, tag = "9")]
+    pub delegated: Option<Evidence>,
 }
 
 /// An entry in a register of non-human identities.

@@ -8,10 +8,10 @@ use std::ops::Bound;
 
 use counterfoil_proto::Shared;
 use counterfoil_proto::v1::{
-    self, CredentialState, EntityKind, GetStateResponse, GrantState, LinkedState, ListHoldersResponse, OwnerState,
+    self, CredentialState, Decider, EntityKind, GetStateResponse, GrantState, LinkedState, ListHoldersResponse, OwnerState,
     Party, RegisterState, TicketState,
 };
-use counterfoil_verify::approval::derive;
+use counterfoil_verify::approval::{DecidedBy, decided_by, derive};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::state::{self, State};
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
@@ -185,6 +185,9 @@ impl Parties<'_, '_> {
                 decided_at: is_decided(row).then(|| timestamp(row.evidence.occurred_at().0)),
                 decided_by: self.of(&row.decided_by)?,
                 evidence: Some(evidence(&row.evidence)),
+                delegate: self.of(&row.delegate)?,
+                delegated_at: row.delegated.map(|by| timestamp(by.occurred_at().0)),
+                decider: decider(row).into(),
             })
         };
         rows.into_iter().map(message).collect()
@@ -248,6 +251,16 @@ impl Parties<'_, '_> {
 fn read_place(place: &[u8]) -> Option<(OccurredAt, String)> {
     let (at, last) = place.split_first_chunk::<12>()?;
     Some((OccurredAt(Moment::from_sortable_bytes(at)), String::from_utf8(last.to_vec()).ok()?))
+}
+
+fn decider(row: &state::ApprovalState) -> Decider {
+    match decided_by(row) {
+        None => Decider::Unspecified,
+        Some(DecidedBy::Approver) => Decider::Approver,
+        Some(DecidedBy::Delegate) => Decider::Delegate,
+        Some(DecidedBy::SomebodyElse) => Decider::SomebodyElse,
+        Some(DecidedBy::Unnamed) => Decider::Unnamed,
+    }
 }
 
 /// Whether somebody decided, rather than was only asked.

@@ -342,6 +342,8 @@ fn naive_approval(state: &mut State, fact: &Fact, evidence: Evidence) {
         decided_by: if is_repeated && decided_by.is_empty() { old.decided_by } else { decided_by },
         decision: decision.into(),
         evidence: if is_repeated { old.evidence } else { evidence },
+        delegate: if new.delegate.is_some() { text(&new.delegate) } else { old.delegate.clone() },
+        delegated: if new.delegate.is_some() && text(&new.delegate) != old.delegate { Some(evidence) } else { old.delegated },
     };
     ticket.approvals.insert(row, approval);
     if ticket.version.r#type == 0 {
