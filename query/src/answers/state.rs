@@ -23,6 +23,7 @@ use crate::answers::pages::{Page, Question, occurred_part, recorded_part};
 use crate::answers::parties::Parties;
 use crate::error::{QueryError, Result};
 use crate::views::histories;
+use crate::views::segments::HeldGrant;
 use crate::views::timelines;
 
 /// The holders of a page where nothing else is asked for, and the most of one page.
@@ -70,7 +71,7 @@ impl Query<'_> {
         let parties = self.parties(size);
         let mut holders = Vec::with_capacity(listed.len());
         for (_, grant) in &listed {
-            let mut holder = parties.grant(grant, at)?;
+            let mut holder = parties.grant((*grant).into(), at)?;
             if let Ok(entity) = grant.counterpart.parse::<EntityId>() {
                 let account = timelines::state_at(&self.view, &entity, at, size)?.account;
                 holder.holder_status = account.map_or(0, |account| account.status);
@@ -193,19 +194,19 @@ impl Parties<'_, '_> {
         rows.into_iter().map(message).collect()
     }
 
-    fn grant(&self, held: &state::GrantState, at: OccurredAt) -> Result<GrantState> {
-        let grant = held.grant.as_ref();
+    fn grant(&self, held: HeldGrant<'_>, at: OccurredAt) -> Result<GrantState> {
+        let grant = held.terms;
         let expires_at = grant.and_then(|grant| grant.expires_at);
         Ok(GrantState {
-            counterpart: self.of(&held.counterpart)?,
-            scope: held.scope.clone(),
+            counterpart: self.of(held.counterpart)?,
+            scope: held.scope.to_owned(),
             expires_at: optional_timestamp(&expires_at),
             lapsed: is_lapsed(&expires_at, at),
             mode: grant.map_or(0, |grant| grant.mode),
-            inherited_via: self.of(&held.inherited_via)?,
+            inherited_via: self.of(held.inherited_via)?,
             conditional: grant.is_some_and(|grant| grant.conditional),
-            actor: self.of(&held.actor)?,
-            evidence: Some(evidence(&held.evidence)),
+            actor: self.of(held.actor)?,
+            evidence: Some(evidence(held.evidence)),
             confidence: held.confidence,
             holder_status: 0,
         })
