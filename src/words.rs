@@ -3,7 +3,7 @@
 //! Owns how each of them is written for people. It never knows an answer.
 
 use counterfoil_proto::Shared;
-use counterfoil_proto::v1::{Authentication, Decision, FactKind, Moment, Outcome, Party, Role, Verdict};
+use counterfoil_proto::v1::{Authentication, Capability, Decision, FactKind, Moment, Outcome, Party, Role, Verdict};
 
 use crate::when::show_timestamp;
 
@@ -85,6 +85,10 @@ pub fn word(name: &str, prefix: &str) -> String {
 /// A kind of fact in the vocabulary's spelling, such as "grant.added".
 pub fn kind(kind: FactKind) -> String {
     word(kind.as_str_name(), "FACT_KIND_").replacen(' ', ".", 1).replace(' ', "_")
+}
+
+pub fn capability(capability: Capability) -> String {
+    word(capability.as_str_name(), "CAPABILITY_")
 }
 
 pub fn verdict(verdict: Verdict) -> String {

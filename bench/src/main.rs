@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
+mod access;
 mod appends;
 mod check;
 mod disk;
@@ -90,6 +91,7 @@ fn all(folder: &Path, events: usize) -> Result<Vec<Figure>> {
     figures.extend(appends::measure(&served, folder)?);
     served.stop()?;
     figures.extend(live::measure(folder, events / EVENTS_PER_GRANT)?);
+    figures.extend(access::measure(folder)?);
     figures.extend(million::measure(folder, events * TIMES_MORE)?);
     Ok(figures)
 }
