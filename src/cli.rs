@@ -13,9 +13,11 @@ use counterfoil_verify::tree::RecordIndex;
 use crate::exit::Refused;
 use crate::{explain, when};
 
+mod access;
 mod serve;
 mod token;
 
+pub use access::{AccessArguments, AffectedArguments, BlastArguments, IdentitiesArguments};
 pub use serve::{
     ConfigArguments, ConfigVerb, FollowArguments, IngestArguments, LogFormat, OwnerArguments, QueryArguments,
     ServeArguments, ServiceArguments,
@@ -85,6 +87,10 @@ pub enum Verb {
     History(HistoryArguments),
     Diff(DiffArguments),
     Holders(HoldersArguments),
+    Access(AccessArguments),
+    Affected(AffectedArguments),
+    Blast(BlastArguments),
+    Identities(IdentitiesArguments),
     Explain(ExplainArguments),
     Reconcile(ReconcileArguments),
     Record(RecordArguments),
@@ -149,8 +155,8 @@ pub enum Format {
     Json,
     /// A JSON object a line for each row
     Jsonl,
-    /// A header and a row for each, as RFC 4180 has them: lines end in CRLF. Every answer of a verb has the same columns;
-    /// a list is JSON in its cell. A cell that a spreadsheet would take for a formula has a ' before it
+    /// A header and a row for each, as RFC 4180 has them: lines end in CRLF. Every answer of a verb has the same columns,
+    /// but that of holders with --effective; a list is JSON in its cell. A cell that a spreadsheet would take for a formula has a ' before it
     Csv,
 }
 
@@ -338,7 +344,8 @@ pub struct DiffArguments {
 /// Who held an entitlement at any past moment
 #[derive(Args)]
 #[command(
-    after_help = "Example:\n  counterfoil holders 'Production Database Readers' --data ledger --at 2026-03-01Z",
+    after_help = "Examples:\n  counterfoil holders 'Production Database Readers' --data ledger --at 2026-03-01Z\n  \
+    counterfoil holders 'Production Database Readers' --effective --data ledger",
     mut_arg("who", |who| who.value_name("WHAT").help(
         "The entitlement (a group, a role, an application): its id (entitlement:okta:default:group_member/00g1) or its name"
     ))
@@ -346,6 +353,9 @@ pub struct DiffArguments {
 pub struct HoldersArguments {
     #[command(flatten)]
     pub who: WhoArguments,
+    /// Everybody who holds it through any path, with the path, rather than those whom grants name
+    #[arg(long)]
+    pub effective: bool,
     #[command(flatten)]
     pub ask: AskArguments,
     #[command(flatten)]

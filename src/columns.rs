@@ -5,7 +5,8 @@
 
 use counterfoil_proto::Shared;
 use counterfoil_proto::v1::{
-    AccessEntry, CreateTokenResponse, DeadLetter, Difference, Explanation, FsckReport, GetConsistencyProofResponse,
+    AccessEntry, Affected, CapableIdentity, CreateTokenResponse, DeadLetter, Difference, EffectiveAccess,
+    EffectiveHolder, Explanation, FsckReport, GetBlastRadiusResponse, GetConsistencyProofResponse,
     GetInclusionProofResponse, GetRecordResponse, GrantState, HistoryEntry, ImportSummary, ListingSummary, Party,
     ReconciledItem, RetriedDeadLetter, SourceSummary, State,
 };
@@ -77,7 +78,9 @@ impl Row for State {
          lifecycle.evidence.fact=0 lifecycle.evidence.occurredAt lifecycle.evidence.recordedAt \
          lifecycle.evidence.authentication=AUTHENTICATION_UNSPECIFIED identifiers=[] removed.record=0 \
          removed.fact=0 removed.occurredAt removed.recordedAt removed.authentication=AUTHENTICATION_UNSPECIFIED \
-         sights=[]";
+         sights=[] held=[] implied=[] version versionEvidence.record=0 versionEvidence.fact=0 \
+         versionEvidence.occurredAt versionEvidence.recordedAt \
+         versionEvidence.authentication=AUTHENTICATION_UNSPECIFIED";
 }
 
 impl Row for HistoryEntry {
@@ -192,4 +195,49 @@ impl Row for AccessEntry {
 impl Row for CreateTokenResponse {
     const COLUMNS: &'static str = "entry.id entry.name entry.roles=[] entry.audience entry.createdAt entry.expiresAt \
          entry.revokedAt entry.secretSha256 entry.certificate token";
+}
+
+impl Row for EffectiveAccess {
+    const COLUMNS: &'static str = "\
+         what.id what.name what.login what.email what.identityType=IDENTITY_TYPE_UNSPECIFIED scope \
+         mode=GRANT_MODE_UNSPECIFIED conditional=false inherited=false expiresAt paths=[] morePaths=false \
+         bounds=[]";
+}
+
+impl Row for EffectiveHolder {
+    const COLUMNS: &'static str = "\
+         holder.party.id holder.party.name holder.party.login holder.party.email \
+         holder.party.identityType=IDENTITY_TYPE_UNSPECIFIED holder.status=ACCOUNT_STATUS_UNSPECIFIED \
+         holder.locked=false holder.credentialStatus=CREDENTIAL_STATUS_UNSPECIFIED holder.mayAct=false \
+         access.what.id access.what.name access.what.login access.what.email \
+         access.what.identityType=IDENTITY_TYPE_UNSPECIFIED access.scope access.mode=GRANT_MODE_UNSPECIFIED \
+         access.conditional=false access.inherited=false access.expiresAt access.paths=[] access.morePaths=false \
+         access.bounds=[]";
+}
+
+impl Row for Affected {
+    const COLUMNS: &'static str = "\
+         kind=AFFECTED_KIND_UNSPECIFIED holder.party.id holder.party.name holder.party.login holder.party.email \
+         holder.party.identityType=IDENTITY_TYPE_UNSPECIFIED holder.status=ACCOUNT_STATUS_UNSPECIFIED \
+         holder.locked=false holder.credentialStatus=CREDENTIAL_STATUS_UNSPECIFIED holder.mayAct=false \
+         access.what.id access.what.name access.what.login access.what.email \
+         access.what.identityType=IDENTITY_TYPE_UNSPECIFIED access.scope access.mode=GRANT_MODE_UNSPECIFIED \
+         access.conditional=false access.inherited=false access.expiresAt access.paths=[] access.morePaths=false \
+         access.bounds=[]";
+}
+
+impl Row for CapableIdentity {
+    const COLUMNS: &'static str = "\
+         identity.party.id identity.party.name identity.party.login identity.party.email \
+         identity.party.identityType=IDENTITY_TYPE_UNSPECIFIED identity.status=ACCOUNT_STATUS_UNSPECIFIED \
+         identity.locked=false identity.credentialStatus=CREDENTIAL_STATUS_UNSPECIFIED identity.mayAct=false \
+         capabilities=[] by=[] credentials=[]";
+}
+
+impl Row for GetBlastRadiusResponse {
+    const COLUMNS: &'static str = "\
+         basis.origin basis.treeSize=0 basis.root basis.withheld=[] moment.at moment.knownAt moment.knownSize=0 \
+         entity.id entity.name entity.login entity.email entity.identityType=IDENTITY_TYPE_UNSPECIFIED known=false \
+         principals=[] tier=RISK_TIER_UNSPECIFIED tableVersion=0 capabilities=[] systems=[] reached=[] assumed=[] \
+         past=[] pastFrom cut=false pastCut=false reachedCount=0";
 }

@@ -4,6 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod access;
+mod affected;
+mod blast;
 mod checkpoint;
 mod cli;
 mod client;
@@ -20,6 +23,7 @@ mod fsck;
 mod health;
 mod history;
 mod holders;
+mod identities;
 mod import;
 mod init;
 mod open;
@@ -59,6 +63,10 @@ fn main() -> ExitCode {
         Verb::History(arguments) => history::run(arguments),
         Verb::Diff(arguments) => diff::run(arguments),
         Verb::Holders(arguments) => holders::run(arguments),
+        Verb::Access(arguments) => access::run(arguments),
+        Verb::Affected(arguments) => affected::run(arguments),
+        Verb::Blast(arguments) => blast::run(arguments),
+        Verb::Identities(arguments) => identities::run(arguments),
         Verb::Explain(arguments) => explain::run(arguments),
         Verb::Reconcile(arguments) => reconcile::run(arguments),
         Verb::Record(arguments) => record::run(arguments),

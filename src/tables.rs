@@ -16,9 +16,11 @@ use crate::words::{
     authentication, called, called_in_full, counted, decided_instead, decision, kind, outcome, times, to_the_second, word,
 };
 
+mod access;
 mod links;
 mod sources;
 
+pub use access::{access, affected, blast, capable, effective_holders};
 pub use links::{explanation, explanations, reconciled, unread, verdicts};
 pub use sources::{dead_letters, retries, sources};
 
@@ -129,8 +131,15 @@ pub fn state(response: &GetStateResponse) -> Rows {
         }
         push("credential", called(&credential.credential), how, &credential.evidence);
     }
-    for implied in &state.implies {
-        push("implies", called(&Some(implied.clone())), String::new(), &None);
+    for held in &state.held {
+        push("holds itself", called(&held.counterpart), how_granted(held), &held.evidence);
+    }
+    for implied in &state.implied {
+        let scope = if implied.scope.is_empty() { String::new() } else { format!("in scope {}", implied.scope) };
+        push("implies", called(&implied.party), scope, &implied.evidence);
+    }
+    if !state.version.is_empty() {
+        push("version", state.version.clone(), String::new(), &state.version_evidence);
     }
     for owner in &state.owners {
         push("owner", called(&owner.owner), String::new(), &owner.evidence);

@@ -4,7 +4,7 @@
 
 use counterfoil_proto::Shared;
 use counterfoil_proto::v1::{
-    ApprovalState, Authentication, Decider, Decision, FactKind, Moment, Outcome, Party, Role, Verdict,
+    ApprovalState, Authentication, Capability, Decider, Decision, FactKind, Moment, Outcome, Party, Role, Verdict,
 };
 
 use crate::when::show_timestamp;
@@ -87,6 +87,10 @@ pub fn word(name: &str, prefix: &str) -> String {
 /// A kind of fact in the vocabulary's spelling, such as "grant.added".
 pub fn kind(kind: FactKind) -> String {
     word(kind.as_str_name(), "FACT_KIND_").replacen(' ', ".", 1).replace(' ', "_")
+}
+
+pub fn capability(capability: Capability) -> String {
+    word(capability.as_str_name(), "CAPABILITY_")
 }
 
 pub fn verdict(verdict: Verdict) -> String {

@@ -75,6 +75,12 @@ pub enum QueryError {
     /// It is nothing that anybody could hold.
     #[error("{0} is no entitlement, and nobody holds it: for what an account holds, ask for its state")]
     NoEntitlement(EntityId),
+    /// The change said of no entitlement what it means.
+    #[error(
+        "{0} changed what no entitlement means: ask about a fact of the kinds entitlement.defined, entitlement.changed or \
+         entitlement.removed, or about a grant to a group"
+    )]
+    NoDefinition(String),
     /// Nobody is called so.
     #[error(
         "nothing in the ledger is called {0:?}: give a login, an e-mail address, a name, a ticket number or an entity id"

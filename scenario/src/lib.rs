@@ -17,6 +17,7 @@ mod case;
 mod chronicle;
 mod cloud;
 mod company;
+mod directory;
 mod files;
 mod freshservice;
 mod live;
@@ -40,7 +41,8 @@ use std::path::Path;
 
 pub use stream::{okta_events, okta_events_among, okta_history};
 pub use truth::{
-    AccountStatus, Change, Counts, Kept, KeptReason, Lapsed, Live, LiveKind, Rule, State, Story, Truth, Verdict,
+    AccountStatus, Change, Counts, Kept, KeptReason, Lapsed, Live, LiveKind, Reach, Redefinition, Rule, State, Story,
+    Truth, Verdict,
 };
 
 /// What a company follows from.
@@ -68,6 +70,8 @@ pub struct Company {
     pub files: Vec<File>,
     /// What is live when the story ends, as the APIs of Okta and AWS list it.
     pub listings: Vec<Listings>,
+    /// The log of the company's own directory, with groups within groups: for whoever asks about effective access.
+    pub directory: File,
     pub truth: Truth,
 }
 
@@ -88,7 +92,7 @@ pub struct Listings {
 pub struct File {
     /// Relative, as in `freshservice/tickets.jsonl`.
     pub name: String,
-    /// `freshservice`, `okta` or `cloudtrail`.
+    /// `freshservice`, `okta` or `cloudtrail`; of the directory's log, `fact`.
     pub connector: &'static str,
     pub delivery: Delivery,
     pub bytes: Vec<u8>,
@@ -130,14 +134,16 @@ pub fn generate(options: &Options) -> Company {
     live.extend(live_in_aws);
     let listings = [okta].into_iter().chain(aws).collect();
     let (lapsed, kept) = (chronicle.lapsed(), chronicle.kept());
-    let truth = Truth { changes, widened, states, lapsed, kept, live, story, counts };
-    Company { files, listings, truth }
+    let directory::Directory { file: directory, reach, redefinitions } = directory::of(&chronicle);
+    let truth = Truth { changes, widened, states, lapsed, kept, live, reach, redefinitions, story, counts };
+    Company { files, listings, directory, truth }
 }
 
 impl Company {
     /// Writes the files, and beside them `ground-truth.json`.
     pub fn write_to(&self, dir: &Path) -> io::Result<()> {
-        for file in self.files.iter().chain(self.listings.iter().flat_map(|listings| &listings.files)) {
+        let listed = self.listings.iter().flat_map(|listings| &listings.files);
+        for file in self.files.iter().chain(listed).chain([&self.directory]) {
             let path = dir.join(&file.name);
             std::fs::create_dir_all(path.parent().unwrap_or(dir))?;
             std::fs::write(path, &file.bytes)?;

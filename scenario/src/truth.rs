@@ -22,6 +22,10 @@ pub struct Truth {
     pub kept: Vec<Kept>,
     /// What is live when the story ends, or should be.
     pub live: Vec<Live>,
+    /// What some people could do by the directory at some moments, through groups within groups.
+    pub reach: Vec<Reach>,
+    /// Every change of the directory that is about no person, and what it gave and took.
+    pub redefinitions: Vec<Redefinition>,
     pub story: Story,
     pub counts: Counts,
 }
@@ -174,6 +178,25 @@ pub enum LiveKind {
     Expired,
     /// Live although the log says that it was taken away.
     Revoked,
+}
+
+/// Everything that somebody could do by the directory at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reach {
+    /// The account's id in the directory.
+    pub subject_id: String,
+    pub at: Timestamp,
+    /// `directory/group_member/…`, `directory/app_assignment/…`, `directory/role/…`, sorted.
+    pub entitlements: Vec<String>,
+}
+
+/// A change of what groups mean, or of which groups are within others.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Redefinition {
+    pub event_id: String,
+    /// Whose access, and what, as in [`Reach`].
+    pub gained: Vec<(String, String)>,
+    pub lost: Vec<(String, String)>,
 }
 
 /// The few things worth showing to somebody who has five minutes.

@@ -13,7 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
-const VERBS: [&str; 23] = [
+const VERBS: [&str; 27] = [
     "init",
     "import",
     "snapshot",
@@ -21,6 +21,10 @@ const VERBS: [&str; 23] = [
     "history",
     "diff",
     "holders",
+    "access",
+    "affected",
+    "blast",
+    "identities",
     "explain",
     "reconcile",
     "record",

@@ -15,7 +15,7 @@ use counterfoil_proto::v1::{
 };
 use counterfoil_tests::files::lines;
 use counterfoil_tests::http::{Answer, curl, curl_with};
-use counterfoil_tests::okta::{joined, login, response, user_object};
+use counterfoil_tests::okta::{implied, joined, login, response, user_object, uuid};
 use counterfoil_tests::program::{LedgerFolder, run};
 use counterfoil_tests::server::Server;
 use rand_chacha::ChaCha8Rng;
@@ -186,13 +186,15 @@ fn every_path_of_the_document_is_served() {
     let ledger = LedgerFolder::init();
     ledger.import("okta", &ledger.file("a.jsonl", lines(&[joined(1, "2026-03-01T09:00:00Z", 1, 1)])), &[]).ended(0);
     ledger.import("okta", &ledger.file("bad.jsonl", "{\"uuid\": 1\n"), &[]).ended(0);
+    ledger.import("okta", &ledger.file("b.jsonl", lines(&[implied(3, "2026-03-01T09:00:00Z", 1, 1)])), &[]).ended(0);
+    let widened = uuid(3);
     let secret = ledger.file("secret", "a-secret-of-the-tests");
     let config = ledger.file(
         "counterfoil.toml",
         format!("[ingest.hook]\nconnector = \"okta\"\nauth = \"secret\"\nsecret_file = {secret:?}\n"),
     );
     let server = Server::start_with(&ledger, &["--listen", "127.0.0.1:0", "--config", config.to_str().unwrap()]);
-    get(&server, "/v1/identities", &[("min_tree_size", "3")]).json(200);
+    get(&server, "/v1/identities", &[("min_tree_size", "4")]).json(200);
     let document = curl(&[format!("{}/openapi.json", server.url())]).json(200);
     let who = login(1);
     let record = joined(2, "2026-03-01T10:00:00Z", 2, 1).to_string();
@@ -206,7 +208,7 @@ fn every_path_of_the_document_is_served() {
                 ("{who}", if path.contains("entitlements") { "Group%201" } else { &who }),
                 ("{index}", "1"),
                 ("{old_size}", "1"),
-                ("{change}", "1"),
+                ("{change}", if path.ends_with("affected") { &widened } else { "1" }),
                 ("{record}", "2"),
                 ("{connector}", "okta"),
                 ("{source}", "hook"),

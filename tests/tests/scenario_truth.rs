@@ -11,7 +11,7 @@ use counterfoil_proto::v1::{
     self, AccountStatus, Decision, Explanation, FactKind, GetStateResponse, LinkRule, ListHoldersResponse, State,
     TicketState,
 };
-use counterfoil_query::{ChangeSelector, ExplainFilter, Page, Period, Query, Wanted};
+use counterfoil_query::{AccessRequest, ChangeSelector, ExplainFilter, Page, Period, Query, Wanted};
 use counterfoil_scenario::{AccountStatus as TrueStatus, State as TrueState};
 use counterfoil_scenario::{Change, Company, Delivery, File, Options, Rule, Truth, Verdict, generate};
 use counterfoil_tests::inside::{InsideLedger, moment};
@@ -352,7 +352,21 @@ fn check_states(seed: u64, query: &Query<'_>, truth: &Truth, ledger: &InsideLedg
                 holders.iter().map(|holder| holder.counterpart.as_ref().unwrap().id.as_str()).collect();
             assert_eq!(ids.iter().filter(|id| **id == who.to_string()).count(), 1, "{entitlement}: {ids:?}");
         }
+        check_effective(query, truth, expected, &who);
     }
+}
+
+/// Beside what is held itself, what the groups among it give their members.
+fn check_effective(query: &Query<'_>, truth: &Truth, expected: &TrueState, who: &EntityId) {
+    let mut all: BTreeSet<String> = expected.entitlements.iter().cloned().collect();
+    let by_then = truth.widened.iter().filter(|widened| widened.occurred_at <= expected.at);
+    all.extend(by_then.filter(|widened| all.contains(&widened.entitlement)).map(|widened| widened.gained.clone()).collect::<Vec<_>>());
+    let at = OccurredAt(moment(expected.at));
+    let page = Page::default();
+    let request = AccessRequest { entity: who.clone(), at, known: None, to: None, all_paths: false, page };
+    let found = query.access(&request).unwrap();
+    let found: BTreeSet<String> = found.accesses.iter().map(|access| native(&access.what.as_ref().unwrap().id)).collect();
+    assert_eq!(found, all, "{who} at {}", expected.at);
 }
 
 fn held(state: &State) -> BTreeSet<String> {

@@ -3,7 +3,9 @@
 
 pub mod approval;
 pub mod beside;
+pub mod capability;
 pub mod checkpoint;
+pub mod effective;
 pub mod entity;
 pub mod fact;
 pub mod hash;

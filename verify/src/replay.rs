@@ -4,6 +4,8 @@
 //! when they arrived. Only a success changes state; an approval never creates access; a listing adds what it saw and
 //! takes nothing away that a log says. Expiry is not replayed: it lapses by the clock of the question.
 
+use std::collections::BTreeMap;
+
 use counterfoil_proto::v1::{
     AccountStatus, Completeness, Confidence, CredentialStatus, Decision, EntityKind, Fact, FactKind, Outcome, Record,
     Ref, Source, TicketStatus, fact::Detail, record::Body,
@@ -13,8 +15,8 @@ use crate::entity::EntityId;
 use crate::fact::{Group, Role, entities_of, kind_group, references};
 
 use crate::state::{
-    AccountState, ApprovalState, CredentialState, EndState, Evidence, GrantState, ItemState, LifecycleState,
-    ListingsState, RegisterState, State, TicketState,
+    AccountState, ApprovalState, CredentialState, EndState, Evidence, GrantState, ImpliedState, ItemState,
+    LifecycleState, ListingsState, RegisterState, State, TicketState, VersionState,
 };
 use crate::time::{Moment, OccurredAt};
 use crate::tree::TreeSize;
@@ -138,10 +140,11 @@ pub fn apply(state: &mut State, entity: &EntityId, fact: &FactAt<'_>) {
         Group::Account => apply_account(state, fact),
         Group::Grant => {
             if is_subject {
-                apply_grant(state, fact, &fact.fact.object);
+                let grants = if is_of_entitlement(fact.fact) { &mut state.held } else { &mut state.grants };
+                apply_grant(grants, fact, &fact.fact.object);
             }
             if is_object {
-                apply_grant(state, fact, &fact.fact.subject);
+                apply_grant(&mut state.grants, fact, &fact.fact.subject);
             }
         }
         Group::Credential => apply_credential(state, fact),
@@ -198,35 +201,44 @@ fn apply_account(state: &mut State, fact: &FactAt<'_>) {
     account.evidence = fact.evidence;
 }
 
+/// Whether it is an entitlement that a fact gives something to, or takes it from: a group, say, that is a member of
+/// another. Such a grant stands in [`State::held`] of the one that holds.
+pub fn is_of_entitlement(fact: &Fact) -> bool {
+    fact.subject.as_ref().is_some_and(|subject| subject.kind() == EntityKind::Entitlement)
+}
+
 /// The keys of [`State::grants`] under which the state of `entity` has the grants that a fact is about.
 pub fn grant_keys(entity: &EntityId, fact: &FactAt<'_>) -> Vec<String> {
     let is = |reference: &Option<Ref>| reference.as_ref().is_some_and(|reference| is_borne_by(entity, reference, fact));
     let Fact { subject, object, .. } = fact.fact;
-    let counterparts = [(subject, object), (object, subject)].into_iter().filter(|(own, _)| is(own));
-    counterparts.flat_map(|(_, other)| keys(other, fact)).map(|other| grant_key(&other, fact)).collect()
+    let counterparts = [(object, subject), (subject, object)];
+    let counterparts = &counterparts[..if is_of_entitlement(fact.fact) { 1 } else { 2 }];
+    let counterparts = counterparts.iter().filter(|(own, _)| is(own));
+    counterparts.flat_map(|(_, other)| keys(other, fact)).map(|other| scoped_key(&other, fact)).collect()
 }
 
-fn grant_key(counterpart: &str, fact: &FactAt<'_>) -> String {
+/// The key of a grant, or of what is implied, in a map of a state.
+fn scoped_key(counterpart: &str, fact: &FactAt<'_>) -> String {
     [counterpart, &fact.fact.scope].join(" ")
 }
 
-fn apply_grant(state: &mut State, fact: &FactAt<'_>, counterpart: &Option<Ref>) {
+fn apply_grant(grants: &mut BTreeMap<String, GrantState>, fact: &FactAt<'_>, counterpart: &Option<Ref>) {
     for counterpart in keys(counterpart, fact) {
-        let key = grant_key(&counterpart, fact);
+        let key = scoped_key(&counterpart, fact);
         match fact.fact.kind() {
             FactKind::GrantRemoved | FactKind::GrantExpired => {
-                state.grants.remove(&key);
+                grants.remove(&key);
             }
             FactKind::GrantModified => {
-                let held = state.grants.remove(&key);
+                let held = grants.remove(&key);
                 let mut modified = grant_state(counterpart, fact);
                 if let Some(held) = held {
                     keep_unless_given(&mut modified, held);
                 }
-                state.grants.insert(key, modified);
+                grants.insert(key, modified);
             }
             _ => {
-                state.grants.insert(key, grant_state(counterpart, fact));
+                grants.insert(key, grant_state(counterpart, fact));
             }
         }
     }
@@ -305,7 +317,8 @@ fn apply_end(listings: &mut ListingsState, fact: &FactAt<'_>) {
 /// somebody is not in a listing changes nothing here: it is told beside the state, from the end of the listing. So is that
 /// a credential is in one: it is no grant, and its status is the log's to say.
 fn apply_item(state: &mut State, fact: &FactAt<'_>, is_subject: bool) {
-    if is_subject {
+    let is_group = is_subject && is_of_entitlement(fact.fact);
+    if is_subject && !is_group {
         let account = state.account.get_or_insert_with(AccountState::default);
         if account.status == 0 {
             account.set_status(AccountStatus::Seen);
@@ -321,13 +334,13 @@ fn apply_item(state: &mut State, fact: &FactAt<'_>, is_subject: bool) {
         return;
     }
     let counterpart = if is_subject { &fact.fact.object } else { &fact.fact.subject };
+    let grants = if is_group { &mut state.held } else { &mut state.grants };
     for counterpart in keys(counterpart, fact) {
-        let key = grant_key(&counterpart, fact);
-        let logged = state.grants.get(&key).is_some_and(|held| held.confidence() != Confidence::Snapshot);
+        let key = scoped_key(&counterpart, fact);
+        let logged = grants.get(&key).is_some_and(|held| held.confidence() != Confidence::Snapshot);
         if !logged {
-            state
-                .grants
-                .insert(key, GrantState { confidence: Confidence::Snapshot.into(), ..grant_state(counterpart, fact) });
+            let seen = GrantState { confidence: Confidence::Snapshot.into(), ..grant_state(counterpart, fact) };
+            grants.insert(key, seen);
         }
     }
 }
@@ -516,15 +529,21 @@ fn apply_entitlement(state: &mut State, fact: &FactAt<'_>) {
     };
     if is_removed || (detail.is_some() && fact.fact.kind() == FactKind::EntitlementDefined) {
         state.implies.clear();
+        state.version = None;
+    }
+    if let Some(detail) = detail.filter(|detail| !detail.version.is_empty()) {
+        state.version = Some(VersionState { version: detail.version.clone(), evidence: fact.evidence });
     }
     for removed in detail.iter().flat_map(|detail| &detail.implies_removed) {
-        named(removed, fact.source).iter().for_each(|entity| {
-            state.implies.remove(&entity.to_string());
-        });
+        for entity in named(removed, fact.source) {
+            state.implies.remove(&scoped_key(&entity.to_text(), fact));
+        }
     }
     for added in detail.iter().flat_map(|detail| &detail.implies_added) {
-        for entity in named(added, fact.source) {
-            state.implies.insert(entity.to_string(), fact.evidence);
+        for implied in named(added, fact.source).iter().map(EntityId::to_text) {
+            let scope = fact.fact.scope.clone();
+            let key = scoped_key(&implied, fact);
+            state.implies.insert(key, ImpliedState { implied, scope, evidence: fact.evidence });
         }
     }
 }

@@ -5,6 +5,7 @@
 //! (that is `replay`).
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use counterfoil_proto::v1::Record;
 
@@ -12,7 +13,8 @@ use crate::record::recorded_at;
 use crate::time::{Moment, OccurredAt, RecordedAt};
 use crate::tree::RecordIndex;
 
-/// The state of one entity. Keys of maps are entity ids in text form; a grant's key ends in a space and its scope.
+/// The state of one entity. Keys of maps are entity ids in text form; that of a grant, and of what is implied, ends in a
+/// space and its scope.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct State {
     /// Its status as an account.
@@ -27,9 +29,9 @@ pub struct State {
     /// Its version and approvals as a ticket.
     #[prost(message, optional, tag = "4")]
     pub ticket: Option<TicketState>,
-    /// What an entitlement implies for its holders.
+    /// What an entitlement implies for its holders, by entity and scope.
     #[prost(btree_map = "string, message", tag = "5")]
-    pub implies: BTreeMap<String, Evidence>,
+    pub implies: BTreeMap<String, ImpliedState>,
     /// Who answers for it.
     #[prost(btree_map = "string, message", tag = "6")]
     pub owners: BTreeMap<String, Evidence>,
@@ -51,6 +53,21 @@ pub struct State {
     /// Of the scope of listings: how they ended.
     #[prost(message, optional, tag = "12")]
     pub listings: Option<ListingsState>,
+    /// Of an entitlement: what it holds itself, as a group does that is a member of another. Its `grants` are its holders.
+    #[prost(btree_map = "string, message", tag = "13")]
+    pub held: BTreeMap<String, GrantState>,
+    /// Of an entitlement: the version of its definition that the latest fact to name one gave.
+    #[prost(message, optional, tag = "14")]
+    pub version: Option<VersionState>,
+}
+
+impl State {
+    /// Whether an entitlement implies an entity, given in text form, in any scope.
+    pub fn implies_anywhere(&self, implied: &str) -> bool {
+        let first = format!("{implied} ");
+        let next = self.implies.range::<str, _>((Bound::Included(first.as_str()), Bound::Unbounded)).next();
+        next.is_some_and(|(key, _)| key.starts_with(&first))
+    }
 }
 
 /// The fact that something rests on, and both its times.
@@ -156,6 +173,31 @@ pub struct GrantState {
     pub confidence: i32,
     /// The fact that it rests on.
     #[prost(message, required, tag = "7")]
+    pub evidence: Evidence,
+}
+
+/// What an entitlement implies.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ImpliedState {
+    /// What its holders gain, in text form.
+    #[prost(string, tag = "1")]
+    pub implied: String,
+    /// Where they do, in the source's own id.
+    #[prost(string, tag = "2")]
+    pub scope: String,
+    /// The fact that it rests on.
+    #[prost(message, required, tag = "3")]
+    pub evidence: Evidence,
+}
+
+/// Which version of a definition counts.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct VersionState {
+    /// The source's id of it.
+    #[prost(string, tag = "1")]
+    pub version: String,
+    /// The fact that it rests on.
+    #[prost(message, required, tag = "2")]
     pub evidence: Evidence,
 }
 

@@ -111,13 +111,15 @@ impl Query<'_> {
 fn is_listed(state: &State, (what, party, apart): &Subject) -> bool {
     match *what {
         GRANT => state.grants.contains_key(&format!("{party} {apart}")),
-        IMPLIED => state.implies.contains_key(party),
+        HELD => state.held.contains_key(&format!("{party} {apart}")),
+        IMPLIED => state.implies.contains_key(&format!("{party} {apart}")),
         OWNER => state.owners.contains_key(party),
         _ => false,
     }
 }
 
 const GRANT: &str = "grant";
+const HELD: &str = "held itself";
 const IMPLIED: &str = "implied";
 const OWNER: &str = "owner";
 
@@ -136,7 +138,8 @@ fn lines(state: &State, at: OccurredAt) -> BTreeMap<Subject, Line> {
             add("department", "", "", account.department.clone(), account.evidence);
         }
     }
-    for grant in state.grants.values() {
+    let held = state.held.values().map(|grant| (HELD, grant));
+    for (what, grant) in state.grants.values().map(|grant| (GRANT, grant)).chain(held) {
         let detail = grant.grant.clone().unwrap_or_default();
         let mut text = match detail.mode() {
             GrantMode::Eligible => "eligible".to_owned(),
@@ -151,7 +154,7 @@ fn lines(state: &State, at: OccurredAt) -> BTreeMap<Subject, Line> {
         if detail.conditional {
             text.push_str(", with conditions");
         }
-        add(GRANT, &grant.counterpart, &grant.scope, text, grant.evidence);
+        add(what, &grant.counterpart, &grant.scope, text, grant.evidence);
     }
     for (id, credential) in &state.credentials {
         let mut text = words(credential.status().as_str_name(), "CREDENTIAL_STATUS_");
@@ -161,7 +164,14 @@ fn lines(state: &State, at: OccurredAt) -> BTreeMap<Subject, Line> {
         }
         add("credential", id, "", text, credential.evidence);
     }
-    for (what, listed) in [(IMPLIED, &state.implies), (OWNER, &state.owners), ("linked", &state.linked)] {
+    for implied in state.implies.values() {
+        let scope = if implied.scope.is_empty() { String::new() } else { format!(" in scope {}", implied.scope) };
+        add(IMPLIED, &implied.implied, &implied.scope, format!("yes{scope}"), implied.evidence);
+    }
+    if let Some(version) = &state.version {
+        add("version", "", "", version.version.clone(), version.evidence);
+    }
+    for (what, listed) in [(OWNER, &state.owners), ("linked", &state.linked)] {
         listed.iter().for_each(|(id, by)| add(what, id, "", "yes".to_owned(), *by));
     }
     if let Some(removed) = state.removed {

@@ -17,11 +17,16 @@ use crate::views::database::View;
 use crate::views::recent::Standing;
 use crate::views::{meta, names};
 
+mod access;
+mod affected;
 mod aliases;
+mod blast;
+mod capable;
 mod convert;
 mod diff;
 mod explain;
 mod explanations;
+mod graph;
 mod history;
 mod identities;
 mod judge;
@@ -36,6 +41,8 @@ mod sources;
 mod state;
 mod summary;
 
+pub use access::AccessRequest;
+pub use capable::CapableRequest;
 pub(crate) use convert::timestamp;
 pub use explain::ChangeSelector;
 pub use explanations::{ExplainFilter, ExplanationsRequest};

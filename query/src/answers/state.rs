@@ -3,13 +3,13 @@
 //! Owns the way from a replayed state to the message for people: names, and what had run out by the moment of the
 //! question. It never decides what a fact does, and leaves nothing of the state out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use counterfoil_proto::Shared;
 use counterfoil_proto::v1::{
-    self, CredentialState, Decider, EntityKind, GetStateResponse, GrantState, LinkedState, ListHoldersResponse, OwnerState,
-    Party, RegisterState, TicketState,
+    self, CredentialState, Decider, EntityKind, GetStateResponse, GrantState, ImpliedState, LinkedState,
+    ListHoldersResponse, OwnerState, Party, RegisterState, TicketState,
 };
 use counterfoil_verify::approval::{DecidedBy, decided_by, derive};
 use counterfoil_verify::entity::EntityId;
@@ -90,6 +90,7 @@ impl Query<'_> {
             removed: held.removed.as_ref().map(evidence),
             known: histories::is_known(&self.view, entitlement, at, size)?,
             next_page_token,
+            ..ListHoldersResponse::default()
         })
     }
 
@@ -115,7 +116,11 @@ impl Query<'_> {
             grants: replayed.grants().map(|held| parties.grant(held, at)).collect::<Result<_>>()?,
             credentials: parties.credentials(&state.credentials, at)?,
             ticket: state.ticket.as_ref().map(|ticket| parties.ticket_message(ticket)).transpose()?,
-            implies: parties.all(state.implies.keys())?,
+            implies: parties.all(state.implies.values().map(|one| &one.implied).collect::<BTreeSet<_>>())?,
+            implied: state.implies.values().map(|one| parties.implied(one)).collect::<Result<_>>()?,
+            held: state.held.values().map(|held| parties.grant(held, at)).collect::<Result<_>>()?,
+            version: state.version.as_ref().map(|version| version.version.clone()).unwrap_or_default(),
+            version_evidence: state.version.as_ref().map(|version| evidence(&version.evidence)),
             removed: state.removed.as_ref().map(evidence),
             owners: parties.evident(&state.owners, |owner, evidence| OwnerState { owner, evidence })?,
             register: state.register.as_ref().map(register),
@@ -212,7 +217,16 @@ impl Parties<'_, '_> {
         })
     }
 
-    fn credentials(
+    fn implied(&self, implied: &state::ImpliedState) -> Result<ImpliedState> {
+        Ok(ImpliedState {
+            party: self.of(&implied.implied)?,
+            scope: implied.scope.clone(),
+            evidence: Some(evidence(&implied.evidence)),
+        })
+    }
+
+    /// The credentials of a state.
+    pub(crate) fn credentials(
         &self,
         credentials: &BTreeMap<String, state::CredentialState>,
         at: OccurredAt,
@@ -234,8 +248,8 @@ impl Parties<'_, '_> {
         credentials.iter().map(message).collect()
     }
 
-    fn all<'s>(&self, ids: impl Iterator<Item = &'s String>) -> Result<Vec<Shared<Party>>> {
-        ids.filter_map(|id| self.of(id).transpose()).collect()
+    fn all<'s>(&self, ids: impl IntoIterator<Item = &'s String>) -> Result<Vec<Shared<Party>>> {
+        ids.into_iter().filter_map(|id| self.of(id).transpose()).collect()
     }
 
     fn evident<T>(

@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use counterfoil_proto::Shared;
 use counterfoil_proto::v1::identity_service_server::IdentityService;
 use counterfoil_proto::v1::{
-    DiffStateRequest, DiffStateResponse, GetHistoryRequest, GetHistoryResponse, GetStateRequest, GetStateResponse,
+    DiffStateRequest, DiffStateResponse, GetBlastRadiusRequest, GetBlastRadiusResponse, GetEffectiveAccessRequest,
+    GetEffectiveAccessResponse, GetHistoryRequest, GetHistoryResponse, GetStateRequest, GetStateResponse,
+    ListAffectedRequest, ListAffectedResponse, ListCapableIdentitiesRequest, ListCapableIdentitiesResponse,
     ListHoldersRequest, ListHoldersResponse, ListIdentitiesRequest, ListIdentitiesResponse, Party,
 };
 use counterfoil_verify::entity::EntityId;
@@ -16,7 +18,7 @@ use tonic::{Code, Request, Response, Status};
 
 use crate::answers::{HistoryRequest, Page, Period, Query, Wanted};
 use crate::services::problem::{AMBIGUOUS, invalid, problem, shown};
-use crate::services::{Answers, occurred, page_size, recorded};
+use crate::services::{Answers, access, occurred, page_size, recorded};
 
 /// The longest name that is looked up, in bytes: an entity id has at most 769.
 const NAME_BYTES_MAX: usize = 1_024;
@@ -105,9 +107,44 @@ impl IdentityService for Answers {
             let known = recorded("known_at", asked.known_at)?;
             let entity = Who { name: &asked.who, system: some(&asked.system) }.one(query, at, known)?;
             let page = Page { size: page_size(asked.page_size)?, token: asked.page_token };
-            Ok(query.holders(&entity, at, known, &page)?)
+            Ok(match asked.effective {
+                true => query.effective_holders(&entity, at, known, &page)?,
+                false => query.holders(&entity, at, known, &page)?,
+            })
         })
         .await
+    }
+
+    async fn get_effective_access(
+        &self,
+        request: Request<GetEffectiveAccessRequest>,
+    ) -> Result<Response<GetEffectiveAccessResponse>, Status> {
+        let min_tree_size = request.get_ref().min_tree_size;
+        self.ask(request, min_tree_size, access::effective).await
+    }
+
+    async fn list_affected(
+        &self,
+        request: Request<ListAffectedRequest>,
+    ) -> Result<Response<ListAffectedResponse>, Status> {
+        let min_tree_size = request.get_ref().min_tree_size;
+        self.ask(request, min_tree_size, access::affected).await
+    }
+
+    async fn get_blast_radius(
+        &self,
+        request: Request<GetBlastRadiusRequest>,
+    ) -> Result<Response<GetBlastRadiusResponse>, Status> {
+        let min_tree_size = request.get_ref().min_tree_size;
+        self.ask(request, min_tree_size, access::blast_radius).await
+    }
+
+    async fn list_capable_identities(
+        &self,
+        request: Request<ListCapableIdentitiesRequest>,
+    ) -> Result<Response<ListCapableIdentitiesResponse>, Status> {
+        let min_tree_size = request.get_ref().min_tree_size;
+        self.ask(request, min_tree_size, access::capable).await
     }
 }
 
@@ -120,19 +157,19 @@ pub(crate) fn period(from: Option<OccurredAt>, at: Option<OccurredAt>) -> Result
     }
 }
 
-fn some(text: &str) -> Option<&str> {
+pub(super) fn some(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
 }
 
 /// Whom a request means.
-struct Who<'a> {
-    name: &'a str,
-    system: Option<&'a str>,
+pub(super) struct Who<'a> {
+    pub(super) name: &'a str,
+    pub(super) system: Option<&'a str>,
 }
 
 impl Who<'_> {
     /// The one entity that is meant.
-    fn one(&self, query: &Query<'_>, at: OccurredAt, known: Option<RecordedAt>) -> Result<EntityId, Status> {
+    pub(super) fn one(&self, query: &Query<'_>, at: OccurredAt, known: Option<RecordedAt>) -> Result<EntityId, Status> {
         self.check("who", query)?;
         if let Some(entity) = self.id() {
             return Ok(entity);

@@ -121,7 +121,7 @@ fn check_system(query: &Query<'_>, system: &str) -> Result<(), Status> {
 }
 
 /// A record's number, also with a fact's, or else an event id.
-fn selector(text: &str) -> Result<ChangeSelector, Status> {
+pub(crate) fn selector(text: &str) -> Result<ChangeSelector, Status> {
     let expected =
         "expected an event id, or the number of a record, such as 1042, or with that of a fact in it, 1042.0";
     if text.is_empty() || text.len() > EVENT_ID_BYTES_MAX {

@@ -72,6 +72,7 @@ pub(crate) fn of(error: QueryError) -> Status {
         QueryError::NotRejected(_) => (Code::NotFound, "NOT_REJECTED"),
         QueryError::NoSuchEntity(_) => (Code::NotFound, "NO_SUCH_ENTITY"),
         QueryError::NoEntitlement(_) => (Code::InvalidArgument, "NO_ENTITLEMENT"),
+        QueryError::NoDefinition(_) => (Code::InvalidArgument, "NO_DEFINITION"),
         QueryError::NobodyCalled(_) => (Code::NotFound, "NOBODY_CALLED"),
         QueryError::TooManyCalled(_) => (Code::InvalidArgument, "TOO_MANY_CALLED"),
         QueryError::GivenUp => (Code::Cancelled, "GIVEN_UP"),

@@ -24,7 +24,7 @@ use counterfoil_verify::time::OccurredAt;
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::error::Result;
-use crate::views::database::{Batch, Column, Rows, View};
+use crate::views::database::{Batch, Column, Row, Rows, View};
 use crate::views::keys::{FIRST, Position, entity_prefix, key, last_at, position_bytes, read_position};
 
 /// The part that an entity has in a fact, and the identifiers that the fact binds to it.
@@ -111,6 +111,30 @@ pub(crate) fn read<'v>(
         Ok(Half { rows, view, length: half.len(), to, known }.peekable())
     };
     Ok(Merged { unbound: half(0)?, bound: half(1)? })
+}
+
+/// The same from the end: the latest facts of a period first.
+pub(crate) fn latest<'v>(
+    view: &'v View<'_>,
+    entity: &EntityId,
+    (from, to): (OccurredAt, OccurredAt),
+    known: TreeSize,
+) -> Result<impl Iterator<Item = Result<(Position, u16)>> + 'v> {
+    let prefix = entity_prefix(entity);
+    let half = |bound: u8| -> Result<_> {
+        let half = key(&prefix, &[&[bound]]);
+        let rows = view.backward(Column::History, &key(&half, &[&position_bytes(&last_at(to))]), &half)?;
+        let read = move |row: Result<Row>| row.and_then(|(key, value)| read_row(view, &key[half.len()..], &value));
+        let is_within = move |row: &Result<(Position, u16)>| row.as_ref().map_or(true, |(position, _)| position.0 >= from);
+        let counts = move |row: &Result<(Position, u16)>| row.as_ref().map_or(true, |(position, _)| position.1.0 < known.0);
+        Ok(rows.map(read).take_while(is_within).filter(counts).peekable())
+    };
+    let (mut unbound, mut bound) = (half(0)?, half(1)?);
+    Ok(std::iter::from_fn(move || match (unbound.peek(), bound.peek()) {
+        (Some(Ok(one)), Some(Ok(other))) if other.0 > one.0 => bound.next(),
+        (Some(_), _) => unbound.next(),
+        (None, _) => bound.next(),
+    }))
 }
 
 /// Whether anything about the entity happened by `at` and is in the first `known` records.

@@ -4,13 +4,14 @@
 //! made of.
 
 use counterfoil_proto::v1::{
-    AppendRequest, Basis, DiffStateRequest, ExplainChangeRequest, GetConsistencyProofRequest, GetDeadLetterRequest,
-    GetHistoryRequest, GetInclusionProofRequest, GetRecordRequest, GetStateRequest, ListDeadLettersRequest,
+    AppendRequest, Basis, DiffStateRequest, ExplainChangeRequest, GetBlastRadiusRequest, GetConsistencyProofRequest,
+    GetDeadLetterRequest, GetEffectiveAccessRequest, GetHistoryRequest, GetInclusionProofRequest, GetRecordRequest,
+    GetStateRequest, ListAffectedRequest, ListCapableIdentitiesRequest, ListDeadLettersRequest,
     ListExplanationsRequest, ListHoldersRequest, ListIdentitiesRequest, ReadRecordsRequest, ReconcileRequest,
     RetryDeadLetterRequest, RetryDeadLetterResponse, Withheld,
 };
 use counterfoil_tests::files::{holds, lines};
-use counterfoil_tests::okta::{group, joined, login, response, user_id, user_object, uuid};
+use counterfoil_tests::okta::{group, implied, joined, login, response, user_id, user_object, uuid};
 use counterfoil_tests::program::LedgerFolder;
 use counterfoil_tests::server::Server;
 use prost::Message;
@@ -53,6 +54,10 @@ fn requests(path: &str) -> Vec<Vec<u8>> {
         "GetState" => GetStateRequest { who, ..Default::default() }.encode_to_vec(),
         "GetHistory" => GetHistoryRequest { who, ..Default::default() }.encode_to_vec(),
         "DiffState" => DiffStateRequest { who, from, ..Default::default() }.encode_to_vec(),
+        "GetEffectiveAccess" => GetEffectiveAccessRequest { who, ..Default::default() }.encode_to_vec(),
+        "GetBlastRadius" => GetBlastRadiusRequest { who, ..Default::default() }.encode_to_vec(),
+        "ListAffected" => ListAffectedRequest { change: uuid(3), ..Default::default() }.encode_to_vec(),
+        "ListCapableIdentities" => ListCapableIdentitiesRequest::default().encode_to_vec(),
         "ListHolders" => ListHoldersRequest { who: what, ..Default::default() }.encode_to_vec(),
         "ExplainChange" => ExplainChangeRequest { change: uuid(1), ..Default::default() }.encode_to_vec(),
         "ListExplanations" => ListExplanationsRequest::default().encode_to_vec(),
@@ -78,6 +83,7 @@ fn names_and_payloads_are_for_callers_with_the_role_payload() {
     let events = [joined(1, AT, 1, 1), joined(2, AT, 2, 1)];
     ledger.import("okta", &ledger.file("a.jsonl", lines(&events)), &[]).ended(0);
     ledger.import("okta", &ledger.file("bad.jsonl", DEAD), &[]).ended(0);
+    ledger.import("okta", &ledger.file("b.jsonl", lines(&[implied(3, AT, 1, 1)])), &[]).ended(0);
     let own = "groups/00g00000000000000001/users";
     let live = response(own, None, "Mon, 02 Mar 2026 12:00:00 GMT", &json!([user_object(1, "ACTIVE")]));
     ledger.run(&["snapshot", "okta", ledger.file("page", live).to_str().unwrap()]).ended(0);

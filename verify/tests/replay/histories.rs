@@ -25,7 +25,7 @@ fn any_event_fact() -> BoxedStrategy<Fact> {
         .prop_flat_map(|(kind, seconds, outcome, confidence, scope)| {
             let name = kind.as_str_name();
             let object = if name.contains("GRANT") || name.contains("ENTITLEMENT") || name.contains("SNAPSHOT_ITEM") {
-                prop::sample::select(vec![group("g1"), group("g2"), known_as(EntityKind::Entitlement, 8)]).boxed()
+                any_group()
             } else if name.contains("CREDENTIAL") {
                 prop::sample::select(vec![credential("c1"), credential("c2")]).boxed()
             } else if name.contains("TICKET") || name.contains("APPROVAL") {
@@ -34,11 +34,20 @@ fn any_event_fact() -> BoxedStrategy<Fact> {
                 any_person()
             };
             let head = Fact { outcome, confidence, scope, ..fact(kind, seconds) };
-            let ends = (option::of(any_person()), option::weighted(0.9, any_person()), option::weighted(0.9, object));
+            let subject = if name.contains("GRANT") || name.contains("SNAPSHOT_ITEM") {
+                prop_oneof![3 => any_person(), 1 => any_group()].boxed()
+            } else {
+                any_person()
+            };
+            let ends = (option::of(any_person()), option::weighted(0.9, subject), option::weighted(0.9, object));
             (Just(head), ends, option::weighted(0.8, any_detail(kind)))
         })
         .prop_map(|(head, (actor, subject, object), detail)| Fact { actor, subject, object, detail, ..head })
         .boxed()
+}
+
+fn any_group() -> BoxedStrategy<Ref> {
+    prop::sample::select(vec![group("g1"), group("g2"), known_as(EntityKind::Entitlement, 8)]).boxed()
 }
 
 fn any_person() -> BoxedStrategy<Ref> {
@@ -73,11 +82,14 @@ fn any_detail(kind: FactKind) -> BoxedStrategy<Detail> {
                 Detail::Credential(Credential { expires_at, last_used_at: None, rotation_interval_seconds: 1 })
             })
             .boxed(),
-        "ENTITLEMENT" => (vec(0..3usize, 0..3), vec(0..3usize, 0..3))
-            .prop_map(|(added, removed)| {
-                let refs = |numbers: Vec<usize>| numbers.iter().map(|number| group(&format!("i{number}"))).collect();
-                let (implies_added, implies_removed) = (refs(added), refs(removed));
-                Detail::Entitlement(Entitlement { version: "v".into(), implies_added, implies_removed })
+        "ENTITLEMENT" => ("(v[12])?", vec(0..3usize, 0..3), vec(0..3usize, 0..3))
+            .prop_map(|(version, added, removed)| {
+                let refs = |numbers: &[usize]| numbers.iter().map(|number| group(&format!("i{number}"))).collect();
+                let (implies_added, implies_removed) = (refs(&added), refs(&removed));
+                let is_empty = version.is_empty() && added.is_empty() && removed.is_empty();
+                // An empty detail is left out.
+                let version = if is_empty { "v".to_owned() } else { version };
+                Detail::Entitlement(Entitlement { version, implies_added, implies_removed })
             })
             .boxed(),
         "OWNER" | "PURPOSE" | "NHI" => (person(), some_time(), 0..3u64, any::<bool>())

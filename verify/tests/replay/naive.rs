@@ -7,8 +7,8 @@ use counterfoil_proto::v1::{
     Outcome, Ownership, Record, Ref, Snapshot, Ticket, TicketStatus, fact::Detail, record::Body,
 };
 use counterfoil_verify::state::{
-    AccountState, ApprovalState, CredentialState, EndState, Evidence, GrantState, ItemState, LifecycleState,
-    RegisterState, State,
+    AccountState, ApprovalState, CredentialState, EndState, Evidence, GrantState, ImpliedState, ItemState,
+    LifecycleState, RegisterState, State, VersionState,
 };
 
 use crate::support::hex;
@@ -69,8 +69,8 @@ fn step(world: &mut World, fact: &Fact, evidence: Evidence) {
     if (about_subject || about_both) && fact.subject.is_some() {
         ends.push((subject.clone(), object.clone(), &fact.subject, true));
     }
-    if ends.len() == 2 && ends[0].0 == ends[1].0 {
-        // Only identities are at both ends: it counts as the subject.
+    if ends.len() == 2 && ends[0].0 == ends[1].0 && !name.starts_with("GRANT_") {
+        // Of an identity at both ends, and of what was listed as its own member, the subject counts.
         ends.remove(0);
     }
     for (own, other, reference, is_subject) in ends {
@@ -80,6 +80,8 @@ fn step(world: &mut World, fact: &Fact, evidence: Evidence) {
             state.identity_type = given;
         }
         let edge = format!("{other} {}", fact.scope);
+        // What an entitlement holds stands apart from who holds it.
+        let is_group = is_subject && reference.as_ref().unwrap().kind() == EntityKind::Entitlement;
         let grant = match &fact.detail {
             Some(Detail::Grant(grant)) => Some(grant.clone()),
             _ => None,
@@ -93,12 +95,13 @@ fn step(world: &mut World, fact: &Fact, evidence: Evidence) {
             confidence: fact.confidence,
             evidence,
         };
+        let grants = if is_group { &mut state.held } else { &mut state.grants };
         match fact.kind() {
-            K::GrantAdded if !other.is_empty() => drop(state.grants.insert(edge, new_edge)),
-            K::GrantRemoved | K::GrantExpired => drop(state.grants.remove(&edge)),
+            K::GrantAdded if !other.is_empty() => drop(grants.insert(edge, new_edge)),
+            K::GrantRemoved | K::GrantExpired => drop(grants.remove(&edge)),
             K::GrantModified if !other.is_empty() => {
                 let mut modified = new_edge;
-                if let Some(held) = state.grants.get(&edge) {
+                if let Some(held) = grants.get(&edge) {
                     match (&mut modified.grant, &held.grant) {
                         (None, _) => {
                             modified.grant = held.grant.clone();
@@ -119,10 +122,16 @@ fn step(world: &mut World, fact: &Fact, evidence: Evidence) {
                         (Some(_), None) => {}
                     }
                 }
-                state.grants.insert(edge, modified);
+                grants.insert(edge, modified);
             }
             K::SnapshotBegin | K::SnapshotEnd if !is_subject => naive_listing(state, fact, evidence),
-            K::SnapshotItem => naive_item(state, fact, evidence, new_edge, edge, is_subject),
+            K::SnapshotItem if is_group => naive_item(&mut state.held, fact, new_edge, edge),
+            K::SnapshotItem => {
+                if is_subject {
+                    naive_listed(state, fact, evidence);
+                }
+                naive_item(&mut state.grants, fact, new_edge, edge);
+            }
             K::IdentityLinked if !other.is_empty() => drop(state.linked.insert(other, evidence)),
             _ if name.starts_with("ACCOUNT_") => naive_account(state, fact, evidence),
             _ if name.starts_with("CREDENTIAL_") && !object.is_empty() => {
@@ -147,22 +156,23 @@ fn step(world: &mut World, fact: &Fact, evidence: Evidence) {
     }
 }
 
-fn naive_item(state: &mut State, fact: &Fact, evidence: Evidence, seen: GrantState, edge: String, is_subject: bool) {
-    if is_subject {
-        if state.account.is_none() {
-            state.account = Some(AccountState { status: AccountStatus::Seen.into(), evidence, ..Default::default() });
-        }
-        let complete = matches!(&fact.detail, Some(Detail::Snapshot(snapshot)) if snapshot.completeness == 1);
-        if complete && fact.object.is_none() {
-            let seen: Vec<String> =
-                state.grants.iter().filter(|(_, grant)| grant.confidence == 3).map(|(key, _)| key.clone()).collect();
-            seen.iter().for_each(|key| drop(state.grants.remove(key)));
-        }
+fn naive_listed(state: &mut State, fact: &Fact, evidence: Evidence) {
+    if state.account.is_none() {
+        state.account = Some(AccountState { status: AccountStatus::Seen.into(), evidence, ..Default::default() });
     }
-    let is_logged = state.grants.get(&edge).is_some_and(|held| held.confidence != 3);
+    let complete = matches!(&fact.detail, Some(Detail::Snapshot(snapshot)) if snapshot.completeness == 1);
+    if complete && fact.object.is_none() {
+        let seen: Vec<String> =
+            state.grants.iter().filter(|(_, grant)| grant.confidence == 3).map(|(key, _)| key.clone()).collect();
+        seen.iter().for_each(|key| drop(state.grants.remove(key)));
+    }
+}
+
+fn naive_item(grants: &mut BTreeMap<String, GrantState>, fact: &Fact, seen: GrantState, edge: String) {
+    let is_logged = grants.get(&edge).is_some_and(|held| held.confidence != 3);
     let is_grant = fact.object.as_ref().is_none_or(|object| object.kind != EntityKind::Credential as i32);
     if is_grant && !seen.counterpart.is_empty() && !is_logged {
-        state.grants.insert(edge, GrantState { confidence: 3, ..seen });
+        grants.insert(edge, GrantState { confidence: 3, ..seen });
     }
 }
 
@@ -360,18 +370,26 @@ fn naive_entitlement(state: &mut State, fact: &Fact, evidence: Evidence) {
     state.removed = None;
     if fact.kind() == FactKind::EntitlementRemoved {
         state.implies.clear();
+        state.version = None;
         state.removed = Some(evidence);
         return;
     }
     let Some(detail) = detail else { return };
     if fact.kind() == FactKind::EntitlementDefined {
         state.implies.clear();
+        state.version = None;
     }
+    if !detail.version.is_empty() {
+        state.version = Some(VersionState { version: detail.version.clone(), evidence });
+    }
+    let scope = &fact.scope;
     for removed in &detail.implies_removed {
-        state.implies.remove(&text(&Some(removed.clone())));
+        state.implies.remove(&format!("{} {scope}", text(&Some(removed.clone()))));
     }
     for added in &detail.implies_added {
-        state.implies.insert(text(&Some(added.clone())), evidence);
+        let implied = text(&Some(added.clone()));
+        let key = format!("{implied} {scope}");
+        state.implies.insert(key, ImpliedState { implied, scope: scope.clone(), evidence });
     }
 }
 
