@@ -14,6 +14,7 @@ use counterfoil_proto::v1::linkage_service_server::LinkageServiceServer;
 use counterfoil_proto::v1::source_service_server::SourceServiceServer;
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
 use counterfoil_verify::tree::TreeSize;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{Semaphore, watch};
 use tonic::service::RoutesBuilder;
 use tonic::{Request, Response, Status};
@@ -157,7 +158,8 @@ impl Answers {
         answer: impl Fn(&Query<'_>, Q, Moment) -> Result<A, Status> + Send + 'static,
     ) -> Result<Response<A>, Status> {
         self.0.progress.reach(TreeSize(min_tree_size)).await?;
-        match self.0.at_hand(&request, &answer) {
+        let answered = self.0.at_hand(&request, Allowance::quick(), &answer);
+        match answered.or_else(|| self.0.at_hand_soon(&request, &answer)) {
             Some(answered) => answered.map(Response::new),
             None => self.ask(request, min_tree_size, answer).await,
         }
@@ -170,13 +172,25 @@ impl Shared {
         Ok(if sight.payloads { query } else { query.without_names() })
     }
 
-    /// An answer that takes little to make; none if it takes more.
-    fn at_hand<Q: Clone, A>(
+    /// An answer that takes a few reads of the disk; none if it takes more. Whoever waits for this thread goes to another
+    /// one, which costs less than to go there oneself and come back.
+    fn at_hand_soon<Q: Clone, A>(
         &self,
         request: &Request<Q>,
         answer: impl Fn(&Query<'_>, Q, Moment) -> Result<A, Status>,
     ) -> Option<Result<A, Status>> {
-        let query = match self.query(sight_of(request), Allowance::quick()) {
+        let has_others = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+        has_others.then(|| tokio::task::block_in_place(|| self.at_hand(request, Allowance::brief(), answer))).flatten()
+    }
+
+    /// An answer that takes no more to make than is allowed; none if it takes more.
+    fn at_hand<Q: Clone, A>(
+        &self,
+        request: &Request<Q>,
+        allowance: Allowance,
+        answer: impl Fn(&Query<'_>, Q, Moment) -> Result<A, Status>,
+    ) -> Option<Result<A, Status>> {
+        let query = match self.query(sight_of(request), allowance) {
             Ok(query) => query,
             Err(_) => return None,
         };

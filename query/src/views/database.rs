@@ -131,10 +131,17 @@ impl Column {
     fn is_looked_up(self) -> bool {
         matches!(self, Self::Timelines | Self::Identifiers | Self::Seen | Self::Names | Self::Values | Self::States)
     }
+
+    /// Whether somebody who asks for a state waits for its rows to be unpacked.
+    fn is_read_for_states(self) -> bool {
+        matches!(self, Self::Deltas | Self::Snapshots | Self::States | Self::Timelines | Self::Values)
+    }
 }
 
 const MEMTABLE_BYTES: usize = 32 << 20;
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
+/// A block of rows that are read one after the other. Where single keys are looked up it is RocksDB's own, a quarter of it.
+const LISTED_BLOCK_BYTES: usize = 16 << 10;
 
 /// The open database. One process has it; one projector writes to it.
 pub(crate) struct Database {
@@ -236,12 +243,13 @@ fn column_options(memory: &Memory, column: Column) -> Options {
     let mut blocks = memory.blocks();
     if column.is_looked_up() {
         blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
+    } else {
+        blocks.set_block_size(LISTED_BLOCK_BYTES);
     }
     let mut options = Options::default();
     options.set_block_based_table_factory(&blocks);
     options.set_compression_type(DBCompressionType::Lz4);
-    if column == Column::History {
-        // The largest, and no state is read from it.
+    if !column.is_read_for_states() {
         options.set_bottommost_compression_type(DBCompressionType::Zstd);
     }
     options

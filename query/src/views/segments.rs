@@ -40,13 +40,21 @@ pub(crate) struct Segment {
     rests: Vec<(usize, State)>,
     /// In the order of their keys.
     grants: Vec<Held>,
+    /// When each of them held. They stand apart, since every question looks at all of them, and at few of the grants.
+    spans: Vec<Span>,
     /// The most that any of the states lists.
     largest: usize,
     bytes: usize,
 }
 
-/// A grant, held from after so many deltas until after so many. Most of them have neither terms nor anything that they are
-/// inherited through, and few have granted most of them.
+/// From after so many deltas until after so many.
+#[derive(Clone, Copy)]
+struct Span {
+    from: u32,
+    until: u32,
+}
+
+/// A grant. Most have neither terms nor anything that they are inherited through, and few have granted most of them.
 struct Held {
     /// The counterpart, a space and the scope.
     key: Box<str>,
@@ -56,8 +64,6 @@ struct Held {
     actor: Arc<str>,
     confidence: i32,
     evidence: Evidence,
-    from: u32,
-    until: u32,
 }
 
 /// A grant of a state, wherever that is kept.
@@ -109,7 +115,7 @@ impl HeldGrant<'_> {
 
 impl Held {
     /// `actor` is that of the grant.
-    fn new(key: &str, grant: &GrantState, actor: Arc<str>, from: u32) -> Self {
+    fn new(key: &str, grant: &GrantState, actor: Arc<str>) -> Self {
         Self {
             key: key.into(),
             scope_bytes: grant.scope.len(),
@@ -118,14 +124,12 @@ impl Held {
             actor,
             confidence: grant.confidence,
             evidence: grant.evidence,
-            from,
-            until: u32::MAX,
         }
     }
 
     fn bytes(&self) -> usize {
         let terms = self.terms.as_ref().map_or(0, |terms| size_of::<Grant>() + terms.encoded_len());
-        size_of::<Self>() + self.key.len() + terms + self.inherited_via.len()
+        size_of::<Self>() + size_of::<Span>() + self.key.len() + terms + self.inherited_via.len()
     }
 
     fn grant(&self) -> HeldGrant<'_> {
@@ -162,6 +166,7 @@ impl Segment {
             newest: 0,
             rests: Vec::new(),
             grants: Vec::new(),
+            spans: Vec::new(),
             largest: 0,
             bytes: size_of::<Self>(),
         };
@@ -179,10 +184,15 @@ impl Segment {
             made.compare(&mut state, &mut open);
             compared += 1 + entries(&state);
         }
-        made.grants.sort_by(|one, other| (&one.key, one.from).cmp(&(&other.key, other.from)));
+        let mut held: Vec<(Held, Span)> = made.grants.into_iter().zip(made.spans).collect();
+        held.sort_by(|(one, one_span), (other, other_span)| {
+            (&one.key, one_span.from).cmp(&(&other.key, other_span.from))
+        });
+        (made.grants, made.spans) = held.into_iter().unzip();
         made.places.shrink_to_fit();
         made.rests.shrink_to_fit();
         made.grants.shrink_to_fit();
+        made.spans.shrink_to_fit();
         Ok(made)
     }
 
@@ -192,7 +202,7 @@ impl Segment {
         open.retain(|key, (place, evidence)| {
             let still = state.grants.get(key).is_some_and(|grant| grant.evidence == *evidence);
             if !still {
-                self.grants[*place].until = after;
+                self.spans[*place].until = after;
             }
             still
         });
@@ -204,10 +214,11 @@ impl Segment {
                     actors.insert(actor.clone());
                     actor
                 });
-                let held = Held::new(key, grant, actor, after);
+                let held = Held::new(key, grant, actor);
                 open.insert(key.clone(), (self.grants.len(), grant.evidence));
                 self.bytes += held.bytes();
                 self.grants.push(held);
+                self.spans.push(Span { from: after, until: u32::MAX });
             }
         }
         let grants = std::mem::take(&mut state.grants);
@@ -245,7 +256,8 @@ impl Segment {
 
     fn after(&self, applied: usize) -> impl Iterator<Item = &Held> {
         let applied = u32::try_from(applied).unwrap_or(u32::MAX);
-        self.grants.iter().filter(move |held| held.from <= applied && applied < held.until)
+        let spans = self.spans.iter().zip(&self.grants);
+        spans.filter(move |(span, _)| span.from <= applied && applied < span.until).map(|(_, held)| held)
     }
 
     /// The most that any of the states lists.
