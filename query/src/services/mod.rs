@@ -256,6 +256,7 @@ impl From<QueryError> for Status {
 #[cfg(test)]
 mod tests {
 
+    use std::sync::atomic::AtomicUsize;
     use std::sync::mpsc::channel;
 
     use counterfoil_ledger::{Clock, Ledger, Location, Options, Reading, init};
@@ -329,6 +330,28 @@ mod tests {
                 Ok(std::thread::current().id())
             });
             assert_eq!(made.await.unwrap().into_inner() == here, is_made_here, "{reads} reads");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_answer_that_takes_a_moment_keeps_its_thread_and_one_that_takes_longer_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_ledger, answers) = answers(folder.path());
+        for (tries_in_vain, is_made_here) in [(1, true), (2, false)] {
+            let answers = answers.clone();
+            let asking = tokio::spawn(async move {
+                let (here, tries) = (std::thread::current().id(), AtomicUsize::new(0));
+                let made = answers.ask_quickly(Request::new(()), 0, move |query, (), _| {
+                    // Each way to answer that is tried first ends it at last.
+                    let is_in_vain = tries.fetch_add(1, Ordering::Relaxed) < tries_in_vain;
+                    while is_in_vain {
+                        read(query)?;
+                    }
+                    Ok(std::thread::current().id())
+                });
+                made.await.unwrap().into_inner() == here
+            });
+            assert_eq!(asking.await.unwrap(), is_made_here, "{tries_in_vain} tries");
         }
     }
 }
