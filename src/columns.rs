@@ -6,8 +6,8 @@
 use counterfoil_proto::Shared;
 use counterfoil_proto::v1::{
     AccessEntry, CreateTokenResponse, DeadLetter, Difference, Explanation, FsckReport, GetConsistencyProofResponse,
-    GetInclusionProofResponse, GetRecordResponse, GrantState, HistoryEntry, ImportSummary, ListingSummary, Party,
-    ReconciledItem, RetriedDeadLetter, SourceSummary, State,
+    GetInclusionProofResponse, GetRecordResponse, GrantExplanation, GrantState, HistoryEntry, ImportSummary,
+    ListingSummary, Party, ReconciledItem, RetriedDeadLetter, ReversalStep, SourceSummary, State, TraceStep,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -117,7 +117,10 @@ impl Row for Explanation {
          object.identityType=IDENTITY_TYPE_UNSPECIFIED executor.id executor.name executor.login executor.email \
          executor.identityType=IDENTITY_TYPE_UNSPECIFIED credential.id credential.name credential.login \
          credential.email credential.identityType=IDENTITY_TYPE_UNSPECIFIED verdict=VERDICT_UNSPECIFIED \
-         rule=LINK_RULE_UNSPECIFIED ruleVersion=0 tickets=[] summary orderOnSourcesWord=false beneficiaryCut=false";
+         rule=LINK_RULE_UNSPECIFIED ruleVersion=0 tickets=[] summary orderOnSourcesWord=false beneficiaryCut=false \
+         verdicts.explained=RULING_UNSPECIFIED verdicts.approved=RULING_UNSPECIFIED \
+         verdicts.reversible=RULING_UNSPECIFIED verdicts.explainedBecause verdicts.approvedBecause \
+         verdicts.reversibleBecause";
 }
 
 impl Row for ReconciledItem {
@@ -191,4 +194,33 @@ impl Row for AccessEntry {
 impl Row for CreateTokenResponse {
     const COLUMNS: &'static str = "entry.id entry.name entry.roles=[] entry.audience entry.createdAt entry.expiresAt \
          entry.revokedAt entry.secretSha256 entry.certificate token";
+}
+
+impl Row for TraceStep {
+    const COLUMNS: &'static str = "\
+         step=TRACE_MOMENT_UNSPECIFIED at missing access=[]";
+}
+
+impl Row for GrantExplanation {
+    const COLUMNS: &'static str = "\
+         holder.id holder.name holder.login holder.email holder.identityType=IDENTITY_TYPE_UNSPECIFIED entitlement.id \
+         entitlement.name entitlement.login entitlement.email entitlement.identityType=IDENTITY_TYPE_UNSPECIFIED scope \
+         standing=ACCESS_STANDING_UNSPECIFIED given seen.record=0 seen.fact=0 seen.occurredAt seen.recordedAt \
+         seen.authentication=AUTHENTICATION_UNSPECIFIED expiresAt askedUntil removed missing=[] summary";
+}
+
+impl Row for ReversalStep {
+    const COLUMNS: &'static str = "\
+         status=REVERSAL_STATUS_UNSPECIFIED operation=FACT_KIND_UNSPECIFIED subject.id subject.name subject.login \
+         subject.email subject.identityType=IDENTITY_TYPE_UNSPECIFIED object.id object.name object.login object.email \
+         object.identityType=IDENTITY_TYPE_UNSPECIFIED scope implied.id implied.name implied.login implied.email \
+         implied.identityType=IDENTITY_TYPE_UNSPECIFIED expiresAt mode=GRANT_MODE_UNSPECIFIED inheritedVia.id \
+         inheritedVia.name inheritedVia.login inheritedVia.email inheritedVia.identityType=IDENTITY_TYPE_UNSPECIFIED \
+         conditional=false before after now assumed=false change.record=0 change.fact=0 change.occurredAt \
+         change.recordedAt change.authentication=AUTHENTICATION_UNSPECIFIED kind=FACT_KIND_UNSPECIFIED actor.id \
+         actor.name actor.login actor.email actor.identityType=IDENTITY_TYPE_UNSPECIFIED via.id via.name via.login \
+         via.email via.identityType=IDENTITY_TYPE_UNSPECIFIED because.record=0 because.fact=0 because.occurredAt \
+         because.recordedAt because.authentication=AUTHENTICATION_UNSPECIFIED irreversible=IRREVERSIBLE_UNSPECIFIED \
+         used.record=0 used.fact=0 used.occurredAt used.recordedAt used.authentication=AUTHENTICATION_UNSPECIFIED \
+         summary";
 }

@@ -32,6 +32,7 @@ fn read(client: &Client, arguments: &HoldersArguments) -> Result<ListHoldersResp
         min_tree_size: 0,
         page_size: PAGE_HOLDERS,
         page_token: String::new(),
+        filter: arguments.filter.clone().unwrap_or_default(),
     };
     let ask = |request: ListHoldersRequest| {
         client.identity(|mut identity| async move { identity.list_holders(request).await })

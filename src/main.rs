@@ -16,6 +16,7 @@ mod demo;
 mod diff;
 mod exit;
 mod explain;
+mod explain_grant;
 mod fsck;
 mod health;
 mod history;
@@ -28,6 +29,7 @@ mod proof;
 mod query;
 mod reconcile;
 mod record;
+mod reversal;
 mod serve;
 mod service;
 mod snapshot;
@@ -36,6 +38,7 @@ mod standby;
 mod state;
 mod tables;
 mod token;
+mod trace;
 mod transport;
 mod when;
 mod who;
@@ -75,6 +78,9 @@ fn main() -> ExitCode {
         Verb::Token(arguments) => token::run(arguments),
         Verb::Demo(arguments) => demo::run(arguments),
         Verb::Completions(arguments) => completions::run(arguments),
+        Verb::Trace(arguments) => trace::run(arguments),
+        Verb::ExplainGrant(arguments) => explain_grant::run(arguments),
+        Verb::Reversal(arguments) => reversal::run(arguments),
     };
     match done {
         Ok(exit) => exit.into(),

@@ -75,7 +75,13 @@ fn a_client_that_is_not_ours_calls_every_method() {
     let who = login(1);
     let event = BASE64_STANDARD.encode(joined(2, "2026-03-01T10:00:00Z", 2, 1).to_string());
     let append = json!({"connector": "okta", "documents": [event], "requestId": "r1"});
-    let calls: [Call; 19] = [
+    let ticket = json!({"ticket": {
+        "id": 7, "subject": "x", "type": "Request", "status": 2, "requester_id": 1, "requested_for_id": 2,
+        "created_at": "2026-03-01T09:00:00Z", "updated_at": "2026-03-01T09:00:00Z",
+    }});
+    let ticket = BASE64_STANDARD.encode(ticket.to_string());
+    let ticket = json!({"connector": "freshservice", "documents": [ticket], "requestId": "r2"});
+    let calls: [Call; 23] = [
         ("IdentityService/ListIdentities", json!({}), |all| all[0]["identities"].as_array().unwrap().len() == 2),
         ("IdentityService/ListIdentities", json!({"query": who}), |all| all[0]["identities"][0]["name"] == "Person 1"),
         ("IdentityService/GetState", json!({"who": who}), |all| {
@@ -91,8 +97,14 @@ fn a_client_that_is_not_ours_calls_every_method() {
         ("LinkageService/ExplainChange", json!({"change": "1"}), |all| {
             all[0]["explanations"][0]["verdict"] == "VERDICT_NONE_RECORDED"
         }),
-        ("LinkageService/ListExplanations", json!({"unapproved": true}), |all| {
+        ("LinkageService/ListChanges", json!({"unapproved": true}), |all| {
             all[0]["explanations"].as_array().unwrap().len() == 1
+        }),
+        ("LinkageService/ExplainGrant", json!({"who": who, "entitlement": "Group 1"}), |all| {
+            all[0]["grants"][0]["standing"] == "ACCESS_STANDING_HELD"
+        }),
+        ("LinkageService/PlanReversal", json!({"change": "1"}), |all| {
+            all[0]["steps"][0]["operation"] == "FACT_KIND_GRANT_REMOVED"
         }),
         ("LinkageService/Reconcile", json!({"system": "okta"}), |all| all[0]["basis"]["treeSize"] == "3"),
         ("LedgerService/GetCheckpoint", json!({}), |all| all[0]["basis"]["treeSize"] == "3"),
@@ -108,6 +120,10 @@ fn a_client_that_is_not_ours_calls_every_method() {
         ("IngestService/RetryDeadLetter", json!({"record": 2}), |all| all[0]["retried"]["reason"] == "not json"),
         ("IngestService/Append", append.clone(), |all| {
             all[0]["events"][0]["outcome"] == "APPENDED_RECORDED" && all[0]["events"][0]["index"] == "3"
+        }),
+        ("IngestService/Append", ticket, |all| all[0]["events"][0]["index"] == "4"),
+        ("LinkageService/TraceTicket", json!({"ticket": "SR-7", "minTreeSize": 5}), |all| {
+            all[0]["steps"].as_array().unwrap().len() == 5 && all[0]["gaps"].is_array()
         }),
     ];
     let streams = ["AppendStream", "Snapshot"].map(|method| format!("counterfoil.v1.IngestService.{method}"));
@@ -134,12 +150,12 @@ fn a_client_that_is_not_ours_calls_every_method() {
     let listing = &answer[0]["listings"][0];
     assert_eq!(
         (&listing["completeness"], &listing["begin"], &listing["end"], &answer[0]["basis"]["treeSize"]),
-        (&json!("COMPLETENESS_COMPLETE"), &json!("4"), &json!("6"), &json!("7"))
+        (&json!("COMPLETENESS_COMPLETE"), &json!("5"), &json!("7"), &json!("8"))
     );
     let own = json!({"who": login(2), "minTreeSize": 4});
     let answer =
         grpcurl(&server, &["-d", &own.to_string()], "counterfoil.v1.IdentityService/GetState").unwrap().unwrap();
-    assert_eq!(answer[0]["basis"]["treeSize"], "7");
+    assert_eq!(answer[0]["basis"]["treeSize"], "8");
     let record = json!({"index": 3});
     let record =
         grpcurl(&server, &["-d", &record.to_string()], "counterfoil.v1.LedgerService/GetRecord").unwrap().unwrap();

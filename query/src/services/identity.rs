@@ -105,7 +105,7 @@ impl IdentityService for Answers {
             let known = recorded("known_at", asked.known_at)?;
             let entity = Who { name: &asked.who, system: some(&asked.system) }.one(query, at, known)?;
             let page = Page { size: page_size(asked.page_size)?, token: asked.page_token };
-            Ok(query.holders(&entity, at, known, &page)?)
+            Ok(query.holders_where(&entity, at, known, &asked.filter, &page)?)
         })
         .await
     }
@@ -120,20 +120,31 @@ pub(crate) fn period(from: Option<OccurredAt>, at: Option<OccurredAt>) -> Result
     }
 }
 
-fn some(text: &str) -> Option<&str> {
+pub(crate) fn some(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
 }
 
 /// Whom a request means.
-struct Who<'a> {
-    name: &'a str,
-    system: Option<&'a str>,
+pub(crate) struct Who<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) system: Option<&'a str>,
 }
 
 impl Who<'_> {
     /// The one entity that is meant.
     fn one(&self, query: &Query<'_>, at: OccurredAt, known: Option<RecordedAt>) -> Result<EntityId, Status> {
-        self.check("who", query)?;
+        self.one_of("who", query, at, known)
+    }
+
+    /// The same; `field` is where the request has the name.
+    pub(crate) fn one_of(
+        &self,
+        field: &str,
+        query: &Query<'_>,
+        at: OccurredAt,
+        known: Option<RecordedAt>,
+    ) -> Result<EntityId, Status> {
+        self.check(field, query)?;
         if let Some(entity) = self.id() {
             return Ok(entity);
         }
