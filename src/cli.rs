@@ -14,10 +14,12 @@ use crate::exit::Refused;
 use crate::{explain, when};
 
 mod access;
+mod questions;
 mod serve;
 mod token;
 
 pub use access::{AccessArguments, AffectedArguments, BlastArguments, IdentitiesArguments};
+pub use questions::{Effect, ExplainGrantArguments, ReversalArguments, TraceArguments};
 pub use serve::{
     ConfigArguments, ConfigVerb, FollowArguments, IngestArguments, LogFormat, OwnerArguments, QueryArguments,
     ServeArguments, ServiceArguments,
@@ -107,6 +109,9 @@ pub enum Verb {
     Token(TokenArguments),
     Demo(DemoArguments),
     Completions(CompletionsArguments),
+    Trace(TraceArguments),
+    ExplainGrant(ExplainGrantArguments),
+    Reversal(ReversalArguments),
 }
 
 /// Where the ledger is.
@@ -360,6 +365,11 @@ pub struct HoldersArguments {
     pub ask: AskArguments,
     #[command(flatten)]
     pub moment: MomentArguments,
+    /// Only holders that this is true of (google.aip.dev/160), such as 'NOT expires_at:* AND mode = active'. Fields: system,
+    /// instance, scope, mode, confidence, status, lapsed, conditional, expires_at, occurred_at, recorded_at, record, holder,
+    /// granted_by, inherited_via
+    #[arg(long, value_name = "FILTER")]
+    pub filter: Option<String>,
     #[command(flatten)]
     pub output: OutputArguments,
 }
@@ -375,7 +385,7 @@ pub struct ExplainArguments {
     /// An event id, or the number of a record, also with that of a fact in it (1042.0)
     #[arg(required_unless_present_any = ["all", "unapproved"], conflicts_with_all = ["all", "unapproved"])]
     pub change: Option<String>,
-    /// Every change that gave access
+    /// Every change that gave access, or what --effect says
     #[arg(long)]
     pub all: bool,
     /// Every change that gave access and that no approval is shown to cover: every verdict but approved and
@@ -400,6 +410,14 @@ pub struct ExplainArguments {
     /// With --all or --unapproved: only changes of this kind; may be given several times
     #[arg(long, value_name = "KIND", value_parser = explain::kinds(), conflicts_with = "change")]
     pub kind: Vec<FactKind>,
+    /// With --all or --unapproved: what the changes did; without it, gives
+    #[arg(long, value_enum, conflicts_with = "change")]
+    pub effect: Option<Effect>,
+    /// With --all or --unapproved: only changes that this is true of (google.aip.dev/160), such as
+    /// 'via = "api_token/00T1" AND NOT verdict = approved'. Fields: kind, effect, verdict, system, instance, scope,
+    /// event_id, record, occurred_at, recorded_at, actor, via, subject, object, ticket
+    #[arg(long, value_name = "FILTER", conflicts_with = "change")]
+    pub filter: Option<String>,
     /// Counting only what the ledger held by then
     #[arg(long, value_name = "TIME", value_parser = when::parse)]
     pub known_at: Option<Moment>,

@@ -7,8 +7,8 @@ use counterfoil_proto::Shared;
 use counterfoil_proto::v1::{
     AccessEntry, Affected, CapableIdentity, CreateTokenResponse, DeadLetter, Difference, EffectiveAccess,
     EffectiveHolder, Explanation, FsckReport, GetBlastRadiusResponse, GetConsistencyProofResponse,
-    GetInclusionProofResponse, GetRecordResponse, GrantState, HistoryEntry, ImportSummary, ListingSummary, Party,
-    ReconciledItem, RetriedDeadLetter, SourceSummary, State,
+    GetInclusionProofResponse, GetRecordResponse, GrantExplanation, GrantState, HistoryEntry, ImportSummary,
+    ListingSummary, Party, ReconciledItem, RetriedDeadLetter, ReversalStep, SourceSummary, State, TraceStep,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -121,7 +121,10 @@ impl Row for Explanation {
          executor.identityType=IDENTITY_TYPE_UNSPECIFIED credential.id credential.name credential.login \
          credential.email credential.identityType=IDENTITY_TYPE_UNSPECIFIED verdict=VERDICT_UNSPECIFIED \
          rule=LINK_RULE_UNSPECIFIED ruleVersion=0 tickets=[] summary orderOnSourcesWord=false beneficiaryCut=false \
-         provisional=false ticketsKnownUntil margin=0";
+         provisional=false ticketsKnownUntil margin=0 \
+         verdicts.explained=RULING_UNSPECIFIED verdicts.approved=RULING_UNSPECIFIED \
+         verdicts.reversible=RULING_UNSPECIFIED verdicts.explainedBecause verdicts.approvedBecause \
+         verdicts.reversibleBecause";
 }
 
 impl Row for ReconciledItem {
@@ -240,4 +243,33 @@ impl Row for GetBlastRadiusResponse {
          entity.id entity.name entity.login entity.email entity.identityType=IDENTITY_TYPE_UNSPECIFIED known=false \
          principals=[] tier=RISK_TIER_UNSPECIFIED tableVersion=0 capabilities=[] systems=[] reached=[] assumed=[] \
          past=[] pastFrom cut=false pastCut=false reachedCount=0";
+}
+
+impl Row for TraceStep {
+    const COLUMNS: &'static str = "\
+         step=TRACE_MOMENT_UNSPECIFIED at missing access=[]";
+}
+
+impl Row for GrantExplanation {
+    const COLUMNS: &'static str = "\
+         holder.id holder.name holder.login holder.email holder.identityType=IDENTITY_TYPE_UNSPECIFIED entitlement.id \
+         entitlement.name entitlement.login entitlement.email entitlement.identityType=IDENTITY_TYPE_UNSPECIFIED scope \
+         standing=ACCESS_STANDING_UNSPECIFIED given seen.record=0 seen.fact=0 seen.occurredAt seen.recordedAt \
+         seen.authentication=AUTHENTICATION_UNSPECIFIED expiresAt askedUntil removed missing=[] summary";
+}
+
+impl Row for ReversalStep {
+    const COLUMNS: &'static str = "\
+         status=REVERSAL_STATUS_UNSPECIFIED operation=FACT_KIND_UNSPECIFIED subject.id subject.name subject.login \
+         subject.email subject.identityType=IDENTITY_TYPE_UNSPECIFIED object.id object.name object.login object.email \
+         object.identityType=IDENTITY_TYPE_UNSPECIFIED scope implied.id implied.name implied.login implied.email \
+         implied.identityType=IDENTITY_TYPE_UNSPECIFIED expiresAt mode=GRANT_MODE_UNSPECIFIED inheritedVia.id \
+         inheritedVia.name inheritedVia.login inheritedVia.email inheritedVia.identityType=IDENTITY_TYPE_UNSPECIFIED \
+         conditional=false before after now assumed=false change.record=0 change.fact=0 change.occurredAt \
+         change.recordedAt change.authentication=AUTHENTICATION_UNSPECIFIED kind=FACT_KIND_UNSPECIFIED actor.id \
+         actor.name actor.login actor.email actor.identityType=IDENTITY_TYPE_UNSPECIFIED via.id via.name via.login \
+         via.email via.identityType=IDENTITY_TYPE_UNSPECIFIED because.record=0 because.fact=0 because.occurredAt \
+         because.recordedAt because.authentication=AUTHENTICATION_UNSPECIFIED irreversible=IRREVERSIBLE_UNSPECIFIED \
+         used.record=0 used.fact=0 used.occurredAt used.recordedAt used.authentication=AUTHENTICATION_UNSPECIFIED \
+         summary";
 }

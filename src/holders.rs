@@ -37,6 +37,7 @@ fn read(client: &Client, arguments: &HoldersArguments) -> Result<ListHoldersResp
         page_size: PAGE_HOLDERS,
         page_token: String::new(),
         effective: arguments.effective,
+        filter: arguments.filter.clone().unwrap_or_default(),
     };
     let ask = |request: ListHoldersRequest| {
         client.identity(|mut identity| async move { identity.list_holders(request).await })

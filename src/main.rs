@@ -19,6 +19,7 @@ mod demo;
 mod diff;
 mod exit;
 mod explain;
+mod explain_grant;
 mod fsck;
 mod health;
 mod history;
@@ -32,6 +33,7 @@ mod proof;
 mod query;
 mod reconcile;
 mod record;
+mod reversal;
 mod serve;
 mod service;
 mod snapshot;
@@ -40,6 +42,7 @@ mod standby;
 mod state;
 mod tables;
 mod token;
+mod trace;
 mod transport;
 mod when;
 mod who;
@@ -83,6 +86,9 @@ fn main() -> ExitCode {
         Verb::Token(arguments) => token::run(arguments),
         Verb::Demo(arguments) => demo::run(arguments),
         Verb::Completions(arguments) => completions::run(arguments),
+        Verb::Trace(arguments) => trace::run(arguments),
+        Verb::ExplainGrant(arguments) => explain_grant::run(arguments),
+        Verb::Reversal(arguments) => reversal::run(arguments),
     };
     match done {
         Ok(exit) => exit.into(),

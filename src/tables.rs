@@ -19,10 +19,12 @@ use crate::words::{
 mod access;
 mod links;
 mod sources;
+mod trail;
 
 pub use access::{access, affected, blast, capable, effective_holders};
 pub use links::{explanation, explanations, reconciled, unread, verdicts};
 pub use sources::{dead_letters, retries, sources};
+pub use trail::{grants, reversal, trace_steps, trail};
 
 fn title(party: &Option<Shared<Party>>, moment: &Option<Moment>) -> Vec<String> {
     let id = party.as_ref().map(|party| party.id.as_str()).unwrap_or_default();

@@ -6,6 +6,7 @@ use counterfoil_proto::v1::{
 };
 
 use crate::output::Rows;
+use crate::tables::trail::verdicts as verdict_lines;
 use crate::tables::{rested, vouched_for};
 use crate::when::show_timestamp;
 use crate::words::{called, called_in_full, counted, decided_instead, decision, kind, times, verdict, word};
@@ -131,6 +132,7 @@ pub fn explanation(explanation: &Explanation, moment: &Option<Moment>) -> Rows {
     push("record", record);
     let mut title = vec![explanation.summary.clone()];
     title.extend(moment.as_ref().map(times));
+    title.extend(verdict_lines(&explanation.verdicts));
     title.extend(vouched_for(rests_on(explanation)));
     Rows { title, columns: vec!["", ""], rows }
 }

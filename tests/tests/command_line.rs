@@ -13,7 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
-const VERBS: [&str; 27] = [
+const VERBS: [&str; 30] = [
     "init",
     "import",
     "snapshot",
@@ -41,6 +41,9 @@ const VERBS: [&str; 27] = [
     "token",
     "demo",
     "completions",
+    "trace",
+    "explain-grant",
+    "reversal",
 ];
 #[test]
 fn every_verb_has_help_with_an_example() {

@@ -113,6 +113,13 @@ fn columns_depend_on_the_verb_and_on_nothing_else() {
     let (implying, can) = (uuid(90), ["identities", "--can", "alter-identities"]);
     let widened = company.truth.widened.iter().find(|one| one.entitlement.starts_with("okta/")).unwrap();
     let widened = widened.event_uuid.as_str();
+    let asked = json!({"ticket": {
+        "id": 7, "subject": "x", "type": "Request", "status": 2, "requester_id": 1, "requested_for_id": 2,
+        "created_at": "2026-03-01T09:00:00Z", "updated_at": "2026-03-01T09:00:00Z",
+    }});
+    small.import("freshservice", &small.file("ticket.json", asked.to_string()), &[]).ended(0);
+    let ticket = "ticket:freshservice:default:ticket/7";
+    let grant = ["explain-grant", one.as_str(), "Group 1"];
     let new = ["token", "create", "--name", "siem", "--role", "read"];
     for (message, questions) in [
         (
@@ -159,6 +166,19 @@ fn columns_depend_on_the_verb_and_on_nothing_else() {
             "Explanation",
             [&["explain", &first], &["explain", "--unapproved", "--at", "2020-01-01Z"], &["explain", change]],
         ),
+        (
+            "TraceStep",
+            [&["trace", ticket], &["trace", ticket, "--at", "2020-01-01Z"], &["trace", &story.explained_ticket]],
+        ),
+        (
+            "GrantExplanation",
+            [
+                &grant[..],
+                &[&grant[..], &["--at", "2020-01-01Z"]].concat(),
+                &["explain-grant", hero, &entitlement, "--system", "okta", "--at", &past],
+            ],
+        ),
+        ("ReversalStep", [&["reversal", &first], &["reversal", &first, "--at", "2026-03-02Z"], &["reversal", change]]),
         ("SourceSummary", [&["sources"], &["sources"], &["sources"]]),
         ("DeadLetter", [&["deadletter", "list"], &["deadletter", "list"], &["deadletter", "show", &dead]]),
         (

@@ -120,14 +120,14 @@ fn the_program_tells_the_truth_too() {
         let backfill: &[&str] = if file.delivery == Delivery::OnTime { &["--backfill"] } else { &[] };
         ledger.import(file.connector, &folder.join(&file.name), backfill).ended(0);
     }
-    let all: v1::ListExplanationsResponse = ledger.run(&["explain", "--all", "--output", "json"]).json();
+    let all: v1::ListChangesResponse = ledger.run(&["explain", "--all", "--output", "json"]).json();
     let expected = by_key(truth);
     let all = without_widened(all.explanations, truth);
     assert_eq!(keys(&all), expected.keys().cloned().collect::<Vec<_>>());
     for explanation in &all {
         check_explanation(expected[&key_of(explanation)], explanation);
     }
-    let unapproved: v1::ListExplanationsResponse = ledger.run(&["explain", "--unapproved", "--output", "json"]).json();
+    let unapproved: v1::ListChangesResponse = ledger.run(&["explain", "--unapproved", "--output", "json"]).json();
     assert_eq!(keys(&unapproved.explanations), unapproved_keys(truth));
     for expected in truth.states.iter().step_by(7) {
         let at = expected.at.to_string();

@@ -77,7 +77,13 @@ fn a_client_that_is_not_ours_calls_every_method() {
     let append = json!({"connector": "okta", "documents": [event], "requestId": "r1"});
     let implied = BASE64_STANDARD.encode(implied(3, "2026-03-01T11:00:00Z", 1, 1).to_string());
     let widened = json!({"connector": "okta", "documents": [implied], "requestId": "r2"});
-    let calls: [Call; 25] = [
+    let ticket = json!({"ticket": {
+        "id": 7, "subject": "x", "type": "Request", "status": 2, "requester_id": 1, "requested_for_id": 2,
+        "created_at": "2026-03-01T09:00:00Z", "updated_at": "2026-03-01T09:00:00Z",
+    }});
+    let ticket = BASE64_STANDARD.encode(ticket.to_string());
+    let ticket = json!({"connector": "freshservice", "documents": [ticket], "requestId": "r3"});
+    let calls: [Call; 27] = [
         ("IdentityService/ListIdentities", json!({}), |all| all[0]["identities"].as_array().unwrap().len() == 2),
         ("IdentityService/ListIdentities", json!({"query": who}), |all| all[0]["identities"][0]["name"] == "Person 1"),
         ("IdentityService/GetState", json!({"who": who}), |all| {
@@ -101,8 +107,14 @@ fn a_client_that_is_not_ours_calls_every_method() {
         ("LinkageService/ExplainChange", json!({"change": "1"}), |all| {
             all[0]["explanations"][0]["verdict"] == "VERDICT_NONE_RECORDED"
         }),
-        ("LinkageService/ListExplanations", json!({"unapproved": true}), |all| {
+        ("LinkageService/ListChanges", json!({"unapproved": true}), |all| {
             all[0]["explanations"].as_array().unwrap().len() == 1
+        }),
+        ("LinkageService/ExplainGrant", json!({"who": who, "entitlement": "Group 1"}), |all| {
+            all[0]["grants"][0]["standing"] == "ACCESS_STANDING_HELD"
+        }),
+        ("LinkageService/PlanReversal", json!({"change": "1"}), |all| {
+            all[0]["steps"][0]["operation"] == "FACT_KIND_GRANT_REMOVED"
         }),
         ("LinkageService/Reconcile", json!({"system": "okta"}), |all| all[0]["basis"]["treeSize"] == "3"),
         ("LedgerService/GetCheckpoint", json!({}), |all| all[0]["basis"]["treeSize"] == "3"),
@@ -123,6 +135,10 @@ fn a_client_that_is_not_ours_calls_every_method() {
         ("IdentityService/ListAffected", json!({"change": "4", "minTreeSize": "5"}), |all| {
             let affected = all[0]["affected"].as_array().unwrap();
             affected.len() == 2 && affected.iter().all(|one| one["kind"] == "AFFECTED_KIND_GAINED")
+        }),
+        ("IngestService/Append", ticket, |all| all[0]["events"][0]["index"] == "5"),
+        ("LinkageService/TraceTicket", json!({"ticket": "SR-7", "minTreeSize": 6}), |all| {
+            all[0]["steps"].as_array().unwrap().len() == 5 && all[0]["gaps"].is_array()
         }),
     ];
     let streams = ["AppendStream", "Snapshot"].map(|method| format!("counterfoil.v1.IngestService.{method}"));

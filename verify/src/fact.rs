@@ -245,6 +245,27 @@ pub fn can_give_access(kind: FactKind) -> bool {
     )
 }
 
+/// Whether facts of a kind can give access or take it away.
+pub fn can_change_access(kind: FactKind) -> bool {
+    can_give_access(kind) || can_take_access(kind)
+}
+
+/// Whether facts of a kind can take access away.
+pub fn can_take_access(kind: FactKind) -> bool {
+    matches!(
+        kind,
+        FactKind::AccountDisabled
+            | FactKind::AccountDeleted
+            | FactKind::GrantRemoved
+            | FactKind::GrantExpired
+            | FactKind::CredentialDisabled
+            | FactKind::CredentialRevoked
+            | FactKind::CredentialExpired
+            | FactKind::EntitlementChanged
+            | FactKind::EntitlementRemoved
+    )
+}
+
 /// Whether a fact, where it succeeded, gives somebody access that they did not have: what an approval is asked for. What
 /// an entitlement comes to imply is given to all its holders; if it implies nothing more than before, nothing is.
 pub fn gives_access(fact: &Fact) -> bool {

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use counterfoil_proto::v1::{
-    AccountStatus, Completeness, Confidence, CredentialStatus, Decision, EntityKind, Fact, FactKind, Outcome, Record,
-    Ref, Source, TicketStatus, fact::Detail, record::Body,
+    AccountStatus, Approval, Completeness, Confidence, CredentialStatus, Decision, EntityKind, Fact, FactKind, Outcome,
+    Record, Ref, Source, TicketStatus, fact::Detail, record::Body,
 };
 
 use crate::entity::EntityId;
@@ -458,15 +458,24 @@ fn apply_derived_opening(
     }
 }
 
+/// The key of [`TicketState::approvals`] of the row that a fact is about. Without an id of its own a row is known by its
+/// approver; who decided is one, where nobody else is named.
+pub(crate) fn approval_row(fact: &FactAt<'_>, detail: &Approval) -> String {
+    if !detail.id.is_empty() {
+        return detail.id.clone();
+    }
+    let approver = key(&detail.approver, fact);
+    let asked = if approver.is_empty() { key(&fact.fact.actor, fact) } else { approver };
+    format!("{} {asked}", detail.level)
+}
+
 fn apply_approval(state: &mut State, fact: &FactAt<'_>) {
     let Some(Detail::Approval(detail)) = &fact.fact.detail else {
         return;
     };
     let ticket = state.ticket.get_or_insert_with(TicketState::default);
     let approver = key(&detail.approver, fact);
-    // Without an id of its own a row is known by its approver; who decided is one, where nobody else is named.
-    let asked = if approver.is_empty() { key(&fact.fact.actor, fact) } else { approver.clone() };
-    let row = if detail.id.is_empty() { format!("{} {asked}", detail.level) } else { detail.id.clone() };
+    let row = approval_row(fact, detail);
     let decision = match fact.fact.kind() {
         FactKind::ApprovalGranted => Decision::Approved,
         FactKind::ApprovalRejected => Decision::Rejected,

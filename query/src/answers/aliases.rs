@@ -22,6 +22,8 @@ use crate::views::keys::Position;
 use crate::views::traits::Traits;
 use crate::views::{changes, names};
 
+mod during;
+
 /// The most entities that one beneficiary is followed to. More would be a shared mailbox, not a person.
 const ALIASES_MAX: usize = 256;
 

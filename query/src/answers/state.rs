@@ -21,6 +21,7 @@ use crate::answers::Query;
 use crate::answers::convert::{evidence, is_lapsed, optional_timestamp, timestamp};
 use crate::answers::pages::{Page, Question, occurred_part, recorded_part};
 use crate::answers::parties::Parties;
+use crate::answers::wanted::WantsHolder;
 use crate::error::{QueryError, Result};
 use crate::views::histories;
 use crate::views::segments::HeldGrant;
@@ -53,10 +54,26 @@ impl Query<'_> {
         known: Option<RecordedAt>,
         page: &Page,
     ) -> Result<ListHoldersResponse> {
+        self.holders_where(entitlement, at, known, "", page)
+    }
+
+    /// The same, of those that a filter is true of. A page may hold fewer, and even none: the list goes on for as long as
+    /// there is a token.
+    ///
+    /// # Errors
+    /// Those too, and [`QueryError::Filter`].
+    pub fn holders_where(
+        &self,
+        entitlement: &EntityId,
+        at: OccurredAt,
+        known: Option<RecordedAt>,
+        filter: &str,
+        page: &Page,
+    ) -> Result<ListHoldersResponse> {
         if !matches!(entitlement.kind(), EntityKind::Entitlement | EntityKind::Identifier) {
             return Err(QueryError::NoEntitlement(entitlement.clone()));
         }
-        let question = Question::new("holders", &[entitlement.as_bytes(), &recorded_part(known)]);
+        let question = Question::new("holders", &[entitlement.as_bytes(), &recorded_part(known), filter.as_bytes()]);
         let (size, at, after) = match page.read(&question, self.basis.size)? {
             None => (self.known_size(known)?, at, None),
             Some((size, place)) => {
@@ -64,22 +81,28 @@ impl Query<'_> {
                 (size, at, Some(after))
             }
         };
+        let wants = WantsHolder::new(self, filter, at, size)?;
         let held = timelines::state_at(&self.view, entitlement, at, size)?;
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut rest = held.grants.range::<String, _>((from, Bound::Unbounded));
-        let listed: Vec<_> = rest.by_ref().take(page.count(PAGE_HOLDERS, PAGE_HOLDERS_MAX)).collect();
+        // Few of very many may be wanted.
+        let looked_at = if wants.wants_all() { page.count(PAGE_HOLDERS, PAGE_HOLDERS_MAX) } else { PAGE_HOLDERS_MAX };
         let parties = self.parties(size);
-        let mut holders = Vec::with_capacity(listed.len());
-        for (_, grant) in &listed {
-            let mut holder = parties.grant((*grant).into(), at)?;
+        let (mut holders, mut last) = (Vec::new(), None);
+        for (key, grant) in rest.by_ref().take(looked_at) {
+            last = Some(key);
+            let mut holder = parties.grant(grant.into(), at)?;
             if let Ok(entity) = grant.counterpart.parse::<EntityId>() {
                 let account = timelines::state_at(&self.view, &entity, at, size)?.account;
                 holder.holder_status = account.map_or(0, |account| account.status);
             }
-            holders.push(holder);
+            holders.extend(Some(holder).filter(|holder| wants.wants(holder)));
+            if holders.len() == page.count(PAGE_HOLDERS, PAGE_HOLDERS_MAX) {
+                break;
+            }
         }
-        let next_page_token = match (rest.next(), listed.last()) {
-            (Some(_), Some((last, _))) => question.token(size, &[&occurred_part(at), last.as_bytes()].concat()),
+        let next_page_token = match (rest.next(), last) {
+            (Some(_), Some(last)) => question.token(size, &[&occurred_part(at), last.as_bytes()].concat()),
             _ => String::new(),
         };
         Ok(ListHoldersResponse {

@@ -107,9 +107,13 @@ impl IdentityService for Answers {
             let known = recorded("known_at", asked.known_at)?;
             let entity = Who { name: &asked.who, system: some(&asked.system) }.one(query, at, known)?;
             let page = Page { size: page_size(asked.page_size)?, token: asked.page_token };
+            if asked.effective && !asked.filter.is_empty() {
+                let problem = "expected no filter beside effective: filter what comes back".to_owned();
+                return Err(invalid("filter", problem));
+            }
             Ok(match asked.effective {
                 true => query.effective_holders(&entity, at, known, &page)?,
-                false => query.holders(&entity, at, known, &page)?,
+                false => query.holders_where(&entity, at, known, &asked.filter, &page)?,
             })
         })
         .await
@@ -157,20 +161,31 @@ pub(crate) fn period(from: Option<OccurredAt>, at: Option<OccurredAt>) -> Result
     }
 }
 
-pub(super) fn some(text: &str) -> Option<&str> {
+pub(crate) fn some(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
 }
 
 /// Whom a request means.
-pub(super) struct Who<'a> {
-    pub(super) name: &'a str,
-    pub(super) system: Option<&'a str>,
+pub(crate) struct Who<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) system: Option<&'a str>,
 }
 
 impl Who<'_> {
     /// The one entity that is meant.
     pub(super) fn one(&self, query: &Query<'_>, at: OccurredAt, known: Option<RecordedAt>) -> Result<EntityId, Status> {
-        self.check("who", query)?;
+        self.one_of("who", query, at, known)
+    }
+
+    /// The same; `field` is where the request has the name.
+    pub(crate) fn one_of(
+        &self,
+        field: &str,
+        query: &Query<'_>,
+        at: OccurredAt,
+        known: Option<RecordedAt>,
+    ) -> Result<EntityId, Status> {
+        self.check(field, query)?;
         if let Some(entity) = self.id() {
             return Ok(entity);
         }

@@ -78,6 +78,9 @@ pub(crate) fn of(error: QueryError) -> Status {
         QueryError::GivenUp => (Code::Cancelled, "GIVEN_UP"),
         QueryError::NotQuick => (Code::Unavailable, "NOT_QUICK"),
         QueryError::PageToken(_) => (Code::InvalidArgument, "PAGE_TOKEN"),
+        QueryError::Filter(error) => return invalid("filter", error.to_string()),
+        QueryError::NotOneTicket { count: 0, .. } => (Code::NotFound, "NOBODY_CALLED"),
+        QueryError::NotOneTicket { .. } => (Code::FailedPrecondition, AMBIGUOUS),
     };
     problem(code, reason, error.to_string())
 }

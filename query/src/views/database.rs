@@ -44,7 +44,7 @@ pub(crate) enum Column {
     Values,
     /// What people called it before (`names`).
     Former,
-    /// The facts that gave access, by time (`changes`).
+    /// The facts that gave access or took it away, by time (`changes`).
     Changes,
     /// The records of an event that changed access (`changes`).
     EventIds,

@@ -88,6 +88,11 @@ pub(crate) fn project(position: Position, mentions: &BTreeMap<EntityId, Mention>
     }
 }
 
+/// Whether an entity has one of these roles in a fact.
+pub(crate) fn has_role(roles: u16, wanted: &[Role]) -> bool {
+    wanted.iter().any(|role| roles & (1 << *role as u8) != 0)
+}
+
 /// The roles of an entity in a fact, by name.
 pub(crate) fn role_names(roles: u16) -> Vec<String> {
     let held = |role: &&Role| roles & (1 << **role as u8) != 0;
