@@ -46,28 +46,29 @@ fn any_step() -> impl Strategy<Value = Step> {
 fn native(ledger: &TestLedger, step: Step) -> Native {
     let Step { what, person, address, group, number, is_named, at } = step;
     let email = format!("a{address}@example.com");
+    let email = email.as_str();
     let account = |system: &str, logins: &[&str]| ledger.who(&format!("account:{system}:default:u{person}"), logins);
     let group = ledger.who(&format!("entitlement:okta:default:group_member/g{group}"), &[]);
-    let tickets = if is_named { &[number][..] } else { &[] };
+    let tickets: &[u32] = if is_named { std::slice::from_ref(&number) } else { &[] };
     let okta = |fact| Native::new("okta", vec![of_system("okta", fact)]);
     let desk = |fact| Native::new("freshservice", vec![of_system("freshservice", fact)]);
     let asked = |whom: Ref| desk(ticket(FactKind::TicketOpened, at, number, Some(whom), Some(group.clone())));
     match what {
-        0 | 1 => okta(grant(at, account("okta", &[&email]), group, tickets)),
+        0 | 1 => okta(grant(at, account("okta", &[email]), group, tickets)),
         2 => okta(grant(at, account("okta", &[]), group, tickets)),
         3 => okta(fact(FactKind::GrantRemoved, at, Some(account("okta", &[])), Some(group))),
         4 => asked(account("okta", &[])),
         5 => asked(account("freshservice", &[])),
-        6 => asked(ledger.email(&email)),
+        6 => asked(ledger.email(email)),
         7 => desk(approval(FactKind::ApprovalGranted, at, number, ledger.who("account:freshservice:default:9", &[]))),
-        8 => desk(fact(FactKind::AccountUpdated, at, Some(account("freshservice", &[&email])), None)),
+        8 => desk(fact(FactKind::AccountUpdated, at, Some(account("freshservice", &[email])), None)),
         9 => {
             let person = ledger.who(&format!("person:hr:default:p{person}"), &[]);
             let system = if is_named { "okta" } else { "freshservice" };
             okta(fact(FactKind::IdentityLinked, at, Some(account(system, &[])), Some(person)))
         }
-        10 => okta(fact(FactKind::AccountDeleted, at, Some(account("okta", &[&email])), None)),
-        _ => okta(fact(FactKind::AccountCreated, at, Some(account("okta", &[&email])), None)),
+        10 => okta(fact(FactKind::AccountDeleted, at, Some(account("okta", &[email])), None)),
+        _ => okta(fact(FactKind::AccountCreated, at, Some(account("okta", &[email])), None)),
     }
 }
 

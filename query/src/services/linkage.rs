@@ -145,12 +145,13 @@ fn changes_request(asked: ListChangesRequest) -> Result<ChangesRequest, Status> 
     let kinds = kinds.ok_or_else(|| invalid("kinds", "expected values of FactKind that change access".to_owned()))?;
     let effect = ChangeEffect::try_from(asked.effect);
     let effect = effect.map_err(|_| invalid("effect", "expected a value of ChangeEffect".to_owned()))?;
-    let (has_effect, words): (fn(FactKind) -> bool, _) = match effect {
-        ChangeEffect::Unspecified | ChangeEffect::Gives => (can_give_access, "gives access"),
-        ChangeEffect::Takes => (can_take_access, "takes access away"),
-        ChangeEffect::Any => (can_change_access, "changes access"),
+    let has_effect = |kind: FactKind| match effect {
+        ChangeEffect::Unspecified | ChangeEffect::Gives => can_give_access(kind),
+        ChangeEffect::Takes => can_take_access(kind),
+        ChangeEffect::Any => true,
     };
     if let Some(kind) = kinds.iter().find(|kind| !has_effect(**kind)) {
+        let words = if effect == ChangeEffect::Takes { "takes access away" } else { "gives access" };
         let problem = format!("no fact of kind {} {words}: ask for another effect", kind.as_str_name());
         return Err(invalid("kinds", problem));
     }
