@@ -43,7 +43,9 @@ pub struct Limits {
     pub paths: usize,
 }
 
-/// How good a path is: the least is the best.
+/// How good a path is: the least is the best. What makes it worse is never undone by a further step; but of two paths to one
+/// entity the worse may lead on to the better of two others, since a step may make both eligible. So the walk goes by length,
+/// and keeps what is shorter and worse beside what is longer and better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cost {
     /// Something on it is not active, and could be made so.
@@ -67,6 +69,16 @@ impl Cost {
             steps: self.steps + 1,
             lasts: Reverse(hop.expires_at.map_or(self.lasts.0, |end| end.min(self.lasts.0))),
         }
+    }
+
+    /// What paths are found by: the shortest first, and of these the one that lasts longest.
+    fn length(&self) -> (usize, Reverse<Moment>) {
+        (self.steps, self.lasts)
+    }
+
+    /// Whether it is in no respect worse than one that is as long, or longer.
+    fn is_no_worse(&self, other: &Self) -> bool {
+        self.is_eligible <= other.is_eligible && self.is_conditional <= other.is_conditional
     }
 
     /// When the first step of the path runs out.
@@ -125,13 +137,21 @@ pub struct Step<'a> {
     pub hop: &'a Hop,
 }
 
-/// An entity that was reached, or where the walk began.
+/// An entity that was reached in one scope, or where the walk began.
 #[derive(Debug)]
-struct Node {
+struct Place {
     entity: EntityId,
     scope: String,
+    /// The ways to it, of which none is better than another in every respect.
+    ways: Vec<usize>,
+}
+
+/// A way to a place.
+#[derive(Debug)]
+struct Way {
+    place: usize,
     cost: Cost,
-    /// From which node, and how; none where the walk began.
+    /// From which way, and how; none where the walk began.
     from: Option<(usize, Hop)>,
 }
 
@@ -139,21 +159,22 @@ struct Node {
 #[derive(Clone, Copy, Debug)]
 pub struct Access<'a> {
     walk: &'a Effective,
-    node: usize,
+    place: usize,
 }
 
 /// What a walk came to.
 #[derive(Debug)]
 pub struct Effective {
-    nodes: Vec<Node>,
-    /// Every step between nodes, by where it leads to; only where more than the best path was asked for.
+    places: Vec<Place>,
+    ways: Vec<Way>,
+    /// Every step between places, by where it leads to; only where more than the best path was asked for.
     into: BTreeMap<usize, Vec<(usize, Hop)>>,
     limits: Limits,
-    /// Where the walk began, in the order in which it was asked for.
+    /// Where the walk began.
     pub principals: Vec<Principal>,
     /// The limits of the accounts that were met.
     pub bounds: BTreeMap<EntityId, Bound>,
-    /// There is more than was looked at.
+    /// There is more than was looked at: accesses may be missing, and better paths.
     pub is_cut: bool,
 }
 
@@ -197,28 +218,28 @@ pub fn effective_with<S: Borrow<State>, E>(
     let mut walk = Walk::new(limits);
     let starts: BTreeSet<&EntityId> = starts.iter().collect();
     for start in &starts {
-        walk.wait(Pending { entity: (*start).clone(), scope: String::new(), cost: Cost::NONE, from: None });
+        walk.wait(((*start).clone(), String::new()), Cost::NONE, None);
     }
-    while let Some(pending) = walk.next() {
-        let is_start = pending.from.is_none();
-        let state = state_of(&pending.entity)?;
+    while let Some(found) = walk.next() {
+        let is_start = found.from.is_none();
+        let state = state_of(&found.key.0)?;
         let state: &State = state.borrow();
         if is_start {
-            walk.made.principals.push(Principal::of(&pending.entity, state));
+            walk.made.principals.push(Principal::of(&found.key.0, state));
         }
         if state.removed.is_some() {
             continue;
         }
         if let Some(bound) = limit_of(state) {
-            walk.made.bounds.insert(pending.entity.clone(), bound);
+            walk.made.bounds.insert(found.key.0.clone(), bound);
         }
-        let node = walk.settle(pending);
-        for edge in edges(&walk.made.nodes[node].entity, state, is_start, at) {
-            walk.follow(node, edge);
+        let entity = found.key.0.clone();
+        let way = walk.settle(found);
+        for edge in edges(&entity, state, is_start, at) {
+            walk.follow(way, edge);
         }
-        let own = |session: &&Session| is_start && session.by == walk.made.nodes[node].entity;
-        let seen: Vec<&Session> = sessions.iter().filter(own).collect();
-        seen.into_iter().for_each(|session| walk.follow(node, Edge::of_session(session)));
+        let own = sessions.iter().filter(|session| is_start && session.by == entity);
+        own.for_each(|session| walk.follow(way, Edge::of_session(session)));
     }
     Ok(walk.finish())
 }
@@ -227,41 +248,51 @@ impl Effective {
     /// What was reached, in no particular order. Where the walk began is none of it.
     pub fn accesses(&self) -> impl Iterator<Item = Access<'_>> {
         let is_start = |entity: &EntityId| self.principals.iter().any(|start| start.entity == *entity);
-        let reached = self.nodes.iter().enumerate().filter(move |(_, node)| !is_start(&node.entity));
-        reached.map(|(node, _)| Access { walk: self, node })
+        let reached = self.places.iter().enumerate().filter(move |(_, place)| !is_start(&place.entity));
+        reached.map(|(place, _)| Access { walk: self, place })
+    }
+
+    /// The best of the ways to a place.
+    fn best(&self, place: usize) -> &Way {
+        let ways = self.places[place].ways.iter().map(|way| &self.ways[*way]);
+        ways.min_by_key(|way| way.cost).expect("a place is made with the first way to it")
+    }
+
+    fn entity_of(&self, way: usize) -> &EntityId {
+        &self.places[self.ways[way].place].entity
     }
 }
 
 impl<'a> Access<'a> {
     /// What is gained: an entitlement, or an account that can be acted as.
     pub fn entity(&self) -> &'a EntityId {
-        &self.walk.nodes[self.node].entity
+        &self.walk.places[self.place].entity
     }
 
     /// Where it holds, in the source's own id; empty where it holds everywhere.
     pub fn scope(&self) -> &'a str {
-        &self.walk.nodes[self.node].scope
+        &self.walk.places[self.place].scope
     }
 
     /// How good the best path is.
     pub fn cost(&self) -> &'a Cost {
-        &self.walk.nodes[self.node].cost
+        &self.walk.best(self.place).cost
     }
 
     /// Whether it is held through something else: another entitlement, or what the source itself says.
     pub fn is_inherited(&self) -> bool {
-        let node = &self.walk.nodes[self.node];
-        node.cost.steps > 1 || node.from.as_ref().is_some_and(|(_, hop)| !hop.inherited_via.is_empty())
+        let best = self.walk.best(self.place);
+        best.cost.steps > 1 || best.from.as_ref().is_some_and(|(_, hop)| !hop.inherited_via.is_empty())
     }
 
     /// The best path.
     pub fn path(&self) -> Vec<Step<'a>> {
-        let nodes = &self.walk.nodes;
-        let mut path = Vec::with_capacity(nodes[self.node].cost.steps);
-        let mut at = self.node;
-        while let Some((from, hop)) = &nodes[at].from {
-            path.push(Step { from: &nodes[*from].entity, to: &nodes[at].entity, hop });
-            at = *from;
+        let mut way = self.walk.best(self.place);
+        let mut path = Vec::with_capacity(way.cost.steps);
+        while let Some((from, hop)) = &way.from {
+            let to = &self.walk.places[way.place].entity;
+            path.push(Step { from: self.walk.entity_of(*from), to, hop });
+            way = &self.walk.ways[*from];
         }
         path.reverse();
         path
@@ -274,91 +305,114 @@ impl<'a> Access<'a> {
     }
 }
 
-/// Something that was found and not looked at yet.
-struct Pending {
-    entity: EntityId,
-    scope: String,
+/// A place by what it is of.
+type Key = (EntityId, String);
+
+/// A way that was found, and not looked at yet.
+struct Found {
+    key: Key,
     cost: Cost,
     from: Option<(usize, Hop)>,
 }
 
-/// A walk under way: what is reached by the best path comes first.
+/// A walk under way.
 struct Walk {
     made: Effective,
-    settled: BTreeMap<(EntityId, String), usize>,
-    pending: Vec<Option<Pending>>,
-    queue: BinaryHeap<Reverse<(Cost, usize)>>,
+    /// The places that were looked at; none for what was removed.
+    places: BTreeMap<Key, Option<usize>>,
+    found: Vec<Option<Found>>,
+    queue: BinaryHeap<Reverse<((usize, Reverse<Moment>), usize)>>,
     /// Every step that was met, by what it leads to.
-    met: Vec<(usize, (EntityId, String), Hop)>,
-    looked_at: usize,
+    met: Vec<(usize, Key, Hop)>,
 }
 
 impl Walk {
     fn new(limits: Limits) -> Self {
         let made = Effective {
-            nodes: Vec::new(),
+            places: Vec::new(),
+            ways: Vec::new(),
             into: BTreeMap::new(),
             limits,
             principals: Vec::new(),
             bounds: BTreeMap::new(),
             is_cut: false,
         };
-        let (settled, pending, queue) = (BTreeMap::new(), Vec::new(), BinaryHeap::new());
-        Self { made, settled, pending, queue, met: Vec::new(), looked_at: 0 }
+        Self { made, places: BTreeMap::new(), found: Vec::new(), queue: BinaryHeap::new(), met: Vec::new() }
     }
 
-    fn wait(&mut self, pending: Pending) {
-        self.queue.push(Reverse((pending.cost, self.pending.len())));
-        self.pending.push(Some(pending));
+    fn wait(&mut self, key: Key, cost: Cost, from: Option<(usize, Hop)>) {
+        if !self.is_known(&key, &cost) {
+            self.queue.push(Reverse((cost.length(), self.found.len())));
+            self.found.push(Some(Found { key, cost, from }));
+        }
     }
 
-    /// The best that was not looked at yet.
-    fn next(&mut self) -> Option<Pending> {
-        while let Some(Reverse((_, place))) = self.queue.pop() {
-            let Some(pending) = self.pending[place].take() else { continue };
-            let key = (pending.entity.clone(), pending.scope.clone());
-            if self.settled.contains_key(&key) {
+    /// Whether what was looked at is there no more, or a way to it is known that is as good in every respect. Those that
+    /// are known are no longer than those that come.
+    fn is_known(&self, key: &Key, cost: &Cost) -> bool {
+        match self.places.get(key) {
+            None => false,
+            Some(None) => true,
+            Some(Some(place)) => {
+                let ways = &self.made.places[*place].ways;
+                ways.iter().any(|way| self.made.ways[*way].cost.is_no_worse(cost))
+            }
+        }
+    }
+
+    /// The shortest way that was not looked at yet.
+    fn next(&mut self) -> Option<Found> {
+        while let Some(Reverse((_, number))) = self.queue.pop() {
+            let Some(found) = self.found[number].take() else { continue };
+            if self.is_known(&found.key, &found.cost) {
                 continue;
             }
-            if self.looked_at == self.made.limits.entities {
-                self.made.is_cut = true;
-                return None;
+            if self.places.contains_key(&found.key) {
+                return Some(found);
             }
-            self.looked_at += 1;
-            self.settled.insert(key, usize::MAX);
-            return Some(pending);
+            if self.places.len() == self.made.limits.entities {
+                self.made.is_cut = true;
+                continue;
+            }
+            self.places.insert(found.key.clone(), None);
+            return Some(found);
         }
         None
     }
 
-    fn settle(&mut self, pending: Pending) -> usize {
-        let Pending { entity, scope, cost, from } = pending;
-        let node = self.made.nodes.len();
-        self.settled.insert((entity.clone(), scope.clone()), node);
-        self.made.nodes.push(Node { entity, scope, cost, from });
-        node
+    fn settle(&mut self, found: Found) -> usize {
+        let Found { key, cost, from } = found;
+        let known = self.places.entry(key.clone()).or_default();
+        let place = *known.get_or_insert(self.made.places.len());
+        if place == self.made.places.len() {
+            let (entity, scope) = key;
+            self.made.places.push(Place { entity, scope, ways: Vec::new() });
+        }
+        let way = self.made.ways.len();
+        self.made.ways.push(Way { place, cost, from });
+        self.made.places[place].ways.push(way);
+        way
     }
 
     fn follow(&mut self, from: usize, edge: Edge) {
         let Edge { to, hop, .. } = edge;
-        let node = &self.made.nodes[from];
-        let scope = if hop.scope.is_empty() { node.scope.clone() } else { hop.scope.clone() };
-        let cost = node.cost.with(&hop);
+        let way = &self.made.ways[from];
+        let place = &self.made.places[way.place];
+        let scope = if hop.scope.is_empty() { place.scope.clone() } else { hop.scope.clone() };
+        let cost = way.cost.with(&hop);
         let key = (to, scope);
-        if self.made.limits.paths > 1 {
-            self.met.push((from, key.clone(), hop.clone()));
+        // Every way to a place leads on by the same steps.
+        if self.made.limits.paths > 1 && place.ways.len() == 1 {
+            self.met.push((way.place, key.clone(), hop.clone()));
         }
-        if !self.settled.contains_key(&key) {
-            let (entity, scope) = key;
-            self.wait(Pending { entity, scope, cost, from: Some((from, hop)) });
-        }
+        self.wait(key, cost, Some((from, hop)));
     }
 
     fn finish(mut self) -> Effective {
         for (from, key, hop) in self.met {
-            // What was removed, or not looked at, is no node.
-            if let Some(&to) = self.settled.get(&key).filter(|to| **to != usize::MAX) {
-                self.made.into.entry(to).or_default().push((from, hop));
+            // What was removed, or not looked at, is no place.
+            if let Some(Some(to)) = self.places.get(&key) {
+                self.made.into.entry(*to).or_default().push((from, hop));
             }
         }
         self.made
