@@ -98,6 +98,9 @@ impl Company {
             let (actor, outcome) = (Some(self.ledger.who(BOT, &[])), outcome.into());
             self.record("okta", Fact { actor, via: token.clone(), outcome, ..made });
         }
+        // What the bot does without its token is not the token's.
+        let made = fact(FactKind::AccountUpdated, 13, self.reference(READER, IdentityType::Bot), None);
+        self.record("okta", Fact { actor: Some(self.ledger.who(BOT, &[])), ..made });
         self.implies(1, SESSION, ROLE);
         self.grant(2, ROLE, ADMINISTRATOR, None);
         for seconds in [20, 30] {
@@ -146,6 +149,8 @@ fn s0_18_blast_radius_of_a_credential() {
     assert_eq!((system.accounts, system.unknown), (0, 1), "what an application lets somebody do, its id does not say");
     let [action] = &answer.past[..] else { panic!("{:?}", answer.past) };
     assert_eq!((action.kind(), action.succeeded, action.failed), (FactKind::GrantAdded, 2, 1));
+    let of_bot: Vec<_> = blast(&query, BOT, 100).past.iter().map(|action| (action.kind(), action.succeeded)).collect();
+    assert_eq!(of_bot, [(FactKind::AccountUpdated, 1), (FactKind::GrantAdded, 2)]);
     // What is taken away is reached no more; what was done stays done.
     let removed =
         fact(FactKind::GrantRemoved, 40, Some(company.ledger.who(INNER, &[])), Some(company.ledger.who(OUTER, &[])));

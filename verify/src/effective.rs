@@ -16,7 +16,7 @@
 
 use std::borrow::Borrow;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use counterfoil_proto::v1::CredentialStatus;
 
@@ -27,12 +27,14 @@ use crate::time::{Moment, OccurredAt};
 mod edges;
 mod holders;
 mod paths;
+mod walk;
 
 pub use edges::{By, Hop, WITHIN_BOUNDARY, is_switched_off};
 pub use holders::{Holder, Holders, holders};
 pub use paths::Paths;
 
 use edges::{Edge, edges, limit_of};
+use walk::Walk;
 
 /// How far a walk goes.
 #[derive(Clone, Copy, Debug)]
@@ -302,119 +304,5 @@ impl<'a> Access<'a> {
     pub fn bounds(&self) -> Vec<(&'a EntityId, &'a Bound)> {
         let bounded = |step: &Step<'a>| self.walk.bounds.get_key_value(step.from);
         self.path().iter().filter_map(bounded).collect()
-    }
-}
-
-/// A place by what it is of.
-type Key = (EntityId, String);
-
-/// A way that was found, and not looked at yet.
-struct Found {
-    key: Key,
-    cost: Cost,
-    from: Option<(usize, Hop)>,
-}
-
-/// A walk under way.
-struct Walk {
-    made: Effective,
-    /// The places that were looked at; none for what was removed.
-    places: BTreeMap<Key, Option<usize>>,
-    found: Vec<Option<Found>>,
-    queue: BinaryHeap<Reverse<((usize, Reverse<Moment>), usize)>>,
-    /// Every step that was met, by what it leads to.
-    met: Vec<(usize, Key, Hop)>,
-}
-
-impl Walk {
-    fn new(limits: Limits) -> Self {
-        let made = Effective {
-            places: Vec::new(),
-            ways: Vec::new(),
-            into: BTreeMap::new(),
-            limits,
-            principals: Vec::new(),
-            bounds: BTreeMap::new(),
-            is_cut: false,
-        };
-        Self { made, places: BTreeMap::new(), found: Vec::new(), queue: BinaryHeap::new(), met: Vec::new() }
-    }
-
-    fn wait(&mut self, key: Key, cost: Cost, from: Option<(usize, Hop)>) {
-        if !self.is_known(&key, &cost) {
-            self.queue.push(Reverse((cost.length(), self.found.len())));
-            self.found.push(Some(Found { key, cost, from }));
-        }
-    }
-
-    /// Whether what was looked at is there no more, or a way to it is known that is as good in every respect. Those that
-    /// are known are no longer than those that come.
-    fn is_known(&self, key: &Key, cost: &Cost) -> bool {
-        match self.places.get(key) {
-            None => false,
-            Some(None) => true,
-            Some(Some(place)) => {
-                let ways = &self.made.places[*place].ways;
-                ways.iter().any(|way| self.made.ways[*way].cost.is_no_worse(cost))
-            }
-        }
-    }
-
-    /// The shortest way that was not looked at yet.
-    fn next(&mut self) -> Option<Found> {
-        while let Some(Reverse((_, number))) = self.queue.pop() {
-            let Some(found) = self.found[number].take() else { continue };
-            if self.is_known(&found.key, &found.cost) {
-                continue;
-            }
-            if self.places.contains_key(&found.key) {
-                return Some(found);
-            }
-            if self.places.len() == self.made.limits.entities {
-                self.made.is_cut = true;
-                continue;
-            }
-            self.places.insert(found.key.clone(), None);
-            return Some(found);
-        }
-        None
-    }
-
-    fn settle(&mut self, found: Found) -> usize {
-        let Found { key, cost, from } = found;
-        let known = self.places.entry(key.clone()).or_default();
-        let place = *known.get_or_insert(self.made.places.len());
-        if place == self.made.places.len() {
-            let (entity, scope) = key;
-            self.made.places.push(Place { entity, scope, ways: Vec::new() });
-        }
-        let way = self.made.ways.len();
-        self.made.ways.push(Way { place, cost, from });
-        self.made.places[place].ways.push(way);
-        way
-    }
-
-    fn follow(&mut self, from: usize, edge: Edge) {
-        let Edge { to, hop, .. } = edge;
-        let way = &self.made.ways[from];
-        let place = &self.made.places[way.place];
-        let scope = if hop.scope.is_empty() { place.scope.clone() } else { hop.scope.clone() };
-        let cost = way.cost.with(&hop);
-        let key = (to, scope);
-        // Every way to a place leads on by the same steps.
-        if self.made.limits.paths > 1 && place.ways.len() == 1 {
-            self.met.push((way.place, key.clone(), hop.clone()));
-        }
-        self.wait(key, cost, Some((from, hop)));
-    }
-
-    fn finish(mut self) -> Effective {
-        for (from, key, hop) in self.met {
-            // What was removed, or not looked at, is no place.
-            if let Some(Some(to)) = self.places.get(&key) {
-                self.made.into.entry(*to).or_default().push((from, hop));
-            }
-        }
-        self.made
     }
 }

@@ -90,7 +90,7 @@ fn follow(start: &str, path: &[Step<'_>], edges: &[Edge]) -> (Place, Cost) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn effective_access_equals_a_naive_walk(drawn in prop::collection::vec(drawn(), 1..40), seconds in -1..22_i64, known in 0..42_u64) {
