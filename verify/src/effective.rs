@@ -144,7 +144,7 @@ pub struct Step<'a> {
 struct Place {
     entity: EntityId,
     scope: String,
-    /// The ways to it, of which none is better than another in every respect.
+    /// The ways to it, of which none is as good as another in every respect; none, where it is not reached after all.
     ways: Vec<usize>,
 }
 
@@ -220,22 +220,22 @@ pub fn effective_with<S: Borrow<State>, E>(
     let mut walk = Walk::new(limits);
     let starts: BTreeSet<&EntityId> = starts.iter().collect();
     for start in &starts {
-        walk.wait(((*start).clone(), String::new()), Cost::NONE, None);
+        walk.begin((*start).clone());
     }
     while let Some(found) = walk.next() {
+        let entity = walk.made.places[found.place].entity.clone();
         let is_start = found.from.is_none();
-        let state = state_of(&found.key.0)?;
+        let state = state_of(&entity)?;
         let state: &State = state.borrow();
         if is_start {
-            walk.made.principals.push(Principal::of(&found.key.0, state));
+            walk.made.principals.push(Principal::of(&entity, state));
         }
         if state.removed.is_some() {
             continue;
         }
         if let Some(bound) = limit_of(state) {
-            walk.made.bounds.insert(found.key.0.clone(), bound);
+            walk.made.bounds.insert(entity.clone(), bound);
         }
-        let entity = found.key.0.clone();
         let way = walk.settle(found);
         for edge in edges(&entity, state, is_start, at) {
             walk.follow(way, edge);
@@ -250,14 +250,15 @@ impl Effective {
     /// What was reached, in no particular order. Where the walk began is none of it.
     pub fn accesses(&self) -> impl Iterator<Item = Access<'_>> {
         let is_start = |entity: &EntityId| self.principals.iter().any(|start| start.entity == *entity);
-        let reached = self.places.iter().enumerate().filter(move |(_, place)| !is_start(&place.entity));
+        let is_there = move |place: &Place| !place.ways.is_empty() && !is_start(&place.entity);
+        let reached = self.places.iter().enumerate().filter(move |(_, place)| is_there(place));
         reached.map(|(place, _)| Access { walk: self, place })
     }
 
     /// The best of the ways to a place.
     fn best(&self, place: usize) -> &Way {
         let ways = self.places[place].ways.iter().map(|way| &self.ways[*way]);
-        ways.min_by_key(|way| way.cost).expect("a place is made with the first way to it")
+        ways.min_by_key(|way| way.cost).expect("only places with a way are given out")
     }
 
     fn entity_of(&self, way: usize) -> &EntityId {

@@ -4,6 +4,7 @@
 //! respect; and that it ends. It reads no state.
 
 use std::cmp::Reverse;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use super::edges::{Edge, Hop};
@@ -11,12 +12,9 @@ use super::{Cost, Effective, Limits, Place, Way};
 use crate::entity::EntityId;
 use crate::time::Moment;
 
-/// A place by what it is of.
-type Key = (EntityId, String);
-
 /// A way that was found, and not looked at yet.
 pub(super) struct Found {
-    pub(super) key: Key,
+    pub(super) place: usize,
     cost: Cost,
     pub(super) from: Option<(usize, Hop)>,
 }
@@ -24,12 +22,15 @@ pub(super) struct Found {
 /// A walk under way.
 pub(super) struct Walk {
     pub(super) made: Effective,
-    /// The places that were looked at; none for what was removed.
-    places: BTreeMap<Key, Option<usize>>,
+    /// The places by what they are of.
+    numbers: BTreeMap<(EntityId, String), usize>,
+    /// Of each place, whether it was looked at. One that was and has no way is there no more.
+    is_seen: Vec<bool>,
+    seen: usize,
     found: Vec<Option<Found>>,
     queue: BinaryHeap<Reverse<((usize, Reverse<Moment>), usize)>>,
-    /// Every step that was met, by what it leads to.
-    met: Vec<(usize, Key, Hop)>,
+    /// Every step that was met: from which place, and to which.
+    met: Vec<(usize, usize, Hop)>,
 }
 
 impl Walk {
@@ -43,82 +44,93 @@ impl Walk {
             bounds: BTreeMap::new(),
             is_cut: false,
         };
-        Self { made, places: BTreeMap::new(), found: Vec::new(), queue: BinaryHeap::new(), met: Vec::new() }
+        let (numbers, is_seen, found) = (BTreeMap::new(), Vec::new(), Vec::new());
+        Self { made, numbers, is_seen, seen: 0, found, queue: BinaryHeap::new(), met: Vec::new() }
     }
 
-    pub(super) fn wait(&mut self, key: Key, cost: Cost, from: Option<(usize, Hop)>) {
-        if !self.is_known(&key, &cost) {
-            self.queue.push(Reverse((cost.length(), self.found.len())));
-            self.found.push(Some(Found { key, cost, from }));
+    /// Begins at an entity.
+    pub(super) fn begin(&mut self, entity: EntityId) {
+        let place = self.place(entity, String::new());
+        self.wait(Found { place, cost: Cost::NONE, from: None });
+    }
+
+    fn place(&mut self, entity: EntityId, scope: String) -> usize {
+        match self.numbers.entry((entity, scope)) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(new) => {
+                let (entity, scope) = new.key().clone();
+                self.made.places.push(Place { entity, scope, ways: Vec::new() });
+                self.is_seen.push(false);
+                *new.insert(self.made.places.len() - 1)
+            }
+        }
+    }
+
+    fn wait(&mut self, found: Found) {
+        if !self.is_known(&found) {
+            self.queue.push(Reverse((found.cost.length(), self.found.len())));
+            self.found.push(Some(found));
         }
     }
 
     /// Whether what was looked at is there no more, or a way to it is known that is as good in every respect. Those that
     /// are known are no longer than those that come.
-    fn is_known(&self, key: &Key, cost: &Cost) -> bool {
-        match self.places.get(key) {
-            None => false,
-            Some(None) => true,
-            Some(Some(place)) => {
-                let ways = &self.made.places[*place].ways;
-                ways.iter().any(|way| self.made.ways[*way].cost.is_no_worse(cost))
-            }
-        }
+    fn is_known(&self, found: &Found) -> bool {
+        let ways = &self.made.places[found.place].ways;
+        let is_as_good = |way: &usize| self.made.ways[*way].cost.is_no_worse(&found.cost);
+        self.is_seen[found.place] && (ways.is_empty() || ways.iter().any(is_as_good))
     }
 
     /// The shortest way that was not looked at yet.
     pub(super) fn next(&mut self) -> Option<Found> {
         while let Some(Reverse((_, number))) = self.queue.pop() {
             let Some(found) = self.found[number].take() else { continue };
-            if self.is_known(&found.key, &found.cost) {
+            if self.is_known(&found) {
                 continue;
             }
-            if self.places.contains_key(&found.key) {
-                return Some(found);
+            if !self.is_seen[found.place] {
+                if self.seen == self.made.limits.entities {
+                    self.made.is_cut = true;
+                    continue;
+                }
+                self.is_seen[found.place] = true;
+                self.seen += 1;
             }
-            if self.places.len() == self.made.limits.entities {
-                self.made.is_cut = true;
-                continue;
-            }
-            self.places.insert(found.key.clone(), None);
             return Some(found);
         }
         None
     }
 
+    /// Keeps a way to something that is there.
     pub(super) fn settle(&mut self, found: Found) -> usize {
-        let Found { key, cost, from } = found;
-        let known = self.places.entry(key.clone()).or_default();
-        let place = *known.get_or_insert(self.made.places.len());
-        if place == self.made.places.len() {
-            let (entity, scope) = key;
-            self.made.places.push(Place { entity, scope, ways: Vec::new() });
-        }
-        let way = self.made.ways.len();
+        let Found { place, cost, from } = found;
         self.made.ways.push(Way { place, cost, from });
+        let way = self.made.ways.len() - 1;
         self.made.places[place].ways.push(way);
         way
     }
 
+    /// Goes on by a step.
     pub(super) fn follow(&mut self, from: usize, edge: Edge) {
         let Edge { to, hop, .. } = edge;
-        let way = &self.made.ways[from];
-        let place = &self.made.places[way.place];
-        let scope = if hop.scope.is_empty() { place.scope.clone() } else { hop.scope.clone() };
-        let cost = way.cost.with(&hop);
-        let key = (to, scope);
+        let (own, cost) = (self.made.ways[from].place, self.made.ways[from].cost.with(&hop));
+        let scope = match hop.scope.is_empty() {
+            true => self.made.places[own].scope.clone(),
+            false => hop.scope.clone(),
+        };
+        let place = self.place(to, scope);
         // Every way to a place leads on by the same steps.
-        if self.made.limits.paths > 1 && place.ways.len() == 1 {
-            self.met.push((way.place, key.clone(), hop.clone()));
+        if self.made.limits.paths > 1 && self.made.places[own].ways.len() == 1 {
+            self.met.push((own, place, hop.clone()));
         }
-        self.wait(key, cost, Some((from, hop)));
+        self.wait(Found { place, cost, from: Some((from, hop)) });
     }
 
     pub(super) fn finish(mut self) -> Effective {
-        for (from, key, hop) in self.met {
-            // What was removed, or not looked at, is no place.
-            if let Some(Some(to)) = self.places.get(&key) {
-                self.made.into.entry(*to).or_default().push((from, hop));
+        for (from, to, hop) in self.met {
+            // What was removed, or not looked at, leads nowhere.
+            if !self.made.places[to].ways.is_empty() {
+                self.made.into.entry(to).or_default().push((from, hop));
             }
         }
         self.made
