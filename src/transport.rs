@@ -16,6 +16,9 @@ use crate::exit::Refused;
 /// How long a server may take to accept a connection.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 
+/// What may be on its way to a reader: a stream of records waits less for its leave to go on.
+const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// The way to the services.
 pub type Transport = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, BoxError>;
@@ -52,7 +55,9 @@ impl Remote {
         let expected = "expected a URL such as http://127.0.0.1:7401";
         let endpoint = Endpoint::from_shared(self.url.clone())
             .map_err(|error| wrong(format!("{error}: {expected}")))?
-            .connect_timeout(CONNECT_PATIENCE);
+            .connect_timeout(CONNECT_PATIENCE)
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(2 * STREAM_WINDOW_BYTES);
         let endpoint = match endpoint.uri().scheme_str() {
             Some("http") => endpoint,
             Some("https") => endpoint

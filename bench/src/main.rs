@@ -1,8 +1,9 @@
 //! What Counterfoil costs, against raw RocksDB and others doing the least that could be called the same work, in the same
 //! run.
 //!
-//! `counterfoil-bench [EVENTS]` prints a table on stdout and writes the same to `target/bench.json`. It exits with 1 if a
-//! bar is missed. Ours and the baseline take turns, and medians are compared, since machines are noisy.
+//! `counterfoil-bench [EVENTS] [PART…]` prints a table on stdout and writes the same to `target/bench.json`. It exits with 1
+//! if a bar is missed. Ours and the baseline take turns, and medians are compared, since machines are noisy. Parts are for
+//! whoever works on one of them ([`PARTS`]).
 //! `counterfoil-bench large [EVENTS]` measures the services with many events, `counterfoil-bench peers [EVENTS]` against
 //! PostgreSQL; they write `target/bench-large.json` and `target/bench-peers.json`. `counterfoil-bench events [EVENTS]` writes
 //! what is imported to stdout, for whoever measures otherwise. `COUNTERFOIL_BIN` is the program that
@@ -12,6 +13,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use counterfoil_ledger::Location;
 
 mod access;
 mod appends;
@@ -52,6 +54,8 @@ const EVENTS_PER_GRANT: usize = 2;
 const EVENTS_PER_STEP: usize = 2;
 /// The ledger that is asked, weighed and killed has more: a million.
 const TIMES_MORE: usize = 5;
+/// What can be measured by itself, beside the import, on which most of it rests.
+const PARTS: [&str; 8] = ["fsck", "kafka", "state", "follow", "served", "live", "access", "million"];
 /// What the services' memory is measured at.
 const LARGE_EVENTS: usize = 10_000_000;
 
@@ -60,6 +64,10 @@ fn main() -> Result<ExitCode> {
     let what = arguments.next_if(|argument| argument.parse::<usize>().is_err());
     let count = arguments.next().map(|count| count.parse().with_context(|| format!("expected a count, got {count:?}")));
     let count = count.transpose()?;
+    let parts: Vec<String> = arguments.collect();
+    if let Some(unknown) = parts.iter().find(|part| !PARTS.contains(&part.as_str())) {
+        bail!("expected one of the parts {}, got {unknown:?}", PARTS.join(", "));
+    }
     if what.as_deref() == Some("events") {
         import::write(&mut std::io::stdout().lock(), import::events(count.unwrap_or(EVENTS)))?;
         return Ok(ExitCode::SUCCESS);
@@ -68,7 +76,7 @@ fn main() -> Result<ExitCode> {
     std::fs::create_dir_all("target")?;
     let folder = tempfile::tempdir_in("target")?;
     let (figures, file) = match what.as_deref() {
-        None => (all(folder.path(), count.unwrap_or(EVENTS))?, "target/bench.json"),
+        None => (all(folder.path(), count.unwrap_or(EVENTS), &parts)?, "target/bench.json"),
         Some("large") => (large::measure(folder.path(), count.unwrap_or(LARGE_EVENTS))?, "target/bench-large.json"),
         Some("peers") => (peers::measure(count.unwrap_or(EVENTS))?, "target/bench-peers.json"),
         Some(other) => bail!("expected large, peers, events or how many events to import, got {other:?}"),
@@ -76,22 +84,48 @@ fn main() -> Result<ExitCode> {
     figure::report(&figures, Path::new(file))
 }
 
-fn all(folder: &Path, events: usize) -> Result<Vec<Figure>> {
+/// The figures of some parts, or of all where none is named.
+fn all(folder: &Path, events: usize, parts: &[String]) -> Result<Vec<Figure>> {
+    let wants = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
     machine::describe(folder)?;
     let (mut figures, imported) = import::measure(folder, events)?;
-    figures.push(check::measure(&imported)?);
-    figures.extend(kafka::measure(folder, &import::events_file(folder), events)?);
-    figures.extend(state::measure(folder, events / EVENTS_PER_STEP)?);
+    if wants("fsck") {
+        figures.push(check::measure(&imported)?);
+    }
+    if wants("kafka") {
+        figures.extend(kafka::measure(folder, &import::events_file(folder), events)?);
+    }
+    if wants("state") {
+        figures.extend(state::measure(folder, events / EVENTS_PER_STEP)?);
+    }
     // Before anything is appended to what was imported: both are of the same events.
-    figures.extend(follow::measure(folder, &imported, events)?);
-    let served = Served::start(&imported)?;
+    if wants("follow") {
+        figures.extend(follow::measure(folder, &imported, events)?);
+    }
+    if wants("served") {
+        figures.extend(served(folder, &imported, events)?);
+    }
+    if wants("live") {
+        figures.extend(live::measure(folder, events / EVENTS_PER_GRANT)?);
+    }
+    if wants("access") {
+        figures.extend(access::measure(folder)?);
+    }
+    if wants("million") {
+        figures.extend(million::measure(folder, events * TIMES_MORE)?);
+    }
+    Ok(figures)
+}
+
+/// What clients of the services see.
+fn served(folder: &Path, imported: &Location, events: usize) -> Result<Vec<Figure>> {
+    let served = Served::start(imported)?;
     let requests = served.clients.block_on(async { questions::questions(served.connect().await?, events).await })?;
-    figures.push(questions::of_one_client(&served, &requests, 1.6, "GetState over gRPC, one client, p50")?);
-    figures.push(questions::of_many_clients(&served, requests)?);
+    let mut figures = vec![
+        questions::of_one_client(&served, &requests, 1.6, "GetState over gRPC, one client, p50")?,
+        questions::of_many_clients(&served, requests)?,
+    ];
     figures.extend(appends::measure(&served, folder)?);
     served.stop()?;
-    figures.extend(live::measure(folder, events / EVENTS_PER_GRANT)?);
-    figures.extend(access::measure(folder)?);
-    figures.extend(million::measure(folder, events * TIMES_MORE)?);
     Ok(figures)
 }

@@ -123,6 +123,7 @@ fn family() -> Options {
     let mut options = Options::default();
     options.set_block_based_table_factory(&blocks);
     options.set_compression_type(DBCompressionType::Lz4);
+    options.set_bottommost_compression_type(DBCompressionType::Zstd);
     options.set_write_buffer_size(64 << 20);
     options.set_max_write_buffer_number(3);
     options

@@ -59,7 +59,9 @@ impl Served {
     }
 
     pub async fn connect(&self) -> Result<Channel> {
-        Ok(Endpoint::from_shared(format!("http://{}", self.address))?.tcp_nodelay(true).connect().await?)
+        let endpoint = Endpoint::from_shared(format!("http://{}", self.address))?.tcp_nodelay(true);
+        // As the program's own clients have them.
+        Ok(endpoint.initial_stream_window_size(1 << 20).initial_connection_window_size(2 << 20).connect().await?)
     }
 
     /// How long so many clients take, each with a connection of its own that is there already.

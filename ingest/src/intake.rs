@@ -91,7 +91,7 @@ impl Ready {
             |(document, event): &(u32, Prepared)| Pushing { document: *document, is_rejected: is_rejected(event) };
         let events = prepared.iter().map(pushing).collect();
         let prepared = prepared.into_iter().map(|(_, prepared)| prepared.event).collect();
-        let batch = Batch { source: delivered.source_key(), events: prepared, positions: Vec::new() };
+        let batch = Batch { events: prepared, positions: Vec::new() };
         Self { connector: delivered.connector.name(), events, batch }
     }
 }

@@ -234,7 +234,7 @@ impl<'a> Pending<'a> {
             events.push(prepared.event);
         }
         let positions = vec![Advance { channel: delivered.channel.clone(), from, to }];
-        let receipt = ledger.submit(Batch { source: delivered.source_key(), events, positions })?;
+        let receipt = ledger.submit(Batch { events, positions })?;
         Ok(Self { delivered, to, receipt, counted })
     }
 

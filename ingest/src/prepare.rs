@@ -4,7 +4,7 @@
 //! beside the record, encode. What cannot be read becomes a rejected event with its bytes; nothing is dropped. It never
 //! touches the ledger and may run in many threads at once.
 
-use counterfoil_ledger::{ContentDigest, PreparedEvent, SourceKey};
+use counterfoil_ledger::{ContentDigest, PreparedEvent};
 use counterfoil_proto::v1::{
     Authentication, Delivery, Event, Fact, Mapping, Position, Provenance, RejectReason, Source, SourceGap, Values,
     record::Body,
@@ -95,15 +95,6 @@ pub enum Made {
 }
 
 impl Delivered<'_> {
-    /// Whose duplicates are counted.
-    pub(crate) fn source_key(&self) -> SourceKey {
-        SourceKey {
-            system: self.connector.system().to_owned(),
-            instance: self.context.instance.to_owned(),
-            connector: self.connector.name().to_owned(),
-        }
-    }
-
     /// Prepares a document again that was rejected. Of one event, this is what its envelope said about it, and what makes
     /// its content itself, if that is known: secrets that were replaced are in it.
     pub(crate) fn prepare_again(

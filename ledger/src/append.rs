@@ -89,16 +89,21 @@ impl PreparedEvent {
         Ok(Self { tails, beside, key, content })
     }
 
+    /// Which counter it goes to where it is known.
+    pub(crate) fn source(&self) -> Option<SourceKey> {
+        let Provenance { source, connector, .. } = self.tails.first()?.provenance();
+        let Source { system, instance, .. } = source.unwrap_or_default();
+        Some(SourceKey { system, instance, connector })
+    }
+
     pub(crate) fn size(&self) -> usize {
         self.tails.iter().map(RecordTail::size).sum::<usize>() + self.beside.as_ref().map_or(0, Vec::len)
     }
 }
 
-/// Events of one source that are committed together, with the positions that they bring it to.
+/// Events that are committed together, with the positions that they bring their source to.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// Whose duplicates are counted.
-    pub source: SourceKey,
     /// In the source's order.
     pub events: Vec<PreparedEvent>,
     /// What it takes in of channels.

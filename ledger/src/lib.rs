@@ -44,5 +44,5 @@ pub use lease::Lease;
 pub use ledger::{Ledger, Location, Options, PendingReceipt, init};
 pub use memory::Memory;
 pub use pressure::WritePressure;
-pub use read::{Entry, Head, Reader};
+pub use read::{Entry, Head, Kept, Reader};
 pub use replica::{Replica, Row};

@@ -19,14 +19,14 @@ use rocksdb::WriteBatch;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::anchor::Anchor;
-use crate::append::{Advance, Batch, ContentDigest, EventKey, Outcome, PreparedEvent, Receipt};
+use crate::append::{Advance, Batch, ContentDigest, EventKey, Outcome, PreparedEvent, Receipt, SourceKey};
 use crate::clock::{self, Clock, Reading};
 use crate::condition::Condition;
 use crate::derive;
 use crate::error::{LedgerError, Result};
 use crate::failpoint::{Point, reach};
 use crate::measure::Stopwatch;
-use crate::read::{Published, Reader, count_bytes, position_bytes};
+use crate::read::{Published, Reader, count_bytes, count_key, position_bytes};
 use crate::store::{self, BESIDE, CLOCK, EDGE, EVENTS, FLUSH_RECORDS_MAX, RECORDS, VALUE_FORMAT, cf};
 
 /// The most events that one commit takes in, and the most bytes.
@@ -315,17 +315,18 @@ impl Owner {
     }
 
     fn put_positions_and_counts(&self, group: &[Pending], commit: &mut Commit) -> Result<()> {
-        let mut duplicates: HashMap<Vec<u8>, u64> = HashMap::new();
+        let mut duplicates: HashMap<SourceKey, u64> = HashMap::new();
         for ((batch, _), Settled { outcomes, .. }) in group.iter().zip(&commit.settled) {
             for Advance { channel, to, .. } in &batch.positions {
                 commit.log.put(store::position_key(channel), position_bytes(to));
             }
-            let count = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Duplicate(_))).count() as u64;
-            if count > 0 {
-                *duplicates.entry(crate::read::count_key(&batch.source)).or_default() += count;
+            let known = batch.events.iter().zip(outcomes).filter(|(_, outcome)| matches!(outcome, Outcome::Duplicate(_)));
+            for source in known.filter_map(|(event, _)| event.source()) {
+                *duplicates.entry(source).or_default() += 1;
             }
         }
-        for (key, count) in duplicates {
+        for (source, count) in duplicates {
+            let key = count_key(&source);
             let before = self.reader.duplicates_of(&key)?;
             commit.log.put(key, count_bytes(before + count));
         }

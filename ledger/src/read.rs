@@ -26,6 +26,9 @@ use crate::memory::Memory;
 use crate::pressure::WritePressure;
 use crate::store::{self, BESIDE, COUNT, DerivedDb, EVENTS, LogDb, NODES, RECORDS, StoredNodes, VALUE_FORMAT, cf};
 
+/// How far a pass over many rows reads ahead: most passes end after about as much.
+const READ_AHEAD_BYTES: usize = 256 << 10;
+
 /// A handle for reading. Cloning it is cheap.
 #[derive(Clone)]
 pub struct Reader(Arc<Shared>);
@@ -58,6 +61,15 @@ pub struct Entry {
     pub record: Record,
     /// What lies beside it; none where nothing does.
     pub beside: Option<Beside>,
+}
+
+/// A record and what lies beside it, as they are kept.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The bytes of the record, as hashed.
+    pub record: Box<[u8]>,
+    /// Those of what lies beside it; none where nothing does.
+    pub beside: Option<Box<[u8]>>,
 }
 
 /// The tree that answers rest on.
@@ -127,26 +139,39 @@ impl Reader {
 
     /// The records of a range, up to the head, in order, checked as by [`Reader::record`].
     pub fn records(&self, range: Range<u64>) -> impl Iterator<Item = Result<Record>> + '_ {
+        self.chained(range).map(|row| row.and_then(|(index, bytes)| decode(index, &bytes)))
+    }
+
+    fn chained(&self, range: Range<u64>) -> impl Iterator<Item = Result<(RecordIndex, Box<[u8]>)>> + '_ {
         let published = self.published();
         let end = range.end.min(published.size.0);
         // One more row than is given out: it says what the last of them has to be.
         let rows = self.rows_of(RECORDS, range.start..end.saturating_add(1)).peekable();
         Chained { rows, next: range.start, end, published }
-            .map(|row| row.and_then(|(index, bytes)| decode(index, &bytes)))
     }
 
     /// The records of a range with what lies beside each, up to the head, in order; everything is checked as by
     /// [`Reader::record`] and [`Reader::beside`], in one pass over both.
     pub fn entries(&self, range: Range<u64>) -> impl Iterator<Item = Result<Entry>> + '_ {
+        let first = range.start;
+        self.kept(range).zip(first..).map(|(kept, index)| {
+            let Kept { record, beside } = kept?;
+            let record = decode(RecordIndex(index), &record)?;
+            let beside = open_beside(&record, beside.as_deref())?;
+            Ok(Entry { record, beside })
+        })
+    }
+
+    /// The records of a range and what lies beside each, up to the head, in order, as bytes for somebody who checks them:
+    /// those of a record are what was chained; of those beside it nothing is known yet.
+    pub fn kept(&self, range: Range<u64>) -> impl Iterator<Item = Result<Kept>> + '_ {
         let mut beside = self.rows_of(BESIDE, range.clone()).peekable();
-        self.records(range).map(move |record| {
-            let record = record?;
-            let index = RecordIndex(record.index);
+        self.chained(range).map(move |row| {
+            let (index, record) = row?;
             let is_own =
                 |row: &Result<(RecordIndex, Box<[u8]>)>| row.as_ref().map_or(true, |(found, _)| *found == index);
-            let bytes = beside.next_if(is_own).transpose()?.map(|(_, bytes)| bytes);
-            let beside = open_beside(&record, bytes.as_deref())?;
-            Ok(Entry { record, beside })
+            let beside = beside.next_if(is_own).transpose()?.map(|(_, bytes)| bytes);
+            Ok(Kept { record, beside })
         })
     }
 
@@ -154,7 +179,7 @@ impl Reader {
         let end = range.end.min(self.head().size.0);
         let mut options = rocksdb::ReadOptions::default();
         options.set_iterate_upper_bound(end.to_be_bytes());
-        options.set_readahead_size(1 << 20);
+        options.set_readahead_size(READ_AHEAD_BYTES);
         // What is read once and in order would push out what is looked up again and again.
         options.fill_cache(false);
         let start = range.start.min(end).to_be_bytes();

@@ -69,11 +69,16 @@ impl LogDb {
         // A torn tail is cut; that nothing acknowledged was in it is what the anchor checks.
         options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
         options.set_max_total_wal_size(512 << 20);
-        let family = |write_buffer_bytes| family(memory, write_buffer_bytes, false);
+        let kept_for_good = || {
+            let mut options = family(memory, LARGE_BUFFER_BYTES, false);
+            // What no compaction touches again is worth more time.
+            options.set_bottommost_compression_type(DBCompressionType::Zstd);
+            options
+        };
         let families = [
-            ("default", family(SMALL_BUFFER_BYTES)),
-            (RECORDS, family(LARGE_BUFFER_BYTES)),
-            (BESIDE, family(LARGE_BUFFER_BYTES)),
+            ("default", family(memory, SMALL_BUFFER_BYTES, false)),
+            (RECORDS, kept_for_good()),
+            (BESIDE, kept_for_good()),
         ];
         open(path, options, families, access).map(Self)
     }

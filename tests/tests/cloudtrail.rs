@@ -1,7 +1,9 @@
 //! CloudTrail through the whole program: one event in every envelope, and what a user named in many ways could do.
 #![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
 
-use counterfoil_proto::v1::{GetStateResponse, ImportResponse, ImportSummary, ListExplanationsResponse};
+use counterfoil_proto::v1::{
+    GetStateResponse, ImportResponse, ImportSummary, ListExplanationsResponse, ListSourcesResponse,
+};
 use counterfoil_tests::files::lines;
 use counterfoil_tests::program::LedgerFolder;
 use serde_json::{Value, json};
@@ -65,6 +67,10 @@ fn an_event_that_comes_through_another_envelope_is_a_duplicate() {
     forged["requestParameters"]["policyArn"] = json!("arn:aws:iam::aws:policy/PowerUserAccess");
     assert_eq!(summary(&ledger, "e.jsonl", lines(&[forged])).conflicts, 1);
     assert_eq!(held(&ledger, "jane.roe"), ["Readers", "ReadOnlyAccess"]);
+    // What was known counts for the account that it is of, as the events do.
+    let sources: ListSourcesResponse = ledger.run(&["sources", "--output", "json"]).json();
+    let counts: Vec<_> = sources.sources.iter().map(|source| (source.events, source.duplicates)).collect();
+    assert_eq!(counts, [(5, 15)], "{sources:?}");
 }
 
 fn held(ledger: &LedgerFolder, who: &str) -> Vec<String> {

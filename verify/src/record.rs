@@ -126,6 +126,12 @@ impl RecordTail {
         Self(Record { body: Some(body), ..tail }.encode_to_vec())
     }
 
+    /// Where the record is said to come from.
+    pub fn provenance(&self) -> Provenance {
+        let tail = Record::decode(self.0.as_slice()).expect("a tail is a valid message");
+        tail.provenance.unwrap_or_default()
+    }
+
     /// How many bytes it has.
     pub fn size(&self) -> usize {
         self.0.len()

@@ -16,7 +16,7 @@ mod sorting;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use counterfoil_ledger::{Batch, Ledger, LedgerError, Outcome, PreparedEvent, SourceKey};
+use counterfoil_ledger::{Batch, Ledger, LedgerError, Outcome, PreparedEvent};
 use counterfoil_proto::v1::{
     Authentication, Completeness, Confidence, Delivery, EntityKind, Fact, FactKind, Mapping, Ref, RejectReason,
     Snapshot, Source, Time, fact::Detail,
@@ -172,11 +172,10 @@ pub fn take(
     let mut taker = Taker { delivered, lister, options, sequence: 0, rejected: Vec::new(), parts: 0, parts_max };
     let texts: Vec<Text<'_>> = files.iter().map(|file| Text::of(file, lister)).collect();
     let listings = taker.sort(&texts)?;
-    let source = taker.delivered.source_key();
     let mut taken = Taken { strange: taker.rejected.len() as u64, ..Taken::default() };
-    submit(ledger, &source, std::mem::take(&mut taker.rejected))?;
+    submit(ledger, std::mem::take(&mut taker.rejected))?;
     for (scope, listing) in listings {
-        taken.listings.push(taker.take_one(ledger, &source, scope, &listing)?);
+        taken.listings.push(taker.take_one(ledger, scope, &listing)?);
     }
     Ok(taken)
 }
@@ -198,7 +197,6 @@ impl<'a> Taker<'a> {
     fn take_one(
         &mut self,
         ledger: &Ledger,
-        source: &SourceKey,
         scope: EntityId,
         gathered: &Gathered<'_>,
     ) -> Result<ListingSummary, SnapshotError> {
@@ -255,7 +253,7 @@ impl<'a> Taker<'a> {
         let mut counts = (0, 0, 0);
         let all = std::iter::once(begin).chain(events).chain([end]).collect::<Vec<_>>();
         let last = all.len() - 1;
-        let outcomes = submit(ledger, source, all)?;
+        let outcomes = submit(ledger, all)?;
         let index = |place: usize| match outcomes[place].0 {
             Outcome::Recorded(index) | Outcome::Duplicate(index) | Outcome::Conflict(index) => index,
         };
@@ -431,18 +429,14 @@ fn item(seen: &Seen, source: &Source) -> Option<Item> {
 }
 
 /// Hands events to the ledger and waits for them: what became of each, how many facts it has, and whether it was read.
-fn submit(
-    ledger: &Ledger,
-    source: &SourceKey,
-    events: Vec<Prepared>,
-) -> Result<Vec<(Outcome, u64, bool)>, LedgerError> {
+fn submit(ledger: &Ledger, events: Vec<Prepared>) -> Result<Vec<(Outcome, u64, bool)>, LedgerError> {
     let counts: Vec<(u64, bool)> =
         events.iter().map(|prepared| (prepared.facts as u64, !matches!(prepared.made, Made::Rejected(_)))).collect();
     let mut events: Vec<PreparedEvent> = events.into_iter().map(|prepared| prepared.event).collect();
     let mut receipts = Vec::new();
     while !events.is_empty() {
         let rest = events.split_off(events.len().min(BATCH_EVENTS));
-        receipts.push(ledger.submit(Batch { source: source.clone(), events, positions: Vec::new() })?);
+        receipts.push(ledger.submit(Batch { events, positions: Vec::new() })?);
         events = rest;
     }
     let mut outcomes = Vec::with_capacity(counts.len());

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use counterfoil_ledger::{
     Advance, Batch, ChannelPosition, Clock, Ledger, LedgerError, Location, Options, Outcome, PreparedEvent, Reader,
-    Reading, Receipt, SourceKey, init,
+    Reading, Receipt, init,
 };
 use counterfoil_proto::v1::record::Body;
 use counterfoil_proto::v1::{Authentication, Delivery, Event, Mapping, Position, Provenance, Source};
@@ -205,12 +205,8 @@ fn provenance(id: &str, content: u64) -> Provenance {
     }
 }
 
-pub fn source() -> SourceKey {
-    SourceKey { system: "test".to_owned(), instance: "default".to_owned(), connector: "test".to_owned() }
-}
-
 pub fn batch(events: Vec<PreparedEvent>) -> Batch {
-    Batch { source: source(), events, positions: Vec::new() }
+    Batch { events, positions: Vec::new() }
 }
 
 /// A batch that brings the channel from a position to another.

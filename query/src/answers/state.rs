@@ -23,6 +23,7 @@ use crate::answers::pages::{Page, Question, occurred_part, recorded_part};
 use crate::answers::parties::Parties;
 use crate::error::{QueryError, Result};
 use crate::views::histories;
+use crate::views::segments::HeldGrant;
 use crate::views::timelines;
 
 /// The holders of a page where nothing else is asked for, and the most of one page.
@@ -70,7 +71,7 @@ impl Query<'_> {
         let parties = self.parties(size);
         let mut holders = Vec::with_capacity(listed.len());
         for (_, grant) in &listed {
-            let mut holder = parties.grant(grant, at)?;
+            let mut holder = parties.grant((*grant).into(), at)?;
             if let Ok(entity) = grant.counterpart.parse::<EntityId>() {
                 let account = timelines::state_at(&self.view, &entity, at, size)?.account;
                 holder.holder_status = account.map_or(0, |account| account.status);
@@ -117,7 +118,7 @@ impl Query<'_> {
             ticket: state.ticket.as_ref().map(|ticket| parties.ticket_message(ticket)).transpose()?,
             implies: parties.all(state.implies.values().map(|one| &one.implied).collect::<BTreeSet<_>>())?,
             implied: state.implies.values().map(|one| parties.implied(one)).collect::<Result<_>>()?,
-            held: state.held.values().map(|held| parties.grant(held, at)).collect::<Result<_>>()?,
+            held: state.held.values().map(|held| parties.grant(held.into(), at)).collect::<Result<_>>()?,
             version: state.version.as_ref().map(|version| version.version.clone()).unwrap_or_default(),
             version_evidence: state.version.as_ref().map(|version| evidence(&version.evidence)),
             removed: state.removed.as_ref().map(evidence),
@@ -195,19 +196,19 @@ impl Parties<'_, '_> {
         rows.into_iter().map(message).collect()
     }
 
-    fn grant(&self, held: &state::GrantState, at: OccurredAt) -> Result<GrantState> {
-        let grant = held.grant.as_ref();
+    fn grant(&self, held: HeldGrant<'_>, at: OccurredAt) -> Result<GrantState> {
+        let grant = held.terms;
         let expires_at = grant.and_then(|grant| grant.expires_at);
         Ok(GrantState {
-            counterpart: self.of(&held.counterpart)?,
-            scope: held.scope.clone(),
+            counterpart: self.of(held.counterpart)?,
+            scope: held.scope.to_owned(),
             expires_at: optional_timestamp(&expires_at),
             lapsed: is_lapsed(&expires_at, at),
             mode: grant.map_or(0, |grant| grant.mode),
-            inherited_via: self.of(&held.inherited_via)?,
+            inherited_via: self.of(held.inherited_via)?,
             conditional: grant.is_some_and(|grant| grant.conditional),
-            actor: self.of(&held.actor)?,
-            evidence: Some(evidence(&held.evidence)),
+            actor: self.of(held.actor)?,
+            evidence: Some(evidence(held.evidence)),
             confidence: held.confidence,
             holder_status: 0,
         })

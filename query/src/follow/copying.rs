@@ -8,7 +8,6 @@ use std::time::Duration;
 use counterfoil_ledger::{LedgerError, Replica, Row, SourceKey};
 use counterfoil_proto::v1::{DuplicateCount, ReadRecordsRequest, ReadRecordsResponse};
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
-use prost::Message;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -46,7 +45,8 @@ where
     /// Copies records as they come.
     pub(super) async fn copy(&mut self) -> Result<(), Stop> {
         let from = self.on_replica(|replica| Ok(replica.size())).await.map_err(Stop::own)?;
-        let request = ReadRecordsRequest { from: from.0, until: 0, follow: true, with_beside: true };
+        let request =
+            ReadRecordsRequest { from: from.0, until: 0, follow: true, with_beside: true, beside_as_bytes: true };
         let mut stream = self.source.client.read_records(request).await?.into_inner();
         let (sender, mut checked) = mpsc::channel::<JoinHandle<Result<Checked, Stop>>>(AHEAD);
         let reading = async move {
@@ -110,7 +110,8 @@ fn check(message: ReadRecordsResponse, first: TreeSize) -> Result<Checked, Stop>
     }
     let indexes = (first.0..).map(RecordIndex);
     let row = |(index, record): (RecordIndex, counterfoil_proto::v1::ReadRecord)| {
-        Row::check(index, record.record_bytes, record.beside.map(|beside| beside.encode_to_vec()))
+        // Nothing is ever beside a record in no bytes.
+        Row::check(index, record.record_bytes, Some(record.beside_bytes).filter(|beside| !beside.is_empty()))
     };
     let rows = indexes.zip(message.records).map(row).collect::<Result<_, _>>();
     let source =

@@ -3,10 +3,11 @@
 //! Owns what is streamed, and how much of it at a time: a reader that stops reading stops the stream, and holds no thread
 //! and little memory meanwhile.
 
+use std::ops::Range;
 use std::pin::Pin;
 use std::time::Duration;
 
-use counterfoil_ledger::{Head, Reader, SourceKey};
+use counterfoil_ledger::{Entry, Head, Kept, LedgerError, Reader, SourceKey};
 use counterfoil_proto::v1::ledger_service_server::LedgerService;
 use counterfoil_proto::v1::{
     Basis, DuplicateCount, EntityValues, GetCheckpointRequest, GetCheckpointResponse, GetConsistencyProofRequest,
@@ -29,7 +30,7 @@ use crate::services::{Log, STREAMS_MAX, Sight, reached};
 
 /// What one message of a stream holds: so many records, or so many bytes of them.
 const STREAMED_RECORDS: usize = 1_000;
-const STREAMED_BYTES: usize = 256 << 10;
+const STREAMED_BYTES: usize = 512 << 10;
 /// How many messages wait for a reader.
 const STREAMED_AHEAD: usize = 1;
 /// How often a stream that follows says that there is nothing new (ledger_service.proto says so too).
@@ -216,8 +217,8 @@ impl RecordStream {
                     Ok(_) = self.stopping.wait_for(|stopping| *stopping) => return,
                 }
             }
-            let (reader, sight, with_beside) = (self.reader.clone(), self.sight, self.asked.with_beside);
-            let batch = tokio::task::spawn_blocking(move || batch(&reader, next, end, with_beside, sight)).await;
+            let (reader, sight, asked) = (self.reader.clone(), self.sight, self.asked);
+            let batch = tokio::task::spawn_blocking(move || batch(&reader, next..end, asked, sight)).await;
             let mut batch = batch.map_err(problem::stopped).and_then(|batch| batch.map_err(problem::of));
             if let Ok(batch) = &mut batch {
                 next += batch.records.len() as u64;
@@ -235,40 +236,55 @@ impl RecordStream {
     }
 }
 
-/// The next records of a stream, and the counts of duplicates.
+/// The next records of a stream, of a range whose end may be 0 for that of the log, and the counts of duplicates.
 fn batch(
     reader: &Reader,
-    from: u64,
-    end: u64,
-    with_beside: bool,
+    range: Range<u64>,
+    asked: ReadRecordsRequest,
     sight: Sight,
 ) -> Result<ReadRecordsResponse, QueryError> {
     let head = reader.head();
-    let end = if end == 0 { head.size.0 } else { end.min(head.size.0) };
-    let mut records = Vec::new();
-    let mut bytes = 0;
-    for entry in reader.entries(from..end.min(from.saturating_add(STREAMED_RECORDS as u64))) {
-        let entry = entry?;
-        let record = ReadRecord {
-            index: entry.record.index,
-            record_bytes: entry.record.encode_to_vec(),
-            beside: entry.beside.filter(|_| with_beside && sight.payloads),
-        };
-        bytes += record.encoded_len();
-        records.push(record);
-        if bytes >= STREAMED_BYTES {
-            break;
-        }
-    }
+    let end = if range.end == 0 { head.size.0 } else { range.end.min(head.size.0) };
+    let range = range.start..end.min(range.start.saturating_add(STREAMED_RECORDS as u64));
+    let with_beside = asked.with_beside && sight.payloads;
+    let records = match with_beside && asked.beside_as_bytes {
+        true => up_to_size(reader.kept(range.clone()).zip(range).map(|(kept, index)| {
+            let Kept { record, beside } = kept?;
+            let (record_bytes, beside_bytes) = (record.into(), beside.unwrap_or_default().into());
+            Ok(ReadRecord { index, record_bytes, beside: None, beside_bytes })
+        }))?,
+        false => up_to_size(reader.entries(range).map(|entry| {
+            let Entry { record, beside } = entry?;
+            let (index, record_bytes) = (record.index, record.encode_to_vec());
+            let beside = beside.filter(|_| with_beside);
+            Ok(ReadRecord { index, record_bytes, beside, beside_bytes: Vec::new() })
+        }))?,
+    };
     let duplicates = reader.duplicates()?.into_iter().map(|(SourceKey { system, instance, connector }, count)| {
         DuplicateCount { system, instance, connector, count }
     });
     Ok(ReadRecordsResponse {
-        basis: Some(basis(&head, if with_beside { withheld(sight) } else { Vec::new() })),
+        basis: Some(basis(&head, if asked.with_beside { withheld(sight) } else { Vec::new() })),
         checkpoint: head.checkpoint.to_vec(),
         records,
         duplicates: duplicates.collect(),
     })
+}
+
+/// As many as one message holds.
+fn up_to_size(
+    records: impl Iterator<Item = Result<ReadRecord, LedgerError>>,
+) -> Result<Vec<ReadRecord>, LedgerError> {
+    let (mut taken, mut bytes) = (Vec::new(), 0);
+    for record in records {
+        let record = record?;
+        bytes += record.encoded_len();
+        taken.push(record);
+        if bytes >= STREAMED_BYTES {
+            break;
+        }
+    }
+    Ok(taken)
 }
 
 fn withheld(sight: Sight) -> Vec<i32> {

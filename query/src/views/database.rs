@@ -232,6 +232,10 @@ fn column_options(memory: &Memory, column: Column) -> Options {
     let mut options = Options::default();
     options.set_block_based_table_factory(&blocks);
     options.set_compression_type(DBCompressionType::Lz4);
+    if column == Column::History {
+        // The largest, and no state is read from it.
+        options.set_bottommost_compression_type(DBCompressionType::Zstd);
+    }
     options
 }
 

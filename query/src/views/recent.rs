@@ -56,7 +56,8 @@ pub(crate) struct Recent {
     outlines: Cache<EntityId, Outline, Bytes>,
     bindings: Cache<EntityId, Arc<Bindings>, Bytes>,
     segments: Cache<(u64, Base), Arc<Segment>, Bytes>,
-    /// The open snapshots that segments were kept of, by the number of their outline, in order.
+    /// The open snapshots that segments were kept of, by the number of their outline, in order; none yet where the outline
+    /// has answered once.
     bases: Cache<u64, Arc<[Base]>, Bytes>,
     /// What entities are, apart from who holds them: their whole histories of that.
     traits: Cache<EntityId, Arc<Segment>, Bytes>,
@@ -202,6 +203,20 @@ impl Recent {
         let segment = self.segments.get(&(outline.number, *base))?;
         let applied = segment.applied(at, known)?;
         Some((segment, applied))
+    }
+
+    /// Whether anything was answered from a history as it stands: whoever asks twice may ask often.
+    pub(crate) fn is_answered(&self, outline: Outline) -> bool {
+        self.bases.get(&outline.number).is_some()
+    }
+
+    /// Notes that something was.
+    pub(crate) fn keep_answered(&self, since: Writes, outline: Outline) {
+        self.keep(since, || {
+            if self.bases.get(&outline.number).is_none() {
+                self.bases.insert(outline.number, Arc::default());
+            }
+        });
     }
 
     /// Notes an open snapshot of which a segment is kept.

@@ -3,9 +3,11 @@
 //! Owns how such a stretch is kept small: a grant is there once, with the deltas between which it held. What a delta does
 //! is asked of `verify::replay`, and then compared with what was before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
+use counterfoil_proto::v1::Grant;
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::state::{Evidence, GrantState, State};
 use counterfoil_verify::time::OccurredAt;
@@ -16,6 +18,15 @@ use crate::error::Result;
 use crate::views::deltas::Delta;
 use crate::views::keys::Position;
 use crate::views::timelines::entries;
+
+/// What held so far, while a segment is made.
+#[derive(Default)]
+struct Open {
+    /// By their keys: where each grant is, and what it rests on.
+    grants: BTreeMap<String, (usize, Evidence)>,
+    /// Whoever granted any of the segment's.
+    actors: BTreeSet<Arc<str>>,
+}
 
 /// The states between a snapshot and the next deltas but some.
 pub(crate) struct Segment {
@@ -34,12 +45,102 @@ pub(crate) struct Segment {
     bytes: usize,
 }
 
-/// A grant, held from after so many deltas until after so many.
+/// A grant, held from after so many deltas until after so many. Most of them have neither terms nor anything that they are
+/// inherited through, and few have granted most of them.
 struct Held {
-    key: String,
-    grant: GrantState,
-    from: usize,
-    until: usize,
+    /// The counterpart, a space and the scope.
+    key: Box<str>,
+    scope_bytes: usize,
+    terms: Option<Box<Grant>>,
+    inherited_via: Box<str>,
+    actor: Arc<str>,
+    confidence: i32,
+    evidence: Evidence,
+    from: u32,
+    until: u32,
+}
+
+/// A grant of a state, wherever that is kept.
+#[derive(Clone, Copy)]
+pub(crate) struct HeldGrant<'s> {
+    /// The entitlement or the holder, in text form.
+    pub(crate) counterpart: &'s str,
+    /// Where it holds.
+    pub(crate) scope: &'s str,
+    /// Its expiry, mode and conditions.
+    pub(crate) terms: Option<&'s Grant>,
+    /// What it is inherited through, in text form.
+    pub(crate) inherited_via: &'s str,
+    /// Who granted it, in text form.
+    pub(crate) actor: &'s str,
+    /// Whether a log or a listing says so.
+    pub(crate) confidence: i32,
+    /// The fact that it rests on.
+    pub(crate) evidence: &'s Evidence,
+}
+
+impl<'s> From<&'s GrantState> for HeldGrant<'s> {
+    fn from(grant: &'s GrantState) -> Self {
+        Self {
+            counterpart: &grant.counterpart,
+            scope: &grant.scope,
+            terms: grant.grant.as_ref(),
+            inherited_via: &grant.inherited_via,
+            actor: &grant.actor,
+            confidence: grant.confidence,
+            evidence: &grant.evidence,
+        }
+    }
+}
+
+impl HeldGrant<'_> {
+    fn to_state(self) -> GrantState {
+        GrantState {
+            counterpart: self.counterpart.to_owned(),
+            scope: self.scope.to_owned(),
+            grant: self.terms.cloned(),
+            inherited_via: self.inherited_via.to_owned(),
+            actor: self.actor.to_owned(),
+            confidence: self.confidence,
+            evidence: *self.evidence,
+        }
+    }
+}
+
+impl Held {
+    /// `actor` is that of the grant.
+    fn new(key: &str, grant: &GrantState, actor: Arc<str>, from: u32) -> Self {
+        Self {
+            key: key.into(),
+            scope_bytes: grant.scope.len(),
+            terms: grant.grant.clone().map(Box::new),
+            inherited_via: grant.inherited_via.as_str().into(),
+            actor,
+            confidence: grant.confidence,
+            evidence: grant.evidence,
+            from,
+            until: u32::MAX,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        let terms = self.terms.as_ref().map_or(0, |terms| size_of::<Grant>() + terms.encoded_len());
+        size_of::<Self>() + self.key.len() + terms + self.inherited_via.len()
+    }
+
+    fn grant(&self) -> HeldGrant<'_> {
+        // A space stands between them.
+        let (counterpart, scope) = self.key.split_at(self.key.len() - self.scope_bytes);
+        HeldGrant {
+            counterpart: &counterpart[..counterpart.len() - 1],
+            scope,
+            terms: self.terms.as_deref(),
+            inherited_via: &self.inherited_via,
+            actor: &self.actor,
+            confidence: self.confidence,
+            evidence: &self.evidence,
+        }
+    }
 }
 
 /// What a segment takes in memory at most, but for its last state, and how many things are compared to make it. A state
@@ -64,7 +165,7 @@ impl Segment {
             largest: 0,
             bytes: size_of::<Self>(),
         };
-        let (mut open, mut compared) = (BTreeMap::new(), 0);
+        let (mut open, mut compared) = (Open::default(), 0);
         made.compare(&mut state, &mut open);
         while let Some((position, delta)) = deltas.next().transpose()? {
             if made.places.len() == max || made.bytes > BYTES_MAX || compared > COMPARED_MAX {
@@ -85,9 +186,9 @@ impl Segment {
         Ok(made)
     }
 
-    /// Notes what is another than before. `open` are the grants that held so far: where each is, and what it rests on.
-    fn compare(&mut self, state: &mut State, open: &mut BTreeMap<String, (usize, Evidence)>) {
-        let after = self.places.len();
+    /// Notes what is another than before.
+    fn compare(&mut self, state: &mut State, Open { grants: open, actors }: &mut Open) {
+        let after = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
         open.retain(|key, (place, evidence)| {
             let still = state.grants.get(key).is_some_and(|grant| grant.evidence == *evidence);
             if !still {
@@ -97,15 +198,22 @@ impl Segment {
         });
         if open.len() < state.grants.len() {
             for (key, grant) in state.grants.iter().filter(|(key, _)| !open.contains_key(*key)).collect::<Vec<_>>() {
+                let actor = actors.get(grant.actor.as_str()).cloned().unwrap_or_else(|| {
+                    let actor: Arc<str> = grant.actor.as_str().into();
+                    self.bytes += size_of::<Arc<str>>() + actor.len();
+                    actors.insert(actor.clone());
+                    actor
+                });
+                let held = Held::new(key, grant, actor, after);
                 open.insert(key.clone(), (self.grants.len(), grant.evidence));
-                self.bytes += size_of::<Held>() + key.len() + grant.encoded_len();
-                self.grants.push(Held { key: key.clone(), grant: grant.clone(), from: after, until: usize::MAX });
+                self.bytes += held.bytes();
+                self.grants.push(held);
             }
         }
         let grants = std::mem::take(&mut state.grants);
         if self.rests.last().is_none_or(|(_, rest)| rest != state) {
             self.bytes += size_of::<(usize, State)>() + 2 * state.encoded_len();
-            self.rests.push((after, state.clone()));
+            self.rests.push((self.places.len(), state.clone()));
         }
         state.grants = grants;
         self.largest = self.largest.max(entries(state));
@@ -124,10 +232,20 @@ impl Segment {
         &self.rests[after - 1].1
     }
 
-    /// The grants by their keys, after so many deltas.
-    pub(crate) fn held(&self, applied: usize) -> impl Iterator<Item = (&String, &GrantState)> {
-        let held = self.grants.iter().filter(move |held| held.from <= applied && applied < held.until);
-        held.map(|held| (&held.key, &held.grant))
+    /// The grants after so many deltas, in the order of their keys.
+    pub(crate) fn held(&self, applied: usize) -> impl Iterator<Item = HeldGrant<'_>> {
+        self.after(applied).map(Held::grant)
+    }
+
+    /// All of the state after so many deltas.
+    pub(crate) fn state(&self, applied: usize) -> State {
+        let grants = self.after(applied).map(|held| (held.key.to_string(), held.grant().to_state())).collect();
+        State { grants, ..self.rest(applied).clone() }
+    }
+
+    fn after(&self, applied: usize) -> impl Iterator<Item = &Held> {
+        let applied = u32::try_from(applied).unwrap_or(u32::MAX);
+        self.grants.iter().filter(move |held| held.from <= applied && applied < held.until)
     }
 
     /// The most that any of the states lists.

@@ -22,7 +22,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use counterfoil_verify::entity::EntityId;
-use counterfoil_verify::state::{GrantState, State};
+use counterfoil_verify::state::State;
 use counterfoil_verify::time::{Moment, OccurredAt};
 use counterfoil_verify::tree::TreeSize;
 use prost::Message;
@@ -34,7 +34,7 @@ use crate::views::keys::{
     FIRST, POSITION_BYTES, Position, entity_prefix, key, last_at, position_bytes, read_position, read_u64,
 };
 use crate::views::recent::Outline;
-use crate::views::segments::Segment;
+use crate::views::segments::{HeldGrant, Segment};
 
 /// The fewest deltas between two snapshots. A state that lists more than that is kept only as often as it has entries,
 /// so that the snapshots of a group with thousands of members stay in proportion to its history.
@@ -54,7 +54,7 @@ pub(crate) fn state_at(view: &View<'_>, entity: &EntityId, at: OccurredAt, known
     replay_from(view, (entity, &prefix), base, at, known)
 }
 
-/// The same, for entities that are asked about again: what follows the snapshot is kept for the next question.
+/// The same, for entities that are asked about again: from the second question on, what follows the snapshot is kept.
 pub(crate) fn state_kept(view: &View<'_>, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<Replayed> {
     let prefix = entity_prefix(entity);
     let newest = || Ok(Timeline::read(view, view.get(Column::Timelines, &prefix)?)?.base);
@@ -70,8 +70,10 @@ pub(crate) fn state_kept(view: &View<'_>, entity: &EntityId, at: OccurredAt, kno
         Some(outline) if admits(outline) => (outline.newest, true),
         _ => base_at(view, &prefix, at, known)?,
     };
-    // A state that lists thousands is not worth its place, and is no shorter to copy than to read.
-    if let Some(outline) = outline.filter(|_| base.entries <= KEPT_ENTRIES_MAX) {
+    // To keep what follows costs several times what one answer does. And a state that lists thousands is not worth its
+    // place, and is no shorter to copy than to read.
+    let is_worth_it = |outline: &Outline| base.entries <= KEPT_ENTRIES_MAX && view.recent().is_answered(*outline);
+    if let Some(outline) = outline.filter(is_worth_it) {
         let spacing = usize::try_from(base.spacing()).unwrap_or(usize::MAX);
         let segment = view.recent().segment(view.since(), outline, base, || {
             view.slow()?;
@@ -86,7 +88,11 @@ pub(crate) fn state_kept(view: &View<'_>, entity: &EntityId, at: OccurredAt, kno
             return Ok(Replayed::Kept { segment, applied });
         }
     }
-    Ok(Replayed::Fresh(Box::new(replay_from(view, (entity, &prefix), base, at, known)?)))
+    let state = replay_from(view, (entity, &prefix), base, at, known)?;
+    if let Some(outline) = outline {
+        view.recent().keep_answered(view.since(), outline);
+    }
+    Ok(Replayed::Fresh(Box::new(state)))
 }
 
 /// A state that may be part of what is kept.
@@ -112,20 +118,17 @@ impl Replayed {
     }
 
     /// Its grants, in the order of their keys.
-    pub(crate) fn grants(&self) -> Box<dyn Iterator<Item = &GrantState> + '_> {
+    pub(crate) fn grants(&self) -> Box<dyn Iterator<Item = HeldGrant<'_>> + '_> {
         match self {
-            Self::Kept { segment, applied } => Box::new(segment.held(*applied).map(|(_, grant)| grant)),
-            Self::Fresh(state) => Box::new(state.grants.values()),
+            Self::Kept { segment, applied } => Box::new(segment.held(*applied)),
+            Self::Fresh(state) => Box::new(state.grants.values().map(HeldGrant::from)),
         }
     }
 
     /// All of it.
     pub(crate) fn to_state(&self) -> State {
         match self {
-            Self::Kept { segment, applied } => {
-                let grants = segment.held(*applied).map(|(key, grant)| (key.clone(), grant.clone())).collect();
-                State { grants, ..segment.rest(*applied).clone() }
-            }
+            Self::Kept { segment, applied } => segment.state(*applied),
             Self::Fresh(state) => State::clone(state),
         }
     }

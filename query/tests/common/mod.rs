@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use counterfoil_ledger::{
-    Batch, Clock, Ledger, Location, Options, Outcome, PreparedEvent, Reader, Reading, SourceKey, init,
+    Batch, Clock, Ledger, Location, Options, Outcome, PreparedEvent, Reader, Reading, init,
 };
 use counterfoil_proto::v1::fact::Detail;
 use counterfoil_proto::v1::record::Body;
@@ -118,9 +118,7 @@ impl TestLedger {
     }
 
     fn append(&self, events: Vec<PreparedEvent>) -> Vec<u64> {
-        let source =
-            SourceKey { system: "any".to_owned(), instance: "default".to_owned(), connector: "test".to_owned() };
-        let receipt = self.ledger.append(Batch { source, events, positions: Vec::new() }).unwrap();
+        let receipt = self.ledger.append(Batch { events, positions: Vec::new() }).unwrap();
         let index = |outcome: &Outcome| match outcome {
             Outcome::Recorded(index) => index.0,
             other => panic!("{other:?}"),

@@ -44,12 +44,12 @@ fn personal(value: &Value, key: &str, found: &mut Vec<String>) {
     }
 }
 
-/// For each method, a request that has an answer with something in it.
-fn request(path: &str) -> Vec<u8> {
+/// For each method, requests that have an answer with something in it.
+fn requests(path: &str) -> Vec<Vec<u8>> {
     let who = format!("account:okta:default:{}", user_id(1));
     let what = format!("entitlement:okta:default:group_member/{}", group(1)["id"].as_str().unwrap());
     let from = Some(pbjson_types::Timestamp { seconds: 1_767_225_600, nanos: 0 });
-    match path.rsplit('/').next().unwrap() {
+    let request = match path.rsplit('/').next().unwrap() {
         "ListIdentities" => ListIdentitiesRequest::default().encode_to_vec(),
         "GetState" => GetStateRequest { who, ..Default::default() }.encode_to_vec(),
         "GetHistory" => GetHistoryRequest { who, ..Default::default() }.encode_to_vec(),
@@ -65,12 +65,16 @@ fn request(path: &str) -> Vec<u8> {
         "GetRecord" => GetRecordRequest { index: 1, ..Default::default() }.encode_to_vec(),
         "GetInclusionProof" => GetInclusionProofRequest { index: 1, ..Default::default() }.encode_to_vec(),
         "GetConsistencyProof" => GetConsistencyProofRequest { old_size: 1, ..Default::default() }.encode_to_vec(),
-        "ReadRecords" => ReadRecordsRequest { with_beside: true, ..Default::default() }.encode_to_vec(),
+        "ReadRecords" => {
+            let read = |beside_as_bytes| ReadRecordsRequest { with_beside: true, beside_as_bytes, ..Default::default() };
+            return [false, true].map(|as_bytes| read(as_bytes).encode_to_vec()).to_vec();
+        }
         "ListDeadLetters" => ListDeadLettersRequest::default().encode_to_vec(),
         "GetDeadLetter" => GetDeadLetterRequest { record: 3, ..Default::default() }.encode_to_vec(),
         "GetCheckpoint" | "ListSources" => Vec::new(),
         other => panic!("{other} is new: say here what to ask it"),
-    }
+    };
+    vec![request]
 }
 
 #[test]
@@ -95,8 +99,12 @@ fn names_and_payloads_are_for_callers_with_the_role_payload() {
     let server = Server::start(&ledger);
     let client = Client::plain(&server);
     let mut seen = vec![0; secret.len()];
-    for method in methods().iter().filter(|method| method.role == "read") {
-        let (path, request) = (&method.path, request(&method.path));
+    let methods = methods();
+    let asked = methods.iter().filter(|method| method.role == "read").flat_map(|method| {
+        let path = &method.path;
+        requests(path).into_iter().map(move |request| (path, request))
+    });
+    for (path, request) in asked {
         let ask = |token: &str| loop {
             match client.call(path, Some(token), &request) {
                 // The views are still being built.

@@ -60,6 +60,9 @@ const QUEUED_MESSAGES: usize = 100_000;
 /// comes by itself.
 const FETCHED_BYTES: usize = 16 << 20;
 const FETCHED_OF_PARTITION_BYTES: usize = 1 << 20;
+/// How soon a partition whose queue was full is asked for more, in milliseconds: in the second that the library takes by
+/// itself, a queue of this length has long run dry.
+const FULL_QUEUE_REST_MS: u32 = 10;
 /// What each partition has of these, however many there are.
 const QUEUED_KBYTES_MIN: usize = 64;
 const QUEUED_MESSAGES_MIN: usize = 100;
@@ -190,6 +193,7 @@ impl Cluster {
         let mut config = ClientConfig::new();
         config.set("reconnect.backoff.max.ms", "1000").set("client.id", "counterfoil");
         config.set("fetch.max.bytes", FETCHED_BYTES.to_string()).set("fetch.message.max.bytes", fetched.to_string());
+        config.set("fetch.queue.backoff.ms", FULL_QUEUE_REST_MS.to_string());
         config.extend(self.properties.clone());
         config
             .set("bootstrap.servers", &self.bootstrap)
