@@ -51,11 +51,14 @@ fn of_one(query: &Query<'_>) -> Result<Figure> {
     for question in 0..QUESTIONS {
         // A stride that is prime to the number of members.
         let entity = account(&member(0, question * 7_919 % MEMBERS))?;
-        let request =
-            AccessRequest { entity, at: AT, known: None, to: None, all_paths: false, page: Page::default() };
+        let request = AccessRequest { entity, at: AT, known: None, to: None, all_paths: false, page: Page::default() };
         let (time, answer) = timed_at_once(|| Ok(query.access(&request)?))?;
         // Each level, and the role that the last one implies.
-        ensure!(answer.accesses.len() == LEVELS + 1, "expected {LEVELS} groups and a role, got {}", answer.accesses.len());
+        ensure!(
+            answer.accesses.len() == LEVELS + 1,
+            "expected {LEVELS} groups and a role, got {}",
+            answer.accesses.len()
+        );
         times.push(time);
     }
     let ours = median(times).as_secs_f64() * 1e3;
@@ -89,9 +92,7 @@ fn member(level: usize, number: usize) -> String {
 /// The log of a directory, and how many events it has.
 fn lines() -> Result<(String, usize)> {
     let group = |number: usize| json!({"kind": "entitlement", "id": format!("group_member/{number}")});
-    let granted = |who: Value, what: Value| {
-        json!({"kind": "grant.added", "occurred_at": LONG_AGO, "subject": who, "object": what})
-    };
+    let granted = |who: Value, what: Value| json!({"kind": "grant.added", "occurred_at": LONG_AGO, "subject": who, "object": what});
     let role = |number: usize| json!({"id": format!("role/{number}")});
     let implying = |of: usize, roles: Vec<Value>| {
         let object = group(of);
@@ -101,13 +102,15 @@ fn lines() -> Result<(String, usize)> {
     for level in 0..LEVELS {
         let members = (0..MEMBERS).map(|number| granted(json!({"id": member(level, number)}), group(level)));
         events.push(members.collect());
-        let further = if level + 1 < LEVELS { granted(group(level), group(level + 1)) } else { implying(level, vec![role(0)]) };
+        let further =
+            if level + 1 < LEVELS { granted(group(level), group(level + 1)) } else { implying(level, vec![role(0)]) };
         events.push(vec![further]);
     }
     for number in 0..FAR_GROUPS {
         let of = LEVELS + number;
         events.push(vec![granted(json!({"id": FAR}), group(of))]);
-        events.push(vec![implying(of, (1..=ROLES_PER_GROUP).map(|one| role(number * ROLES_PER_GROUP + one)).collect())]);
+        events
+            .push(vec![implying(of, (1..=ROLES_PER_GROUP).map(|one| role(number * ROLES_PER_GROUP + one)).collect())]);
     }
     let mut lines = String::new();
     for (number, facts) in events.iter().enumerate() {

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::{Native, TestLedger, entity, fact, occurred, of_system, time};
 use counterfoil_proto::v1::{
-    AccessPath, Capability, CapableIdentity, EffectiveAccess, Entitlement, Fact, FactKind, GetBlastRadiusResponse, Grant,
-    GrantMode, IdentityType, Outcome, Ref, RiskTier, StepKind, fact::Detail,
+    AccessPath, Capability, CapableIdentity, EffectiveAccess, Entitlement, Fact, FactKind, GetBlastRadiusResponse,
+    Grant, GrantMode, IdentityType, Outcome, Ref, RiskTier, StepKind, fact::Detail,
 };
 use counterfoil_query::{AccessRequest, CapableRequest, Page, Query};
 use drawn::drawn;
@@ -89,10 +89,18 @@ impl Company {
         self.grant(8, READER, "entitlement:okta:default:role/READ_ONLY_ADMIN", None);
         self.grant(8, WIDGET, "entitlement:okta:default:role/~made-here", None);
         for (seconds, outcome) in [(10, Outcome::Success), (11, Outcome::Success), (12, Outcome::Failure)] {
-            let made = fact(FactKind::GrantAdded, seconds, Some(self.ledger.who(WIDGET, &[])), Some(self.ledger.who(APP, &[])));
+            let made = fact(
+                FactKind::GrantAdded,
+                seconds,
+                Some(self.ledger.who(WIDGET, &[])),
+                Some(self.ledger.who(APP, &[])),
+            );
             let (actor, outcome) = (Some(self.ledger.who(BOT, &[])), outcome.into());
             self.record("okta", Fact { actor, via: token.clone(), outcome, ..made });
         }
+        // What the bot does without its token is not the token's.
+        let made = fact(FactKind::AccountUpdated, 13, self.reference(READER, IdentityType::Bot), None);
+        self.record("okta", Fact { actor: Some(self.ledger.who(BOT, &[])), ..made });
         self.implies(1, SESSION, ROLE);
         self.grant(2, ROLE, ADMINISTRATOR, None);
         for seconds in [20, 30] {
@@ -129,7 +137,8 @@ fn s0_18_blast_radius_of_a_credential() {
     let all = BTreeSet::from([INNER, OUTER, HELP_DESK, APP, "entitlement:okta:default:role/ORG_ADMIN"]);
     assert_eq!(ids(&answer.reached), all, "its owner's access is its own");
     assert_eq!((answer.reached_count, answer.cut), (5, false));
-    let principals: Vec<_> = answer.principals.iter().map(|one| (one.party.as_ref().unwrap().id.as_str(), one.may_act)).collect();
+    let principals: Vec<_> =
+        answer.principals.iter().map(|one| (one.party.as_ref().unwrap().id.as_str(), one.may_act)).collect();
     assert_eq!(principals, [(BOT, true), (TOKEN, true)]);
     assert_eq!(answer.tier(), RiskTier::High);
     let can = [(Capability::CreateUsers, 1), (Capability::ResetPasswords, 2), (Capability::ChangeEntitlements, 1)];
@@ -140,8 +149,11 @@ fn s0_18_blast_radius_of_a_credential() {
     assert_eq!((system.accounts, system.unknown), (0, 1), "what an application lets somebody do, its id does not say");
     let [action] = &answer.past[..] else { panic!("{:?}", answer.past) };
     assert_eq!((action.kind(), action.succeeded, action.failed), (FactKind::GrantAdded, 2, 1));
+    let of_bot: Vec<_> = blast(&query, BOT, 100).past.iter().map(|action| (action.kind(), action.succeeded)).collect();
+    assert_eq!(of_bot, [(FactKind::AccountUpdated, 1), (FactKind::GrantAdded, 2)]);
     // What is taken away is reached no more; what was done stays done.
-    let removed = fact(FactKind::GrantRemoved, 40, Some(company.ledger.who(INNER, &[])), Some(company.ledger.who(OUTER, &[])));
+    let removed =
+        fact(FactKind::GrantRemoved, 40, Some(company.ledger.who(INNER, &[])), Some(company.ledger.who(OUTER, &[])));
     company.record("okta", removed);
     company.record("okta", fact(FactKind::CredentialRevoked, 50, None, Some(company.ledger.who(TOKEN, &[]))));
     drop(query);
@@ -219,7 +231,8 @@ fn s0_21_identities_that_can_alter_identities() {
     let of_bot = &found[1];
     let can = [Capability::CreateUsers, Capability::ResetPasswords, Capability::ChangeEntitlements];
     assert_eq!(of_bot.capabilities().collect::<Vec<_>>(), can);
-    let credentials: Vec<_> = of_bot.credentials.iter().map(|one| one.credential.as_ref().unwrap().id.as_str()).collect();
+    let credentials: Vec<_> =
+        of_bot.credentials.iter().map(|one| one.credential.as_ref().unwrap().id.as_str()).collect();
     assert_eq!(credentials, [TOKEN], "whoever has it acts as the bot");
     assert_eq!(who(&able(&query, &altering(60))), [ROLE, BOT, HUMAN]);
     assert_eq!(who(&able(&query, &CapableRequest { may_act: true, ..altering(75) })), [ROLE, HUMAN]);

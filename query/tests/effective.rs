@@ -64,7 +64,8 @@ fn pages<A>(size: usize, ask: impl Fn(&Page) -> A, next: impl Fn(&A) -> String) 
 fn accesses(query: &Query<'_>, entity: &EntityId, at: i64, known: i64) -> BTreeMap<Place, Cost> {
     let ask = |page: &Page| {
         let (at, known) = (occurred(at), Some(recorded(known)));
-        let request = AccessRequest { entity: entity.clone(), at, known, to: None, all_paths: false, page: page.clone() };
+        let request =
+            AccessRequest { entity: entity.clone(), at, known, to: None, all_paths: false, page: page.clone() };
         query.access(&request).unwrap()
     };
     let answers = pages(2, ask, |answer| answer.next_page_token.clone());
@@ -93,7 +94,8 @@ type Sets = BTreeMap<String, [BTreeSet<Place>; 3]>;
 
 fn affected(query: &Query<'_>, record: u64) -> Sets {
     let selector = ChangeSelector::Record(RecordIndex(record), None);
-    let answers = pages(1, |page| query.affected(&selector, None, page).unwrap(), |answer| answer.next_page_token.clone());
+    let answers =
+        pages(1, |page| query.affected(&selector, None, page).unwrap(), |answer| answer.next_page_token.clone());
     let mut found = Sets::new();
     for affected in answers.iter().flat_map(|answer| &answer.affected) {
         let who = affected.holder.as_ref().unwrap().party.as_ref().unwrap().id.clone();
@@ -114,7 +116,9 @@ fn difference(records: &[Record], record: &Record) -> Option<Sets> {
     let fact = &event.facts[0];
     let of_group = fact.subject.as_ref().filter(|subject| subject.id.starts_with("group_member/"));
     let own = match fact.kind() {
-        FactKind::EntitlementDefined | FactKind::EntitlementChanged | FactKind::EntitlementRemoved => fact.object.as_ref(),
+        FactKind::EntitlementDefined | FactKind::EntitlementChanged | FactKind::EntitlementRemoved => {
+            fact.object.as_ref()
+        }
         FactKind::GrantAdded | FactKind::GrantRemoved => of_group,
         _ => None,
     };
@@ -218,8 +222,13 @@ fn another_version_of_a_policy_is_a_change_for_every_holder() {
     assert_eq!(changed(indexes[0]).affected, [], "nobody held it yet");
     let answer = changed(indexes[2]);
     assert_eq!(answer.changed[0].version, "v2");
-    let told: Vec<_> = answer.affected.iter().map(|one| (one.kind(), one.access.as_ref().unwrap().what.as_ref().unwrap().id.as_str())).collect();
+    let told: Vec<_> = answer
+        .affected
+        .iter()
+        .map(|one| (one.kind(), one.access.as_ref().unwrap().what.as_ref().unwrap().id.as_str()))
+        .collect();
     assert_eq!(told, [(AffectedKind::Changed, "entitlement:okta:default:permission/p")]);
-    let state = query.state(&common::entity("entitlement:okta:default:policy/p"), occurred(9), None).unwrap().state.unwrap();
+    let state =
+        query.state(&common::entity("entitlement:okta:default:policy/p"), occurred(9), None).unwrap().state.unwrap();
     assert_eq!((state.version.as_str(), state.implied.len()), ("v2", 1));
 }

@@ -170,7 +170,8 @@ fn render(chronicle: &Chronicle, events: &[Event]) -> File {
     let lines = events.iter().enumerate().map(|(number, event)| {
         let source = json!({ "system": "directory", "instance": "default", "stream": "export" });
         let fact = fact(chronicle, &logins, event);
-        json!({ "id": event_id(number), "source": source, "type": "directory.change", "facts": [fact] }).to_string() + "\n"
+        json!({ "id": event_id(number), "source": source, "type": "directory.change", "facts": [fact] }).to_string()
+            + "\n"
     });
     File {
         name: "directory/changes.jsonl".to_owned(),
@@ -183,12 +184,8 @@ fn render(chronicle: &Chronicle, events: &[Event]) -> File {
 fn fact(chronicle: &Chronicle, logins: &BTreeMap<IdentityIndex, String>, event: &Event) -> Value {
     let at = event.at.to_string();
     let group = |id: &str| json!({ "kind": "entitlement", "id": id });
-    let person = |who: &IdentityIndex| {
-        json!({ "id": account(chronicle, *who), "login": logins[who], "email": logins[who], "type": "human" })
-    };
-    let granted = |kind: &str, subject: Value, object: &str| {
-        json!({ "kind": kind, "occurred_at": at, "subject": subject, "object": group(object) })
-    };
+    let person = |who: &IdentityIndex| json!({ "id": account(chronicle, *who), "login": logins[who], "email": logins[who], "type": "human" });
+    let granted = |kind: &str, subject: Value, object: &str| json!({ "kind": kind, "occurred_at": at, "subject": subject, "object": group(object) });
     match &event.deed {
         Deed::Joined(who, own) => granted("grant.added", person(who), own),
         Deed::Left(who, own) => granted("grant.removed", person(who), own),

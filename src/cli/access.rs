@@ -9,11 +9,13 @@ use crate::{identities, when};
 
 /// Everything an identity could do at any past moment, and by which path
 #[derive(Args)]
-#[command(after_help = "Examples:\n  counterfoil access yuki.moreau@tallyhall.example --data ledger --at 2026-03-01Z\n  \
+#[command(
+    after_help = "Examples:\n  counterfoil access yuki.moreau@tallyhall.example --data ledger --at 2026-03-01Z\n  \
     counterfoil access credential:okta:default:api_token/00T1 --data ledger --to 'Payroll' --all-paths\n\n\
     What groups imply counts, and so does what groups hold that are members of others. What lapsed or was removed does \
     not. The best path is shown: active before eligible, without conditions before conditional, then the shortest. \
-    Policies are not evaluated: where permissions stay within a boundary, that is said.")]
+    Policies are not evaluated: where permissions stay within a boundary, that is said."
+)]
 pub struct AccessArguments {
     #[command(flatten)]
     pub who: WhoArguments,
@@ -50,9 +52,11 @@ pub struct AffectedArguments {
 
 /// How far a credential, an integration or an account reaches at any past moment, and what it has done
 #[derive(Args)]
-#[command(after_help = "Example:\n  counterfoil blast credential:okta:default:api_token/00T1 --data ledger --at 2026-03-01Z\n\n\
+#[command(
+    after_help = "Example:\n  counterfoil blast credential:okta:default:api_token/00T1 --data ledger --at 2026-03-01Z\n\n\
     The tier follows from what it can do: high, if it alters identities or reads secrets; undetermined, if it holds \
-    something of which nobody can tell by its id. Labels count for nothing.")]
+    something of which nobody can tell by its id. Labels count for nothing."
+)]
 pub struct BlastArguments {
     #[command(flatten)]
     pub who: WhoArguments,

@@ -62,7 +62,8 @@ pub fn affected(response: &ListAffectedResponse) -> Rows {
         .changed
         .iter()
         .map(|changed| {
-            let version = if changed.version.is_empty() { String::new() } else { format!(", version {}", changed.version) };
+            let version =
+                if changed.version.is_empty() { String::new() } else { format!(", version {}", changed.version) };
             format!("{} {}{version}", kind(changed.kind()), called(&changed.entitlement))
         })
         .collect();
@@ -139,7 +140,10 @@ pub fn capable(response: &ListCapableIdentitiesResponse) -> Rows {
         1 => "1 identity".to_owned(),
         count => format!("{count} identities"),
     });
-    title.push(format!("by table {} of capabilities: what else lets somebody do it, nobody can tell", response.table_version));
+    title.push(format!(
+        "by table {} of capabilities: what else lets somebody do it, nobody can tell",
+        response.table_version
+    ));
     title.extend(response.cut.then(|| CUT.to_owned()));
     let row = |identity: &CapableIdentity| {
         let principal = identity.identity.clone().unwrap_or_default();

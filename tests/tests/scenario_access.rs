@@ -26,15 +26,18 @@ fn account(id: &str) -> EntityId {
 fn check_reach(query: &Query<'_>, expected: &Reach) -> usize {
     let at = OccurredAt(moment(expected.at));
     let entity = account(&expected.subject_id);
-    let request = AccessRequest { entity: entity.clone(), at, known: None, to: None, all_paths: false, page: Page::default() };
+    let request =
+        AccessRequest { entity: entity.clone(), at, known: None, to: None, all_paths: false, page: Page::default() };
     let answer = query.access(&request).unwrap();
-    let found: BTreeSet<String> = answer.accesses.iter().map(|access| native(&access.what.as_ref().unwrap().id)).collect();
+    let found: BTreeSet<String> =
+        answer.accesses.iter().map(|access| native(&access.what.as_ref().unwrap().id)).collect();
     assert_eq!(found, expected.entitlements.iter().cloned().collect(), "{entity} at {}", expected.at);
     // The same the other way round.
     for entitlement in &expected.entitlements {
         let (system, id) = entitlement.split_once('/').unwrap();
         let entitlement: EntityId = format!("entitlement:{system}:default:{id}").parse().unwrap();
-        let holders = query.effective_holders(&entitlement, at, None, &Page { size: 10_000, ..Page::default() }).unwrap();
+        let holders =
+            query.effective_holders(&entitlement, at, None, &Page { size: 10_000, ..Page::default() }).unwrap();
         let is_here = |holder: &&counterfoil_proto::v1::EffectiveHolder| {
             holder.holder.as_ref().unwrap().party.as_ref().unwrap().id == entity.to_string()
         };

@@ -360,12 +360,18 @@ fn check_states(seed: u64, query: &Query<'_>, truth: &Truth, ledger: &InsideLedg
 fn check_effective(query: &Query<'_>, truth: &Truth, expected: &TrueState, who: &EntityId) {
     let mut all: BTreeSet<String> = expected.entitlements.iter().cloned().collect();
     let by_then = truth.widened.iter().filter(|widened| widened.occurred_at <= expected.at);
-    all.extend(by_then.filter(|widened| all.contains(&widened.entitlement)).map(|widened| widened.gained.clone()).collect::<Vec<_>>());
+    all.extend(
+        by_then
+            .filter(|widened| all.contains(&widened.entitlement))
+            .map(|widened| widened.gained.clone())
+            .collect::<Vec<_>>(),
+    );
     let at = OccurredAt(moment(expected.at));
     let page = Page::default();
     let request = AccessRequest { entity: who.clone(), at, known: None, to: None, all_paths: false, page };
     let found = query.access(&request).unwrap();
-    let found: BTreeSet<String> = found.accesses.iter().map(|access| native(&access.what.as_ref().unwrap().id)).collect();
+    let found: BTreeSet<String> =
+        found.accesses.iter().map(|access| native(&access.what.as_ref().unwrap().id)).collect();
     assert_eq!(found, all, "{who} at {}", expected.at);
 }
 

@@ -16,7 +16,7 @@
 
 use std::borrow::Borrow;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use counterfoil_proto::v1::CredentialStatus;
 
@@ -27,12 +27,14 @@ use crate::time::{Moment, OccurredAt};
 mod edges;
 mod holders;
 mod paths;
+mod walk;
 
 pub use edges::{By, Hop, WITHIN_BOUNDARY, is_switched_off};
 pub use holders::{Holder, Holders, holders};
 pub use paths::Paths;
 
 use edges::{Edge, edges, limit_of};
+use walk::Walk;
 
 /// How far a walk goes.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +45,9 @@ pub struct Limits {
     pub paths: usize,
 }
 
-/// How good a path is: the least is the best.
+/// How good a path is: the least is the best. What makes it worse is never undone by a further step; but of two paths to one
+/// entity the worse may lead on to the better of two others, since a step may make both eligible. So the walk goes by length,
+/// and keeps what is shorter and worse beside what is longer and better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cost {
     /// Something on it is not active, and could be made so.
@@ -67,6 +71,16 @@ impl Cost {
             steps: self.steps + 1,
             lasts: Reverse(hop.expires_at.map_or(self.lasts.0, |end| end.min(self.lasts.0))),
         }
+    }
+
+    /// What paths are found by: the shortest first, and of these the one that lasts longest.
+    fn length(&self) -> (usize, Reverse<Moment>) {
+        (self.steps, self.lasts)
+    }
+
+    /// Whether it is in no respect worse than one that is as long, or longer.
+    fn is_no_worse(&self, other: &Self) -> bool {
+        self.is_eligible <= other.is_eligible && self.is_conditional <= other.is_conditional
     }
 
     /// When the first step of the path runs out.
@@ -125,13 +139,21 @@ pub struct Step<'a> {
     pub hop: &'a Hop,
 }
 
-/// An entity that was reached, or where the walk began.
+/// An entity that was reached in one scope, or where the walk began.
 #[derive(Debug)]
-struct Node {
+struct Place {
     entity: EntityId,
     scope: String,
+    /// The ways to it, of which none is as good as another in every respect; none, where it is not reached after all.
+    ways: Vec<usize>,
+}
+
+/// A way to a place.
+#[derive(Debug)]
+struct Way {
+    place: usize,
     cost: Cost,
-    /// From which node, and how; none where the walk began.
+    /// From which way, and how; none where the walk began.
     from: Option<(usize, Hop)>,
 }
 
@@ -139,21 +161,22 @@ struct Node {
 #[derive(Clone, Copy, Debug)]
 pub struct Access<'a> {
     walk: &'a Effective,
-    node: usize,
+    place: usize,
 }
 
 /// What a walk came to.
 #[derive(Debug)]
 pub struct Effective {
-    nodes: Vec<Node>,
-    /// Every step between nodes, by where it leads to; only where more than the best path was asked for.
+    places: Vec<Place>,
+    ways: Vec<Way>,
+    /// Every step between places, by where it leads to; only where more than the best path was asked for.
     into: BTreeMap<usize, Vec<(usize, Hop)>>,
     limits: Limits,
-    /// Where the walk began, in the order in which it was asked for.
+    /// Where the walk began.
     pub principals: Vec<Principal>,
     /// The limits of the accounts that were met.
     pub bounds: BTreeMap<EntityId, Bound>,
-    /// There is more than was looked at.
+    /// There is more than was looked at: accesses may be missing, and better paths.
     pub is_cut: bool,
 }
 
@@ -197,28 +220,28 @@ pub fn effective_with<S: Borrow<State>, E>(
     let mut walk = Walk::new(limits);
     let starts: BTreeSet<&EntityId> = starts.iter().collect();
     for start in &starts {
-        walk.wait(Pending { entity: (*start).clone(), scope: String::new(), cost: Cost::NONE, from: None });
+        walk.begin((*start).clone());
     }
-    while let Some(pending) = walk.next() {
-        let is_start = pending.from.is_none();
-        let state = state_of(&pending.entity)?;
+    while let Some(found) = walk.next() {
+        let entity = walk.made.places[found.place].entity.clone();
+        let is_start = found.from.is_none();
+        let state = state_of(&entity)?;
         let state: &State = state.borrow();
         if is_start {
-            walk.made.principals.push(Principal::of(&pending.entity, state));
+            walk.made.principals.push(Principal::of(&entity, state));
         }
         if state.removed.is_some() {
             continue;
         }
         if let Some(bound) = limit_of(state) {
-            walk.made.bounds.insert(pending.entity.clone(), bound);
+            walk.made.bounds.insert(entity.clone(), bound);
         }
-        let node = walk.settle(pending);
-        for edge in edges(&walk.made.nodes[node].entity, state, is_start, at) {
-            walk.follow(node, edge);
+        let way = walk.settle(found);
+        for edge in edges(&entity, state, is_start, at) {
+            walk.follow(way, edge);
         }
-        let own = |session: &&Session| is_start && session.by == walk.made.nodes[node].entity;
-        let seen: Vec<&Session> = sessions.iter().filter(own).collect();
-        seen.into_iter().for_each(|session| walk.follow(node, Edge::of_session(session)));
+        let own = sessions.iter().filter(|session| is_start && session.by == entity);
+        own.for_each(|session| walk.follow(way, Edge::of_session(session)));
     }
     Ok(walk.finish())
 }
@@ -227,41 +250,52 @@ impl Effective {
     /// What was reached, in no particular order. Where the walk began is none of it.
     pub fn accesses(&self) -> impl Iterator<Item = Access<'_>> {
         let is_start = |entity: &EntityId| self.principals.iter().any(|start| start.entity == *entity);
-        let reached = self.nodes.iter().enumerate().filter(move |(_, node)| !is_start(&node.entity));
-        reached.map(|(node, _)| Access { walk: self, node })
+        let is_there = move |place: &Place| !place.ways.is_empty() && !is_start(&place.entity);
+        let reached = self.places.iter().enumerate().filter(move |(_, place)| is_there(place));
+        reached.map(|(place, _)| Access { walk: self, place })
+    }
+
+    /// The best of the ways to a place.
+    fn best(&self, place: usize) -> &Way {
+        let ways = self.places[place].ways.iter().map(|way| &self.ways[*way]);
+        ways.min_by_key(|way| way.cost).expect("only places with a way are given out")
+    }
+
+    fn entity_of(&self, way: usize) -> &EntityId {
+        &self.places[self.ways[way].place].entity
     }
 }
 
 impl<'a> Access<'a> {
     /// What is gained: an entitlement, or an account that can be acted as.
     pub fn entity(&self) -> &'a EntityId {
-        &self.walk.nodes[self.node].entity
+        &self.walk.places[self.place].entity
     }
 
     /// Where it holds, in the source's own id; empty where it holds everywhere.
     pub fn scope(&self) -> &'a str {
-        &self.walk.nodes[self.node].scope
+        &self.walk.places[self.place].scope
     }
 
     /// How good the best path is.
     pub fn cost(&self) -> &'a Cost {
-        &self.walk.nodes[self.node].cost
+        &self.walk.best(self.place).cost
     }
 
     /// Whether it is held through something else: another entitlement, or what the source itself says.
     pub fn is_inherited(&self) -> bool {
-        let node = &self.walk.nodes[self.node];
-        node.cost.steps > 1 || node.from.as_ref().is_some_and(|(_, hop)| !hop.inherited_via.is_empty())
+        let best = self.walk.best(self.place);
+        best.cost.steps > 1 || best.from.as_ref().is_some_and(|(_, hop)| !hop.inherited_via.is_empty())
     }
 
     /// The best path.
     pub fn path(&self) -> Vec<Step<'a>> {
-        let nodes = &self.walk.nodes;
-        let mut path = Vec::with_capacity(nodes[self.node].cost.steps);
-        let mut at = self.node;
-        while let Some((from, hop)) = &nodes[at].from {
-            path.push(Step { from: &nodes[*from].entity, to: &nodes[at].entity, hop });
-            at = *from;
+        let mut way = self.walk.best(self.place);
+        let mut path = Vec::with_capacity(way.cost.steps);
+        while let Some((from, hop)) = &way.from {
+            let to = &self.walk.places[way.place].entity;
+            path.push(Step { from: self.walk.entity_of(*from), to, hop });
+            way = &self.walk.ways[*from];
         }
         path.reverse();
         path
@@ -271,96 +305,5 @@ impl<'a> Access<'a> {
     pub fn bounds(&self) -> Vec<(&'a EntityId, &'a Bound)> {
         let bounded = |step: &Step<'a>| self.walk.bounds.get_key_value(step.from);
         self.path().iter().filter_map(bounded).collect()
-    }
-}
-
-/// Something that was found and not looked at yet.
-struct Pending {
-    entity: EntityId,
-    scope: String,
-    cost: Cost,
-    from: Option<(usize, Hop)>,
-}
-
-/// A walk under way: what is reached by the best path comes first.
-struct Walk {
-    made: Effective,
-    settled: BTreeMap<(EntityId, String), usize>,
-    pending: Vec<Option<Pending>>,
-    queue: BinaryHeap<Reverse<(Cost, usize)>>,
-    /// Every step that was met, by what it leads to.
-    met: Vec<(usize, (EntityId, String), Hop)>,
-    looked_at: usize,
-}
-
-impl Walk {
-    fn new(limits: Limits) -> Self {
-        let made = Effective {
-            nodes: Vec::new(),
-            into: BTreeMap::new(),
-            limits,
-            principals: Vec::new(),
-            bounds: BTreeMap::new(),
-            is_cut: false,
-        };
-        let (settled, pending, queue) = (BTreeMap::new(), Vec::new(), BinaryHeap::new());
-        Self { made, settled, pending, queue, met: Vec::new(), looked_at: 0 }
-    }
-
-    fn wait(&mut self, pending: Pending) {
-        self.queue.push(Reverse((pending.cost, self.pending.len())));
-        self.pending.push(Some(pending));
-    }
-
-    /// The best that was not looked at yet.
-    fn next(&mut self) -> Option<Pending> {
-        while let Some(Reverse((_, place))) = self.queue.pop() {
-            let Some(pending) = self.pending[place].take() else { continue };
-            let key = (pending.entity.clone(), pending.scope.clone());
-            if self.settled.contains_key(&key) {
-                continue;
-            }
-            if self.looked_at == self.made.limits.entities {
-                self.made.is_cut = true;
-                return None;
-            }
-            self.looked_at += 1;
-            self.settled.insert(key, usize::MAX);
-            return Some(pending);
-        }
-        None
-    }
-
-    fn settle(&mut self, pending: Pending) -> usize {
-        let Pending { entity, scope, cost, from } = pending;
-        let node = self.made.nodes.len();
-        self.settled.insert((entity.clone(), scope.clone()), node);
-        self.made.nodes.push(Node { entity, scope, cost, from });
-        node
-    }
-
-    fn follow(&mut self, from: usize, edge: Edge) {
-        let Edge { to, hop, .. } = edge;
-        let node = &self.made.nodes[from];
-        let scope = if hop.scope.is_empty() { node.scope.clone() } else { hop.scope.clone() };
-        let cost = node.cost.with(&hop);
-        let key = (to, scope);
-        if self.made.limits.paths > 1 {
-            self.met.push((from, key.clone(), hop.clone()));
-        }
-        if !self.settled.contains_key(&key) {
-            let (entity, scope) = key;
-            self.wait(Pending { entity, scope, cost, from: Some((from, hop)) });
-        }
-    }
-
-    fn finish(mut self) -> Effective {
-        for (from, key, hop) in self.met {
-            // What was removed, or not looked at, is no node.
-            if let Some(&to) = self.settled.get(&key).filter(|to| **to != usize::MAX) {
-                self.made.into.entry(to).or_default().push((from, hop));
-            }
-        }
-        self.made
     }
 }

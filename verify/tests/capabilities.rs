@@ -28,7 +28,9 @@ fn ids_of_vendors_are_known_and_all_others_are_not() {
     }
     let administrator = "arn:aws:iam::aws:policy/AdministratorAccess";
     for kind in ["policy", "permission"] {
-        let Meaning::Known(held) = of(&format!("entitlement:aws:111122223333:{kind}/{administrator}")) else { panic!() };
+        let Meaning::Known(held) = of(&format!("entitlement:aws:111122223333:{kind}/{administrator}")) else {
+            panic!()
+        };
         assert!(ALTERING.iter().all(|one| held.contains(one)), "{kind}");
     }
     // These give what they imply.
@@ -42,7 +44,9 @@ fn what_gives_a_capability_is_what_the_table_says_of_it() {
     for capability in (1..).map_while(|number| Capability::try_from(number).ok()) {
         let found: Vec<_> = giving(capability).collect();
         for (system, native) in &found {
-            let Meaning::Known(held) = of(&format!("entitlement:{system}:default:{native}")) else { panic!("{native}") };
+            let Meaning::Known(held) = of(&format!("entitlement:{system}:default:{native}")) else {
+                panic!("{native}")
+            };
             assert!(held.contains(&capability), "{native} {capability:?}");
         }
         assert!(!found.is_empty(), "{capability:?}");

@@ -116,7 +116,9 @@ impl Query<'_> {
             let start = std::slice::from_ref(holder);
             let (before, after) = (graph.effective_where(&before, start)?, graph.effective_where(&later, start)?);
             is_cut |= before.is_cut || after.is_cut;
-            affected.extend(parties.affected(&Sides { before: &before, after: &after, rests_on: &redefined.rests_on }, at)?);
+            affected.extend(
+                parties.affected(&Sides { before: &before, after: &after, rests_on: &redefined.rests_on }, at)?,
+            );
         }
         Ok(ListAffectedResponse {
             basis: Some(self.basis()),

@@ -150,12 +150,7 @@ impl Query<'_> {
     }
 
     /// The credentials of somebody that can be used.
-    fn usable(
-        &self,
-        owner: &EntityId,
-        at: OccurredAt,
-        size: TreeSize,
-    ) -> Result<BTreeMap<String, CredentialState>> {
+    fn usable(&self, owner: &EntityId, at: OccurredAt, size: TreeSize) -> Result<BTreeMap<String, CredentialState>> {
         let mut held = timelines::state_kept(&self.view, owner, at, size)?.rest().credentials.clone();
         let id = owner.to_text();
         held.retain(|_, credential| {

@@ -82,7 +82,8 @@ impl<'q, 'a> Graph<'q, 'a> {
             }
             EntityKind::Credential => {
                 let held = timelines::state_at(view, entity, self.at, self.known)?;
-                let owner = held.credentials.get(&entity.to_text()).and_then(|held| held.owner.parse::<EntityId>().ok());
+                let owner =
+                    held.credentials.get(&entity.to_text()).and_then(|held| held.owner.parse::<EntityId>().ok());
                 let mut found = vec![entity.clone()];
                 if let Some(owner) = owner.filter(|owner| owner.kind() != EntityKind::Credential) {
                     found.extend(self.stands_for(&owner)?);

@@ -141,7 +141,7 @@ impl Query<'_> {
             ticket: state.ticket.as_ref().map(|ticket| parties.ticket_message(ticket)).transpose()?,
             implies: parties.all(state.implies.values().map(|one| &one.implied).collect::<BTreeSet<_>>())?,
             implied: state.implies.values().map(|one| parties.implied(one)).collect::<Result<_>>()?,
-            held: state.held.values().map(|held| parties.grant(held, at)).collect::<Result<_>>()?,
+            held: state.held.values().map(|held| parties.grant(held.into(), at)).collect::<Result<_>>()?,
             version: state.version.as_ref().map(|version| version.version.clone()).unwrap_or_default(),
             version_evidence: state.version.as_ref().map(|version| evidence(&version.evidence)),
             removed: state.removed.as_ref().map(evidence),

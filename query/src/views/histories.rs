@@ -130,8 +130,10 @@ pub(crate) fn latest<'v>(
         let half = key(&prefix, &[&[bound]]);
         let rows = view.backward(Column::History, &key(&half, &[&position_bytes(&last_at(to))]), &half)?;
         let read = move |row: Result<Row>| row.and_then(|(key, value)| read_row(view, &key[half.len()..], &value));
-        let is_within = move |row: &Result<(Position, u16)>| row.as_ref().map_or(true, |(position, _)| position.0 >= from);
-        let counts = move |row: &Result<(Position, u16)>| row.as_ref().map_or(true, |(position, _)| position.1.0 < known.0);
+        let is_within =
+            move |row: &Result<(Position, u16)>| row.as_ref().map_or(true, |(position, _)| position.0 >= from);
+        let counts =
+            move |row: &Result<(Position, u16)>| row.as_ref().map_or(true, |(position, _)| position.1.0 < known.0);
         Ok(rows.map(read).take_while(is_within).filter(counts).peekable())
     };
     let (mut unbound, mut bound) = (half(0)?, half(1)?);

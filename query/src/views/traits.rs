@@ -66,8 +66,8 @@ impl Traits {
 /// question.
 pub(crate) fn state_kept(view: &View<'_>, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<Kept> {
     view.take(1)?;
-    let prefix = entity_prefix(entity);
     let segment = view.recent().traits(view.since(), entity, || {
+        let prefix = entity_prefix(entity);
         let facts = deltas::decoded(view, view.forward(Column::Traits, &prefix, &prefix)?);
         Segment::read(entity, State::default(), facts, usize::MAX)
     })?;

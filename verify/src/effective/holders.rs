@@ -6,7 +6,7 @@
 
 use std::borrow::Borrow;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap};
 
 use counterfoil_proto::v1::EntityKind;
 
@@ -14,36 +14,48 @@ use super::edges::{Hop, edges, is_switched_off};
 use super::{Bound, Cost, Limits, Principal, Step, limit_of};
 use crate::entity::EntityId;
 use crate::state::State;
-use crate::time::OccurredAt;
+use crate::time::{Moment, OccurredAt};
 
 /// What a walk back came to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Holders {
-    nodes: Vec<Node>,
-    /// The places of those who hold it themselves or through something, with their status.
-    holders: Vec<(usize, Principal)>,
+    ways: Vec<Way>,
+    /// Those who hold it themselves or through something, with their status and the ways from them.
+    holders: BTreeMap<Key, (Principal, Vec<usize>)>,
     /// The limits of the accounts that were met.
     pub bounds: BTreeMap<EntityId, Bound>,
-    /// There are more than was looked at.
+    /// There are more than was looked at: holders may be missing, and better paths.
     pub is_cut: bool,
 }
 
-/// An entity on the way back.
+/// An entity on the way back, and where what is held holds, as far as a step named it.
+type Key = (EntityId, Option<String>);
+
+/// A way from an entity to what is held.
 #[derive(Debug)]
-struct Node {
+struct Way {
     entity: EntityId,
-    /// Where it holds, as far as a step named it.
-    scope: Option<String>,
     cost: Cost,
-    /// The step towards what is held, and to which node; none where the walk began.
+    /// The step towards what is held, and the way that goes on from there; none where the walk began.
     to: Option<(Hop, usize)>,
+}
+
+/// A way that was found, and not looked at yet.
+struct Found {
+    key: Key,
+    way: Way,
+    /// Who holds it by this way; none of whom only others hold something through.
+    holder: Option<Principal>,
+    /// Others may hold it through this entity.
+    leads_on: bool,
 }
 
 /// Somebody who holds it, in one scope.
 #[derive(Clone, Copy, Debug)]
 pub struct Holder<'a> {
     walk: &'a Holders,
-    node: usize,
+    scope: &'a str,
+    ways: &'a [usize],
     /// Who, and with which status.
     pub principal: &'a Principal,
 }
@@ -62,28 +74,16 @@ pub fn holders<S: Borrow<State>, E>(
     mut leading_to: impl FnMut(&EntityId) -> Result<Vec<EntityId>, E>,
     mut state_of: impl FnMut(&EntityId) -> Result<S, E>,
 ) -> Result<Holders, E> {
-    let mut made = Holders { nodes: Vec::new(), holders: Vec::new(), bounds: BTreeMap::new(), is_cut: false };
+    let mut walk = Walk::default();
     if !even_removed && state_of(what)?.borrow().removed.is_some() {
-        return Ok(made);
+        return Ok(walk.made);
     }
-    let start = Node { entity: what.clone(), scope: None, cost: Cost::NONE, to: None };
-    let mut pending = vec![Some((start, true, None))];
-    let mut queue = BinaryHeap::from([Reverse((Cost::NONE, 0))]);
-    let mut settled: BTreeSet<(EntityId, Option<String>, bool)> = BTreeSet::new();
-    while let Some(Reverse((_, place))) = queue.pop() {
-        let Some((node, leads_on, holder)) = pending[place].take() else { continue };
-        if !settled.insert((node.entity.clone(), node.scope.clone(), leads_on)) {
-            continue;
-        }
-        if made.nodes.len() == limits.entities {
-            made.is_cut = true;
-            break;
-        }
-        let number = made.nodes.len();
-        let (entity, cost) = (node.entity.clone(), node.cost);
-        let scope = node.scope.clone();
-        made.nodes.push(node);
-        made.holders.extend(holder.filter(|_| entity != *what).map(|holder| (number, holder)));
+    let way = Way { entity: what.clone(), cost: Cost::NONE, to: None };
+    walk.wait(Found { key: (what.clone(), None), way, holder: None, leads_on: true });
+    while let Some(found) = walk.next(limits) {
+        let (entity, scope) = found.key.clone();
+        let (leads_on, cost) = (found.leads_on, found.way.cost);
+        let way = walk.settle(found, what);
         if !leads_on {
             continue;
         }
@@ -96,54 +96,116 @@ pub fn holders<S: Borrow<State>, E>(
                     EntityKind::Identifier => (edge.is_own, !edge.is_own),
                     _ => (true, !is_switched_off(state.account.as_ref())),
                 };
-                let holder = acts.then(|| Principal::of(&from, state));
                 if let Some(bound) = limit_of(state).filter(|_| acts) {
-                    made.bounds.insert(from.clone(), bound);
+                    walk.made.bounds.insert(from.clone(), bound);
                 }
                 let named = (!edge.hop.scope.is_empty()).then(|| edge.hop.scope.clone());
-                let cost = cost.with(&edge.hop);
-                let scope = scope.clone().or(named);
-                let node = Node { entity: from.clone(), scope, cost, to: Some((edge.hop, number)) };
-                queue.push(Reverse((cost, pending.len())));
-                pending.push(Some((node, leads_on, holder)));
+                let key = (from.clone(), scope.clone().or(named));
+                let next = Way { entity: from.clone(), cost: cost.with(&edge.hop), to: Some((edge.hop, way)) };
+                let holder = acts.then(|| Principal::of(&from, state));
+                walk.wait(Found { key, way: next, holder, leads_on });
             }
         }
     }
-    Ok(made)
+    Ok(walk.made)
+}
+
+/// A walk back under way.
+#[derive(Default)]
+struct Walk {
+    made: Holders,
+    /// The ways from each place that were looked at: of those from where others hold it too, and of the others.
+    places: BTreeMap<(Key, bool), Vec<usize>>,
+    found: Vec<Option<Found>>,
+    queue: BinaryHeap<Reverse<((usize, Reverse<Moment>), usize)>>,
+}
+
+impl Walk {
+    fn wait(&mut self, found: Found) {
+        if !self.is_known(&found) {
+            self.queue.push(Reverse((found.way.cost.length(), self.found.len())));
+            self.found.push(Some(found));
+        }
+    }
+
+    /// Whether a way is known that is as good in every respect. Those that are known are no longer than those that come.
+    fn is_known(&self, found: &Found) -> bool {
+        let known = self.places.get(&(found.key.clone(), found.leads_on));
+        known.is_some_and(|ways| ways.iter().any(|way| self.made.ways[*way].cost.is_no_worse(&found.way.cost)))
+    }
+
+    /// The shortest way that was not looked at yet.
+    fn next(&mut self, limits: Limits) -> Option<Found> {
+        while let Some(Reverse((_, number))) = self.queue.pop() {
+            let Some(found) = self.found[number].take() else { continue };
+            if self.is_known(&found) {
+                continue;
+            }
+            let is_new = !self.places.contains_key(&(found.key.clone(), found.leads_on));
+            if is_new && self.places.len() == limits.entities {
+                self.made.is_cut = true;
+                continue;
+            }
+            return Some(found);
+        }
+        None
+    }
+
+    fn settle(&mut self, found: Found, what: &EntityId) -> usize {
+        let Found { key, way, holder, leads_on } = found;
+        let number = self.made.ways.len();
+        self.made.ways.push(way);
+        self.places.entry((key.clone(), leads_on)).or_default().push(number);
+        if let Some(holder) = holder.filter(|holder| holder.entity != *what) {
+            self.made.holders.entry(key).or_insert_with(|| (holder, Vec::new())).1.push(number);
+        }
+        number
+    }
 }
 
 impl Holders {
     /// Those who hold it, in no particular order.
     pub fn holders(&self) -> impl Iterator<Item = Holder<'_>> {
-        self.holders.iter().map(|(node, principal)| Holder { walk: self, node: *node, principal })
+        self.holders.iter().map(|((_, scope), (principal, ways))| Holder {
+            walk: self,
+            scope: scope.as_deref().unwrap_or_default(),
+            ways,
+            principal,
+        })
     }
 }
 
 impl<'a> Holder<'a> {
     /// Where it holds, in the source's own id; empty where it holds everywhere.
     pub fn scope(&self) -> &'a str {
-        self.walk.nodes[self.node].scope.as_deref().unwrap_or_default()
+        self.scope
+    }
+
+    /// The best of the ways from it.
+    fn best(&self) -> &'a Way {
+        let ways = self.ways.iter().map(|way| &self.walk.ways[*way]);
+        ways.min_by_key(|way| way.cost).expect("a holder is noted with the first way from it")
     }
 
     /// How good the best path is.
     pub fn cost(&self) -> &'a Cost {
-        &self.walk.nodes[self.node].cost
+        &self.best().cost
     }
 
     /// Whether it is held through something else: another entitlement, or what the source itself says.
     pub fn is_inherited(&self) -> bool {
-        let node = &self.walk.nodes[self.node];
-        node.cost.steps > 1 || node.to.as_ref().is_some_and(|(hop, _)| !hop.inherited_via.is_empty())
+        let best = self.best();
+        best.cost.steps > 1 || best.to.as_ref().is_some_and(|(hop, _)| !hop.inherited_via.is_empty())
     }
 
     /// The best path, from the holder on.
     pub fn path(&self) -> Vec<Step<'a>> {
-        let nodes = &self.walk.nodes;
-        let mut path = Vec::with_capacity(nodes[self.node].cost.steps);
-        let mut at = self.node;
-        while let Some((hop, to)) = &nodes[at].to {
-            path.push(Step { from: &nodes[at].entity, to: &nodes[*to].entity, hop });
-            at = *to;
+        let mut way = self.best();
+        let mut path = Vec::with_capacity(way.cost.steps);
+        while let Some((hop, to)) = &way.to {
+            let next = &self.walk.ways[*to];
+            path.push(Step { from: &way.entity, to: &next.entity, hop });
+            way = next;
         }
         path
     }

@@ -19,10 +19,10 @@ pub struct Paths<'a> {
     pub is_cut: bool,
 }
 
-/// The end of a path: the nodes of it from where it is known to its end, and the steps between them.
+/// The end of a path: the places of it from its end to where it is known, and the steps between them.
 #[derive(Clone)]
 struct End<'a> {
-    nodes: Vec<usize>,
+    places: Vec<usize>,
     steps: Vec<&'a (usize, Hop)>,
 }
 
@@ -35,7 +35,7 @@ impl<'a> Access<'a> {
         if walk.limits.paths == 1 {
             return found;
         }
-        let mut ends = VecDeque::from([End { nodes: vec![self.node], steps: Vec::new() }]);
+        let mut ends = VecDeque::from([End { places: vec![self.place], steps: Vec::new() }]);
         let mut tried = 0;
         while let Some(end) = ends.pop_front() {
             tried += 1;
@@ -43,25 +43,26 @@ impl<'a> Access<'a> {
                 found.is_cut = true;
                 break;
             }
-            let first = end.nodes[end.nodes.len() - 1];
-            if walk.nodes[first].from.is_none() {
+            let first = end.places[end.places.len() - 1];
+            if walk.best(first).from.is_none() {
                 let path = self.steps(&end);
                 let is_best = path.len() == found.paths[0].len()
-                    && path.iter().zip(&found.paths[0]).all(|(one, other)| {
-                        (one.from, one.to) == (other.from, other.to) && one.hop == other.hop
-                    });
+                    && path
+                        .iter()
+                        .zip(&found.paths[0])
+                        .all(|(one, other)| (one.from, one.to) == (other.from, other.to) && one.hop == other.hop);
                 if !is_best {
                     found.paths.push(path);
                 }
                 continue;
             }
-            for step in walk.into.get(&first).into_iter().flatten().filter(|(from, _)| !end.nodes.contains(from)) {
+            for step in walk.into.get(&first).into_iter().flatten().filter(|(from, _)| !end.places.contains(from)) {
                 if ends.len() == TRIED_MAX {
                     found.is_cut = true;
                     break;
                 }
                 let mut longer = end.clone();
-                longer.nodes.push(step.0);
+                longer.places.push(step.0);
                 longer.steps.push(step);
                 ends.push_back(longer);
             }
@@ -70,10 +71,10 @@ impl<'a> Access<'a> {
     }
 
     fn steps(&self, end: &End<'a>) -> Vec<Step<'a>> {
-        let nodes = &self.walk.nodes;
+        let places = &self.walk.places;
         let step = |(number, step): (usize, &&'a (usize, Hop))| Step {
-            from: &nodes[step.0].entity,
-            to: &nodes[end.nodes[number]].entity,
+            from: &places[step.0].entity,
+            to: &places[end.places[number]].entity,
             hop: &step.1,
         };
         let mut steps: Vec<Step<'a>> = end.steps.iter().enumerate().map(step).collect();

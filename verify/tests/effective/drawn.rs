@@ -48,7 +48,12 @@ pub struct Drawn {
 
 pub fn drawn() -> impl Strategy<Value = Drawn> {
     let ends = (0..KINDS, 0..PEOPLE.len(), 0..GROUPS, 0..GROUPS, 0..8_usize);
-    let how = (0..20_i64, prop::option::weighted(0.3, 0..40_i64), prop_oneof![3 => 0..2, 1 => Just(2)], prop::bool::weighted(0.2));
+    let how = (
+        0..20_i64,
+        prop::option::weighted(0.3, 0..40_i64),
+        prop_oneof![3 => 0..2, 1 => Just(2)],
+        prop::bool::weighted(0.2),
+    );
     (ends, how).prop_map(|((kind, who, one, other, scope), (seconds, until, mode, conditional))| Drawn {
         kind,
         who,
@@ -102,4 +107,3 @@ pub fn everything() -> Vec<EntityId> {
     let groups = (0..GROUPS).map(|number| text(&group(number)));
     PEOPLE.iter().map(|id| text(&account(id))).chain(groups).map(|id| id.parse().unwrap()).collect()
 }
-

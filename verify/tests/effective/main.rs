@@ -11,7 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use counterfoil_proto::v1::{EntityKind, Fact, FactKind as K, Grant, GrantMode, Record, fact::Detail};
-use counterfoil_verify::effective::{Access, Effective, Holders, Limits, Step, WITHIN_BOUNDARY, effective, holders};
+use counterfoil_verify::effective::{
+    Access, By, Effective, Holders, Limits, Step, WITHIN_BOUNDARY, effective, holders,
+};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::replay::replay;
 use counterfoil_verify::state::State;
@@ -51,7 +53,14 @@ fn place(access: &Access<'_>) -> Place {
 }
 
 fn edge(step: &Step<'_>) -> Edge {
+    let by = match step.hop.by {
+        By::Grant => "held",
+        By::Implication => "implied",
+        By::Link => "linked",
+        By::Session => "seen",
+    };
     Edge {
+        by,
         from: step.from.to_string(),
         to: step.to.to_string(),
         scope: step.hop.scope.clone(),
@@ -69,14 +78,19 @@ fn follow(start: &str, path: &[Step<'_>], edges: &[Edge]) -> (Place, Cost) {
         assert_eq!(step.from, here.0, "a path goes on where it is");
         assert!(edges.contains(&step), "{step:?}");
         let scope = if step.scope.is_empty() { here.1 } else { step.scope };
-        cost = (cost.0 || step.eligible, cost.1 || step.conditional, cost.2 + 1, cost.3.max(std::cmp::Reverse(step.until)));
+        cost = (
+            cost.0 || step.eligible,
+            cost.1 || step.conditional,
+            cost.2 + 1,
+            cost.3.max(std::cmp::Reverse(step.until)),
+        );
         here = (step.to, scope);
     }
     (here, cost)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn effective_access_equals_a_naive_walk(drawn in prop::collection::vec(drawn(), 1..40), seconds in -1..22_i64, known in 0..42_u64) {
@@ -151,7 +165,8 @@ proptest! {
         let cut = walk(&records, &start, 21, u64::MAX, Limits { entities, paths: 1 });
         let all: BTreeMap<Place, Cost> = whole.accesses().map(|one| (place(&one), cost_of(one.cost()))).collect();
         let some: BTreeMap<Place, Cost> = cut.accesses().map(|one| (place(&one), cost_of(one.cost()))).collect();
-        prop_assert!(some.iter().all(|(place, cost)| all.get(place) == Some(cost)));
+        // A better path may be among what is missing.
+        prop_assert!(some.iter().all(|(place, cost)| all.get(place).is_some_and(|best| best <= cost)));
         prop_assert!(cut.is_cut || some == all);
         prop_assert!(some.len() <= entities);
     }
@@ -167,7 +182,12 @@ fn limit(seconds: i64, policy: Option<&str>) -> Fact {
         None => Grant { mode: GrantMode::Active.into(), ..Grant::default() },
     };
     let object = Some(reference(EntityKind::Entitlement, WITHIN_BOUNDARY));
-    Fact { subject: Some(account("u0")), object, detail: Some(Detail::Grant(detail)), ..fact(K::GrantModified, seconds) }
+    Fact {
+        subject: Some(account("u0")),
+        object,
+        detail: Some(Detail::Grant(detail)),
+        ..fact(K::GrantModified, seconds)
+    }
 }
 
 #[test]
@@ -191,11 +211,10 @@ fn a_boundary_is_said_and_is_no_access() {
 #[test]
 fn whoever_is_switched_off_has_access_and_may_not_act() {
     let held = Fact { subject: Some(account("u0")), object: Some(group("g")), ..fact(K::GrantAdded, 1) };
-    let steps = [held]
-        .into_iter()
-        .chain([(K::AccountCreated, 2), (K::AccountLocked, 3), (K::AccountUnlocked, 4), (K::AccountDisabled, 5)].map(
-            |(kind, seconds)| Fact { subject: Some(account("u0")), ..fact(kind, seconds) },
-        ));
+    let steps = [held].into_iter().chain(
+        [(K::AccountCreated, 2), (K::AccountLocked, 3), (K::AccountUnlocked, 4), (K::AccountDisabled, 5)]
+            .map(|(kind, seconds)| Fact { subject: Some(account("u0")), ..fact(kind, seconds) }),
+    );
     let records: Vec<Record> = (1..).zip(steps).map(|(index, fact)| record_of(index, vec![fact])).collect();
     let start: EntityId = text(&account("u0")).parse().unwrap();
     for (seconds, may_act) in [(1, true), (2, true), (3, false), (4, true), (5, false)] {
@@ -216,7 +235,11 @@ fn a_credential_acts_until_it_is_revoked_or_runs_out() {
         }),
         ..fact(kind, seconds)
     };
-    let facts = [credential(K::CredentialUsed, 1, None), credential(K::CredentialCreated, 2, Some(5)), credential(K::CredentialRevoked, 7, None)];
+    let facts = [
+        credential(K::CredentialUsed, 1, None),
+        credential(K::CredentialCreated, 2, Some(5)),
+        credential(K::CredentialRevoked, 7, None),
+    ];
     let records: Vec<Record> = (1..).zip(facts).map(|(index, fact)| record_of(index, vec![fact])).collect();
     let start: EntityId = "credential:okta:acme:api_token/k".parse().unwrap();
     for (seconds, may_act) in [(1, true), (4, true), (5, false), (7, false)] {
@@ -231,8 +254,10 @@ fn several_starts_are_one_walk() {
     let named = known_as(EntityKind::Account, 7);
     let other = Fact { subject: Some(named), object: Some(group("g1")), ..fact(K::GrantAdded, 1) };
     let records = [record_of(1, vec![one, other])];
-    let starts: Vec<EntityId> =
-        [text(&account("u0")), format!("identifier:{}", "07".repeat(16))].iter().map(|id| id.parse().unwrap()).collect();
+    let starts: Vec<EntityId> = [text(&account("u0")), format!("identifier:{}", "07".repeat(16))]
+        .iter()
+        .map(|id| id.parse().unwrap())
+        .collect();
     let state_of = |entity: &EntityId| Ok::<State, Infallible>(replay(entity, &records, at(9), TreeSize(9)));
     let made = effective(&starts, at(9), BEST, state_of).unwrap();
     let found: BTreeSet<String> = made.accesses().map(|access| access.entity().to_string()).collect();

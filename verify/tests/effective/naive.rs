@@ -21,6 +21,7 @@ type Key = (String, String, String);
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Edge {
+    pub by: &'static str,
     pub from: String,
     pub to: String,
     pub scope: String,
@@ -123,6 +124,7 @@ impl Graph {
     /// Every edge that counts, but for who may pass through an account.
     pub fn edges(&self, at: i64) -> Vec<Edge> {
         let held = self.held.iter().map(|((from, to, scope), (until, eligible, conditional))| Edge {
+            by: "held",
             from: from.clone(),
             to: to.clone(),
             scope: scope.clone(),
@@ -130,7 +132,8 @@ impl Graph {
             eligible: *eligible,
             conditional: *conditional,
         });
-        let plain = |from: &String, to: &String, scope: &str| Edge {
+        let plain = |by: &'static str, from: &String, to: &String, scope: &str| Edge {
+            by,
             from: from.clone(),
             to: to.clone(),
             scope: scope.to_owned(),
@@ -138,9 +141,10 @@ impl Graph {
             eligible: false,
             conditional: false,
         };
-        let implied = self.implied.iter().map(|(from, to, scope)| plain(from, to, scope));
-        let linked = self.linked.iter().map(|(from, to)| plain(from, to, ""));
-        let counts = |edge: &Edge| edge.until > at && !self.removed.contains(&edge.from) && !self.removed.contains(&edge.to);
+        let implied = self.implied.iter().map(|(from, to, scope)| plain("implied", from, to, scope));
+        let linked = self.linked.iter().map(|(from, to)| plain("linked", from, to, ""));
+        let counts =
+            |edge: &Edge| edge.until > at && !self.removed.contains(&edge.from) && !self.removed.contains(&edge.to);
         held.chain(implied).chain(linked).filter(counts).collect()
     }
 
