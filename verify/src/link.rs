@@ -58,10 +58,10 @@ impl<'a> Change<'a> {
 
     /// What it is worth that an item of a ticket asks for what was changed; none if it does not.
     pub(crate) fn likeness(&self, asked: &ItemState) -> Option<u32> {
-        let is_id = |name: &&String| !name.starts_with(IDENTIFIERS);
-        let mut named = self.targets.names.iter().filter(|name| asked.targets.contains(name)).peekable();
-        match named.peek() {
-            Some(_) if named.any(|name| is_id(&name)) => Some(score::SAME_ENTITLEMENT),
+        let is_id = |name: &&&String| !name.starts_with(IDENTIFIERS);
+        let named: Vec<&String> = self.targets.names.iter().filter(|name| asked.targets.contains(name)).collect();
+        match named.iter().find(is_id).or(named.first()) {
+            Some(name) if is_id(&name) => Some(score::SAME_ENTITLEMENT),
             Some(_) => Some(score::NAMED_ENTITLEMENT),
             None => self.targets.are_asked_for(asked).then_some(score::TYPE_OF_ENTITLEMENT),
         }

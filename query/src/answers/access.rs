@@ -222,10 +222,10 @@ impl Parties<'_, '_> {
     }
 
     fn path(&self, path: &[Step<'_>]) -> Result<AccessPath> {
-        Ok(AccessPath { steps: path.iter().map(|step| self.step(step)).collect::<Result<_>>()? })
+        Ok(AccessPath { steps: path.iter().map(|step| self.access_step(step)).collect::<Result<_>>()? })
     }
 
-    fn step(&self, step: &Step<'_>) -> Result<AccessStep> {
+    fn access_step(&self, step: &Step<'_>) -> Result<AccessStep> {
         let kind = match step.hop.by {
             By::Grant => StepKind::Grant,
             By::Implication => StepKind::Implication,

@@ -98,8 +98,8 @@ impl Query<'_> {
             let aliases = judge.beneficiary(fact, size)?;
             let change = Change::new(*fact, provenance.delivery(), aliases.entities());
             let found = judge.judge(&change, &aliases, size)?;
-            let decisive = found.covering().filter_map(|one| one.judgement);
-            explanation.order_on_sources_word = decisive.clone().any(|judgement| judgement.order_on_sources_word);
+            explanation.order_on_sources_word =
+                found.covering().filter_map(|one| one.judgement).any(|judgement| judgement.order_on_sources_word);
             explanation.set_verdict(found.overall.verdict);
             explanation.margin = found.overall.margin;
             explanation.set_rule(if found.judged.is_empty() { LinkRule::Unspecified } else { found.rule });
