@@ -8,6 +8,7 @@ pub mod entity;
 pub mod fact;
 pub mod hash;
 pub mod identifier;
+pub mod identity;
 pub mod link;
 pub mod listing;
 pub mod listing_proof;
