@@ -12,6 +12,8 @@ pub mod follow;
 pub mod services;
 mod views;
 
-pub use answers::{ChangeSelector, ExplainFilter, ExplanationsRequest, HistoryRequest, Page, Period, Query, Wanted};
+pub use answers::{
+    ChangeSelector, ExplainFilter, ExplanationsRequest, HistoryRequest, NhiRequest, Page, Period, Query, Wanted,
+};
 pub use error::QueryError;
 pub use views::Views;

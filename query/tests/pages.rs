@@ -24,6 +24,7 @@ const EVERYTHING: ExplanationsRequest = ExplanationsRequest {
     known: None,
     by: String::new(),
     for_whom: String::new(),
+    person: false,
     verdicts: Vec::new(),
     kinds: Vec::new(),
     page: Page { size: 0, token: String::new() },

@@ -9,7 +9,7 @@ use counterfoil_verify::time::RecordedAt;
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::answers::Query;
-use crate::answers::convert::evidence;
+use crate::answers::convert::{evidence, rule_use};
 use crate::answers::judge::{Judge, Judged, overall};
 use crate::answers::parties::Parties;
 use crate::error::{QueryError, Result};
@@ -134,6 +134,7 @@ impl Parties<'_, '_> {
             verdict: judged.verdict.into(),
             records: judged.records.iter().copied().collect(),
             self_approved: judged.self_approved,
+            rules: judged.rules.iter().map(|rule| rule_use(rule)).collect(),
         })
     }
 }

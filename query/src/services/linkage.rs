@@ -68,6 +68,7 @@ impl LinkageService for Answers {
                 known: recorded("known_at", asked.known_at)?,
                 by: asked.by,
                 for_whom: asked.for_whom,
+                person: asked.person,
                 verdicts: verdicts.ok_or_else(|| invalid("verdicts", "expected values of Verdict".to_owned()))?,
                 kinds: kinds
                     .ok_or_else(|| invalid("kinds", "expected values of FactKind that give access".to_owned()))?,

@@ -64,10 +64,12 @@ pub(crate) enum Column {
     Implying,
     /// What listings ever saw of an entity (`listed`).
     Listed,
+    /// The entities that are no human's (`nhi`).
+    Nhi,
 }
 
 impl Column {
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 23] = [
         Self::Meta,
         Self::History,
         Self::Deltas,
@@ -90,6 +92,7 @@ impl Column {
         Self::Traits,
         Self::Implying,
         Self::Listed,
+        Self::Nhi,
     ];
 
     fn name(self) -> &'static str {
@@ -116,6 +119,7 @@ impl Column {
             Self::Traits => "traits",
             Self::Implying => "implying",
             Self::Listed => "listed",
+            Self::Nhi => "nhi",
         }
     }
 
