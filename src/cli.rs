@@ -14,11 +14,15 @@ use crate::exit::Refused;
 use crate::{explain, when};
 
 mod serve;
+mod tables;
 mod token;
 
 pub use serve::{
     ConfigArguments, ConfigVerb, FollowArguments, IngestArguments, LogFormat, OwnerArguments, QueryArguments,
     ServeArguments, ServiceArguments,
+};
+pub use tables::{
+    NhiArguments, NhiListArguments, NhiVerb, PeopleArguments, PeopleVerb, PersonArguments, TableArguments,
 };
 pub use token::{NewTokenArguments, TokenArguments, TokenVerb, TokensArguments};
 
@@ -101,6 +105,8 @@ pub enum Verb {
     Token(TokenArguments),
     Demo(DemoArguments),
     Completions(CompletionsArguments),
+    People(PeopleArguments),
+    Nhi(NhiArguments),
 }
 
 /// Where the ledger is.
@@ -282,6 +288,8 @@ pub struct StateArguments {
     #[command(flatten)]
     pub who: WhoArguments,
     #[command(flatten)]
+    pub person: PersonArguments,
+    #[command(flatten)]
     pub ask: AskArguments,
     #[command(flatten)]
     pub moment: MomentArguments,
@@ -295,6 +303,8 @@ pub struct StateArguments {
 pub struct HistoryArguments {
     #[command(flatten)]
     pub who: WhoArguments,
+    #[command(flatten)]
+    pub person: PersonArguments,
     #[command(flatten)]
     pub ask: AskArguments,
     /// From this moment on
@@ -321,6 +331,8 @@ pub struct HistoryArguments {
 pub struct DiffArguments {
     #[command(flatten)]
     pub who: WhoArguments,
+    #[command(flatten)]
+    pub person: PersonArguments,
     #[command(flatten)]
     pub ask: AskArguments,
     /// The earlier moment
@@ -384,6 +396,9 @@ pub struct ExplainArguments {
     /// With --all or --unapproved: only what is about the access of these
     #[arg(long = "for", value_name = "WHO", conflicts_with = "change")]
     pub for_whom: Option<String>,
+    /// With --by or --for: of an account, all that is the same person's is meant. A person is always meant so
+    #[arg(long, conflicts_with = "change")]
+    pub person: bool,
     /// With --all or --unapproved: only changes with this verdict; may be given several times
     #[arg(long, value_name = "VERDICT", value_parser = explain::verdicts(), conflicts_with = "change")]
     pub verdict: Vec<Verdict>,

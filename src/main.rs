@@ -22,8 +22,10 @@ mod history;
 mod holders;
 mod import;
 mod init;
+mod nhi;
 mod open;
 mod output;
+mod people;
 mod proof;
 mod query;
 mod reconcile;
@@ -75,6 +77,8 @@ fn main() -> ExitCode {
         Verb::Token(arguments) => token::run(arguments),
         Verb::Demo(arguments) => demo::run(arguments),
         Verb::Completions(arguments) => completions::run(arguments),
+        Verb::People(arguments) => people::run(arguments),
+        Verb::Nhi(arguments) => nhi::run(arguments),
     };
     match done {
         Ok(exit) => exit.into(),
