@@ -6,8 +6,8 @@
 use counterfoil_proto::v1::{
     AppendRequest, Basis, DiffStateRequest, ExplainChangeRequest, GetConsistencyProofRequest, GetDeadLetterRequest,
     GetHistoryRequest, GetInclusionProofRequest, GetRecordRequest, GetStateRequest, ListDeadLettersRequest,
-    ListExplanationsRequest, ListHoldersRequest, ListIdentitiesRequest, ReadRecordsRequest, ReconcileRequest,
-    RetryDeadLetterRequest, RetryDeadLetterResponse, Withheld,
+    ListExplanationsRequest, ListHoldersRequest, ListIdentitiesRequest, ListNonHumanIdentitiesRequest,
+    ReadRecordsRequest, ReconcileRequest, RetryDeadLetterRequest, RetryDeadLetterResponse, Withheld,
 };
 use counterfoil_tests::files::{holds, lines};
 use counterfoil_tests::okta::{group, joined, login, response, user_id, user_object, uuid};
@@ -53,6 +53,7 @@ fn request(path: &str) -> Vec<u8> {
         "GetState" => GetStateRequest { who, ..Default::default() }.encode_to_vec(),
         "GetHistory" => GetHistoryRequest { who, ..Default::default() }.encode_to_vec(),
         "DiffState" => DiffStateRequest { who, from, ..Default::default() }.encode_to_vec(),
+        "ListNonHumanIdentities" => ListNonHumanIdentitiesRequest::default().encode_to_vec(),
         "ListHolders" => ListHoldersRequest { who: what, ..Default::default() }.encode_to_vec(),
         "ExplainChange" => ExplainChangeRequest { change: uuid(1), ..Default::default() }.encode_to_vec(),
         "ListExplanations" => ListExplanationsRequest::default().encode_to_vec(),
