@@ -16,6 +16,7 @@ use crate::{explain, when};
 mod access;
 mod questions;
 mod serve;
+mod tables;
 mod token;
 
 pub use access::{AccessArguments, AffectedArguments, BlastArguments, IdentitiesArguments};
@@ -23,6 +24,9 @@ pub use questions::{Effect, ExplainGrantArguments, ReversalArguments, TraceArgum
 pub use serve::{
     ConfigArguments, ConfigVerb, FollowArguments, IngestArguments, LogFormat, OwnerArguments, QueryArguments,
     ServeArguments, ServiceArguments,
+};
+pub use tables::{
+    NhiArguments, NhiListArguments, NhiVerb, PeopleArguments, PeopleVerb, PersonArguments, TableArguments,
 };
 pub use token::{NewTokenArguments, TokenArguments, TokenVerb, TokensArguments};
 
@@ -112,6 +116,8 @@ pub enum Verb {
     Trace(TraceArguments),
     ExplainGrant(ExplainGrantArguments),
     Reversal(ReversalArguments),
+    People(PeopleArguments),
+    Nhi(NhiArguments),
 }
 
 /// Where the ledger is.
@@ -293,6 +299,8 @@ pub struct StateArguments {
     #[command(flatten)]
     pub who: WhoArguments,
     #[command(flatten)]
+    pub person: PersonArguments,
+    #[command(flatten)]
     pub ask: AskArguments,
     #[command(flatten)]
     pub moment: MomentArguments,
@@ -306,6 +314,8 @@ pub struct StateArguments {
 pub struct HistoryArguments {
     #[command(flatten)]
     pub who: WhoArguments,
+    #[command(flatten)]
+    pub person: PersonArguments,
     #[command(flatten)]
     pub ask: AskArguments,
     /// From this moment on
@@ -332,6 +342,8 @@ pub struct HistoryArguments {
 pub struct DiffArguments {
     #[command(flatten)]
     pub who: WhoArguments,
+    #[command(flatten)]
+    pub person: PersonArguments,
     #[command(flatten)]
     pub ask: AskArguments,
     /// The earlier moment
@@ -404,6 +416,9 @@ pub struct ExplainArguments {
     /// With --all or --unapproved: only what is about the access of these
     #[arg(long = "for", value_name = "WHO", conflicts_with = "change")]
     pub for_whom: Option<String>,
+    /// With --by or --for: of an account, all that is the same person's is meant. A person is always meant so
+    #[arg(long, conflicts_with = "change")]
+    pub person: bool,
     /// With --all or --unapproved: only changes with this verdict; may be given several times
     #[arg(long, value_name = "VERDICT", value_parser = explain::verdicts(), conflicts_with = "change")]
     pub verdict: Vec<Verdict>,

@@ -8,7 +8,8 @@ use counterfoil_proto::v1::{
     AccessEntry, Affected, CapableIdentity, CreateTokenResponse, DeadLetter, Difference, EffectiveAccess,
     EffectiveHolder, Explanation, FsckReport, GetBlastRadiusResponse, GetConsistencyProofResponse,
     GetInclusionProofResponse, GetRecordResponse, GrantExplanation, GrantState, HistoryEntry, ImportSummary,
-    ListingSummary, Party, ReconciledItem, RetriedDeadLetter, ReversalStep, SourceSummary, State, TraceStep,
+    ListingSummary, NonHumanIdentity, Party, ReconciledItem, RetriedDeadLetter, ReversalStep, SourceSummary, State,
+    TraceStep,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -80,7 +81,11 @@ impl Row for State {
          removed.fact=0 removed.occurredAt removed.recordedAt removed.authentication=AUTHENTICATION_UNSPECIFIED \
          sights=[] held=[] implied=[] version versionEvidence.record=0 versionEvidence.fact=0 \
          versionEvidence.occurredAt versionEvidence.recordedAt \
-         versionEvidence.authentication=AUTHENTICATION_UNSPECIFIED";
+         versionEvidence.authentication=AUTHENTICATION_UNSPECIFIED \
+         register.storageDeclared=false register.systems=[] register.operations=[] register.suspectedAt \
+         register.retiredAt register.purpose register.storedIn rule.version=0 rule.matchedBy=MATCHED_BY_UNSPECIFIED \
+         rule.systems=[] rule.withdrawn=false rule.evidence.record=0 rule.evidence.fact=0 rule.evidence.occurredAt \
+         rule.evidence.recordedAt rule.evidence.authentication=AUTHENTICATION_UNSPECIFIED members=[] membersCut=false";
 }
 
 impl Row for HistoryEntry {
@@ -90,14 +95,28 @@ impl Row for HistoryEntry {
          roles=[] actor.id actor.name actor.login actor.email actor.identityType=IDENTITY_TYPE_UNSPECIFIED via.id \
          via.name via.login via.email via.identityType=IDENTITY_TYPE_UNSPECIFIED subject.id subject.name \
          subject.login subject.email subject.identityType=IDENTITY_TYPE_UNSPECIFIED object.id object.name \
-         object.login object.email object.identityType=IDENTITY_TYPE_UNSPECIFIED tickets=[] nativeType source";
+         object.login object.email object.identityType=IDENTITY_TYPE_UNSPECIFIED tickets=[] nativeType source members=[]";
 }
 
 impl Row for Difference {
     const COLUMNS: &'static str = "\
          kind=DIFFERENCE_KIND_UNSPECIFIED what party.id party.name party.login party.email \
          party.identityType=IDENTITY_TYPE_UNSPECIFIED before after evidence.record=0 evidence.fact=0 \
-         evidence.occurredAt evidence.recordedAt evidence.authentication=AUTHENTICATION_UNSPECIFIED";
+         evidence.occurredAt evidence.recordedAt evidence.authentication=AUTHENTICATION_UNSPECIFIED member.id \
+         member.name member.login member.email member.identityType=IDENTITY_TYPE_UNSPECIFIED";
+}
+
+impl Row for NonHumanIdentity {
+    const COLUMNS: &'static str = "\
+         entity.id entity.name entity.login entity.email entity.identityType=IDENTITY_TYPE_UNSPECIFIED \
+         register.registered=false register.retired=false register.purposeDeclared=false register.expiresAt \
+         register.rotationIntervalSeconds=0 register.evidence.record=0 register.evidence.fact=0 \
+         register.evidence.occurredAt register.evidence.recordedAt \
+         register.evidence.authentication=AUTHENTICATION_UNSPECIFIED register.storageDeclared=false \
+         register.systems=[] register.operations=[] register.suspectedAt register.retiredAt register.purpose \
+         register.storedIn owners=[] credential accountStatus=ACCOUNT_STATUS_UNSPECIFIED lastSeen.record=0 \
+         lastSeen.fact=0 lastSeen.occurredAt lastSeen.recordedAt \
+         lastSeen.authentication=AUTHENTICATION_UNSPECIFIED source gaps=[]";
 }
 
 impl Row for GrantState {

@@ -132,6 +132,7 @@ fn read(client: &Client, arguments: &ExplainArguments) -> Result<ListChangesResp
         known_at: timestamp(arguments.known_at),
         by: arguments.by.clone().unwrap_or_default(),
         for_whom: arguments.for_whom.clone().unwrap_or_default(),
+        person: arguments.person,
         verdicts: arguments.verdict.iter().map(|verdict| i32::from(*verdict)).collect(),
         kinds: arguments.kind.iter().map(|kind| i32::from(*kind)).collect(),
         effect: arguments.effect.map_or(0, |effect| effect.wire().into()),
@@ -166,12 +167,12 @@ pub fn kinds() -> impl TypedValueParser<Value = FactKind> {
 }
 
 /// Every value of an enum but that which stands for none.
-fn enumerated<T, E>(of: impl Fn(i32) -> Result<T, E>) -> Vec<T> {
+pub fn enumerated<T, E>(of: impl Fn(i32) -> Result<T, E>) -> Vec<T> {
     (1..=i32::from(u8::MAX)).filter_map(|number| of(number).ok()).collect()
 }
 
 /// Values by their names.
-fn named<T: Copy + Send + Sync + 'static>(
+pub fn named<T: Copy + Send + Sync + 'static>(
     values: Vec<T>,
     name: impl Fn(T) -> String,
 ) -> impl TypedValueParser<Value = T> {

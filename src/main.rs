@@ -27,8 +27,10 @@ mod holders;
 mod identities;
 mod import;
 mod init;
+mod nhi;
 mod open;
 mod output;
+mod people;
 mod proof;
 mod query;
 mod reconcile;
@@ -89,6 +91,8 @@ fn main() -> ExitCode {
         Verb::Trace(arguments) => trace::run(arguments),
         Verb::ExplainGrant(arguments) => explain_grant::run(arguments),
         Verb::Reversal(arguments) => reversal::run(arguments),
+        Verb::People(arguments) => people::run(arguments),
+        Verb::Nhi(arguments) => nhi::run(arguments),
     };
     match done {
         Ok(exit) => exit.into(),

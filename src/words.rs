@@ -34,6 +34,13 @@ pub fn called_in_full(party: &Option<Shared<Party>>) -> String {
     }
 }
 
+/// A span of time in its largest whole unit: "90 days", "12 hours".
+pub fn span(seconds: u64) -> String {
+    let units = [(86_400, "day"), (3_600, "hour"), (60, "minute")];
+    let whole = units.into_iter().find(|(unit, _)| seconds.is_multiple_of(*unit));
+    whole.map_or_else(|| counted(seconds, "second"), |(unit, name)| counted(seconds / unit, name))
+}
+
 /// A number of things: "1 record", "2 records".
 pub fn counted(count: impl Into<u64>, one: &str) -> String {
     match count.into() {

@@ -24,6 +24,7 @@ const EVERYTHING: ChangesRequest = ChangesRequest {
     known: None,
     by: String::new(),
     for_whom: String::new(),
+    person: false,
     verdicts: Vec::new(),
     kinds: Vec::new(),
     effect: ChangeEffect::Unspecified,

@@ -20,6 +20,7 @@ mod company;
 mod directory;
 mod files;
 mod freshservice;
+mod identities;
 mod live;
 mod lives;
 mod messages;
@@ -41,8 +42,8 @@ use std::path::Path;
 
 pub use stream::{okta_events, okta_events_among, okta_history};
 pub use truth::{
-    AccountStatus, Change, Counts, Kept, KeptReason, Lapsed, Live, LiveKind, Reach, Redefinition, Rule, State, Story,
-    Truth, Verdict,
+    AccountStatus, Change, Counts, Kept, KeptReason, Lapsed, Live, LiveKind, NonHuman, OwnerOf, Reach, Redefinition,
+    Rule, State, Story, Truth, Verdict, Whose,
 };
 
 /// What a company follows from.
@@ -72,6 +73,9 @@ pub struct Company {
     pub listings: Vec<Listings>,
     /// The log of the company's own directory, with groups within groups: for whoever asks about effective access.
     pub directory: File,
+    /// What says who is who: mapping file, matching rules, the register of non-human identities, and a few accounts more
+    /// that are easily taken for somebody else's. In the order of import, behind the files.
+    pub identities: Vec<File>,
     pub truth: Truth,
 }
 
@@ -92,7 +96,7 @@ pub struct Listings {
 pub struct File {
     /// Relative, as in `freshservice/tickets.jsonl`.
     pub name: String,
-    /// `freshservice`, `okta` or `cloudtrail`; of the directory's log, `fact`.
+    /// `freshservice`, `okta`, `cloudtrail`, `people`, `nhi` or `fact`, which the directory has too.
     pub connector: &'static str,
     pub delivery: Delivery,
     pub bytes: Vec<u8>,
@@ -135,15 +139,18 @@ pub fn generate(options: &Options) -> Company {
     let listings = [okta].into_iter().chain(aws).collect();
     let (lapsed, kept) = (chronicle.lapsed(), chronicle.kept());
     let directory::Directory { file: directory, reach, redefinitions } = directory::of(&chronicle);
-    let truth = Truth { changes, widened, states, lapsed, kept, live, reach, redefinitions, story, counts };
-    Company { files, listings, directory, truth }
+    let identities::Identities { files: identities, whose, non_human } =
+        identities::make(&chronicle, &mut random::Random::new(options.seed, "identities"));
+    let truth =
+        Truth { changes, widened, states, lapsed, kept, live, reach, redefinitions, whose, non_human, story, counts };
+    Company { files, listings, directory, identities, truth }
 }
 
 impl Company {
     /// Writes the files, and beside them `ground-truth.json`.
     pub fn write_to(&self, dir: &Path) -> io::Result<()> {
         let listed = self.listings.iter().flat_map(|listings| &listings.files);
-        for file in self.files.iter().chain(listed).chain([&self.directory]) {
+        for file in self.files.iter().chain(listed).chain([&self.directory]).chain(&self.identities) {
             let path = dir.join(&file.name);
             std::fs::create_dir_all(path.parent().unwrap_or(dir))?;
             std::fs::write(path, &file.bytes)?;

@@ -11,6 +11,7 @@ pub mod fact;
 pub mod hash;
 pub mod holding;
 pub mod identifier;
+pub mod identity;
 pub mod link;
 pub mod listing;
 pub mod listing_proof;

@@ -7,16 +7,16 @@
 use std::collections::BTreeMap;
 
 use counterfoil_proto::v1::{
-    AccountStatus, Approval, Completeness, Confidence, CredentialStatus, Decision, EntityKind, Fact, FactKind, Outcome,
-    Record, Ref, Source, TicketStatus, fact::Detail, record::Body,
+    AccountStatus, Approval, Completeness, Confidence, CredentialStatus, Decision, EntityKind, Fact, fact::Detail,
+    FactKind, Outcome, Ownership, Record, record::Body, Ref, Source, TicketStatus,
 };
 
-use crate::entity::EntityId;
+use crate::entity::{EntityId, place_of};
 use crate::fact::{Group, Role, entities_of, kind_group, references};
 
 use crate::state::{
     AccountState, ApprovalState, CredentialState, EndState, Evidence, GrantState, ImpliedState, ItemState,
-    LifecycleState, ListingsState, RegisterState, State, TicketState, VersionState,
+    LifecycleState, LinkState, ListingsState, RegisterState, RuleState, State, TicketState, VersionState,
 };
 use crate::time::{Moment, OccurredAt};
 use crate::tree::TreeSize;
@@ -86,7 +86,7 @@ pub fn bearers(fact: &Fact, source: &Source) -> Vec<EntityId> {
 /// The roles in which an entity's state changes by a fact of this kind.
 fn bearing_roles(fact: &Fact) -> &'static [Role] {
     match kind_group(fact.kind()) {
-        Group::Ticket | Group::Approval | Group::Entitlement => &[Role::Object],
+        Group::Ticket | Group::Approval | Group::Entitlement | Group::Rule => &[Role::Object],
         Group::Account | Group::Governance | Group::Lifecycle => &[Role::Subject],
         Group::Grant | Group::Credential | Group::Snapshot | Group::Identity => &[Role::Subject, Role::Object],
         Group::Review | Group::Use | Group::Source => &[],
@@ -104,7 +104,9 @@ pub fn named(reference: &Ref, source: &Source) -> Vec<EntityId> {
 /// What a reference of a fact stands for where the fact takes effect.
 fn bearing(fact: &Fact, reference: &Ref, source: &Source) -> Vec<EntityId> {
     match fact.kind() {
-        FactKind::GrantRemoved | FactKind::GrantExpired => entities_of(reference, source).collect(),
+        FactKind::GrantRemoved | FactKind::GrantExpired | FactKind::IdentityUnlinked => {
+            entities_of(reference, source).collect()
+        }
         _ => named(reference, source),
     }
 }
@@ -154,13 +156,12 @@ pub fn apply(state: &mut State, entity: &EntityId, fact: &FactAt<'_>) {
         Group::Entitlement => apply_entitlement(state, fact),
         Group::Governance => apply_governance(state, fact),
         Group::Lifecycle => apply_lifecycle(state, fact),
-        Group::Identity if fact.fact.kind() == FactKind::IdentityLinked => {
-            let other = if is_subject { &fact.fact.object } else { &fact.fact.subject };
-            for key in keys(other, fact) {
-                state.linked.insert(key, fact.evidence);
-            }
+        Group::Identity => {
+            let ends = (&fact.fact.subject, &fact.fact.object);
+            apply_link(state, entity, fact, if is_subject { ends } else { (ends.1, ends.0) });
         }
-        Group::Identity | Group::Review | Group::Use | Group::Source => {}
+        Group::Rule => apply_rule(state, fact),
+        Group::Review | Group::Use | Group::Source => {}
     }
 }
 
@@ -171,6 +172,34 @@ fn keys(reference: &Option<Ref>, fact: &FactAt<'_>) -> Vec<String> {
 
 fn key(reference: &Option<Ref>, fact: &FactAt<'_>) -> String {
     keys(reference, fact).into_iter().next().unwrap_or_default()
+}
+
+/// That two are one, or are one no longer. What is known by an identifier alone is somebody in one system, and is kept
+/// with it; a reference to the identifier itself is not.
+fn apply_link(state: &mut State, entity: &EntityId, fact: &FactAt<'_>, (own, other): (&Option<Ref>, &Option<Ref>)) {
+    let counterparts = other.iter().flat_map(|reference| bearing(fact.fact, reference, fact.source));
+    for counterpart in counterparts {
+        let end = [(&counterpart, other), (entity, own)].into_iter().find(|(one, _)| one.token().is_some());
+        let end = end.and_then(|(_, reference)| reference.as_ref()).filter(|end| end.kind() != EntityKind::Identifier);
+        let (system, instance) = end.map_or(("", ""), |end| place_of(end, fact.source));
+        let link = LinkState {
+            counterpart: counterpart.to_text(),
+            system: system.to_owned(),
+            instance: instance.to_owned(),
+            evidence: fact.evidence,
+        };
+        match fact.fact.kind() {
+            FactKind::IdentityLinked => drop(state.linked.insert(link.key(), link)),
+            FactKind::IdentityUnlinked => drop(state.linked.remove(&link.key())),
+            _ => {}
+        }
+    }
+}
+
+fn apply_rule(state: &mut State, fact: &FactAt<'_>) {
+    if let Some(Detail::MatchingRule(rule)) = &fact.fact.detail {
+        state.rule = Some(RuleState { rule: rule.clone(), evidence: fact.evidence });
+    }
 }
 
 fn apply_account(state: &mut State, fact: &FactAt<'_>) {
@@ -569,28 +598,55 @@ fn apply_governance(state: &mut State, fact: &FactAt<'_>) {
         });
         return;
     }
+    // An entry is all that the register says from then on: what an earlier one said and this one leaves out is gone.
+    if fact.fact.kind() == FactKind::NhiRegistered {
+        state.owners.clear();
+        state.register =
+            Some(RegisterState { registered: true, entry: Some(fact.evidence), ..RegisterState::default() });
+    }
     state.owners.extend(owners.into_iter().map(|owner| (owner, fact.evidence)));
     if fact.fact.kind() == FactKind::OwnerAssigned {
         return;
     }
     let register = state.register.get_or_insert_with(RegisterState::default);
+    if let Some(detail) = detail {
+        declare(register, detail, fact);
+    }
     match fact.fact.kind() {
-        FactKind::NhiRegistered => {
-            register.registered = true;
-            register.retired = false;
+        FactKind::NhiRetired => {
+            register.retired = true;
+            register.retired_at = fact.fact.occurred_at;
         }
-        FactKind::NhiRetired => register.retired = true,
-        FactKind::PurposeDeclared => register.purpose_declared = true,
+        FactKind::PurposeDeclared => {
+            register.purpose_declared = true;
+            register.purpose = Some(fact.evidence);
+        }
         _ => {}
     }
-    if let Some(detail) = detail {
-        register.purpose_declared |= detail.purpose_declared;
-        register.expires_at = detail.expires_at.or(register.expires_at);
-        if detail.rotation_interval_seconds != 0 {
-            register.rotation_interval_seconds = detail.rotation_interval_seconds;
+    register.evidence = fact.evidence;
+}
+
+/// What a fact says of a non-human identity; what it leaves out stays as it was.
+fn declare(register: &mut RegisterState, detail: &Ownership, fact: &FactAt<'_>) {
+    if detail.purpose_declared {
+        register.purpose_declared = true;
+        register.purpose = Some(fact.evidence);
+    }
+    register.storage_declared |= detail.storage_declared;
+    register.expires_at = detail.expires_at.or(register.expires_at);
+    if detail.rotation_interval_seconds != 0 {
+        register.rotation_interval_seconds = detail.rotation_interval_seconds;
+    }
+    for (said, held) in [(&detail.systems, &mut register.systems), (&detail.operations, &mut register.operations)] {
+        if !said.is_empty() {
+            held.clone_from(said);
         }
     }
-    register.evidence = fact.evidence;
+    register.suspected_at = detail.suspected_at.or(register.suspected_at);
+    if let Some(retired_at) = detail.retired_at {
+        register.retired |= Moment::of(&retired_at) <= fact.evidence.occurred_at().0;
+        register.retired_at = Some(retired_at);
+    }
 }
 
 fn apply_lifecycle(state: &mut State, fact: &FactAt<'_>) {

@@ -38,9 +38,9 @@ pub struct State {
     /// What a register of non-human identities says.
     #[prost(message, optional, tag = "7")]
     pub register: Option<RegisterState>,
-    /// The accounts and persons it is linked with.
+    /// The accounts and persons it is linked with, by [`LinkState::key`].
     #[prost(btree_map = "string, message", tag = "8")]
-    pub linked: BTreeMap<String, Evidence>,
+    pub linked: BTreeMap<String, LinkState>,
     /// The latest step of its lifecycle.
     #[prost(message, optional, tag = "9")]
     pub lifecycle: Option<LifecycleState>,
@@ -59,6 +59,9 @@ pub struct State {
     /// Of an entitlement: the version of its definition that the latest fact to name one gave.
     #[prost(message, optional, tag = "14")]
     pub version: Option<VersionState>,
+    /// Of a matching rule: what was declared last.
+    #[prost(message, optional, tag = "15")]
+    pub rule: Option<RuleState>,
 }
 
 impl State {
@@ -331,6 +334,66 @@ pub struct RegisterState {
     pub rotation_interval_seconds: u64,
     /// The fact that it rests on.
     #[prost(message, required, tag = "6")]
+    pub evidence: Evidence,
+    /// It is said where its secret is kept.
+    #[prost(bool, tag = "7")]
+    pub storage_declared: bool,
+    /// The systems that it may touch.
+    #[prost(string, repeated, tag = "8")]
+    pub systems: Vec<String>,
+    /// The operations that it may use.
+    #[prost(string, repeated, tag = "9")]
+    pub operations: Vec<String>,
+    /// Since when it is suspected of misuse.
+    #[prost(message, optional, tag = "10")]
+    pub suspected_at: Option<counterfoil_proto::v1::Time>,
+    /// Since when it is out of use, where it is retired.
+    #[prost(message, optional, tag = "11")]
+    pub retired_at: Option<counterfoil_proto::v1::Time>,
+    /// The newest entry as a whole: beside its record lies where the secret is kept.
+    #[prost(message, optional, tag = "12")]
+    pub entry: Option<Evidence>,
+    /// The fact that declares its purpose: beside its record lies the text.
+    #[prost(message, optional, tag = "13")]
+    pub purpose: Option<Evidence>,
+}
+
+/// Somebody whom an identity is linked with.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct LinkState {
+    /// The account, the person or the identifier, in text form.
+    #[prost(string, tag = "1")]
+    pub counterpart: String,
+    /// The system and the tenant in which an identifier at either end is meant, where the link gives no id: whoever is
+    /// called so elsewhere is another one. Empty where both ends have ids, and where the identifier itself is meant.
+    #[prost(string, tag = "2")]
+    pub system: String,
+    /// The tenant.
+    #[prost(string, tag = "3")]
+    pub instance: String,
+    /// The fact that it rests on.
+    #[prost(message, required, tag = "4")]
+    pub evidence: Evidence,
+}
+
+impl LinkState {
+    /// Its key in [`State::linked`]: the counterpart, and behind a space where an identifier is meant.
+    pub fn key(&self) -> String {
+        match self.system.is_empty() {
+            true => self.counterpart.clone(),
+            false => format!("{} {}:{}", self.counterpart, self.system, self.instance),
+        }
+    }
+}
+
+/// A matching rule, as it was declared last.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct RuleState {
+    /// What was declared.
+    #[prost(message, required, tag = "1")]
+    pub rule: counterfoil_proto::v1::MatchingRule,
+    /// The fact that declares it.
+    #[prost(message, required, tag = "2")]
     pub evidence: Evidence,
 }
 

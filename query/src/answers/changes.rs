@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use std::iter::Peekable;
 
 use counterfoil_proto::Shared;
-use counterfoil_proto::v1::{ChangeEffect, Explanation, FactKind, ListChangesResponse, Party, Record, Verdict};
+use counterfoil_proto::v1::{ChangeEffect, EntityKind, Explanation, FactKind, ListChangesResponse, Party, Record, Verdict};
+use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::fact::Role;
 use counterfoil_verify::link::is_in_time;
 use counterfoil_verify::replay::{FactAt, facts_of};
@@ -61,6 +62,8 @@ pub struct ChangesRequest {
     pub by: String,
     /// Only what is about the access of these. Empty for everybody.
     pub for_whom: String,
+    /// Of an account these mean all that is the same person's; a person is always meant so.
+    pub person: bool,
     /// Only changes with these verdicts; all, if there are none.
     pub verdicts: Vec<Verdict>,
     /// Only changes of these kinds; all, if there are none.
@@ -101,8 +104,8 @@ impl Query<'_> {
             None => (self.known_size(request.known)?, None),
             Some((size, place)) => (size, Some(read_position(&place).ok_or(QueryError::PageToken("names no place"))?)),
         };
-        let by = self.everybody(&request.by, to, size)?;
-        let for_whom = self.everybody(&request.for_whom, to, size)?;
+        let by = self.everybody(&request.by, request.person, to, size)?;
+        let for_whom = self.everybody(&request.for_whom, request.person, to, size)?;
         let wants = Wants::new(self, request, (&by, &for_whom), to, size)?;
         let count = request.page.count(PAGE_EXPLANATIONS_MAX, PAGE_EXPLANATIONS_MAX);
         let mut positions = self.positions(&wants, after.unwrap_or(first_at(from)), to, size)?;
@@ -201,18 +204,40 @@ impl Query<'_> {
         }))
     }
 
-    /// Everybody who is called so; nobody is asked for with an empty name.
-    pub(crate) fn everybody(&self, who: &str, at: OccurredAt, size: TreeSize) -> Result<Vec<Shared<Party>>> {
+    /// Everybody who is called so, with all that is theirs where a person is meant; nobody is asked for with an empty name.
+    pub(crate) fn everybody(
+        &self,
+        who: &str,
+        person: bool,
+        at: OccurredAt,
+        size: TreeSize,
+    ) -> Result<Vec<Shared<Party>>> {
         if who.is_empty() {
             return Ok(Vec::new());
         }
         self.check_seen(who)?;
         let called = self.resolve_known(who, Wanted { everybody: true, ..Wanted::default() }, at, size)?;
-        match called {
-            _ if called.more => Err(QueryError::TooManyCalled(who.to_owned())),
-            _ if called.identities.is_empty() => Err(QueryError::NobodyCalled(who.to_owned())),
-            _ => Ok(called.identities),
+        if called.more {
+            return Err(QueryError::TooManyCalled(who.to_owned()));
         }
+        if called.identities.is_empty() {
+            return Err(QueryError::NobodyCalled(who.to_owned()));
+        }
+        let mut everybody = called.identities;
+        let named: Vec<EntityId> = everybody.iter().filter_map(|party| party.id.parse().ok()).collect();
+        let parties = self.parties(size);
+        for entity in named.iter().filter(|one| person || one.kind() == EntityKind::Person) {
+            let covered = self.covered(entity, at, size)?;
+            if covered.is_cut {
+                return Err(QueryError::TooManyCalled(who.to_owned()));
+            }
+            for party in parties.parties(&covered.entities())? {
+                if everybody.iter().all(|known| known.id != party.id) {
+                    everybody.push(party);
+                }
+            }
+        }
+        Ok(everybody)
     }
 }
 
@@ -222,7 +247,7 @@ impl ChangesRequest {
         let verdicts: Vec<u8> = self.verdicts.iter().flat_map(|verdict| i32::from(*verdict).to_be_bytes()).collect();
         let kinds: Vec<u8> = self.kinds.iter().flat_map(|kind| i32::from(*kind).to_be_bytes()).collect();
         let parts: [&[u8]; 9] = [
-            &[self.which as u8],
+            &[self.which as u8, self.person.into()],
             &period,
             &recorded_part(self.known),
             self.by.as_bytes(),

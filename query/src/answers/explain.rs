@@ -10,7 +10,7 @@ use counterfoil_verify::time::RecordedAt;
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::answers::Query;
-use crate::answers::convert::{evidence, timestamp};
+use crate::answers::convert::{evidence, rule_use, timestamp};
 use crate::answers::judge::{Judge, Judged};
 use crate::answers::parties::Parties;
 use crate::answers::reversal::Timelines;
@@ -129,6 +129,7 @@ impl Parties<'_, '_> {
                 entitlement,
                 time,
             }),
+            rules: judged.rules.iter().map(|rule| rule_use(rule)).collect(),
         })
     }
 }

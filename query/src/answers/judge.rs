@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use counterfoil_proto::v1::{Decision, Delivery, LinkRule, Verdict};
 use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::identity::MatchingRule;
 use counterfoil_verify::link::{
     Candidate, Change, Judgement, asked_until, explicit_tickets, in_order, judge_explicit, judge_window,
 };
@@ -22,8 +23,9 @@ use counterfoil_verify::tree::TreeSize;
 use counterfoil_verify::verdict::{Finding, Overall, choose, is_about_it};
 
 use crate::answers::Query;
-use crate::answers::aliases::{Aliases, People};
+use crate::answers::aliases::Aliases;
 use crate::answers::kept::Kept;
+use crate::answers::people::People;
 use crate::error::Result;
 use crate::views::database::{Column, View};
 use crate::views::deltas::{self, Delta};
@@ -41,6 +43,8 @@ pub(crate) struct Judged {
     /// None of one that is not recorded.
     read: Option<Rc<ReadTicket>>,
     pub(crate) records: BTreeSet<u64>,
+    /// The matching rules that it rests on beside them.
+    pub(crate) rules: Vec<Rc<MatchingRule>>,
 }
 
 impl Judged {
@@ -117,7 +121,7 @@ type Replayed = BTreeMap<(TreeSize, Reached), Option<Rc<ReadTicket>>>;
 impl<'q, 'a> Judge<'q, 'a> {
     pub(crate) fn new(query: &'q Query<'a>) -> Self {
         let view = &query.view;
-        Self { view, people: People::new(view), tickets: Kept::new(), known_until: Kept::new() }
+        Self { view, people: People::new(query), tickets: Kept::new(), known_until: Kept::new() }
     }
 
     /// What the approvals say about a fact that changed access, in short.
@@ -165,6 +169,7 @@ impl<'q, 'a> Judge<'q, 'a> {
                     score: None,
                     read: None,
                     records: BTreeSet::from([change.fact.evidence.index]),
+                    rules: Vec::new(),
                 }));
             }
             return Ok(Found::new(LinkRule::Explicit, judged));
@@ -229,6 +234,7 @@ impl<'q, 'a> Judge<'q, 'a> {
             judgement: Some(judgement),
             self_approved: read.is_self_approved(aliases),
             score: (rule == LinkRule::Window).then(|| Score::of(change, &read.candidate())),
+            rules: read.rules(aliases),
             read: Some(read),
             records,
         }))
@@ -322,6 +328,17 @@ impl ReadTicket {
             let entity = decider.parse::<EntityId>();
             entity.is_ok_and(|entity| self.aliases.entities().contains(&entity) || aliases.entities().contains(&entity))
         })
+    }
+
+    /// The rules by which the ticket's beneficiary is that of the change.
+    fn rules(&self, aliases: &Aliases) -> Vec<Rc<MatchingRule>> {
+        let mut rules: Vec<Rc<MatchingRule>> = Vec::new();
+        for rule in aliases.rules(&self.aliases).chain(self.aliases.rules(aliases)) {
+            if !rules.contains(rule) {
+                rules.push(rule.clone());
+            }
+        }
+        rules
     }
 
     /// The link rests on the change, on the ticket, and on whatever makes its beneficiary that of the change.

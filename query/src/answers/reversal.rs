@@ -235,7 +235,7 @@ impl Query<'_> {
     }
 
     fn chosen_by_actor(&self, who: &str, period: Period, size: TreeSize) -> Result<Chosen> {
-        let of = self.everybody(who, period.to, size)?;
+        let of = self.everybody(who, false, period.to, size)?;
         let mut chosen = Chosen { records: Vec::new(), places: BTreeSet::new(), of: Vec::new(), is_cut: false };
         let mut looked_at = 0;
         for entity in of.iter().filter_map(|party| party.id.parse::<EntityId>().ok()) {

@@ -8,14 +8,15 @@ use std::ops::Bound;
 
 use counterfoil_proto::Shared;
 use counterfoil_proto::v1::{
-    self, CredentialState, Decider, EntityKind, GetStateResponse, GrantState, ImpliedState, LinkedState,
-    ListHoldersResponse, OwnerState, Party, RegisterState, TicketState,
+    self, CredentialState, Decider, EntityKind, GetStateResponse, GrantState, ImpliedState, ListHoldersResponse,
+    OwnerState, Party, RegisterState, TicketState,
 };
 use counterfoil_verify::approval::{DecidedBy, decided_by, derive};
+use counterfoil_verify::beside;
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::state::{self, State};
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
-use counterfoil_verify::tree::TreeSize;
+use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::answers::Query;
 use crate::answers::convert::{evidence, is_lapsed, optional_timestamp, timestamp};
@@ -23,9 +24,8 @@ use crate::answers::pages::{Page, Question, occurred_part, recorded_part};
 use crate::answers::parties::Parties;
 use crate::answers::wanted::WantsHolder;
 use crate::error::{QueryError, Result};
-use crate::views::histories;
 use crate::views::segments::HeldGrant;
-use crate::views::timelines;
+use crate::views::{histories, nhi, timelines};
 
 /// The holders of a page where nothing else is asked for, and the most of one page.
 const PAGE_HOLDERS: usize = 1_000;
@@ -122,13 +122,19 @@ impl Query<'_> {
         Ok(timelines::state_kept(&self.view, entity, at, known)?.to_state())
     }
 
-    fn state_message(&self, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<v1::State> {
+    pub(crate) fn state_message(&self, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<v1::State> {
         let replayed = timelines::state_kept(&self.view, entity, at, known)?;
         let (state, parties) = (replayed.rest(), self.parties(known));
         let mut party = parties.party(entity)?;
         if state.identity_type != 0 && state.identity_type != party.identity_type {
             party.to_mut().identity_type = state.identity_type;
         }
+        // A register may know a non-human identity by its login alone.
+        let by_login = match state.register.is_none() && nhi::is_non_human(party.identity_type()) {
+            true => self.entry_by_login(entity, at, known)?,
+            false => None,
+        };
+        let (bearer, entry) = by_login.as_ref().map_or((entity, state), |(bearer, state)| (bearer, state));
         // Whoever has a state was named by the facts that made it.
         let has_state = *state != State::default() || replayed.grants().next().is_some();
         let is_known = has_state || histories::is_known(&self.view, entity, at, known)?;
@@ -145,9 +151,9 @@ impl Query<'_> {
             version: state.version.as_ref().map(|version| version.version.clone()).unwrap_or_default(),
             version_evidence: state.version.as_ref().map(|version| evidence(&version.evidence)),
             removed: state.removed.as_ref().map(evidence),
-            owners: parties.evident(&state.owners, |owner, evidence| OwnerState { owner, evidence })?,
-            register: state.register.as_ref().map(register),
-            linked: parties.evident(&state.linked, |party, evidence| LinkedState { party, evidence })?,
+            owners: parties.evident(&entry.owners, |owner, evidence| OwnerState { owner, evidence })?,
+            register: entry.register.as_ref().map(|held| self.register(bearer, held)).transpose()?,
+            linked: parties.links(entity, state)?,
             lifecycle: state.lifecycle.as_ref().map(|step| v1::LifecycleState {
                 kind: step.kind,
                 effective_at: optional_timestamp(&step.effective_at),
@@ -155,7 +161,41 @@ impl Query<'_> {
             }),
             identifiers: if is_known { self.identifiers(entity, at, known)? } else { Vec::new() },
             sights: self.sights(entity, &replayed, at, known)?,
+            rule: state.rule.as_ref().map(rule),
+            members: Vec::new(),
+            members_cut: false,
         })
+    }
+
+    /// What a register says of an entity, with its texts, which lie beside its records.
+    pub(crate) fn register(&self, entity: &EntityId, register: &state::RegisterState) -> Result<RegisterState> {
+        let text = |by: &Option<state::Evidence>, name: &str| match by {
+            Some(by) if self.shows_names => self.text_beside(RecordIndex(by.index), entity, name),
+            _ => Ok(String::new()),
+        };
+        Ok(RegisterState {
+            registered: register.registered,
+            retired: register.retired,
+            purpose_declared: register.purpose_declared,
+            expires_at: optional_timestamp(&register.expires_at),
+            rotation_interval_seconds: register.rotation_interval_seconds,
+            evidence: Some(evidence(&register.evidence)),
+            storage_declared: register.storage_declared,
+            systems: register.systems.clone(),
+            operations: register.operations.clone(),
+            suspected_at: optional_timestamp(&register.suspected_at),
+            retired_at: optional_timestamp(&register.retired_at),
+            purpose: text(&register.purpose, "purpose")?,
+            stored_in: text(&register.entry.filter(|_| register.storage_declared), "stored_in")?,
+        })
+    }
+
+    /// A text that lies beside a record about an entity; empty where there is none.
+    fn text_beside(&self, index: RecordIndex, entity: &EntityId, name: &str) -> Result<String> {
+        let beside = self.read_beside(index)?;
+        let of = beside.iter().flat_map(beside::values).filter(|(of, _)| of == entity);
+        let text = of.flat_map(|(_, values)| values.values).find(|value| value.name == name);
+        Ok(text.map(|value| value.value).unwrap_or_default())
     }
 
     fn identifiers(&self, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<Vec<Shared<Party>>> {
@@ -316,13 +356,12 @@ fn account(account: &state::AccountState) -> v1::AccountState {
     }
 }
 
-fn register(register: &state::RegisterState) -> RegisterState {
-    RegisterState {
-        registered: register.registered,
-        retired: register.retired,
-        purpose_declared: register.purpose_declared,
-        expires_at: optional_timestamp(&register.expires_at),
-        rotation_interval_seconds: register.rotation_interval_seconds,
-        evidence: Some(evidence(&register.evidence)),
+fn rule(declared: &state::RuleState) -> v1::RuleState {
+    v1::RuleState {
+        version: declared.rule.version,
+        matched_by: declared.rule.matched_by,
+        systems: declared.rule.systems.clone(),
+        withdrawn: declared.rule.withdrawn,
+        evidence: Some(evidence(&declared.evidence)),
     }
 }

@@ -152,7 +152,7 @@ impl Query<'_> {
     fn filter(&self, text: &str, fields: &[Field], at: OccurredAt, size: TreeSize) -> Result<Option<Typed>> {
         typed(text, fields, |field, name| match field.name {
             "ticket" => self.tickets_called(name, at, size),
-            _ => Ok(ids(&self.everybody(name, at, size)?)),
+            _ => Ok(ids(&self.everybody(name, false, at, size)?)),
         })
     }
 

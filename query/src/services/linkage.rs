@@ -162,6 +162,7 @@ fn changes_request(asked: ListChangesRequest) -> Result<ChangesRequest, Status> 
         known: recorded("known_at", asked.known_at)?,
         by: asked.by,
         for_whom: asked.for_whom,
+        person: asked.person,
         verdicts: verdicts.ok_or_else(|| invalid("verdicts", "expected values of Verdict".to_owned()))?,
         kinds,
         filter: asked.filter,

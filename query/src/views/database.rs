@@ -68,10 +68,12 @@ pub(crate) enum Column {
     Correlations,
     /// Up to when each source was known, by the size of the log (`watermarks`).
     Watermarks,
+    /// The entities that are no human's (`nhi`).
+    Nhi,
 }
 
 impl Column {
-    const ALL: [Self; 24] = [
+    const ALL: [Self; 25] = [
         Self::Meta,
         Self::History,
         Self::Deltas,
@@ -96,6 +98,7 @@ impl Column {
         Self::Listed,
         Self::Correlations,
         Self::Watermarks,
+        Self::Nhi,
     ];
 
     fn name(self) -> &'static str {
@@ -124,6 +127,7 @@ impl Column {
             Self::Listed => "listed",
             Self::Correlations => "correlations",
             Self::Watermarks => "watermarks",
+            Self::Nhi => "nhi",
         }
     }
 

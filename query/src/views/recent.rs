@@ -71,6 +71,8 @@ pub(crate) struct Standing {
     pub(crate) basis: Option<Basis>,
     /// The systems and instances of which anything was ever listed.
     pub(crate) listed: BTreeSet<(String, String)>,
+    /// Those that declared matching rules.
+    pub(crate) ruled: BTreeSet<(String, String)>,
 }
 
 /// How often something was written, and whether something is being written now.

@@ -18,7 +18,7 @@ use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::fact::{Group, entities_of, kind_group};
 use counterfoil_verify::replay::{FactAt, is_of_entitlement, named};
 use counterfoil_verify::state::State;
-use counterfoil_verify::time::OccurredAt;
+use counterfoil_verify::time::{Moment, OccurredAt};
 use counterfoil_verify::tree::TreeSize;
 
 use crate::error::Result;
@@ -32,14 +32,30 @@ use crate::views::segments::Segment;
 pub(crate) struct Traits {
     entity: EntityId,
     facts: Vec<(Position, Rc<Delta>)>,
+    /// Whether any of them links it with somebody.
+    pub(crate) is_linked: bool,
+    /// Whether any of them switches it off.
+    pub(crate) is_ended: bool,
 }
 
 impl Traits {
     /// Reads those of an entity.
     pub(crate) fn read(view: &View<'_>, entity: &EntityId) -> Result<Self> {
         let prefix = entity_prefix(entity);
-        let facts = deltas::decoded(view, view.forward(Column::Traits, &prefix, &prefix)?).collect::<Result<_>>()?;
-        Ok(Self { entity: entity.clone(), facts })
+        let rows = deltas::decoded(view, view.forward(Column::Traits, &prefix, &prefix)?);
+        let facts = rows.collect::<Result<Vec<(Position, Rc<Delta>)>>>()?;
+        let has = |kinds: &[FactKind]| facts.iter().any(|(_, delta)| kinds.contains(&delta.fact.kind()));
+        let is_linked = has(&[FactKind::IdentityLinked]);
+        let is_ended = has(&[FactKind::AccountDisabled, FactKind::AccountDeleted]);
+        Ok(Self { entity: entity.clone(), facts, is_linked, is_ended })
+    }
+
+    /// When it was made: the last time, if it was made anew.
+    pub(crate) fn created_at(&self, known: TreeSize) -> Option<OccurredAt> {
+        let created = self
+            .facts(OccurredAt(Moment::MAX), known)
+            .filter(|(_, delta)| delta.fact.kind() == FactKind::AccountCreated);
+        created.last().map(|(position, _)| position.0)
     }
 
     /// When each of them happened.
@@ -53,8 +69,9 @@ impl Traits {
         by_then.filter(move |(position, _)| position.1.0 < known.0)
     }
 
-    /// Whom it is linked with, whether it is switched off, and of an entitlement whether it was removed, what it implies and
-    /// what it holds: these parts of its state are what the replay of all its records gives. The other parts are not there.
+    /// Whom it is linked with, whether it is switched off, what it is as a rule, and of an entitlement whether it was removed,
+    /// what it implies and what it holds: these parts of its state are what the replay of all its records gives. The other
+    /// parts are not there.
     pub(crate) fn at(&self, at: OccurredAt, known: TreeSize) -> State {
         let mut state = State::default();
         self.facts(at, known).for_each(|(position, delta)| delta.apply(&mut state, &self.entity, *position));
@@ -133,6 +150,8 @@ fn is_trait(kind: FactKind) -> bool {
     matches!(
         kind,
         FactKind::IdentityLinked
+            | FactKind::IdentityUnlinked
+            | FactKind::RuleDeclared
             | FactKind::AccountCreated
             | FactKind::AccountEnabled
             | FactKind::AccountDisabled

@@ -8,8 +8,8 @@ use counterfoil_proto::v1::{
     GetConsistencyProofRequest, GetDeadLetterRequest, GetEffectiveAccessRequest, GetHistoryRequest,
     GetInclusionProofRequest, GetRecordRequest, GetStateRequest, ListAffectedRequest, ListCapableIdentitiesRequest,
     ListChangesRequest, ListDeadLettersRequest, ListHoldersRequest, ListIdentitiesRequest,
-    PlanReversalRequest, ReadRecordsRequest, ReconcileRequest, RetryDeadLetterRequest, RetryDeadLetterResponse,
-    TraceTicketRequest, Withheld,
+    ListNonHumanIdentitiesRequest, PlanReversalRequest, ReadRecordsRequest, ReconcileRequest, RetryDeadLetterRequest,
+    RetryDeadLetterResponse, TraceTicketRequest, Withheld,
 };
 use counterfoil_tests::files::{holds, lines};
 use counterfoil_tests::okta::{group, implied, joined, login, response, user_id, user_object, uuid};
@@ -60,6 +60,7 @@ fn requests(path: &str) -> Vec<Vec<u8>> {
         "GetBlastRadius" => GetBlastRadiusRequest { who, ..Default::default() }.encode_to_vec(),
         "ListAffected" => ListAffectedRequest { change: uuid(3), ..Default::default() }.encode_to_vec(),
         "ListCapableIdentities" => ListCapableIdentitiesRequest::default().encode_to_vec(),
+        "ListNonHumanIdentities" => ListNonHumanIdentitiesRequest::default().encode_to_vec(),
         "ListHolders" => ListHoldersRequest { who: what, ..Default::default() }.encode_to_vec(),
         "ExplainChange" => ExplainChangeRequest { change: uuid(1), ..Default::default() }.encode_to_vec(),
         "ListChanges" => ListChangesRequest::default().encode_to_vec(),

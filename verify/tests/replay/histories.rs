@@ -1,8 +1,8 @@
 //! Random histories: records with facts about a few entities, whose facts happened in any order.
 
 use counterfoil_proto::v1::{
-    Account, Approval, Credential, Entitlement, EntityKind, Fact, FactKind, Grant, Lifecycle, Ownership, Record, Ref,
-    Snapshot, Ticket, Time, fact::Detail,
+    Account, Approval, Credential, Entitlement, EntityKind, Fact, FactKind, Grant, Lifecycle, MatchingRule, Ownership,
+    Record, Ref, Snapshot, Ticket, Time, fact::Detail,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -28,6 +28,9 @@ fn any_event_fact() -> BoxedStrategy<Fact> {
                 any_group()
             } else if name.contains("CREDENTIAL") {
                 prop::sample::select(vec![credential("c1"), credential("c2")]).boxed()
+            } else if name.contains("RULE") {
+                let rule = |id: &str| Ref { kind: EntityKind::Rule.into(), id: id.to_owned(), ..Ref::default() };
+                prop::sample::select(vec![rule("r1"), rule("r2")]).boxed()
             } else if name.contains("TICKET") || name.contains("APPROVAL") {
                 prop::sample::select(vec![ticket("t1"), ticket("t2")]).boxed()
             } else {
@@ -92,10 +95,30 @@ fn any_detail(kind: FactKind) -> BoxedStrategy<Detail> {
                 Detail::Entitlement(Entitlement { version, implies_added, implies_removed })
             })
             .boxed(),
-        "OWNER" | "PURPOSE" | "NHI" => (person(), some_time(), 0..3u64, any::<bool>())
-            .prop_map(|(owner, expires_at, interval, purpose_declared)| {
-                let rotation_interval_seconds = if purpose_declared { interval } else { interval + 1 };
-                Detail::Ownership(Ownership { owner, expires_at, rotation_interval_seconds, purpose_declared })
+        "OWNER" | "PURPOSE" | "NHI" => {
+            let codes = || prop_oneof![Just(Vec::new()), Just(vec!["a".to_owned()]), Just(vec!["b".to_owned()])];
+            let head = (person(), some_time(), 0..3u64, any::<bool>());
+            (head, (any::<bool>(), codes(), codes(), some_time(), some_time()))
+                .prop_map(|((owner, expires_at, interval, purpose_declared), more)| {
+                    let (storage_declared, systems, operations, suspected_at, retired_at) = more;
+                    Detail::Ownership(Ownership {
+                        owner,
+                        expires_at,
+                        rotation_interval_seconds: if purpose_declared { interval } else { interval + 1 },
+                        purpose_declared,
+                        storage_declared,
+                        systems,
+                        operations,
+                        suspected_at,
+                        retired_at,
+                    })
+                })
+                .boxed()
+        }
+        "RULE" => (1..4u32, any::<bool>())
+            .prop_map(|(version, withdrawn)| {
+                let systems = vec!["okta".to_owned()];
+                Detail::MatchingRule(MatchingRule { version, matched_by: 1, systems, withdrawn })
             })
             .boxed(),
         "LIFECYCLE" => some_time()

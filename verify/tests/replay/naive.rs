@@ -8,7 +8,7 @@ use counterfoil_proto::v1::{
 };
 use counterfoil_verify::state::{
     AccountState, ApprovalState, CredentialState, EndState, Evidence, GrantState, ImpliedState, ItemState,
-    LifecycleState, RegisterState, State, VersionState,
+    LifecycleState, LinkState, RegisterState, RuleState, State, VersionState,
 };
 
 use crate::support::hex;
@@ -22,6 +22,7 @@ fn text(reference: &Option<Ref>) -> String {
         (_, "") => format!("identifier:{}", hex(&reference.tokens[0])),
         (EntityKind::Account, id) => format!("account:okta:acme:{id}"),
         (EntityKind::Entitlement, id) => format!("entitlement:okta:acme:{id}"),
+        (EntityKind::Rule, id) => format!("rule:okta:acme:{id}"),
         (EntityKind::Credential, id) => format!("credential:okta:acme:{id}"),
         (_, id) => format!("ticket:okta:acme:{id}"),
     }
@@ -60,7 +61,7 @@ fn step(world: &mut World, fact: &Fact, evidence: Evidence) {
     let (subject, object, actor) = (text(&fact.subject), text(&fact.object), text(&fact.actor));
     let name = fact.kind().as_str_name().trim_start_matches("FACT_KIND_");
     let about_subject = ["ACCOUNT_", "OWNER_", "PURPOSE_", "NHI_", "LIFECYCLE_"].iter().any(|p| name.starts_with(p));
-    let about_object = ["TICKET_", "APPROVAL_", "ENTITLEMENT_"].iter().any(|p| name.starts_with(p));
+    let about_object = ["TICKET_", "APPROVAL_", "ENTITLEMENT_", "RULE_"].iter().any(|p| name.starts_with(p));
     let about_both = ["GRANT_", "CREDENTIAL_", "SNAPSHOT_", "IDENTI"].iter().any(|p| name.starts_with(p));
     let mut ends = Vec::new();
     if (about_object || about_both) && fact.object.is_some() {
@@ -132,7 +133,14 @@ fn step(world: &mut World, fact: &Fact, evidence: Evidence) {
                 }
                 naive_item(&mut state.grants, fact, new_edge, edge);
             }
-            K::IdentityLinked if !other.is_empty() => drop(state.linked.insert(other, evidence)),
+            K::IdentityLinked | K::IdentityUnlinked if !other.is_empty() => {
+                naive_link(state, fact, (own, other), evidence)
+            }
+            K::RuleDeclared => {
+                if let Some(Detail::MatchingRule(rule)) = &fact.detail {
+                    state.rule = Some(RuleState { rule: rule.clone(), evidence });
+                }
+            }
             _ if name.starts_with("ACCOUNT_") => naive_account(state, fact, evidence),
             _ if name.starts_with("CREDENTIAL_") && !object.is_empty() => {
                 naive_credential(state, fact, evidence, &object, &subject);
@@ -154,6 +162,19 @@ fn step(world: &mut World, fact: &Fact, evidence: Evidence) {
             _ => {}
         }
     }
+}
+
+/// Accounts are of okta in acme alone; what is known by an identifier is meant there.
+fn naive_link(state: &mut State, fact: &Fact, (own, other): (String, String), evidence: Evidence) {
+    let is_nameless = [&own, &other].iter().any(|end| end.starts_with("identifier:"));
+    let (system, instance) = if is_nameless { ("okta", "acme") } else { ("", "") };
+    let key = if is_nameless { format!("{other} okta:acme") } else { other.clone() };
+    if fact.kind() == FactKind::IdentityUnlinked {
+        state.linked.remove(&key);
+        return;
+    }
+    let (system, instance) = (system.to_owned(), instance.to_owned());
+    state.linked.insert(key, LinkState { counterpart: other, system, instance, evidence });
 }
 
 fn naive_listed(state: &mut State, fact: &Fact, evidence: Evidence) {
@@ -399,6 +420,10 @@ fn naive_governance(state: &mut State, fact: &Fact, evidence: Evidence) {
         _ => Ownership::default(),
     };
     let owner = text(&detail.owner);
+    if fact.kind() == FactKind::NhiRegistered {
+        // All that is said of it begins anew.
+        (state.owners, state.register) = Default::default();
+    }
     if fact.kind() == FactKind::OwnerRemoved {
         state.owners.remove(&owner);
         return;
@@ -411,9 +436,20 @@ fn naive_governance(state: &mut State, fact: &Fact, evidence: Evidence) {
     }
     let old = state.register.clone().unwrap_or_default();
     let kind = fact.kind();
+    let is_over = detail.retired_at.is_some_and(|at| at.seconds <= evidence.occurred_seconds);
+    let declares = detail.purpose_declared || kind == FactKind::PurposeDeclared;
+    let newest = |new: &Vec<String>, old: &Vec<String>| if new.is_empty() { old.clone() } else { new.clone() };
+    let retired_at = if detail.retired_at.is_some() { detail.retired_at } else { old.retired_at };
     state.register = Some(RegisterState {
         registered: old.registered || kind == FactKind::NhiRegistered,
-        retired: kind == FactKind::NhiRetired || (old.retired && kind != FactKind::NhiRegistered),
+        retired: kind == FactKind::NhiRetired || old.retired || is_over,
+        retired_at: if kind == FactKind::NhiRetired { fact.occurred_at } else { retired_at },
+        storage_declared: old.storage_declared || detail.storage_declared,
+        systems: newest(&detail.systems, &old.systems),
+        operations: newest(&detail.operations, &old.operations),
+        suspected_at: if detail.suspected_at.is_some() { detail.suspected_at } else { old.suspected_at },
+        entry: if kind == FactKind::NhiRegistered { Some(evidence) } else { old.entry },
+        purpose: if declares { Some(evidence) } else { old.purpose },
         purpose_declared: old.purpose_declared || detail.purpose_declared || kind == FactKind::PurposeDeclared,
         expires_at: if detail.expires_at.is_some() { detail.expires_at } else { old.expires_at },
         rotation_interval_seconds: if detail.rotation_interval_seconds > 0 {
