@@ -60,6 +60,9 @@ pub struct Cost {
     lasts: Reverse<Moment>,
 }
 
+/// What paths are found by: the shortest first, and of these the one that lasts longest.
+type Length = (usize, Reverse<Moment>);
+
 impl Cost {
     /// That of no step.
     const NONE: Self = Self { is_eligible: false, is_conditional: false, steps: 0, lasts: Reverse(Moment::MAX) };
@@ -73,8 +76,7 @@ impl Cost {
         }
     }
 
-    /// What paths are found by: the shortest first, and of these the one that lasts longest.
-    fn length(&self) -> (usize, Reverse<Moment>) {
+    fn length(&self) -> Length {
         (self.steps, self.lasts)
     }
 

@@ -11,10 +11,10 @@ use std::collections::{BTreeMap, BinaryHeap};
 use counterfoil_proto::v1::EntityKind;
 
 use super::edges::{Hop, edges, is_switched_off};
-use super::{Bound, Cost, Limits, Principal, Step, limit_of};
+use super::{Bound, Cost, Length, Limits, Principal, Step, limit_of};
 use crate::entity::EntityId;
 use crate::state::State;
-use crate::time::{Moment, OccurredAt};
+use crate::time::OccurredAt;
 
 /// What a walk back came to.
 #[derive(Debug, Default)]
@@ -117,7 +117,7 @@ struct Walk {
     /// The ways from each place that were looked at: of those from where others hold it too, and of the others.
     places: BTreeMap<(Key, bool), Vec<usize>>,
     found: Vec<Option<Found>>,
-    queue: BinaryHeap<Reverse<((usize, Reverse<Moment>), usize)>>,
+    queue: BinaryHeap<Reverse<(Length, usize)>>,
 }
 
 impl Walk {

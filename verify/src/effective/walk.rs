@@ -8,9 +8,8 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use super::edges::{Edge, Hop};
-use super::{Cost, Effective, Limits, Place, Way};
+use super::{Cost, Effective, Length, Limits, Place, Way};
 use crate::entity::EntityId;
-use crate::time::Moment;
 
 /// A way that was found, and not looked at yet.
 pub(super) struct Found {
@@ -28,7 +27,7 @@ pub(super) struct Walk {
     is_seen: Vec<bool>,
     seen: usize,
     found: Vec<Option<Found>>,
-    queue: BinaryHeap<Reverse<((usize, Reverse<Moment>), usize)>>,
+    queue: BinaryHeap<Reverse<(Length, usize)>>,
     /// Every step that was met: from which place, and to which.
     met: Vec<(usize, usize, Hop)>,
 }
