@@ -83,6 +83,7 @@ impl Default for ChangesRequest {
             known: None,
             by: String::new(),
             for_whom: String::new(),
+            person: false,
             verdicts: Vec::new(),
             kinds: Vec::new(),
             filter: String::new(),

@@ -153,7 +153,7 @@ impl<'q, 'a> Graph<'q, 'a> {
         if matches!(entity.kind(), EntityKind::Entitlement | EntityKind::Identifier) {
             let state = timelines::state_at(view, entity, self.at, self.known)?;
             found.extend(state.grants.values().filter_map(|grant| grant.counterpart.parse().ok()));
-            found.extend(state.linked.keys().filter_map(|id| id.parse().ok()));
+            found.extend(state.linked.values().filter_map(|link| link.counterpart.parse().ok()));
         }
         Ok(found.into_iter().collect())
     }

@@ -202,8 +202,10 @@ impl<'q, 'a> People<'q, 'a> {
         let (first, second) = (self.traits(one)?, self.traits(other)?);
         asked.happened(first.times().chain(second.times()));
         let (at, known) = (asked.at, asked.known);
+        // Who is switched on again was not replaced.
         let has_replaced = |new: &Traits, old: &Traits| {
-            old.is_ended && new.created_at(known).is_some_and(|made| is_over(&old.at(made, known)))
+            let is_over_at = |at| is_over(&old.at(at, known));
+            old.is_ended && is_over_at(at) && new.created_at(known).is_some_and(is_over_at)
         };
         if has_replaced(&first, &second) || has_replaced(&second, &first) {
             return Ok(true);

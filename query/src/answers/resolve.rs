@@ -91,7 +91,7 @@ impl Query<'_> {
             return Ok(Vec::new());
         }
         let (mut found, mut former) = (Vec::new(), Vec::new());
-        let mut names = BTreeSet::new();
+        let mut called = BTreeSet::new();
         for token in self.tokens(who)? {
             let bound = names::bound_to(&self.view, &token, known)?;
             let identifier = EntityId::identifier(&token);
@@ -99,7 +99,7 @@ impl Query<'_> {
                 former.push(identifier.clone());
             }
             if !bound.is_empty() {
-                names.insert(identifier);
+                called.insert(identifier);
             }
             for entity in bound {
                 let binding = histories::binding_at(&self.view, &entity, at, known)?;
@@ -110,7 +110,7 @@ impl Query<'_> {
         found.extend(self.search(who, Match::Whole, wanted, known)?);
         found.extend(former);
         // What somebody is called is that one, also where a record knows nothing else of them.
-        found.retain(|entity| wanted.fits(entity) && !names.contains(entity));
+        found.retain(|entity| wanted.fits(entity) && !called.contains(entity));
         if found.is_empty() {
             found = self.native(who, wanted, known)?;
         }

@@ -125,9 +125,9 @@ pub(super) fn edges(entity: &EntityId, state: &State, is_start: bool, at: Occurr
             let to = implied.implied.parse().ok();
             edges.extend(to.map(|to| Edge::plain(to, By::Implication, &implied.scope, implied.evidence)));
         }
-        let named = state.linked.iter().filter_map(|(id, by)| Some((id.parse::<EntityId>().ok()?, by)));
+        let named = state.linked.values().filter_map(|link| Some((link.counterpart.parse::<EntityId>().ok()?, link)));
         let same = named.filter(|(to, _)| to.kind() == EntityKind::Entitlement);
-        edges.extend(same.map(|(to, by)| Edge::plain(to, By::Link, "", *by)));
+        edges.extend(same.map(|(to, link)| Edge::plain(to, By::Link, "", link.evidence)));
     }
     edges
 }
