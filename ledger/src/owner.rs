@@ -320,7 +320,8 @@ impl Owner {
             for Advance { channel, to, .. } in &batch.positions {
                 commit.log.put(store::position_key(channel), position_bytes(to));
             }
-            let known = batch.events.iter().zip(outcomes).filter(|(_, outcome)| matches!(outcome, Outcome::Duplicate(_)));
+            let known =
+                batch.events.iter().zip(outcomes).filter(|(_, outcome)| matches!(outcome, Outcome::Duplicate(_)));
             for source in known.filter_map(|(event, _)| event.source()) {
                 *duplicates.entry(source).or_default() += 1;
             }

@@ -14,8 +14,8 @@ pub mod services;
 mod views;
 
 pub use answers::{
-    AccessRequest, CapableRequest, ChangeSelector, ChangesRequest, ExplainFilter, GrantRequest, HistoryRequest, NhiRequest,
-    Page, Period, Query, ReversalOf, Wanted,
+    AccessRequest, CapableRequest, ChangeSelector, ChangesRequest, ExplainFilter, GrantRequest, HistoryRequest,
+    NhiRequest, Page, Period, Query, ReversalOf, Wanted,
 };
 pub use error::QueryError;
 pub use views::Views;

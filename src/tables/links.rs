@@ -1,8 +1,8 @@
 //! Which approval covers a change, and what live access came to, as rows.
 
 use counterfoil_proto::v1::{
-    Evidence, Explanation, LinkRule, LinkScore, Moment, ReconcileKind, ReconcileResponse, ReconcileTotals, ReconciledItem,
-    ReconciledListing, UnreadEvents,
+    Evidence, Explanation, LinkRule, LinkScore, Moment, ReconcileKind, ReconcileResponse, ReconcileTotals,
+    ReconciledItem, ReconciledListing, UnreadEvents,
 };
 
 use crate::output::Rows;
@@ -124,10 +124,13 @@ pub fn explanation(explanation: &Explanation, moment: &Option<Moment>) -> Rows {
         push("order", "on the sources' word: both were recorded as backfill".to_owned());
     }
     if explanation.provisional {
-        push("may change", match &explanation.tickets_known_until {
-            None => "no source of tickets is recorded".to_owned(),
-            until => format!("tickets are known up to {}", show_timestamp(until)),
-        });
+        push(
+            "may change",
+            match &explanation.tickets_known_until {
+                None => "no source of tickets is recorded".to_owned(),
+                until => format!("tickets are known up to {}", show_timestamp(until)),
+            },
+        );
     }
     push("record", record);
     let mut title = vec![explanation.summary.clone()];

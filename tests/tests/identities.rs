@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::{check_answer, total};
 use counterfoil_proto::v1::{
-    EntityKind, Explanation, GetHistoryResponse, GetStateResponse, ListExplanationsResponse, ListHoldersResponse,
+    EntityKind, Explanation, GetHistoryResponse, GetStateResponse, ListChangesResponse, ListHoldersResponse,
     ListNonHumanIdentitiesResponse, NonHumanIdentity, RegisterGap,
 };
 use counterfoil_query::{NhiRequest, Page, Query};
@@ -290,8 +290,7 @@ fn s1_01_a_non_human_identity_answers_what_an_account_answers() {
     let holders: Vec<String> = holders.holders.iter().map(|one| one.counterpart.as_ref().unwrap().id.clone()).collect();
     assert_eq!(holders, [service, person]);
     for who in [service, person] {
-        let changes: ListExplanationsResponse =
-            ledger.run(&["explain", "--all", "--for", who, "--output", "json"]).json();
+        let changes: ListChangesResponse = ledger.run(&["explain", "--all", "--for", who, "--output", "json"]).json();
         assert_eq!(changes.explanations.len(), 2, "{who}");
     }
 }

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use counterfoil_proto::v1::{
-    AccountStatus, Approval, Completeness, Confidence, CredentialStatus, Decision, EntityKind, Fact, fact::Detail,
-    FactKind, Outcome, Ownership, Record, record::Body, Ref, Source, TicketStatus,
+    AccountStatus, Approval, Completeness, Confidence, CredentialStatus, Decision, EntityKind, Fact, FactKind, Outcome,
+    Ownership, Record, Ref, Source, TicketStatus, fact::Detail, record::Body,
 };
 
 use crate::entity::{EntityId, place_of};

@@ -61,10 +61,7 @@ fn is_approved(verdict: Verdict) -> bool {
 
 /// Whether a ticket is for the change at all, whatever became of its approval.
 pub fn is_about_it(verdict: Verdict) -> bool {
-    !matches!(
-        verdict,
-        Verdict::OtherBeneficiary | Verdict::OutOfScope | Verdict::OutOfWindow | Verdict::TicketUnknown
-    )
+    !matches!(verdict, Verdict::OtherBeneficiary | Verdict::OutOfScope | Verdict::OutOfWindow | Verdict::TicketUnknown)
 }
 
 fn rank(verdict: Verdict) -> u8 {

@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use std::iter::Peekable;
 
 use counterfoil_proto::Shared;
-use counterfoil_proto::v1::{ChangeEffect, EntityKind, Explanation, FactKind, ListChangesResponse, Party, Record, Verdict};
+use counterfoil_proto::v1::{
+    ChangeEffect, EntityKind, Explanation, FactKind, ListChangesResponse, Party, Record, Verdict,
+};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::fact::Role;
 use counterfoil_verify::link::is_in_time;

@@ -62,7 +62,7 @@ impl Query<'_> {
         for member in &covered.members {
             state.members.push(MemberState {
                 state: Some(self.state_message(&member.entity, at, size)?),
-                steps: member.steps.iter().map(|step| parties.step(step)).collect::<Result<_>>()?,
+                steps: member.steps.iter().map(|step| parties.identity_step(step)).collect::<Result<_>>()?,
                 contested_by: member.contested_by.iter().map(|by| parties.linked(by, true)).collect::<Result<_>>()?,
             });
         }
@@ -146,7 +146,7 @@ fn is_somebody(entity: &EntityId) -> bool {
 }
 
 impl Parties<'_, '_> {
-    fn step(&self, step: &Step) -> Result<IdentityStep> {
+    fn identity_step(&self, step: &Step) -> Result<IdentityStep> {
         Ok(IdentityStep {
             from: Some(self.party(&step.from)?),
             to: Some(self.party(&step.to)?),

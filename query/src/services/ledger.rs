@@ -272,9 +272,7 @@ fn batch(
 }
 
 /// As many as one message holds.
-fn up_to_size(
-    records: impl Iterator<Item = Result<ReadRecord, LedgerError>>,
-) -> Result<Vec<ReadRecord>, LedgerError> {
+fn up_to_size(records: impl Iterator<Item = Result<ReadRecord, LedgerError>>) -> Result<Vec<ReadRecord>, LedgerError> {
     let (mut taken, mut bytes) = (Vec::new(), 0);
     for record in records {
         let record = record?;

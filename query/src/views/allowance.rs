@@ -70,7 +70,8 @@ impl Allowance {
 
     /// Whether a quick or brief answer has nothing left to read.
     pub(crate) fn is_used_up(&self) -> bool {
-        self.quick.as_ref().is_some_and(|left| left.get() == 0) || self.end.as_ref().is_some_and(|end| end.get().is_none())
+        self.quick.as_ref().is_some_and(|left| left.get() == 0)
+            || self.end.as_ref().is_some_and(|end| end.get().is_none())
     }
 }
 

@@ -7,9 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use counterfoil_ledger::{
-    Batch, Clock, Ledger, Location, Options, Outcome, PreparedEvent, Reader, Reading, init,
-};
+use counterfoil_ledger::{Batch, Clock, Ledger, Location, Options, Outcome, PreparedEvent, Reader, Reading, init};
 use counterfoil_proto::v1::fact::Detail;
 use counterfoil_proto::v1::record::Body;
 use counterfoil_proto::v1::{

@@ -72,7 +72,8 @@ fn requests(path: &str) -> Vec<Vec<u8>> {
         "GetInclusionProof" => GetInclusionProofRequest { index: 1, ..Default::default() }.encode_to_vec(),
         "GetConsistencyProof" => GetConsistencyProofRequest { old_size: 1, ..Default::default() }.encode_to_vec(),
         "ReadRecords" => {
-            let read = |beside_as_bytes| ReadRecordsRequest { with_beside: true, beside_as_bytes, ..Default::default() };
+            let read =
+                |beside_as_bytes| ReadRecordsRequest { with_beside: true, beside_as_bytes, ..Default::default() };
             return [false, true].map(|as_bytes| read(as_bytes).encode_to_vec()).to_vec();
         }
         "ListDeadLetters" => ListDeadLettersRequest::default().encode_to_vec(),

@@ -113,9 +113,10 @@ fn naive(fitting: &[Finding]) -> (Verdict, BTreeSet<usize>) {
     let classes = [of(is_in_time), of(|verdict| verdict == Verdict::ApprovedLate), of(|_| true)];
     let counting = classes.into_iter().find(|class| !class.is_empty()).unwrap_or_default();
     let points = |place: &usize| i64::from(fitting[*place].score.unwrap().total());
-    let best = counting.iter().copied().find(|one| {
-        counting.iter().all(|other| one == other || points(one) - points(other) >= i64::from(MARGIN_MIN))
-    });
+    let best = counting
+        .iter()
+        .copied()
+        .find(|one| counting.iter().all(|other| one == other || points(one) - points(other) >= i64::from(MARGIN_MIN)));
     let verdict = match (best, counting.len()) {
         (_, 0) => Verdict::NoneRecorded,
         (Some(best), _) => fitting[best].verdict,

@@ -374,7 +374,11 @@ fn naive_approval(state: &mut State, fact: &Fact, evidence: Evidence) {
         decision: decision.into(),
         evidence: if is_repeated { old.evidence } else { evidence },
         delegate: if new.delegate.is_some() { text(&new.delegate) } else { old.delegate.clone() },
-        delegated: if new.delegate.is_some() && text(&new.delegate) != old.delegate { Some(evidence) } else { old.delegated },
+        delegated: if new.delegate.is_some() && text(&new.delegate) != old.delegate {
+            Some(evidence)
+        } else {
+            old.delegated
+        },
     };
     ticket.approvals.insert(row, approval);
     if ticket.version.r#type == 0 {

@@ -8,7 +8,7 @@ use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::time::OccurredAt;
 use counterfoil_verify::tree::TreeSize;
 
-use super::{People, Span};
+use crate::answers::people::{Asked, People, Span};
 use crate::error::Result;
 
 /// The most moments of change that are followed.
@@ -26,11 +26,11 @@ impl People<'_, '_> {
         let (mut found, mut is_cut) = (start.clone(), false);
         let mut at = from;
         for _ in 0..MOMENTS_MAX {
-            let mut span = Span::ALWAYS;
-            let aliases = self.closure(start.iter().cloned().collect(), at, known, &mut span)?;
+            let mut asked = Asked { at, known, span: Span::ALWAYS };
+            let aliases = self.closure(start.iter().cloned().collect(), &mut asked)?;
             is_cut |= aliases.is_cut;
             found.extend(aliases.entities().iter().cloned());
-            match span.until.filter(|until| *until <= to) {
+            match asked.span.until.filter(|until| *until <= to) {
                 Some(next) => at = next,
                 None => return Ok((found, is_cut)),
             }
