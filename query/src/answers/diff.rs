@@ -240,8 +240,8 @@ fn lines(state: &State, at: OccurredAt) -> BTreeMap<Subject, Line> {
     if let Some(version) = &state.version {
         add("version", "", "", version.version.clone(), version.evidence);
     }
-    for (what, listed) in [(OWNER, &state.owners)] {
-        listed.iter().for_each(|(id, by)| add(what, id, "", "yes".to_owned(), *by));
+    for (id, by) in &state.owners {
+        add(OWNER, id, "", "yes".to_owned(), *by);
     }
     for link in state.linked.values() {
         add(LINKED, &link.counterpart, &place_of(link), "yes".to_owned(), link.evidence);

@@ -144,6 +144,9 @@ pub(crate) fn latest<'v>(
     }))
 }
 
+/// The place of a fact, and the parts that each of some entities has in it, by its number among them.
+pub(crate) type Shared = (Position, Vec<(usize, u16)>);
+
 /// The facts of several entities in one order, each once, with the parts that each of these has in it.
 pub(crate) fn read_all<'v, 'a>(
     view: &'v View<'a>,
@@ -151,7 +154,7 @@ pub(crate) fn read_all<'v, 'a>(
     after: Position,
     to: OccurredAt,
     known: TreeSize,
-) -> Result<impl Iterator<Item = Result<(Position, Vec<(usize, u16)>)>> + use<'v, 'a>> {
+) -> Result<impl Iterator<Item = Result<Shared>> + use<'v, 'a>> {
     let read = |entity: &EntityId| Ok(read(view, entity, after, to, known)?.peekable());
     let mut histories = entities.iter().map(read).collect::<Result<Vec<_>>>()?;
     Ok(std::iter::from_fn(move || {
