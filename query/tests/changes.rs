@@ -191,6 +191,9 @@ fn a_filter_says_what_is_wrong_with_it_and_a_token_is_bound_to_it() {
     assert!(matches!(ask("ticket = SR-77", ""), Err(QueryError::NobodyCalled(_))));
 }
 
+/// What a filter comes to, in plain words.
+type Model<'m> = &'m dyn Fn(&GrantState) -> bool;
+
 #[test]
 fn holders_are_filtered_by_what_is_known_of_their_grants() {
     let ledger = TestLedger::new();
@@ -218,7 +221,7 @@ fn holders_are_filtered_by_what_is_known_of_their_grants() {
     let at = common::occurred(100);
     let everybody = query.holders(&entitlement, at, None, &Page::default()).unwrap().holders;
     let end = |holder: &GrantState| holder.expires_at.map(|end| end.seconds - common::START);
-    let cases: [(&str, &dyn Fn(&GrantState) -> bool); 9] = [
+    let cases: [(&str, Model<'_>); 9] = [
         ("", &|_| true),
         ("lapsed = true", &|holder| holder.lapsed),
         ("NOT expires_at:*", &|holder| end(holder).is_none()),

@@ -104,7 +104,7 @@ fn a_person_has_the_accounts_that_records_say_from_then_until_then() {
     }
     // By what was known before the second row came.
     let known: Vec<String> = members(&query, PERSONS[0], 59, Some(recorded(150))).iter().map(id).collect();
-    assert_eq!(known, [okta.clone()]);
+    assert_eq!(known, std::slice::from_ref(&okta));
     // An account stands for whose it is.
     let of_account = query.state_of_person(&entity(&aws), occurred(59), None).unwrap().state.unwrap();
     assert_eq!(of_account.entity.unwrap().id, PERSONS[0]);
@@ -157,7 +157,7 @@ fn an_address_that_is_given_away_drags_nobody_along() {
     for at in [20, 50, 70] {
         assert_eq!(theirs(&query, PERSONS[0], at), both, "at {at}");
     }
-    assert_eq!(theirs(&query, PERSONS[1], 70), [next.clone()]);
+    assert_eq!(theirs(&query, PERSONS[1], 70), std::slice::from_ref(&next));
     assert_eq!(theirs(&query, PERSONS[1], 50), [""; 0]);
     // The address alone means both, and nothing else that is theirs.
     let named = ledger.email(address);
@@ -198,8 +198,12 @@ fn whoever_is_called_otherwise_has_lost_the_name() {
     ]);
     let views = ledger.views();
     let query = views.query().unwrap();
-    assert_eq!(theirs(&query, &desk, 30), [ann.clone()]);
-    assert_eq!(theirs(&query, &desk, 60), [next.clone()], "she is called otherwise, and another one has the address");
+    assert_eq!(theirs(&query, &desk, 30), std::slice::from_ref(&ann));
+    assert_eq!(
+        theirs(&query, &desk, 60),
+        std::slice::from_ref(&next),
+        "she is called otherwise, and another one has the address"
+    );
     assert_eq!(theirs(&query, &ann, 60), [""; 0]);
     assert_eq!(theirs(&query, &ann, 30), [desk]);
 }
@@ -224,7 +228,7 @@ fn a_login_alone_is_meant_in_its_system() {
     ]);
     let views = ledger.views();
     let query = views.query().unwrap();
-    assert_eq!(theirs(&query, PERSONS[0], 20), [okta.clone()]);
+    assert_eq!(theirs(&query, PERSONS[0], 20), std::slice::from_ref(&okta));
     assert_eq!(theirs(&query, PERSONS[1], 20), [desk]);
     assert_eq!((theirs(&query, PERSONS[0], 60), theirs(&query, PERSONS[1], 60)), (vec![okta], vec![]));
 }

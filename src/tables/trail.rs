@@ -36,6 +36,9 @@ pub fn verdicts(verdicts: &Option<ThreeVerdicts>) -> Vec<String> {
     ]
 }
 
+/// A line of a trail, by the second and nanosecond of what it tells; none where no time is known.
+type Event = (Option<(i64, i32)>, Vec<String>);
+
 /// What happened to a ticket and because of it, in the order in which it happened.
 pub fn trail(response: &TraceTicketResponse) -> Rows {
     let mut lines = title(&response.ticket, &response.moment);
@@ -59,7 +62,7 @@ pub fn trail(response: &TraceTicketResponse) -> Rows {
     let approvals = response.approvals.iter().flat_map(|approval| [&approval.asked, &approval.decided]);
     lines.extend(vouched_for(rested_on.chain(approvals).chain([&response.opened, &response.closed])));
 
-    let mut events: Vec<(Option<(i64, i32)>, Vec<String>)> = Vec::new();
+    let mut events: Vec<Event> = Vec::new();
     let mut add = |at: Option<Timestamp>, cells: [String; 5]| {
         let order = at.map(|at| (at.seconds, at.nanos));
         let when = to_the_second(&show_timestamp(&at));

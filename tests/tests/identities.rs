@@ -237,7 +237,7 @@ fn register(rows: &str) -> LedgerFolder {
             "2026-03-01T09:00:00Z",
             &[target("0oc1", "PublicClientApp", "unknown")],
         ),
-        event(3, "user.lifecycle.create", "2026-03-01T09:00:00Z", &[service.clone()]),
+        event(3, "user.lifecycle.create", "2026-03-01T09:00:00Z", std::slice::from_ref(&service)),
         event(4, "group.user_membership.add", "2026-03-01T10:00:00Z", &[service, group.clone()]),
         event(5, "user.lifecycle.create", "2026-03-01T09:00:00Z", &[target("00u92", "User", "ann@example.com")]),
         event(

@@ -614,23 +614,20 @@ fn s0_32_compromise_drill() {
     }
     // The attacker gives itself what it likes, locks others out, and makes itself an account.
     let mut planted = BTreeSet::new();
-    let mut attack = |happen: &mut dyn FnMut(&str, &str, &str, u32, Option<u32>, Option<&str>) -> String| {
-        for (minute, (kind, who, what)) in [
-            ("grant.added", 1001, Some(9)),
-            ("grant.removed", 1002, Some(0)),
-            ("account.disabled", 1003, None),
-            ("account.created", 6666, None),
-            ("grant.added", 6666, Some(9)),
-            ("grant.added", 1004, Some(8)),
-            ("account.deleted", 1005, None),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            planted.insert(happen(&format!("2026-03-02T08:{minute:02}:00Z"), kind, "k-17", who, what, None));
-        }
-    };
-    attack(&mut happen);
+    for (minute, (kind, who, what)) in [
+        ("grant.added", 1001, Some(9)),
+        ("grant.removed", 1002, Some(0)),
+        ("account.disabled", 1003, None),
+        ("account.created", 6666, None),
+        ("grant.added", 6666, Some(9)),
+        ("grant.added", 1004, Some(8)),
+        ("account.deleted", 1005, None),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        planted.insert(happen(&format!("2026-03-02T08:{minute:02}:00Z"), kind, "k-17", who, what, None));
+    }
     // With the same key, but before; by others, meanwhile; and one of them sees to it that 1004 keeps what it got.
     happen("2026-03-01T08:00:00Z", "grant.added", "k-17", 1003, Some(5), None);
     happen("2026-03-02T08:03:30Z", "grant.added", "k-1", 1002, Some(5), None);
