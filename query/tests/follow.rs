@@ -11,7 +11,7 @@ use common::{Native, TestLedger, grant};
 use counterfoil_ledger::{Location, Reader, Replica};
 use counterfoil_proto::v1::ledger_service_server::{LedgerService, LedgerServiceServer};
 use counterfoil_proto::v1::{
-    GetCheckpointRequest, GetCheckpointResponse, GetConsistencyProofRequest, GetConsistencyProofResponse,
+    Beside, GetCheckpointRequest, GetCheckpointResponse, GetConsistencyProofRequest, GetConsistencyProofResponse,
     GetInclusionProofRequest, GetInclusionProofResponse, GetRecordRequest, GetRecordResponse, ReadRecordsRequest,
     ReadRecordsResponse, Sealed, Withheld,
 };
@@ -84,17 +84,18 @@ impl LedgerService for Liar {
 fn nothing(_: &mut ReadRecordsResponse) {}
 
 /// The ways to lie, and what is said of each.
-const LIES: [(&str, Lie, &str); 13] = [
+const LIES: [(&str, Lie, &str); 14] = [
     ("a byte of a record", |message| flip(message, 3), "record 4 does not go on"),
     ("a byte of the last record", |message| flip(message, 9), "10 records has another root"),
     ("a record is left out", |message| drop(message.records.remove(4)), "record 4"),
     ("the first one is left out", |message| drop(message.records.remove(0)), "record 0"),
     ("two change places", |message| message.records.swap(4, 5), "record 4"),
     ("one comes twice", |message| message.records.insert(4, message.records[3].clone()), "record 4"),
-    ("another payload", |message| *payload(message, 6) = b"!!!".to_vec(), "record 6"),
-    ("no payload", |message| message.records[6].beside = None, "record 6"),
-    ("a payload too many", |message| message.records[0].beside = message.records[6].beside.clone(), "record 0"),
-    ("another one's payload", |message| message.records[5].beside = message.records[6].beside.clone(), "record 5"),
+    ("another payload", |message| pay(message, 6, b"!!!"), "record 6"),
+    ("no payload", |message| message.records[6].beside_bytes.clear(), "record 6"),
+    ("bytes that are none", |message| message.records[6].beside_bytes.push(7), "record 6"),
+    ("a payload too many", |message| lend(message, 6, 0), "record 0"),
+    ("another one's payload", |message| lend(message, 6, 5), "record 5"),
     ("no checkpoint", |message| message.checkpoint.clear(), "not signed"),
     ("a checkpoint that nobody signed", |message| message.checkpoint[20] ^= 1, "not signed"),
     (
@@ -110,14 +111,20 @@ fn flip(message: &mut ReadRecordsResponse, index: usize) {
     bytes[middle] ^= 1;
 }
 
-fn payload(message: &mut ReadRecordsResponse, index: usize) -> &mut Vec<u8> {
-    let beside = message.records[index].beside.as_mut().unwrap();
-    &mut beside.payload.get_or_insert_with(Sealed::default).content
+fn pay(message: &mut ReadRecordsResponse, index: usize, payload: &[u8]) {
+    let bytes = &mut message.records[index].beside_bytes;
+    let mut beside = Beside::decode(&bytes[..]).unwrap();
+    beside.payload.get_or_insert_with(Sealed::default).content = payload.to_vec();
+    *bytes = beside.encode_to_vec();
+}
+
+fn lend(message: &mut ReadRecordsResponse, from: usize, to: usize) {
+    message.records[to].beside_bytes = message.records[from].beside_bytes.clone();
 }
 
 /// Everything that a reader shows.
 fn shown(reader: &Reader) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let bytes = |beside: Option<counterfoil_proto::v1::Beside>| beside.map(|it| it.encode_to_vec()).unwrap_or_default();
+    let bytes = |beside: Option<Beside>| beside.map(|it| it.encode_to_vec()).unwrap_or_default();
     let entries = reader.entries(0..u64::MAX).map(Result::unwrap);
     entries.map(|entry| (entry.record.encode_to_vec(), bytes(entry.beside))).collect()
 }

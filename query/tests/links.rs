@@ -19,7 +19,7 @@ const APPROVER: &str = "account:freshservice:default:9";
 fn with(transaction: &str, request: &str, fact: Fact) -> Fact {
     let tickets = fact.correlation.map(|correlation| correlation.tickets).unwrap_or_default();
     let correlation = Correlation { transaction: transaction.to_owned(), request: request.to_owned(), tickets };
-    Fact { correlation: Some(correlation), ..fact }
+    Fact { correlation: Some(correlation).filter(|correlation| *correlation != Correlation::default()), ..fact }
 }
 
 /// Ticket 7 for Ann and a group, approved in the third hour.

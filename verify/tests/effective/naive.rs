@@ -153,14 +153,16 @@ impl Graph {
         !self.off.contains(entity)
     }
 
-    /// The best cost of everything that `start` could do.
+    /// The best cost of everything that `start` could do. Of paths that are eligible and conditional alike the shortest is
+    /// the best, however they go on; of others a worse one may be the better beginning, so that all four are kept.
     pub fn reach(&self, start: &str, at: i64) -> BTreeMap<Place, Cost> {
         let edges = self.edges(at);
         let begin = (start.to_owned(), String::new());
-        let mut best: BTreeMap<Place, Cost> = BTreeMap::from([(begin.clone(), (false, false, 0, Reverse(NEVER)))]);
+        let mut best: BTreeMap<(Place, bool, bool), Cost> =
+            BTreeMap::from([((begin.clone(), false, false), (false, false, 0, Reverse(NEVER)))]);
         loop {
             let before = best.clone();
-            for (place, cost) in &before {
+            for ((place, ..), cost) in &before {
                 if *place != begin && !self.passes(&place.0) {
                     continue;
                 }
@@ -168,7 +170,7 @@ impl Graph {
                     let scope = if edge.scope.is_empty() { place.1.clone() } else { edge.scope.clone() };
                     let end = Reverse(cost.3.0.min(edge.until));
                     let cost = (cost.0 || edge.eligible, cost.1 || edge.conditional, cost.2 + 1, end);
-                    let held = best.entry((edge.to.clone(), scope)).or_insert(cost);
+                    let held = best.entry(((edge.to.clone(), scope), cost.0, cost.1)).or_insert(cost);
                     *held = cost.min(*held);
                 }
             }
@@ -176,8 +178,12 @@ impl Graph {
                 break;
             }
         }
-        best.retain(|(entity, _), _| entity != start);
-        best
+        let mut reached: BTreeMap<Place, Cost> = BTreeMap::new();
+        for ((place, ..), cost) in best.into_iter().filter(|((place, ..), _)| place.0 != start) {
+            let held = reached.entry(place).or_insert(cost);
+            *held = cost.min(*held);
+        }
+        reached
     }
 
     /// Every way from `start` to a place that passes no place twice.
