@@ -165,12 +165,12 @@ fn a_client_that_is_not_ours_calls_every_method() {
     let listing = &answer[0]["listings"][0];
     assert_eq!(
         (&listing["completeness"], &listing["begin"], &listing["end"], &answer[0]["basis"]["treeSize"]),
-        (&json!("COMPLETENESS_COMPLETE"), &json!("5"), &json!("7"), &json!("8"))
+        (&json!("COMPLETENESS_COMPLETE"), &json!("6"), &json!("8"), &json!("9"))
     );
     let own = json!({"who": login(2), "minTreeSize": 4});
     let answer =
         grpcurl(&server, &["-d", &own.to_string()], "counterfoil.v1.IdentityService/GetState").unwrap().unwrap();
-    assert_eq!(answer[0]["basis"]["treeSize"], "8");
+    assert_eq!(answer[0]["basis"]["treeSize"], "9");
     let record = json!({"index": 3});
     let record =
         grpcurl(&server, &["-d", &record.to_string()], "counterfoil.v1.LedgerService/GetRecord").unwrap().unwrap();

@@ -36,7 +36,7 @@ pub enum Part {
     Grant(String),
     /// What became of a credential.
     Credential,
-    /// Whether an entitlement implies another, in text form.
+    /// Whether an entitlement implies another, by its key in [`State::implies`].
     Implied(String),
     /// What an entitlement is.
     Definition,
@@ -217,7 +217,7 @@ fn parts(entity: &EntityId, fact: &FactAt<'_>, state: &State) -> Vec<Part> {
             Group::Credential => vec![Part::Credential],
             Group::Grant => {
                 let keys = grant_keys(entity, fact);
-                let held = keys.iter().find(|key| state.grants.contains_key(*key));
+                let held = keys.iter().find(|key| state.grants.contains_key(*key) || state.held.contains_key(*key));
                 held.or(keys.first()).cloned().map(Part::Grant).into_iter().collect()
             }
             _ => implied(fact, state).into_iter().map(Part::Implied).collect(),
@@ -229,13 +229,13 @@ fn parts(entity: &EntityId, fact: &FactAt<'_>, state: &State) -> Vec<Part> {
 fn implied(fact: &FactAt<'_>, state: &State) -> BTreeSet<String> {
     let Some(Detail::Entitlement(detail)) = &fact.fact.detail else { return BTreeSet::new() };
     let changed = detail.implies_added.iter().chain(&detail.implies_removed);
-    let mut ids: BTreeSet<String> =
-        changed.flat_map(|reference| named(reference, fact.source)).map(|entity| entity.to_string()).collect();
+    let named = changed.flat_map(|reference| named(reference, fact.source));
+    let mut keys: BTreeSet<String> = named.map(|entity| format!("{entity} {}", fact.fact.scope)).collect();
     // A definition says all that is implied.
     if fact.fact.kind() == FactKind::EntitlementDefined {
-        ids.extend(state.implies.keys().cloned());
+        keys.extend(state.implies.keys().cloned());
     }
-    ids
+    keys
 }
 
 fn value(state: &State, entity: &EntityId, part: &Part) -> Value {
@@ -243,14 +243,15 @@ fn value(state: &State, entity: &EntityId, part: &Part) -> Value {
         Part::Status => state.account.as_ref().map_or(Value::Absent, |account| Value::Status(account.status())),
         Part::Lock => Value::Locked(state.account.as_ref().is_some_and(|account| account.locked)),
         Part::Grant(key) => {
-            let held = state.grants.get(key).map(|held| held.grant.clone().unwrap_or_default());
-            held.map_or(Value::Absent, Value::Grant)
+            // That of a group that is a member of another stands apart.
+            let held = state.grants.get(key).or_else(|| state.held.get(key));
+            held.map(|held| held.grant.clone().unwrap_or_default()).map_or(Value::Absent, Value::Grant)
         }
         Part::Credential => {
             let held = state.credentials.get(&entity.to_string());
             held.map_or(Value::Absent, |held| Value::Credential(held.status()))
         }
-        Part::Implied(id) if state.implies.contains_key(id) => Value::Implied,
+        Part::Implied(key) if state.implies.contains_key(key) => Value::Implied,
         Part::Implied(_) | Part::Definition | Part::Mark => Value::Absent,
     }
 }
@@ -404,8 +405,7 @@ impl Undoing<'_> {
     /// The fact that ended whom or what this is about.
     fn gone(&self) -> Option<Evidence> {
         let other = match self.part {
-            Part::Grant(key) => key.split_once(' ').map(|(counterpart, _)| counterpart),
-            Part::Implied(id) => Some(id.as_str()),
+            Part::Grant(key) | Part::Implied(key) => key.split_once(' ').map(|(counterpart, _)| counterpart),
             _ => None,
         };
         let is_deleted = self.gone.get(self.entity).filter(|_| self.entity.kind() != EntityKind::Credential);

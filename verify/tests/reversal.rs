@@ -228,7 +228,7 @@ fn carry_out(world: &mut Simulator, steps: &[Step<'_>], now: i64) {
             _ => None,
         };
         let (who, what) = match &step.part {
-            Part::Implied(implied) => (id(&fact.object), number(implied.rsplit("implied").next().unwrap())),
+            Part::Implied(implied) => (id(&fact.object), number(implied.rsplit("implied").next().unwrap().trim_end())),
             _ => (id(&fact.subject), id(&fact.object)),
         };
         assert!(world.apply(Op { kind, who, what, until }, now), "refused: {step:#?}\n{world:#?}");

@@ -18,7 +18,7 @@ impl Parties<'_, '_> {
     pub(crate) fn step(&self, step: &Step<'_>) -> Result<ReversalStep> {
         let (fact, source) = (step.change.fact, step.change.source);
         let implied = match &step.part {
-            Part::Implied(id) => self.of(id)?,
+            Part::Implied(key) => self.of(implied_of(key))?,
             _ => None,
         };
         let restored = match (&step.before, step.operation) {
@@ -177,4 +177,9 @@ fn grant_words(grant: &Grant) -> String {
         how.push_str(&format!(", through {}", through.id));
     }
     how
+}
+
+/// The entity in the key of what is implied, before its scope.
+fn implied_of(key: &str) -> &str {
+    key.split_once(' ').map_or(key, |(entity, _)| entity)
 }
