@@ -114,6 +114,9 @@ fn check_collected(ledger: &LedgerFolder, records: u32, tls: Option<(&Path, &Pat
     // What comes last arrives when the server ends.
     let told = server.stop();
     assert!(!told.contains("OTLP"), "{told}");
+    // The collector has it then, and writes it a moment later.
+    let is_last = |span: &Value| span["name"].as_str().is_some_and(|name| name.ends_with("GetRecord"));
+    until("what came last arrives", || collector.spans().iter().any(|(_, span)| is_last(span)));
 
     let sent: BTreeSet<String> =
         collector.metrics().iter().map(|(_, metric)| metric["name"].as_str().unwrap().to_owned()).collect();
