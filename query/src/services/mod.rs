@@ -333,26 +333,30 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn an_answer_that_takes_a_moment_keeps_its_thread_and_one_that_takes_longer_does_not() {
+    async fn an_answer_that_takes_a_moment_keeps_its_thread_and_one_that_takes_longer_is_made_all_the_same() {
         let folder = tempfile::tempdir().unwrap();
         let (_ledger, answers) = answers(folder.path());
-        for (tries_in_vain, is_made_here) in [(1, true), (2, false)] {
+        for tries_in_vain in [1, 2] {
             let answers = answers.clone();
             let asking = tokio::spawn(async move {
                 let (here, tries) = (std::thread::current().id(), AtomicUsize::new(0));
                 let made = answers.ask_quickly(Request::new(()), 0, move |query, (), _| {
                     // Each way to answer that is tried first ends it at last.
-                    let is_in_vain = tries.fetch_add(1, Ordering::Relaxed) < tries_in_vain;
-                    match is_in_vain {
+                    let tried = tries.fetch_add(1, Ordering::Relaxed);
+                    match tried < tries_in_vain {
                         true => loop {
                             read(query)?;
                         },
-                        false => Ok(std::thread::current().id()),
+                        false => Ok((tried, std::thread::current().id())),
                     }
                 });
-                made.await.unwrap().into_inner() == here
+                let (tried, there) = made.await.unwrap().into_inner();
+                (tried, there == here)
             });
-            assert_eq!(asking.await.unwrap(), is_made_here, "{tries_in_vain} tries");
+            let (tried, is_made_here) = asking.await.unwrap();
+            assert_eq!(tried, tries_in_vain);
+            // A thread that others took over from may be the one that goes on with what takes longer.
+            assert!(is_made_here || tries_in_vain > 1);
         }
     }
 }
