@@ -124,7 +124,7 @@ impl Column {
         matches!(self, Self::Timelines | Self::Identifiers | Self::Seen | Self::Names | Self::Values | Self::States)
     }
 
-    /// Whether somebody who asks for a state waits for its rows to be unpacked.
+    /// Whether its rows are read to replay a state, or to say what its parties are called.
     fn is_read_for_states(self) -> bool {
         matches!(self, Self::Deltas | Self::Snapshots | Self::States | Self::Timelines | Self::Values)
     }
