@@ -13,12 +13,20 @@ use counterfoil_verify::tree::RecordIndex;
 use crate::exit::Refused;
 use crate::{explain, when};
 
+mod access;
+mod questions;
 mod serve;
+mod tables;
 mod token;
 
+pub use access::{AccessArguments, AffectedArguments, BlastArguments, IdentitiesArguments};
+pub use questions::{Effect, ExplainGrantArguments, ReversalArguments, TraceArguments};
 pub use serve::{
     ConfigArguments, ConfigVerb, FollowArguments, IngestArguments, LogFormat, OwnerArguments, QueryArguments,
     ServeArguments, ServiceArguments,
+};
+pub use tables::{
+    NhiArguments, NhiListArguments, NhiVerb, PeopleArguments, PeopleVerb, PersonArguments, TableArguments,
 };
 pub use token::{NewTokenArguments, TokenArguments, TokenVerb, TokensArguments};
 
@@ -85,6 +93,10 @@ pub enum Verb {
     History(HistoryArguments),
     Diff(DiffArguments),
     Holders(HoldersArguments),
+    Access(AccessArguments),
+    Affected(AffectedArguments),
+    Blast(BlastArguments),
+    Identities(IdentitiesArguments),
     Explain(ExplainArguments),
     Reconcile(ReconcileArguments),
     Record(RecordArguments),
@@ -101,6 +113,11 @@ pub enum Verb {
     Token(TokenArguments),
     Demo(DemoArguments),
     Completions(CompletionsArguments),
+    Trace(TraceArguments),
+    ExplainGrant(ExplainGrantArguments),
+    Reversal(ReversalArguments),
+    People(PeopleArguments),
+    Nhi(NhiArguments),
 }
 
 /// Where the ledger is.
@@ -149,8 +166,8 @@ pub enum Format {
     Json,
     /// A JSON object a line for each row
     Jsonl,
-    /// A header and a row for each, as RFC 4180 has them: lines end in CRLF. Every answer of a verb has the same columns;
-    /// a list is JSON in its cell. A cell that a spreadsheet would take for a formula has a ' before it
+    /// A header and a row for each, as RFC 4180 has them: lines end in CRLF. Every answer of a verb has the same columns,
+    /// but that of holders with --effective; a list is JSON in its cell. A cell that a spreadsheet would take for a formula has a ' before it
     Csv,
 }
 
@@ -282,6 +299,8 @@ pub struct StateArguments {
     #[command(flatten)]
     pub who: WhoArguments,
     #[command(flatten)]
+    pub person: PersonArguments,
+    #[command(flatten)]
     pub ask: AskArguments,
     #[command(flatten)]
     pub moment: MomentArguments,
@@ -295,6 +314,8 @@ pub struct StateArguments {
 pub struct HistoryArguments {
     #[command(flatten)]
     pub who: WhoArguments,
+    #[command(flatten)]
+    pub person: PersonArguments,
     #[command(flatten)]
     pub ask: AskArguments,
     /// From this moment on
@@ -322,6 +343,8 @@ pub struct DiffArguments {
     #[command(flatten)]
     pub who: WhoArguments,
     #[command(flatten)]
+    pub person: PersonArguments,
+    #[command(flatten)]
     pub ask: AskArguments,
     /// The earlier moment
     #[arg(long, value_name = "TIME", value_parser = when::parse)]
@@ -338,7 +361,8 @@ pub struct DiffArguments {
 /// Who held an entitlement at any past moment
 #[derive(Args)]
 #[command(
-    after_help = "Example:\n  counterfoil holders 'Production Database Readers' --data ledger --at 2026-03-01Z",
+    after_help = "Examples:\n  counterfoil holders 'Production Database Readers' --data ledger --at 2026-03-01Z\n  \
+    counterfoil holders 'Production Database Readers' --effective --data ledger",
     mut_arg("who", |who| who.value_name("WHAT").help(
         "The entitlement (a group, a role, an application): its id (entitlement:okta:default:group_member/00g1) or its name"
     ))
@@ -346,10 +370,18 @@ pub struct DiffArguments {
 pub struct HoldersArguments {
     #[command(flatten)]
     pub who: WhoArguments,
+    /// Everybody who holds it through any path, with the path, rather than those whom grants name
+    #[arg(long)]
+    pub effective: bool,
     #[command(flatten)]
     pub ask: AskArguments,
     #[command(flatten)]
     pub moment: MomentArguments,
+    /// Only holders that this is true of (google.aip.dev/160), such as 'NOT expires_at:* AND mode = active'. Fields: system,
+    /// instance, scope, mode, confidence, status, lapsed, conditional, expires_at, occurred_at, recorded_at, record, holder,
+    /// granted_by, inherited_via
+    #[arg(long, value_name = "FILTER")]
+    pub filter: Option<String>,
     #[command(flatten)]
     pub output: OutputArguments,
 }
@@ -365,7 +397,7 @@ pub struct ExplainArguments {
     /// An event id, or the number of a record, also with that of a fact in it (1042.0)
     #[arg(required_unless_present_any = ["all", "unapproved"], conflicts_with_all = ["all", "unapproved"])]
     pub change: Option<String>,
-    /// Every change that gave access
+    /// Every change that gave access, or what --effect says
     #[arg(long)]
     pub all: bool,
     /// Every change that gave access and that no approval is shown to cover: every verdict but approved and
@@ -384,12 +416,23 @@ pub struct ExplainArguments {
     /// With --all or --unapproved: only what is about the access of these
     #[arg(long = "for", value_name = "WHO", conflicts_with = "change")]
     pub for_whom: Option<String>,
+    /// With --by or --for: of an account, all that is the same person's is meant. A person is always meant so
+    #[arg(long, conflicts_with = "change")]
+    pub person: bool,
     /// With --all or --unapproved: only changes with this verdict; may be given several times
     #[arg(long, value_name = "VERDICT", value_parser = explain::verdicts(), conflicts_with = "change")]
     pub verdict: Vec<Verdict>,
     /// With --all or --unapproved: only changes of this kind; may be given several times
     #[arg(long, value_name = "KIND", value_parser = explain::kinds(), conflicts_with = "change")]
     pub kind: Vec<FactKind>,
+    /// With --all or --unapproved: what the changes did; without it, gives
+    #[arg(long, value_enum, conflicts_with = "change")]
+    pub effect: Option<Effect>,
+    /// With --all or --unapproved: only changes that this is true of (google.aip.dev/160), such as
+    /// 'via = "api_token/00T1" AND NOT verdict = approved'. Fields: kind, effect, verdict, system, instance, scope,
+    /// event_id, record, occurred_at, recorded_at, actor, via, subject, object, ticket
+    #[arg(long, value_name = "FILTER", conflicts_with = "change")]
+    pub filter: Option<String>,
     /// Counting only what the ledger held by then
     #[arg(long, value_name = "TIME", value_parser = when::parse)]
     pub known_at: Option<Moment>,

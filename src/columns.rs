@@ -5,9 +5,11 @@
 
 use counterfoil_proto::Shared;
 use counterfoil_proto::v1::{
-    AccessEntry, CreateTokenResponse, DeadLetter, Difference, Explanation, FsckReport, GetConsistencyProofResponse,
-    GetInclusionProofResponse, GetRecordResponse, GrantState, HistoryEntry, ImportSummary, ListingSummary, Party,
-    ReconciledItem, RetriedDeadLetter, SourceSummary, State,
+    AccessEntry, Affected, CapableIdentity, CreateTokenResponse, DeadLetter, Difference, EffectiveAccess,
+    EffectiveHolder, Explanation, FsckReport, GetBlastRadiusResponse, GetConsistencyProofResponse,
+    GetInclusionProofResponse, GetRecordResponse, GrantExplanation, GrantState, HistoryEntry, ImportSummary,
+    ListingSummary, NonHumanIdentity, Party, ReconciledItem, RetriedDeadLetter, ReversalStep, SourceSummary, State,
+    TraceStep,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -77,7 +79,13 @@ impl Row for State {
          lifecycle.evidence.fact=0 lifecycle.evidence.occurredAt lifecycle.evidence.recordedAt \
          lifecycle.evidence.authentication=AUTHENTICATION_UNSPECIFIED identifiers=[] removed.record=0 \
          removed.fact=0 removed.occurredAt removed.recordedAt removed.authentication=AUTHENTICATION_UNSPECIFIED \
-         sights=[]";
+         sights=[] held=[] implied=[] version versionEvidence.record=0 versionEvidence.fact=0 \
+         versionEvidence.occurredAt versionEvidence.recordedAt \
+         versionEvidence.authentication=AUTHENTICATION_UNSPECIFIED \
+         register.storageDeclared=false register.systems=[] register.operations=[] register.suspectedAt \
+         register.retiredAt register.purpose register.storedIn rule.version=0 rule.matchedBy=MATCHED_BY_UNSPECIFIED \
+         rule.systems=[] rule.withdrawn=false rule.evidence.record=0 rule.evidence.fact=0 rule.evidence.occurredAt \
+         rule.evidence.recordedAt rule.evidence.authentication=AUTHENTICATION_UNSPECIFIED members=[] membersCut=false";
 }
 
 impl Row for HistoryEntry {
@@ -87,14 +95,28 @@ impl Row for HistoryEntry {
          roles=[] actor.id actor.name actor.login actor.email actor.identityType=IDENTITY_TYPE_UNSPECIFIED via.id \
          via.name via.login via.email via.identityType=IDENTITY_TYPE_UNSPECIFIED subject.id subject.name \
          subject.login subject.email subject.identityType=IDENTITY_TYPE_UNSPECIFIED object.id object.name \
-         object.login object.email object.identityType=IDENTITY_TYPE_UNSPECIFIED tickets=[] nativeType source";
+         object.login object.email object.identityType=IDENTITY_TYPE_UNSPECIFIED tickets=[] nativeType source members=[]";
 }
 
 impl Row for Difference {
     const COLUMNS: &'static str = "\
          kind=DIFFERENCE_KIND_UNSPECIFIED what party.id party.name party.login party.email \
          party.identityType=IDENTITY_TYPE_UNSPECIFIED before after evidence.record=0 evidence.fact=0 \
-         evidence.occurredAt evidence.recordedAt evidence.authentication=AUTHENTICATION_UNSPECIFIED";
+         evidence.occurredAt evidence.recordedAt evidence.authentication=AUTHENTICATION_UNSPECIFIED member.id \
+         member.name member.login member.email member.identityType=IDENTITY_TYPE_UNSPECIFIED";
+}
+
+impl Row for NonHumanIdentity {
+    const COLUMNS: &'static str = "\
+         entity.id entity.name entity.login entity.email entity.identityType=IDENTITY_TYPE_UNSPECIFIED \
+         register.registered=false register.retired=false register.purposeDeclared=false register.expiresAt \
+         register.rotationIntervalSeconds=0 register.evidence.record=0 register.evidence.fact=0 \
+         register.evidence.occurredAt register.evidence.recordedAt \
+         register.evidence.authentication=AUTHENTICATION_UNSPECIFIED register.storageDeclared=false \
+         register.systems=[] register.operations=[] register.suspectedAt register.retiredAt register.purpose \
+         register.storedIn owners=[] credential accountStatus=ACCOUNT_STATUS_UNSPECIFIED lastSeen.record=0 \
+         lastSeen.fact=0 lastSeen.occurredAt lastSeen.recordedAt \
+         lastSeen.authentication=AUTHENTICATION_UNSPECIFIED source gaps=[]";
 }
 
 impl Row for GrantState {
@@ -117,7 +139,11 @@ impl Row for Explanation {
          object.identityType=IDENTITY_TYPE_UNSPECIFIED executor.id executor.name executor.login executor.email \
          executor.identityType=IDENTITY_TYPE_UNSPECIFIED credential.id credential.name credential.login \
          credential.email credential.identityType=IDENTITY_TYPE_UNSPECIFIED verdict=VERDICT_UNSPECIFIED \
-         rule=LINK_RULE_UNSPECIFIED ruleVersion=0 tickets=[] summary orderOnSourcesWord=false beneficiaryCut=false";
+         rule=LINK_RULE_UNSPECIFIED ruleVersion=0 tickets=[] summary orderOnSourcesWord=false beneficiaryCut=false \
+         provisional=false ticketsKnownUntil margin=0 \
+         verdicts.explained=RULING_UNSPECIFIED verdicts.approved=RULING_UNSPECIFIED \
+         verdicts.reversible=RULING_UNSPECIFIED verdicts.explainedBecause verdicts.approvedBecause \
+         verdicts.reversibleBecause";
 }
 
 impl Row for ReconciledItem {
@@ -191,4 +217,78 @@ impl Row for AccessEntry {
 impl Row for CreateTokenResponse {
     const COLUMNS: &'static str = "entry.id entry.name entry.roles=[] entry.audience entry.createdAt entry.expiresAt \
          entry.revokedAt entry.secretSha256 entry.certificate token";
+}
+
+impl Row for EffectiveAccess {
+    const COLUMNS: &'static str = "\
+         what.id what.name what.login what.email what.identityType=IDENTITY_TYPE_UNSPECIFIED scope \
+         mode=GRANT_MODE_UNSPECIFIED conditional=false inherited=false expiresAt paths=[] morePaths=false \
+         bounds=[]";
+}
+
+impl Row for EffectiveHolder {
+    const COLUMNS: &'static str = "\
+         holder.party.id holder.party.name holder.party.login holder.party.email \
+         holder.party.identityType=IDENTITY_TYPE_UNSPECIFIED holder.status=ACCOUNT_STATUS_UNSPECIFIED \
+         holder.locked=false holder.credentialStatus=CREDENTIAL_STATUS_UNSPECIFIED holder.mayAct=false \
+         access.what.id access.what.name access.what.login access.what.email \
+         access.what.identityType=IDENTITY_TYPE_UNSPECIFIED access.scope access.mode=GRANT_MODE_UNSPECIFIED \
+         access.conditional=false access.inherited=false access.expiresAt access.paths=[] access.morePaths=false \
+         access.bounds=[]";
+}
+
+impl Row for Affected {
+    const COLUMNS: &'static str = "\
+         kind=AFFECTED_KIND_UNSPECIFIED holder.party.id holder.party.name holder.party.login holder.party.email \
+         holder.party.identityType=IDENTITY_TYPE_UNSPECIFIED holder.status=ACCOUNT_STATUS_UNSPECIFIED \
+         holder.locked=false holder.credentialStatus=CREDENTIAL_STATUS_UNSPECIFIED holder.mayAct=false \
+         access.what.id access.what.name access.what.login access.what.email \
+         access.what.identityType=IDENTITY_TYPE_UNSPECIFIED access.scope access.mode=GRANT_MODE_UNSPECIFIED \
+         access.conditional=false access.inherited=false access.expiresAt access.paths=[] access.morePaths=false \
+         access.bounds=[]";
+}
+
+impl Row for CapableIdentity {
+    const COLUMNS: &'static str = "\
+         identity.party.id identity.party.name identity.party.login identity.party.email \
+         identity.party.identityType=IDENTITY_TYPE_UNSPECIFIED identity.status=ACCOUNT_STATUS_UNSPECIFIED \
+         identity.locked=false identity.credentialStatus=CREDENTIAL_STATUS_UNSPECIFIED identity.mayAct=false \
+         capabilities=[] by=[] credentials=[]";
+}
+
+impl Row for GetBlastRadiusResponse {
+    const COLUMNS: &'static str = "\
+         basis.origin basis.treeSize=0 basis.root basis.withheld=[] moment.at moment.knownAt moment.knownSize=0 \
+         entity.id entity.name entity.login entity.email entity.identityType=IDENTITY_TYPE_UNSPECIFIED known=false \
+         principals=[] tier=RISK_TIER_UNSPECIFIED tableVersion=0 capabilities=[] systems=[] reached=[] assumed=[] \
+         past=[] pastFrom cut=false pastCut=false reachedCount=0";
+}
+
+impl Row for TraceStep {
+    const COLUMNS: &'static str = "\
+         step=TRACE_MOMENT_UNSPECIFIED at missing access=[]";
+}
+
+impl Row for GrantExplanation {
+    const COLUMNS: &'static str = "\
+         holder.id holder.name holder.login holder.email holder.identityType=IDENTITY_TYPE_UNSPECIFIED entitlement.id \
+         entitlement.name entitlement.login entitlement.email entitlement.identityType=IDENTITY_TYPE_UNSPECIFIED scope \
+         standing=ACCESS_STANDING_UNSPECIFIED given seen.record=0 seen.fact=0 seen.occurredAt seen.recordedAt \
+         seen.authentication=AUTHENTICATION_UNSPECIFIED expiresAt askedUntil removed missing=[] summary";
+}
+
+impl Row for ReversalStep {
+    const COLUMNS: &'static str = "\
+         status=REVERSAL_STATUS_UNSPECIFIED operation=FACT_KIND_UNSPECIFIED subject.id subject.name subject.login \
+         subject.email subject.identityType=IDENTITY_TYPE_UNSPECIFIED object.id object.name object.login object.email \
+         object.identityType=IDENTITY_TYPE_UNSPECIFIED scope implied.id implied.name implied.login implied.email \
+         implied.identityType=IDENTITY_TYPE_UNSPECIFIED expiresAt mode=GRANT_MODE_UNSPECIFIED inheritedVia.id \
+         inheritedVia.name inheritedVia.login inheritedVia.email inheritedVia.identityType=IDENTITY_TYPE_UNSPECIFIED \
+         conditional=false before after now assumed=false change.record=0 change.fact=0 change.occurredAt \
+         change.recordedAt change.authentication=AUTHENTICATION_UNSPECIFIED kind=FACT_KIND_UNSPECIFIED actor.id \
+         actor.name actor.login actor.email actor.identityType=IDENTITY_TYPE_UNSPECIFIED via.id via.name via.login \
+         via.email via.identityType=IDENTITY_TYPE_UNSPECIFIED because.record=0 because.fact=0 because.occurredAt \
+         because.recordedAt because.authentication=AUTHENTICATION_UNSPECIFIED irreversible=IRREVERSIBLE_UNSPECIFIED \
+         used.record=0 used.fact=0 used.occurredAt used.recordedAt used.authentication=AUTHENTICATION_UNSPECIFIED \
+         summary";
 }

@@ -3,13 +3,11 @@
 use anyhow::Result;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use counterfoil_proto::Shared;
-use counterfoil_proto::v1::{
-    ExplainChangeRequest, FactKind, ListExplanationsRequest, ListExplanationsResponse, Party, Verdict,
-};
-use counterfoil_verify::fact::can_give_access;
+use counterfoil_proto::v1::{ExplainChangeRequest, FactKind, ListChangesRequest, ListChangesResponse, Party, Verdict};
+use counterfoil_verify::fact::can_change_access;
 use counterfoil_verify::link::is_in_time;
 
-use crate::cli::{ExplainArguments, Format, check_period};
+use crate::cli::{Effect, ExplainArguments, Format, check_period};
 use crate::client::{Client, timestamp};
 use crate::exit::{Exit, Refused};
 use crate::output::{self, Rows, table};
@@ -75,7 +73,7 @@ fn list_of(words: impl Iterator<Item = String>) -> String {
 }
 
 /// Whom a list is limited to, a line for each part of it.
-fn people(response: &ListExplanationsResponse) -> Vec<String> {
+fn people(response: &ListChangesResponse) -> Vec<String> {
     let parties = |word: &str, parties: &[Shared<Party>]| {
         let names = parties.iter().map(|party| format!("{} ({})", words::called(&Some(party.clone())), party.id));
         (!parties.is_empty()).then(|| format!("only {word} {}", list_of(names)))
@@ -90,6 +88,7 @@ fn limited_to(arguments: &ExplainArguments) -> Vec<String> {
     let mut words = Vec::new();
     words.extend((!verdicts.is_empty()).then(|| format!("only with the verdict {verdicts}")));
     words.extend((!kinds.is_empty()).then(|| format!("only {kinds}")));
+    words.extend(arguments.filter.iter().map(|filter| format!("only where {filter}")));
     words
 }
 
@@ -100,7 +99,13 @@ fn list(client: &Client, arguments: &ExplainArguments) -> Result<Exit> {
     if format != Format::Table {
         people.iter().for_each(|line| anstream::eprintln!("counterfoil: {}", output::safe(line)));
     }
-    let what = covered(response.explanations.len(), arguments.unapproved);
+    let what = match arguments.effect {
+        None | Some(Effect::Gives) => covered(response.explanations.len(), arguments.unapproved),
+        Some(Effect::Takes) => {
+            format!("{} took access away", words::counted(response.explanations.len() as u64, "change"))
+        }
+        Some(Effect::Any) => format!("{} of access", words::counted(response.explanations.len() as u64, "change")),
+    };
     let counts = tables::verdicts(&response.explanations);
     let counts = if counts.is_empty() { String::new() } else { format!(": {counts}") };
     let mut title = vec![what + &counts];
@@ -119,21 +124,23 @@ fn list(client: &Client, arguments: &ExplainArguments) -> Result<Exit> {
 }
 
 /// All pages.
-fn read(client: &Client, arguments: &ExplainArguments) -> Result<ListExplanationsResponse> {
-    let mut request = ListExplanationsRequest {
+fn read(client: &Client, arguments: &ExplainArguments) -> Result<ListChangesResponse> {
+    let mut request = ListChangesRequest {
         unapproved: arguments.unapproved,
         from: timestamp(arguments.from),
         at: timestamp(arguments.at),
         known_at: timestamp(arguments.known_at),
         by: arguments.by.clone().unwrap_or_default(),
         for_whom: arguments.for_whom.clone().unwrap_or_default(),
+        person: arguments.person,
         verdicts: arguments.verdict.iter().map(|verdict| i32::from(*verdict)).collect(),
         kinds: arguments.kind.iter().map(|kind| i32::from(*kind)).collect(),
-        ..ListExplanationsRequest::default()
+        effect: arguments.effect.map_or(0, |effect| effect.wire().into()),
+        filter: arguments.filter.clone().unwrap_or_default(),
+        ..ListChangesRequest::default()
     };
-    let ask = |request: ListExplanationsRequest| {
-        client.linkage(|mut linkage| async move { linkage.list_explanations(request).await })
-    };
+    let ask =
+        |request: ListChangesRequest| client.linkage(|mut linkage| async move { linkage.list_changes(request).await });
     let mut read = ask(request.clone())?;
     while !read.next_page_token.is_empty() {
         request.page_token = std::mem::take(&mut read.next_page_token);
@@ -152,20 +159,20 @@ pub fn verdicts() -> impl TypedValueParser<Value = Verdict> {
     named(verdicts, |verdict| words::verdict(verdict).replace(' ', "-"))
 }
 
-/// The kinds of facts that give access on the command line, such as "grant.added".
+/// The kinds of facts that change access on the command line, such as "grant.added".
 pub fn kinds() -> impl TypedValueParser<Value = FactKind> {
     let mut kinds = enumerated(FactKind::try_from);
-    kinds.retain(|kind| can_give_access(*kind));
+    kinds.retain(|kind| can_change_access(*kind));
     named(kinds, words::kind)
 }
 
 /// Every value of an enum but that which stands for none.
-fn enumerated<T, E>(of: impl Fn(i32) -> Result<T, E>) -> Vec<T> {
+pub fn enumerated<T, E>(of: impl Fn(i32) -> Result<T, E>) -> Vec<T> {
     (1..=i32::from(u8::MAX)).filter_map(|number| of(number).ok()).collect()
 }
 
 /// Values by their names.
-fn named<T: Copy + Send + Sync + 'static>(
+pub fn named<T: Copy + Send + Sync + 'static>(
     values: Vec<T>,
     name: impl Fn(T) -> String,
 ) -> impl TypedValueParser<Value = T> {

@@ -44,6 +44,7 @@ fn read(client: &Client, arguments: &HistoryArguments) -> Result<GetHistoryRespo
             min_tree_size: 0,
             page_size: (limit - held).min(PAGE_ENTRIES) as i32,
             page_token,
+            person: arguments.person.person,
         };
         let page = client.identity(|mut identity| async move { identity.get_history(request).await })?;
         let read = match &mut read {

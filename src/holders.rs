@@ -18,7 +18,11 @@ pub fn run(arguments: &HoldersArguments) -> Result<Exit> {
     let format = arguments.output.output;
     let response = read(&client, arguments);
     who::answered(&client, &arguments.who, (at, known_at), format, response, |response| {
-        output::print(format, response, &response.holders, &tables::holders(response), response.basis.as_ref())
+        let basis = response.basis.as_ref();
+        match arguments.effective {
+            true => output::print(format, response, &response.effective, &tables::effective_holders(response), basis),
+            false => output::print(format, response, &response.holders, &tables::holders(response), basis),
+        }
     })
 }
 
@@ -32,6 +36,8 @@ fn read(client: &Client, arguments: &HoldersArguments) -> Result<ListHoldersResp
         min_tree_size: 0,
         page_size: PAGE_HOLDERS,
         page_token: String::new(),
+        effective: arguments.effective,
+        filter: arguments.filter.clone().unwrap_or_default(),
     };
     let ask = |request: ListHoldersRequest| {
         client.identity(|mut identity| async move { identity.list_holders(request).await })
@@ -41,6 +47,7 @@ fn read(client: &Client, arguments: &HoldersArguments) -> Result<ListHoldersResp
         request.page_token = std::mem::take(&mut read.next_page_token);
         let page = ask(request.clone())?;
         read.holders.extend(page.holders);
+        read.effective.extend(page.effective);
         read.next_page_token = page.next_page_token;
     }
     read.holders.sort_by_key(|holder| holder.lapsed);

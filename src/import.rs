@@ -11,7 +11,7 @@ use counterfoil_ledger::Ledger;
 use counterfoil_proto::v1::{Authentication, Basis, ImportResponse, ImportSummary};
 use counterfoil_verify::entity::check_name;
 
-use crate::cli::ImportArguments;
+use crate::cli::{ImportArguments, LedgerArguments, OutputArguments, TableArguments};
 use crate::exit::{Exit, Refused};
 use crate::output::{self, Rows, safe};
 use crate::words::counted;
@@ -21,6 +21,25 @@ mod vouch;
 
 /// Threads that prepare events: as many as there are cores, but no more than the owner can keep up with.
 const THREADS_MAX: usize = 8;
+
+/// Imports files of rows that people keep.
+pub fn table(connector: &str, table: &TableArguments) -> Result<Exit> {
+    let TableArguments { ledger, files, instance, assume_zone, accept_clock, output } = table;
+    let (data, anchor) = (ledger.data.clone(), ledger.anchor.clone());
+    run(&ImportArguments {
+        ledger: LedgerArguments { data, anchor },
+        connector: connector.to_owned(),
+        files: files.clone(),
+        instance: instance.clone(),
+        ticket_instance: "default".to_owned(),
+        backfill: false,
+        assume_zone: assume_zone.clone(),
+        digests: Vec::new(),
+        digest_keys: None,
+        accept_clock: *accept_clock,
+        output: OutputArguments { output: output.output },
+    })
+}
 
 pub fn run(arguments: &ImportArguments) -> Result<Exit> {
     let connector = connectors::by_name(&arguments.connector).context("the connector is not known")?;

@@ -4,6 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod access;
+mod affected;
+mod blast;
 mod checkpoint;
 mod cli;
 mod client;
@@ -16,18 +19,23 @@ mod demo;
 mod diff;
 mod exit;
 mod explain;
+mod explain_grant;
 mod fsck;
 mod health;
 mod history;
 mod holders;
+mod identities;
 mod import;
 mod init;
+mod nhi;
 mod open;
 mod output;
+mod people;
 mod proof;
 mod query;
 mod reconcile;
 mod record;
+mod reversal;
 mod serve;
 mod service;
 mod snapshot;
@@ -36,6 +44,7 @@ mod standby;
 mod state;
 mod tables;
 mod token;
+mod trace;
 mod transport;
 mod when;
 mod who;
@@ -59,6 +68,10 @@ fn main() -> ExitCode {
         Verb::History(arguments) => history::run(arguments),
         Verb::Diff(arguments) => diff::run(arguments),
         Verb::Holders(arguments) => holders::run(arguments),
+        Verb::Access(arguments) => access::run(arguments),
+        Verb::Affected(arguments) => affected::run(arguments),
+        Verb::Blast(arguments) => blast::run(arguments),
+        Verb::Identities(arguments) => identities::run(arguments),
         Verb::Explain(arguments) => explain::run(arguments),
         Verb::Reconcile(arguments) => reconcile::run(arguments),
         Verb::Record(arguments) => record::run(arguments),
@@ -75,6 +88,11 @@ fn main() -> ExitCode {
         Verb::Token(arguments) => token::run(arguments),
         Verb::Demo(arguments) => demo::run(arguments),
         Verb::Completions(arguments) => completions::run(arguments),
+        Verb::Trace(arguments) => trace::run(arguments),
+        Verb::ExplainGrant(arguments) => explain_grant::run(arguments),
+        Verb::Reversal(arguments) => reversal::run(arguments),
+        Verb::People(arguments) => people::run(arguments),
+        Verb::Nhi(arguments) => nhi::run(arguments),
     };
     match done {
         Ok(exit) => exit.into(),

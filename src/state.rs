@@ -18,6 +18,7 @@ pub fn run(arguments: &StateArguments) -> Result<Exit> {
         at: timestamp(at),
         known_at: timestamp(known_at),
         min_tree_size: 0,
+        person: arguments.person.person,
     };
     let response = client.identity(|mut identity| async move { identity.get_state(request).await });
     who::answered(&client, &arguments.who, (at, known_at), arguments.output.output, response, |response| {

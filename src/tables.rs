@@ -4,23 +4,28 @@ use std::collections::BTreeSet;
 
 use counterfoil_proto::Shared;
 use counterfoil_proto::v1::{
-    AccountStatus, Authentication, Confidence, CredentialStatus, Decision, DiffStateResponse, DifferenceKind, Evidence,
-    GetHistoryResponse, GetStateResponse, GrantMode, GrantState, IdentityType, ListHoldersResponse,
-    ListIdentitiesResponse, ListingSight, Moment, Party, TicketState,
+    AccountStatus, Authentication, Confidence, DiffStateResponse, DifferenceKind, Evidence, GetHistoryResponse,
+    GrantMode, GrantState, ListHoldersResponse, ListIdentitiesResponse, Moment, Party,
 };
 use counterfoil_verify::time;
 
 use crate::output::Rows;
 use crate::when::{show, show_timestamp};
-use crate::words::{
-    authentication, called, called_in_full, counted, decision, kind, outcome, times, to_the_second, word,
-};
+use crate::words::{authentication, called, called_in_full, counted, kind, outcome, times, to_the_second};
 
+mod access;
 mod links;
+mod nhi;
 mod sources;
+mod state;
+mod trail;
 
+pub use access::{access, affected, blast, capable, effective_holders};
 pub use links::{explanation, explanations, reconciled, unread, verdicts};
+pub use nhi::non_human_identities;
 pub use sources::{dead_letters, retries, sources};
+pub use state::state;
+pub use trail::{grants, reversal, trace_steps, trail};
 
 fn title(party: &Option<Shared<Party>>, moment: &Option<Moment>) -> Vec<String> {
     let id = party.as_ref().map(|party| party.id.as_str()).unwrap_or_default();
@@ -46,7 +51,10 @@ pub fn limits(from: Option<time::Moment>, at: Option<time::Moment>, moment: &Opt
 fn rested(evidence: &Option<Evidence>) -> (String, String) {
     match evidence {
         Some(evidence) => {
-            (to_the_second(&show_timestamp(&evidence.occurred_at)), format!("{}.{}", evidence.record, evidence.fact))
+            let is_always = evidence.occurred_at.as_ref().is_some_and(|at| at.seconds == time::SECONDS_MIN);
+            let since =
+                if is_always { "always".to_owned() } else { to_the_second(&show_timestamp(&evidence.occurred_at)) };
+            (since, format!("{}.{}", evidence.record, evidence.fact))
         }
         None => Default::default(),
     }
@@ -70,108 +78,6 @@ pub fn identities(response: &ListIdentitiesResponse) -> Rows {
             .collect(),
         ..Rows::default()
     }
-}
-
-pub fn state(response: &GetStateResponse) -> Rows {
-    let Some(state) = &response.state else { return Rows::default() };
-    let mut rows = Rows {
-        title: title(&state.entity, &response.moment),
-        columns: vec!["what", "which", "how", "since", "record"],
-        rows: Vec::new(),
-    };
-    if !state.known {
-        rows.title.push("Nothing was known of it by then.".to_owned());
-        return rows;
-    }
-    let mut rested_on = Vec::new();
-    let mut push = |what: &str, which: String, how: String, evidence: &Option<Evidence>| {
-        let (since, record) = rested(evidence);
-        rested_on.push(*evidence);
-        rows.rows.push(vec![what.to_owned(), which, how, since, record]);
-    };
-    let identity_type = state.entity.as_ref().map(|entity| entity.identity_type()).unwrap_or_default();
-    if identity_type != IdentityType::Unspecified {
-        push("is a", word(identity_type.as_str_name(), "IDENTITY_TYPE_"), String::new(), &None);
-    }
-    if let Some(account) = &state.account {
-        let mut how = word(account.status().as_str_name(), "ACCOUNT_STATUS_");
-        if account.status() == AccountStatus::Seen {
-            how = "seen, never created in a log".to_owned();
-        }
-        if account.locked {
-            how.push_str(", locked");
-        }
-        if account.reversible {
-            how.push_str(", suspended");
-        }
-        let department = &account.department;
-        let which = if department.is_empty() { String::new() } else { format!("department {department}") };
-        push("account", which, how, &account.evidence);
-    }
-    if state.removed.is_some() {
-        push("removed", String::new(), String::new(), &state.removed);
-    }
-    for grant in &state.grants {
-        let word = match is_holder(&state.entity, &grant.counterpart) {
-            _ if grant.lapsed => "lapsed",
-            true => "held by",
-            false => "holds",
-        };
-        push(word, called(&grant.counterpart), how_granted(grant), &grant.evidence);
-    }
-    for credential in &state.credentials {
-        let mut how = word(credential.status().as_str_name(), "CREDENTIAL_STATUS_");
-        if credential.lapsed && credential.status() == CredentialStatus::Active {
-            how = format!("lapsed on {}", show_timestamp(&credential.expires_at));
-        }
-        if credential.owner.as_ref().map(|owner| &owner.id) != state.entity.as_ref().map(|entity| &entity.id) {
-            how.push_str(&format!(", owned by {}", called(&credential.owner)));
-        }
-        push("credential", called(&credential.credential), how, &credential.evidence);
-    }
-    for implied in &state.implies {
-        push("implies", called(&Some(implied.clone())), String::new(), &None);
-    }
-    for owner in &state.owners {
-        push("owner", called(&owner.owner), String::new(), &owner.evidence);
-    }
-    for linked in &state.linked {
-        push("linked with", called(&linked.party), String::new(), &linked.evidence);
-    }
-    if let Some(lifecycle) = &state.lifecycle {
-        let from = show_timestamp(&lifecycle.effective_at);
-        push("lifecycle", kind(lifecycle.kind()), format!("from {from} on"), &lifecycle.evidence);
-    }
-    if let Some(register) = &state.register {
-        let how = if register.retired {
-            "retired"
-        } else if register.registered {
-            "registered"
-        } else {
-            "not registered"
-        };
-        push("register", String::new(), how.to_owned(), &register.evidence);
-    }
-    if let Some(ticket) = &state.ticket {
-        push_ticket(ticket, &mut push);
-    }
-    for sight in state.sights.iter().filter(|sight| sight.differs) {
-        let which = if sight.party.is_some() { called(&sight.party) } else { "the account".to_owned() };
-        push("live", which, how_seen(sight), &sight.end);
-    }
-    if !state.sights.is_empty() {
-        let differ = state.sights.iter().filter(|sight| sight.differs).count();
-        let compared = state.sights.len();
-        rows.title.push(format!("compared with complete listings: {differ} of {compared} not as the log has it"));
-    }
-    rows.title.extend(vouched_for(&rested_on));
-    if is_entitlement(&state.entity) && state.grants.iter().all(|grant| grant.lapsed) {
-        rows.title
-            .push("Nobody held it. Who did at another time: ask `counterfoil holders --at`, or `history`.".to_owned());
-    } else if rows.rows.is_empty() {
-        rows.title.push("It is named, and nothing says what state it was in: ask `counterfoil history`.".to_owned());
-    }
-    rows
 }
 
 fn is_entitlement(party: &Option<Shared<Party>>) -> bool {
@@ -215,55 +121,6 @@ fn how_granted(grant: &GrantState) -> String {
         how.push(format!("by {}", called(&grant.actor)));
     }
     how.join(", ")
-}
-
-/// How a listing saw what the log has otherwise.
-fn how_seen(sight: &ListingSight) -> String {
-    let mut as_of = to_the_second(&show_timestamp(&sight.as_of));
-    if !sight.scope.is_empty() {
-        as_of.push_str(&format!(" in scope {}", sight.scope));
-    }
-    match (sight.present, sight.party.is_some()) {
-        (true, true) => format!("listed as of {as_of}, and not in the log"),
-        (true, false) => {
-            format!("listed as {} as of {as_of}", word(sight.status().as_str_name(), "ACCOUNT_STATUS_"))
-        }
-        (false, _) => format!("not listed as of {as_of}"),
-    }
-}
-
-/// Takes a line of a state: what, which, how, and the fact that it rests on.
-type Push<'a> = dyn FnMut(&str, String, String, &Option<Evidence>) + 'a;
-
-fn push_ticket(ticket: &TicketState, push: &mut Push<'_>) {
-    let status = word(ticket.status().as_str_name(), "TICKET_STATUS_");
-    let kind = word(ticket.r#type().as_str_name(), "TICKET_TYPE_");
-    push("ticket", kind, status, &ticket.evidence);
-    let mut push_party = |what: &str, party: &Option<Shared<Party>>| {
-        if party.is_some() {
-            push(what, called(party), String::new(), &None);
-        }
-    };
-    push_party("requested by", &ticket.requester);
-    push_party("for", &ticket.beneficiary);
-    push_party("assigned to", &ticket.assignee);
-    for item in &ticket.items {
-        let target = if item.target.is_some() { called(&item.target) } else { format!("any {}", item.target_type) };
-        let until = show_timestamp(&item.until);
-        let how = if until.is_empty() { String::new() } else { format!("until {until}") };
-        push("asks for", target, how, &None);
-    }
-    for approval in &ticket.approvals {
-        let how = format!("{}, level {}", decision(approval.decision()), approval.level);
-        push("approver", called(&approval.approver), how, &approval.evidence);
-    }
-    let decided = show_timestamp(&ticket.decided_at);
-    if ticket.decision() != Decision::Unspecified {
-        push("decision", decision(ticket.decision()), format!("from the approvals {decided}"), &None);
-    }
-    if ticket.source_decision() != Decision::Unspecified {
-        push("decision", decision(ticket.source_decision()), "the source's own final value".to_owned(), &None);
-    }
 }
 
 /// A history, of which `from` and `at` were asked for.
@@ -314,10 +171,12 @@ pub fn diff(response: &DiffStateResponse) -> Rows {
         };
         vec![
             sign.to_owned(),
-            if difference.what == "grant" && is_holder(&response.entity, &difference.party) {
-                "holder".to_owned()
-            } else {
-                difference.what.clone()
+            match &difference.member {
+                Some(member) => format!("{} of {}", difference.what, member.id),
+                None if difference.what == "grant" && is_holder(&response.entity, &difference.party) => {
+                    "holder".to_owned()
+                }
+                None => difference.what.clone(),
             },
             called(&difference.party),
             difference.before.clone(),

@@ -3,7 +3,9 @@
 //! Owns how each of them is written for people. It never knows an answer.
 
 use counterfoil_proto::Shared;
-use counterfoil_proto::v1::{Authentication, Decision, FactKind, Moment, Outcome, Party, Role, Verdict};
+use counterfoil_proto::v1::{
+    ApprovalState, Authentication, Capability, Decider, Decision, FactKind, Moment, Outcome, Party, Role, Verdict,
+};
 
 use crate::when::show_timestamp;
 
@@ -30,6 +32,13 @@ pub fn called_in_full(party: &Option<Shared<Party>>) -> String {
         }
         _ => name,
     }
+}
+
+/// A span of time in its largest whole unit: "90 days", "12 hours".
+pub fn span(seconds: u64) -> String {
+    let units = [(86_400, "day"), (3_600, "hour"), (60, "minute")];
+    let whole = units.into_iter().find(|(unit, _)| seconds.is_multiple_of(*unit));
+    whole.map_or_else(|| counted(seconds, "second"), |(unit, name)| counted(seconds / unit, name))
 }
 
 /// A number of things: "1 record", "2 records".
@@ -87,6 +96,10 @@ pub fn kind(kind: FactKind) -> String {
     word(kind.as_str_name(), "FACT_KIND_").replacen(' ', ".", 1).replace(' ', "_")
 }
 
+pub fn capability(capability: Capability) -> String {
+    word(capability.as_str_name(), "CAPABILITY_")
+}
+
 pub fn verdict(verdict: Verdict) -> String {
     word(verdict.as_str_name(), "VERDICT_")
 }
@@ -97,6 +110,15 @@ pub fn outcome(outcome: Outcome) -> String {
 
 pub fn decision(decision: Decision) -> String {
     word(decision.as_str_name(), "DECISION_")
+}
+
+/// Who decided an approval, where that was not whoever was asked.
+pub fn decided_instead(approval: &ApprovalState) -> String {
+    match approval.decider() {
+        Decider::Delegate => format!(" by the delegate {}", called(&approval.decided_by)),
+        Decider::SomebodyElse => format!(" by {}, who was not asked", called(&approval.decided_by)),
+        Decider::Unspecified | Decider::Approver | Decider::Unnamed => String::new(),
+    }
 }
 
 pub fn role(role: Role) -> String {

@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use counterfoil_ledger::Location;
 
+mod access;
 mod appends;
 mod check;
 mod disk;
@@ -54,7 +55,7 @@ const EVENTS_PER_STEP: usize = 2;
 /// The ledger that is asked, weighed and killed has more: a million.
 const TIMES_MORE: usize = 5;
 /// What can be measured by itself, beside the import, on which most of it rests.
-const PARTS: [&str; 7] = ["fsck", "kafka", "state", "follow", "served", "live", "million"];
+const PARTS: [&str; 8] = ["fsck", "kafka", "state", "follow", "served", "live", "access", "million"];
 /// What the services' memory is measured at.
 const LARGE_EVENTS: usize = 10_000_000;
 
@@ -106,6 +107,9 @@ fn all(folder: &Path, events: usize, parts: &[String]) -> Result<Vec<Figure>> {
     }
     if wants("live") {
         figures.extend(live::measure(folder, events / EVENTS_PER_GRANT)?);
+    }
+    if wants("access") {
+        figures.extend(access::measure(folder)?);
     }
     if wants("million") {
         figures.extend(million::measure(folder, events * TIMES_MORE)?);

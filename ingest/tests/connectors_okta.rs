@@ -328,6 +328,7 @@ fn what_gives_no_facts_is_told_apart() {
         "user.mfa.factor.update",
         "application.user_membership.show_password",
         "access.request.sequence.create",
+        "group.user_membership.rule.trigger",
     ] {
         assert_eq!(mapping(known, &[USER]), Mapping::NoFacts, "{known}");
     }

@@ -6,6 +6,8 @@ use counterfoil_ledger::LedgerError;
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
+use crate::filter::FilterError;
+
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
@@ -75,6 +77,12 @@ pub enum QueryError {
     /// It is nothing that anybody could hold.
     #[error("{0} is no entitlement, and nobody holds it: for what an account holds, ask for its state")]
     NoEntitlement(EntityId),
+    /// The change said of no entitlement what it means.
+    #[error(
+        "{0} changed what no entitlement means: ask about a fact of the kinds entitlement.defined, entitlement.changed or \
+         entitlement.removed, or about a grant to a group"
+    )]
+    NoDefinition(String),
     /// Nobody is called so.
     #[error(
         "nothing in the ledger is called {0:?}: give a login, an e-mail address, a name, a ticket number or an entity id"
@@ -89,6 +97,17 @@ pub enum QueryError {
     /// The answer needs more than a quick one may read: ask in a thread that may block.
     #[error("the answer needs more than can be read quickly")]
     NotQuick,
+    /// The filter is none, or not one of this list.
+    #[error("filter: {0}")]
+    Filter(#[from] FilterError),
+    /// The name fits no ticket, or several.
+    #[error("{count} tickets are called {name:?}: give a ticket's number, such as SR-1042, or its id")]
+    NotOneTicket {
+        /// As it was asked for.
+        name: String,
+        /// How many there are.
+        count: usize,
+    },
     /// The page token belongs to another question, or to none.
     #[error("the page token {0}: give it back exactly as it came, with the same question")]
     PageToken(&'static str),

@@ -8,10 +8,14 @@
 
 mod answers;
 mod error;
+pub mod filter;
 pub mod follow;
 pub mod services;
 mod views;
 
-pub use answers::{ChangeSelector, ExplainFilter, ExplanationsRequest, HistoryRequest, Page, Period, Query, Wanted};
+pub use answers::{
+    AccessRequest, CapableRequest, ChangeSelector, ChangesRequest, ExplainFilter, GrantRequest, HistoryRequest,
+    NhiRequest, Page, Period, Query, ReversalOf, Wanted,
+};
 pub use error::QueryError;
 pub use views::Views;

@@ -194,6 +194,7 @@ fn a_history_comes_in_pages_that_later_records_do_not_change() {
     let ask = |query: &Query<'_>, page_token: &str, period| {
         let request = HistoryRequest {
             entity: entity(GROUP),
+            person: None,
             period,
             known: None,
             page: Page { size: 2, token: page_token.to_owned() },
@@ -240,7 +241,7 @@ fn both_ends_of_a_period_count() {
         (Period { from: moment(1), to: moment(2) }, 2),
         (Period { from: moment(3), to: moment(2) }, 0),
     ] {
-        let request = HistoryRequest { entity: entity(ANN), period, known: None, page: Page::default() };
+        let request = HistoryRequest { entity: entity(ANN), person: None, period, known: None, page: Page::default() };
         assert_eq!(query.history(&request).unwrap().entries.len(), count, "{period:?}");
         assert_eq!(query.explain_all(period, None, ExplainFilter::All).unwrap().count(), count, "{period:?}");
     }
@@ -462,6 +463,7 @@ fn everything(views: &Views) -> String {
         }
         let request = HistoryRequest {
             entity: entity(id),
+            person: None,
             period: ALWAYS,
             known: None,
             page: Page { size: 1, token: String::new() },

@@ -249,7 +249,7 @@ fn check_reconciled(case: &Case) {
         }
         let implies = |group: &String| {
             let state = replay(&entity(group), &records, late, TreeSize(u64::MAX));
-            state.implies.contains_key(&object.id)
+            state.implies_anywhere(&object.id)
         };
         // What is held by itself, no group explains.
         let may_be = person.is_none_or(|person| inheritance(person) != Inheritance::Direct);

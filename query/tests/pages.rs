@@ -6,8 +6,8 @@ mod common;
 
 use common::{Native, TestLedger, approval, fact, grant, occurred, of_system, recorded, ticket};
 use counterfoil_proto::Shared;
-use counterfoil_proto::v1::{EntityKind, Explanation, Fact, FactKind, Party, Verdict};
-use counterfoil_query::{ExplainFilter, ExplanationsRequest, Page, Period, Views};
+use counterfoil_proto::v1::{ChangeEffect, EntityKind, Explanation, Fact, FactKind, Party, Verdict};
+use counterfoil_query::{ChangesRequest, ExplainFilter, Page, Period, Views};
 use counterfoil_verify::fact::entity_set;
 use counterfoil_verify::record::recorded_at;
 use proptest::collection::vec;
@@ -18,14 +18,17 @@ const SPAN: i64 = 600;
 const STEPS_PER_COMMIT: usize = 6;
 /// More than the changes that are explained for one page.
 const CHANGES: i64 = 5_001;
-const EVERYTHING: ExplanationsRequest = ExplanationsRequest {
+const EVERYTHING: ChangesRequest = ChangesRequest {
     which: ExplainFilter::All,
     period: Period::ALWAYS,
     known: None,
     by: String::new(),
     for_whom: String::new(),
+    person: false,
     verdicts: Vec::new(),
     kinds: Vec::new(),
+    effect: ChangeEffect::Unspecified,
+    filter: String::new(),
     page: Page { size: 0, token: String::new() },
 };
 /// The second after the last one of a ledger.
@@ -124,8 +127,8 @@ fn a_page_on_which_nothing_was_found_is_not_the_last_one() {
     let views = ledger.views();
     let mut pages = Vec::new();
     let ask = |page: Page| {
-        let request = ExplanationsRequest { kinds: vec![FactKind::GrantAdded], page, ..EVERYTHING };
-        let answer = views.query().unwrap().explanations(&request).unwrap();
+        let request = ChangesRequest { kinds: vec![FactKind::GrantAdded], page, ..EVERYTHING };
+        let answer = views.query().unwrap().changes(&request).unwrap();
         pages.push(answer.explanations.len());
         (answer.explanations, answer.next_page_token)
     };
@@ -170,8 +173,8 @@ proptest! {
         let later = || tell(&ledger, LATER, &later);
         let ask = |page: Page| {
             let (verdicts, kinds) = (verdicts.clone(), kinds.clone());
-            let request = ExplanationsRequest { which, period, known, verdicts, kinds, page, ..EVERYTHING };
-            let answer = views.query().unwrap().explanations(&request).unwrap();
+            let request = ChangesRequest { which, period, known, verdicts, kinds, page, ..EVERYTHING };
+            let answer = views.query().unwrap().changes(&request).unwrap();
             (answer.explanations, answer.next_page_token)
         };
         prop_assert_eq!(together(&views, later, ask, size), all);

@@ -17,8 +17,10 @@ mod case;
 mod chronicle;
 mod cloud;
 mod company;
+mod directory;
 mod files;
 mod freshservice;
+mod identities;
 mod live;
 mod lives;
 mod messages;
@@ -40,7 +42,8 @@ use std::path::Path;
 
 pub use stream::{okta_events, okta_events_among, okta_history};
 pub use truth::{
-    AccountStatus, Change, Counts, Kept, KeptReason, Lapsed, Live, LiveKind, Rule, State, Story, Truth, Verdict,
+    AccountStatus, Change, Counts, Kept, KeptReason, Lapsed, Live, LiveKind, NonHuman, OwnerOf, Reach, Redefinition,
+    Rule, State, Story, Truth, Verdict, Whose,
 };
 
 /// What a company follows from.
@@ -68,6 +71,11 @@ pub struct Company {
     pub files: Vec<File>,
     /// What is live when the story ends, as the APIs of Okta and AWS list it.
     pub listings: Vec<Listings>,
+    /// The log of the company's own directory, with groups within groups: for whoever asks about effective access.
+    pub directory: File,
+    /// What says who is who: mapping file, matching rules, the register of non-human identities, and a few accounts more
+    /// that are easily taken for somebody else's. In the order of import, behind the files.
+    pub identities: Vec<File>,
     pub truth: Truth,
 }
 
@@ -88,7 +96,7 @@ pub struct Listings {
 pub struct File {
     /// Relative, as in `freshservice/tickets.jsonl`.
     pub name: String,
-    /// `freshservice`, `okta` or `cloudtrail`.
+    /// `freshservice`, `okta`, `cloudtrail`, `people`, `nhi` or `fact`, which the directory has too.
     pub connector: &'static str,
     pub delivery: Delivery,
     pub bytes: Vec<u8>,
@@ -130,14 +138,19 @@ pub fn generate(options: &Options) -> Company {
     live.extend(live_in_aws);
     let listings = [okta].into_iter().chain(aws).collect();
     let (lapsed, kept) = (chronicle.lapsed(), chronicle.kept());
-    let truth = Truth { changes, widened, states, lapsed, kept, live, story, counts };
-    Company { files, listings, truth }
+    let directory::Directory { file: directory, reach, redefinitions } = directory::of(&chronicle);
+    let identities::Identities { files: identities, whose, non_human } =
+        identities::make(&chronicle, &mut random::Random::new(options.seed, "identities"));
+    let truth =
+        Truth { changes, widened, states, lapsed, kept, live, reach, redefinitions, whose, non_human, story, counts };
+    Company { files, listings, directory, identities, truth }
 }
 
 impl Company {
     /// Writes the files, and beside them `ground-truth.json`.
     pub fn write_to(&self, dir: &Path) -> io::Result<()> {
-        for file in self.files.iter().chain(self.listings.iter().flat_map(|listings| &listings.files)) {
+        let listed = self.listings.iter().flat_map(|listings| &listings.files);
+        for file in self.files.iter().chain(listed).chain([&self.directory]).chain(&self.identities) {
             let path = dir.join(&file.name);
             std::fs::create_dir_all(path.parent().unwrap_or(dir))?;
             std::fs::write(path, &file.bytes)?;

@@ -22,6 +22,14 @@ pub struct Truth {
     pub kept: Vec<Kept>,
     /// What is live when the story ends, or should be.
     pub live: Vec<Live>,
+    /// What some people could do by the directory at some moments, through groups within groups.
+    pub reach: Vec<Reach>,
+    /// Every change of the directory that is about no person, and what it gave and took.
+    pub redefinitions: Vec<Redefinition>,
+    /// Whose accounts are whose, once the mapping file, the rules and the accounts beside them are imported.
+    pub whose: Vec<Whose>,
+    /// What the inventory has of some non-human identities at the end, once the register is imported too.
+    pub non_human: Vec<NonHuman>,
     pub story: Story,
     pub counts: Counts,
 }
@@ -174,6 +182,54 @@ pub enum LiveKind {
     Expired,
     /// Live although the log says that it was taken away.
     Revoked,
+}
+
+/// Everything that somebody could do by the directory at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reach {
+    /// The account's id in the directory.
+    pub subject_id: String,
+    pub at: Timestamp,
+    /// `directory/group_member/…`, `directory/app_assignment/…`, `directory/role/…`, sorted.
+    pub entitlements: Vec<String>,
+}
+
+/// A change of what groups mean, or of which groups are within others.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Redefinition {
+    pub event_id: String,
+    /// Whose access, and what, as in [`Reach`].
+    pub gained: Vec<(String, String)>,
+    pub lost: Vec<(String, String)>,
+}
+
+/// What is somebody's at a moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Whose {
+    /// `person:people:default:E-1042`; or an account that nobody is said to have.
+    pub person: String,
+    pub at: Timestamp,
+    /// Their accounts in Okta and in Freshservice, by their entities, sorted.
+    pub accounts: Vec<String>,
+    /// Those that a row says are theirs, and another row somebody else's.
+    pub contested: Vec<String>,
+}
+
+/// A non-human identity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NonHuman {
+    /// `account:okta:default:00u…`, `credential:okta:default:api_token/00T…`.
+    pub entity: String,
+    pub owner: Option<OwnerOf>,
+    /// `NO_OWNER`, `OWNER_LEFT`, …: all that is missing.
+    pub gaps: Vec<String>,
+}
+
+/// Whoever answers for one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OwnerOf {
+    pub person: String,
+    pub left: bool,
 }
 
 /// The few things worth showing to somebody who has five minutes.

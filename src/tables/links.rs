@@ -1,14 +1,15 @@
 //! Which approval covers a change, and what live access came to, as rows.
 
 use counterfoil_proto::v1::{
-    Evidence, Explanation, LinkRule, Moment, ReconcileKind, ReconcileResponse, ReconcileTotals, ReconciledItem,
-    ReconciledListing, UnreadEvents,
+    Evidence, Explanation, LinkRule, LinkScore, Moment, ReconcileKind, ReconcileResponse, ReconcileTotals,
+    ReconciledItem, ReconciledListing, UnreadEvents,
 };
 
 use crate::output::Rows;
+use crate::tables::trail::verdicts as verdict_lines;
 use crate::tables::{rested, vouched_for};
 use crate::when::show_timestamp;
-use crate::words::{called, called_in_full, counted, decision, kind, times, verdict, word};
+use crate::words::{called, called_in_full, counted, decided_instead, decision, kind, times, verdict, word};
 
 /// Several explanations as a table, one a row.
 pub fn explanations(explanations: &[Explanation], mut title: Vec<String>) -> Rows {
@@ -96,6 +97,7 @@ pub fn explanation(explanation: &Explanation, moment: &Option<Moment>) -> Rows {
     push("with", called(&explanation.credential));
     let rule = match explanation.rule() {
         LinkRule::Explicit => "the change names the ticket",
+        LinkRule::Correlation => "another event of the same transaction names the ticket",
         LinkRule::Window => "same beneficiary and entitlement, within the ticket's window",
         LinkRule::Unspecified => "",
     };
@@ -107,18 +109,33 @@ pub fn explanation(explanation: &Explanation, moment: &Option<Moment>) -> Rows {
         for approval in &state.approvals {
             let by = called(&approval.approver);
             let at = show_timestamp(&approval.decided_at);
-            push("approver", format!("{by}: {}, level {}, {at}", decision(approval.decision()), approval.level));
+            let decided = decision(approval.decision()) + &decided_instead(approval);
+            push("approver", format!("{by}: {decided}, level {}, {at}", approval.level));
         }
         let records = linked.records.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
         push("ticket's records", records);
+        if let Some(LinkScore { beneficiary, entitlement, time }) = linked.score {
+            let all = beneficiary + entitlement + time;
+            push("points", format!("{all}: {beneficiary} for whom, {entitlement} for what, {time} for when"));
+        }
     }
     push("linked because", rule.to_owned());
     if explanation.order_on_sources_word {
         push("order", "on the sources' word: both were recorded as backfill".to_owned());
     }
+    if explanation.provisional {
+        push(
+            "may change",
+            match &explanation.tickets_known_until {
+                None => "no source of tickets is recorded".to_owned(),
+                until => format!("tickets are known up to {}", show_timestamp(until)),
+            },
+        );
+    }
     push("record", record);
     let mut title = vec![explanation.summary.clone()];
     title.extend(moment.as_ref().map(times));
+    title.extend(verdict_lines(&explanation.verdicts));
     title.extend(vouched_for(rests_on(explanation)));
     Rows { title, columns: vec!["", ""], rows }
 }

@@ -8,6 +8,7 @@ pub mod campaign;
 pub mod collector;
 pub mod feed;
 pub mod files;
+pub mod golden;
 pub mod http;
 pub mod inside;
 pub mod kafka;

@@ -54,6 +54,14 @@ pub fn left(number: u32, published: &str, who: u32, what: u32) -> Value {
     event(number, "group.user_membership.remove", published, &[user(who), group(what)])
 }
 
+/// An application is given to the members of a group.
+pub fn implied(number: u32, published: &str, what: u32, app: u32) -> Value {
+    let app = json!({
+        "id": format!("0oa{app:017}"), "type": "AppInstance", "alternateId": "unknown", "displayName": format!("App {app}"),
+    });
+    event(number, "group.application_assignment.add", published, &[group(what), app])
+}
+
 /// A user of the management API.
 pub fn user_object(number: u32, status: &str) -> Value {
     json!({

@@ -7,8 +7,8 @@ use common::{basis_of, check_answer, company_ledger, events, import, log_key, re
 use counterfoil_proto::v1::{
     DiffStateResponse, DifferenceKind, ExplainChangeResponse, FsckReport, GetConsistencyProofResponse,
     GetHistoryResponse, GetInclusionProofResponse, GetRecordResponse, GetStateResponse, ImportResponse,
-    ListDeadLettersResponse, ListExplanationsResponse, ListHoldersResponse, ListIdentitiesResponse,
-    ListSourcesResponse, Verdict,
+    ListChangesResponse, ListDeadLettersResponse, ListHoldersResponse, ListIdentitiesResponse, ListSourcesResponse,
+    Verdict,
 };
 use counterfoil_tests::files::lines;
 use counterfoil_tests::okta::{joined, left, login, user_id};
@@ -80,12 +80,12 @@ fn every_answer_in_every_form() {
     assert_eq!(held.provenance.as_ref().unwrap().event_id, story.explained_change_uuid);
     assert_eq!(record::hash(&record::encode(&held).unwrap()).0.as_bytes(), &record.leaf_hash[..]);
 
-    let all: ListExplanationsResponse = check_answer(&ledger, &["explain", "--all"]);
+    let all: ListChangesResponse = check_answer(&ledger, &["explain", "--all"]);
     let lines = ledger.run(&["explain", "--all", "--output", "jsonl"]).ended(0);
     assert_eq!(lines.text().lines().count(), all.explanations.len());
     let rows = ledger.run(&["explain", "--all", "--output", "csv"]).ended(0);
     assert_eq!(csv::Reader::from_reader(&rows.stdout[..]).records().count(), all.explanations.len());
-    check_answer::<ListExplanationsResponse>(&ledger, &["explain", "--unapproved"]);
+    check_answer::<ListChangesResponse>(&ledger, &["explain", "--unapproved"]);
     check_answer::<ListSourcesResponse>(&ledger, &["sources"]);
     let dead: ListDeadLettersResponse = check_answer(&ledger, &["deadletter", "list"]);
     assert_eq!(dead.dead_letters.len(), 1);
@@ -100,7 +100,7 @@ fn every_answer_in_every_form() {
     // The views are derived: without them the same answers come back.
     fs::remove_dir_all(ledger.data().join("views")).unwrap();
     fs::remove_dir_all(ledger.data().join("derived")).unwrap();
-    let rebuilt: ListExplanationsResponse = check_answer(&ledger, &["explain", "--all"]);
+    let rebuilt: ListChangesResponse = check_answer(&ledger, &["explain", "--all"]);
     assert_eq!(rebuilt, all);
     assert_eq!(check_answer::<GetHistoryResponse>(&ledger, &["history", &id]), history);
 }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
 
 use counterfoil_proto::v1::{
-    GetStateResponse, ImportResponse, ImportSummary, ListExplanationsResponse, ListSourcesResponse,
+    GetStateResponse, ImportResponse, ImportSummary, ListChangesResponse, ListSourcesResponse,
 };
 use counterfoil_tests::files::lines;
 use counterfoil_tests::program::LedgerFolder;
@@ -91,7 +91,7 @@ fn a_user_has_what_was_given_to_the_name_whichever_name_is_asked_for() {
     // What AWS has only begun is no access yet.
     let pending = held(&ledger, "account:aws:111122223333:sso_user/f81d4fae-7dec-11d0-a765-00a0c91e6bf6");
     assert!(pending.is_empty(), "{pending:?}");
-    let explained: ListExplanationsResponse = ledger.run(&["explain", "--unapproved", "--output", "json"]).json();
+    let explained: ListChangesResponse = ledger.run(&["explain", "--unapproved", "--output", "json"]).json();
     assert_eq!(explained.explanations.len(), 3, "the user, the group, the policy: {explained:?}");
 }
 

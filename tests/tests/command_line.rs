@@ -13,7 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
-const VERBS: [&str; 23] = [
+const VERBS: [&str; 30] = [
     "init",
     "import",
     "snapshot",
@@ -21,6 +21,10 @@ const VERBS: [&str; 23] = [
     "history",
     "diff",
     "holders",
+    "access",
+    "affected",
+    "blast",
+    "identities",
     "explain",
     "reconcile",
     "record",
@@ -37,6 +41,9 @@ const VERBS: [&str; 23] = [
     "token",
     "demo",
     "completions",
+    "trace",
+    "explain-grant",
+    "reversal",
 ];
 #[test]
 fn every_verb_has_help_with_an_example() {

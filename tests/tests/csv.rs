@@ -7,7 +7,7 @@ mod common;
 
 use common::{company_ledger, events, import};
 use counterfoil_tests::files::lines;
-use counterfoil_tests::okta::{login, response, user_object, uuid};
+use counterfoil_tests::okta::{implied, login, response, user_object, uuid};
 use counterfoil_tests::program::{LedgerFolder, Run};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -109,6 +109,17 @@ fn columns_depend_on_the_verb_and_on_nothing_else() {
     let some_history = [&["history", one.as_str()][..], &early].concat();
     let no_changes = [&["explain", "--all"][..], &early].concat();
     let no_difference = [&["diff", one.as_str()][..], &early].concat();
+    small.import("okta", &small.file("b.jsonl", lines(&[implied(90, "2026-03-01T11:00:00Z", 1, 1)])), &[]).ended(0);
+    let (implying, can) = (uuid(90), ["identities", "--can", "alter-identities"]);
+    let widened = company.truth.widened.iter().find(|one| one.entitlement.starts_with("okta/")).unwrap();
+    let widened = widened.event_uuid.as_str();
+    let asked = json!({"ticket": {
+        "id": 7, "subject": "x", "type": "Request", "status": 2, "requester_id": 1, "requested_for_id": 2,
+        "created_at": "2026-03-01T09:00:00Z", "updated_at": "2026-03-01T09:00:00Z",
+    }});
+    small.import("freshservice", &small.file("ticket.json", asked.to_string()), &[]).ended(0);
+    let ticket = "ticket:freshservice:default:ticket/7";
+    let grant = ["explain-grant", one.as_str(), "Group 1"];
     let new = ["token", "create", "--name", "siem", "--role", "read"];
     for (message, questions) in [
         (
@@ -132,11 +143,42 @@ fn columns_depend_on_the_verb_and_on_nothing_else() {
                 &["holders", &entitlement, "--at", &past],
             ],
         ),
+        (
+            "EffectiveHolder",
+            [
+                &["holders", "Group 1", "--effective"],
+                &["holders", "Group 1", "--effective", "--at", "2020-01-01Z"],
+                &["holders", &entitlement, "--effective", "--at", &past],
+            ],
+        ),
+        (
+            "EffectiveAccess",
+            [&["access", &one][..], &["access", &one, "--at", "2020-01-01Z"], &["access", hero, "--system", "okta"]],
+        ),
+        ("Affected", [&["affected", &implying], &["affected", &implying], &["affected", widened]]),
+        (
+            "GetBlastRadiusResponse",
+            [&["blast", &one][..], &["blast", &one, "--at", "2020-01-01Z"], &["blast", hero, "--system", "okta"]],
+        ),
+        ("CapableIdentity", [&can, &[&can[..], &["--at", "2020-01-01Z"]].concat(), &can]),
         ("Explanation", [&["explain", &first], &no_changes, &["explain", "--all"]]),
         (
             "Explanation",
             [&["explain", &first], &["explain", "--unapproved", "--at", "2020-01-01Z"], &["explain", change]],
         ),
+        (
+            "TraceStep",
+            [&["trace", ticket], &["trace", ticket, "--at", "2020-01-01Z"], &["trace", &story.explained_ticket]],
+        ),
+        (
+            "GrantExplanation",
+            [
+                &grant[..],
+                &[&grant[..], &["--at", "2020-01-01Z"]].concat(),
+                &["explain-grant", hero, &entitlement, "--system", "okta", "--at", &past],
+            ],
+        ),
+        ("ReversalStep", [&["reversal", &first], &["reversal", &first, "--at", "2026-03-02Z"], &["reversal", change]]),
         ("SourceSummary", [&["sources"], &["sources"], &["sources"]]),
         ("DeadLetter", [&["deadletter", "list"], &["deadletter", "list"], &["deadletter", "show", &dead]]),
         (

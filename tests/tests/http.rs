@@ -10,12 +10,13 @@ use std::net::TcpStream;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use common::company_ledger;
 use counterfoil_proto::v1::{
-    DiffStateResponse, ExplainChangeResponse, GetHistoryResponse, GetStateResponse, ListDeadLettersResponse,
-    ListExplanationsResponse, ListHoldersResponse, ListSourcesResponse,
+    DiffStateResponse, ExplainChangeResponse, ExplainGrantResponse, GetHistoryResponse, GetStateResponse,
+    ListChangesResponse, ListDeadLettersResponse, ListHoldersResponse, ListSourcesResponse, PlanReversalResponse,
+    TraceTicketResponse,
 };
 use counterfoil_tests::files::lines;
 use counterfoil_tests::http::{Answer, curl, curl_with};
-use counterfoil_tests::okta::{joined, login, response, user_object};
+use counterfoil_tests::okta::{implied, joined, login, response, user_object, uuid};
 use counterfoil_tests::program::{LedgerFolder, run};
 use counterfoil_tests::server::Server;
 use rand_chacha::ChaCha8Rng;
@@ -125,9 +126,27 @@ fn answers_over_http_are_those_of_the_command_line() {
     assert!(answered > 20, "most of these have an answer: {answered}");
     let change = &story.explained_change_uuid;
     check_same::<ExplainChangeResponse>(&server, &format!("/v1/changes/{change}"), &[], &["explain", change]);
+    let at = [("at", story.past_at.to_string())];
+    let at: Vec<(&str, &str)> = at.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let then = ["--at", at[0].1];
+    let ticket = &story.explained_ticket;
+    let trail = format!("/v1/tickets/{ticket}/trail");
+    assert!(check_same::<TraceTicketResponse>(&server, &trail, &at, &[&["trace", ticket], &then[..]].concat()));
+    let (who, what) = (&story.identity_login, story.past_entitlement.replacen("okta/", "entitlement:okta:default:", 1));
+    let grant = format!("/v1/identities/{}/grants/{}", segment(who), segment(&what));
+    let question = [&["explain-grant", who, &what, "--system", "okta"], &then[..]].concat();
+    let scoped = [&at[..], &[("system", "okta")]].concat();
+    assert!(check_same::<ExplainGrantResponse>(&server, &grant, &scoped, &question));
+    let undo = [&at[..], &[("change", change.as_str())]].concat();
+    let question = [&["reversal", change], &then[..]].concat();
+    assert!(check_same::<PlanReversalResponse>(&server, "/v1/reversal", &undo, &question));
+    let filter = "via:* AND occurred_at >= \"2026-01-05T00:00:00Z\"";
+    let question = ["explain", "--all", "--effect", "any", "--filter", filter];
+    let filtered = [("effect", "CHANGE_EFFECT_ANY"), ("filter", filter)];
+    assert!(check_same::<ListChangesResponse>(&server, "/v1/changes", &filtered, &question));
     let verdicts = [("unapproved", "true"), ("verdicts", "VERDICT_NONE_RECORDED"), ("verdicts", "VERDICT_PENDING")];
     let question = ["explain", "--unapproved", "--verdict", "none-recorded", "--verdict", "pending"];
-    assert!(check_same::<ListExplanationsResponse>(&server, "/v1/changes", &verdicts, &question));
+    assert!(check_same::<ListChangesResponse>(&server, "/v1/changes", &verdicts, &question));
     assert!(check_same::<ListSourcesResponse>(&server, "/v1/sources", &[], &["sources"]));
     assert!(check_same::<ListDeadLettersResponse>(&server, "/v1/dead-letters", &[], &["deadletter", "list"]));
 }
@@ -186,13 +205,20 @@ fn every_path_of_the_document_is_served() {
     let ledger = LedgerFolder::init();
     ledger.import("okta", &ledger.file("a.jsonl", lines(&[joined(1, "2026-03-01T09:00:00Z", 1, 1)])), &[]).ended(0);
     ledger.import("okta", &ledger.file("bad.jsonl", "{\"uuid\": 1\n"), &[]).ended(0);
+    ledger.import("okta", &ledger.file("b.jsonl", lines(&[implied(3, "2026-03-01T09:00:00Z", 1, 1)])), &[]).ended(0);
+    let widened = uuid(3);
+    let asked = json!({"ticket": {
+        "id": 7, "subject": "x", "type": "Request", "status": 2, "requester_id": 1, "requested_for_id": 2,
+        "created_at": "2026-03-01T09:00:00Z", "updated_at": "2026-03-01T09:00:00Z",
+    }});
+    ledger.import("freshservice", &ledger.file("ticket.json", asked.to_string()), &[]).ended(0);
     let secret = ledger.file("secret", "a-secret-of-the-tests");
     let config = ledger.file(
         "counterfoil.toml",
         format!("[ingest.hook]\nconnector = \"okta\"\nauth = \"secret\"\nsecret_file = {secret:?}\n"),
     );
     let server = Server::start_with(&ledger, &["--listen", "127.0.0.1:0", "--config", config.to_str().unwrap()]);
-    get(&server, "/v1/identities", &[("min_tree_size", "3")]).json(200);
+    get(&server, "/v1/identities", &[("min_tree_size", "4")]).json(200);
     let document = curl(&[format!("{}/openapi.json", server.url())]).json(200);
     let who = login(1);
     let record = joined(2, "2026-03-01T10:00:00Z", 2, 1).to_string();
@@ -206,11 +232,13 @@ fn every_path_of_the_document_is_served() {
                 ("{who}", if path.contains("entitlements") { "Group%201" } else { &who }),
                 ("{index}", "1"),
                 ("{old_size}", "1"),
-                ("{change}", "1"),
+                ("{change}", if path.ends_with("affected") { &widened } else { "1" }),
                 ("{record}", "2"),
                 ("{connector}", "okta"),
                 ("{source}", "hook"),
                 ("{system}", "okta"),
+                ("{entitlement}", "Group%201"),
+                ("{ticket}", "SR-7"),
             ];
             let filled = filled.iter().fold(path.clone(), |path, (name, value)| path.replace(name, value));
             let id = operation["operationId"].as_str().unwrap();
@@ -220,6 +248,9 @@ fn every_path_of_the_document_is_served() {
                 "Ingest_push" | "Ingest_hook" => vec!["--json".to_owned(), record.clone()],
                 "Ingest_snapshot" => vec!["--form".to_owned(), format!("page=@{}", page.display())],
                 "Ingest_verify" => vec!["--header".to_owned(), "X-Okta-Verification-Challenge: a\"b".to_owned()],
+                "LinkageService_PlanReversal" => {
+                    vec!["--get".to_owned(), "--data-urlencode".to_owned(), "change=1".to_owned()]
+                }
                 "IdentityService_DiffState" => {
                     vec!["--get".to_owned(), "--data-urlencode".to_owned(), "from=2026-01-01T00:00:00+01:00".to_owned()]
                 }
@@ -277,7 +308,7 @@ fn every_path_of_the_document_is_served() {
         "counterfoil_requests_total{method=\"counterfoil.v1.IngestService/Append\",transport=\"http\",code=\"OK\"} 1",
         "counterfoil_events_total{connector=\"okta\",outcome=\"recorded\"} 2",
         "counterfoil_events_total{connector=\"okta\",outcome=\"duplicate\"} 2",
-        "counterfoil_log_records 7",
+        "counterfoil_log_records 9",
     ] {
         assert!(metrics.lines().any(|given| given == line), "{line}: {metrics}");
     }

@@ -9,7 +9,7 @@ use std::process::Command;
 use common::{check_answer, company_ledger, events, import};
 use counterfoil_proto::Shared;
 use counterfoil_proto::v1::{
-    Authentication, Explanation, ListDeadLettersResponse, ListExplanationsResponse, ListHoldersResponse,
+    Authentication, Explanation, ListChangesResponse, ListDeadLettersResponse, ListHoldersResponse,
     ListIdentitiesResponse, Party, Verdict,
 };
 use counterfoil_tests::files::lines;
@@ -99,7 +99,7 @@ fn a_list_of_changes_says_what_may_hide_more() {
     for output in ["json", "csv"] {
         assert!(list(output).stderr.contains(expected), "{}", list(output).stderr);
     }
-    let response: ListExplanationsResponse = ledger.run(&["explain", "--all", "--output", "json"]).json();
+    let response: ListChangesResponse = ledger.run(&["explain", "--all", "--output", "json"]).json();
     let unread = response.unread.unwrap();
     assert_eq!((unread.incomplete, unread.unmapped, unread.conflicts, unread.rejected), (1, 1, 1, 1));
 }
@@ -153,7 +153,7 @@ fn explanations_are_listed_for_whom_and_what_is_asked() {
     let (ledger, _) = company_ledger();
     let explain = |further: &[&str]| -> Vec<Explanation> {
         let arguments = [&["explain", "--all", "--output", "json"], further].concat();
-        ledger.run(&arguments).json::<ListExplanationsResponse>().explanations
+        ledger.run(&arguments).json::<ListChangesResponse>().explanations
     };
     let all = explain(&[]);
     let id = |party: &Option<Shared<Party>>| party.as_ref().map(|party| party.id.clone()).unwrap_or_default();
@@ -184,15 +184,22 @@ fn explanations_are_listed_for_whom_and_what_is_asked() {
         assert!(table.text().contains(words), "{words:?} is missing in {}", table.text());
     }
 
-    check_answer::<ListExplanationsResponse>(&ledger, &["explain", "--unapproved", "--by", &executor]);
+    check_answer::<ListChangesResponse>(&ledger, &["explain", "--unapproved", "--by", &executor]);
     for option in ["--by", "--for"] {
         let refused = ledger.run(&["explain", "--all", option, "Nobody Known"]).ended(3);
         assert!(refused.stderr.contains("\"Nobody Known\"") && refused.stdout.is_empty(), "{}", refused.stderr);
     }
-    for wrong in [["--verdict", "fine"], ["--kind", "grant.removed"], ["--verdict", "not-a-change"]] {
+    for wrong in [["--verdict", "fine"], ["--kind", "account.updated"], ["--verdict", "not-a-change"]] {
         let refused = ledger.run(&["explain", "--all", wrong[0], wrong[1]]).ended(2);
         assert!(refused.stderr.contains("possible values"), "{}", refused.stderr);
     }
+    let refused = ledger.run(&["explain", "--all", "--kind", "grant.removed"]).ended(2);
+    assert!(
+        refused.stderr.contains("FACT_KIND_GRANT_REMOVED gives access: ask for another effect"),
+        "{}",
+        refused.stderr
+    );
+    ledger.run(&["explain", "--all", "--kind", "grant.removed", "--effect", "takes"]).ended(0);
     ledger.run(&["explain", "17", "--by", &executor]).ended(2);
 }
 

@@ -44,7 +44,7 @@ const LOGINS: [&str; 4] = ["quill.plumtreely", "plumtreely-quill", "plumtreelyqu
 /// Events that have a login in the place of every id, code, type and name of a field.
 fn events_with_logins_for_ids() -> Vec<(&'static str, Vec<Value>)> {
     let (mut okta, mut freshservice, mut facts) = (Vec::new(), Vec::new(), Vec::new());
-    let mut cloudtrail = Vec::new();
+    let (mut cloudtrail, mut people, mut register) = (Vec::new(), Vec::new(), Vec::new());
     for (number, login) in (500..).zip(LOGINS) {
         for (source, name) in [
             ("iam", "CreateUser"),
@@ -113,6 +113,23 @@ fn events_with_logins_for_ids() -> Vec<(&'static str, Vec<Value>)> {
             ]);
             okta.push(event);
         }
+        for account in [login.to_owned(), format!("user/{login}"), format!("{login}/{login}")] {
+            people.push(json!({
+                "row": login, "person": login, "person_name": login, "person_email": login, "system": "okta",
+                "account": account, "login": login, "email": login,
+            }));
+            people.push(json!({"person": login, "system": "aws", "login": account}));
+        }
+        for id in [format!("api_token/{login}"), login.to_owned(), format!("user/{login}")] {
+            register.push(json!({
+                "row": login, "system": "okta", "id": id, "login": login, "name": login, "type": "token", "owner": login,
+                "purpose": login, "stored_in": login,
+            }));
+            register.push(json!({
+                "system": "okta", "login": login, "type": "bot", "owner": login, "owner_system": "okta",
+                "name": id,
+            }));
+        }
         let times = json!({"created_at": "2026-03-01T09:00:00Z", "updated_at": "2026-03-02T09:00:00Z"});
         let mut resources = vec![
             json!({
@@ -169,7 +186,11 @@ fn events_with_logins_for_ids() -> Vec<(&'static str, Vec<Value>)> {
             }));
         }
     }
-    vec![("okta", okta), ("freshservice", freshservice), ("fact", facts), ("cloudtrail", cloudtrail)]
+    let tables = [("people", people), ("nhi", register)];
+    [("okta", okta), ("freshservice", freshservice), ("fact", facts), ("cloudtrail", cloudtrail)]
+        .into_iter()
+        .chain(tables)
+        .collect()
 }
 
 /// Events that carry each of them in every field that is meant for such a value, and in those that are not.

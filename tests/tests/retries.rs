@@ -5,7 +5,7 @@ use std::path::Path;
 
 use counterfoil_proto::v1::{
     Appended, AppendedEvent, DeadLetter, FsckReport, GetRecordResponse, ImportResponse, ImportSummary,
-    ListDeadLettersResponse, ListExplanationsResponse, ListSourcesResponse, Provenance, Record, RetriedDeadLetter,
+    ListChangesResponse, ListDeadLettersResponse, ListSourcesResponse, Provenance, Record, RetriedDeadLetter,
     RetryDeadLettersResponse, record::Body,
 };
 use counterfoil_tests::files::lines;
@@ -186,7 +186,7 @@ fn a_letter_is_put_through_once_and_is_then_not_listed() {
         let sources: ListSourcesResponse = ledger.run(&["sources", "--output", "json"]).json();
         let source = &sources.sources[0];
         assert_eq!((source.events, source.rejected, source.retried), (2, 2, 1));
-        let explained: ListExplanationsResponse = ledger.run(&["explain", "--all", "--output", "json"]).json();
+        let explained: ListChangesResponse = ledger.run(&["explain", "--all", "--output", "json"]).json();
         assert_eq!((explained.explanations.len(), explained.unread.unwrap().rejected), (2, 1));
     };
     check(5);

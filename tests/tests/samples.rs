@@ -14,6 +14,7 @@ use counterfoil_proto::v1::{
     SnapshotResponse, SourceSummary,
 };
 use counterfoil_tests::files::all_files;
+use counterfoil_tests::golden::check_golden;
 use counterfoil_tests::program::LedgerFolder;
 use serde_json::{Value, json};
 
@@ -307,14 +308,4 @@ fn show_source(source: &SourceSummary) -> String {
         writeln!(text, "  unmapped: {:?}, {} times", unmapped.native_type, unmapped.count).unwrap();
     }
     text
-}
-
-fn check_golden(name: &str, found: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, found).unwrap();
-    }
-    let expected = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(found, expected, "{} differs; UPDATE_GOLDEN=1 accepts it", path.display());
 }

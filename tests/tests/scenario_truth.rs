@@ -11,7 +11,7 @@ use counterfoil_proto::v1::{
     self, AccountStatus, Decision, Explanation, FactKind, GetStateResponse, LinkRule, ListHoldersResponse, State,
     TicketState,
 };
-use counterfoil_query::{ChangeSelector, ExplainFilter, Page, Period, Query, Wanted};
+use counterfoil_query::{AccessRequest, ChangeSelector, ExplainFilter, Page, Period, Query, Wanted};
 use counterfoil_scenario::{AccountStatus as TrueStatus, State as TrueState};
 use counterfoil_scenario::{Change, Company, Delivery, File, Options, Rule, Truth, Verdict, generate};
 use counterfoil_tests::inside::{InsideLedger, moment};
@@ -120,14 +120,14 @@ fn the_program_tells_the_truth_too() {
         let backfill: &[&str] = if file.delivery == Delivery::OnTime { &["--backfill"] } else { &[] };
         ledger.import(file.connector, &folder.join(&file.name), backfill).ended(0);
     }
-    let all: v1::ListExplanationsResponse = ledger.run(&["explain", "--all", "--output", "json"]).json();
+    let all: v1::ListChangesResponse = ledger.run(&["explain", "--all", "--output", "json"]).json();
     let expected = by_key(truth);
     let all = without_widened(all.explanations, truth);
     assert_eq!(keys(&all), expected.keys().cloned().collect::<Vec<_>>());
     for explanation in &all {
         check_explanation(expected[&key_of(explanation)], explanation);
     }
-    let unapproved: v1::ListExplanationsResponse = ledger.run(&["explain", "--unapproved", "--output", "json"]).json();
+    let unapproved: v1::ListChangesResponse = ledger.run(&["explain", "--unapproved", "--output", "json"]).json();
     assert_eq!(keys(&unapproved.explanations), unapproved_keys(truth));
     for expected in truth.states.iter().step_by(7) {
         let at = expected.at.to_string();
@@ -352,7 +352,27 @@ fn check_states(seed: u64, query: &Query<'_>, truth: &Truth, ledger: &InsideLedg
                 holders.iter().map(|holder| holder.counterpart.as_ref().unwrap().id.as_str()).collect();
             assert_eq!(ids.iter().filter(|id| **id == who.to_string()).count(), 1, "{entitlement}: {ids:?}");
         }
+        check_effective(query, truth, expected, &who);
     }
+}
+
+/// Beside what is held itself, what the groups among it give their members.
+fn check_effective(query: &Query<'_>, truth: &Truth, expected: &TrueState, who: &EntityId) {
+    let mut all: BTreeSet<String> = expected.entitlements.iter().cloned().collect();
+    let by_then = truth.widened.iter().filter(|widened| widened.occurred_at <= expected.at);
+    all.extend(
+        by_then
+            .filter(|widened| all.contains(&widened.entitlement))
+            .map(|widened| widened.gained.clone())
+            .collect::<Vec<_>>(),
+    );
+    let at = OccurredAt(moment(expected.at));
+    let page = Page::default();
+    let request = AccessRequest { entity: who.clone(), at, known: None, to: None, all_paths: false, page };
+    let found = query.access(&request).unwrap();
+    let found: BTreeSet<String> =
+        found.accesses.iter().map(|access| native(&access.what.as_ref().unwrap().id)).collect();
+    assert_eq!(found, all, "{who} at {}", expected.at);
 }
 
 fn held(state: &State) -> BTreeSet<String> {

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use common::{company_ledger, questions};
 use counterfoil_tests::files::lines;
-use counterfoil_tests::okta::{joined, login, response, user_object};
+use counterfoil_tests::okta::{implied, joined, login, response, user_object};
 use counterfoil_tests::program::{LedgerFolder, Run, run};
 use counterfoil_tests::server::{Server, tool};
 use serde_json::{Value, json};
@@ -75,7 +75,15 @@ fn a_client_that_is_not_ours_calls_every_method() {
     let who = login(1);
     let event = BASE64_STANDARD.encode(joined(2, "2026-03-01T10:00:00Z", 2, 1).to_string());
     let append = json!({"connector": "okta", "documents": [event], "requestId": "r1"});
-    let calls: [Call; 19] = [
+    let implied = BASE64_STANDARD.encode(implied(3, "2026-03-01T11:00:00Z", 1, 1).to_string());
+    let widened = json!({"connector": "okta", "documents": [implied], "requestId": "r2"});
+    let ticket = json!({"ticket": {
+        "id": 7, "subject": "x", "type": "Request", "status": 2, "requester_id": 1, "requested_for_id": 2,
+        "created_at": "2026-03-01T09:00:00Z", "updated_at": "2026-03-01T09:00:00Z",
+    }});
+    let ticket = BASE64_STANDARD.encode(ticket.to_string());
+    let ticket = json!({"connector": "freshservice", "documents": [ticket], "requestId": "r3"});
+    let calls: [Call; 29] = [
         ("IdentityService/ListIdentities", json!({}), |all| all[0]["identities"].as_array().unwrap().len() == 2),
         ("IdentityService/ListIdentities", json!({"query": who}), |all| all[0]["identities"][0]["name"] == "Person 1"),
         ("IdentityService/GetState", json!({"who": who}), |all| {
@@ -88,11 +96,25 @@ fn a_client_that_is_not_ours_calls_every_method() {
         ("IdentityService/ListHolders", json!({"who": "Group 1"}), |all| {
             all[0]["holders"].as_array().unwrap().len() == 1
         }),
+        ("IdentityService/ListHolders", json!({"who": "Group 1", "effective": true}), |all| {
+            all[0]["effective"][0]["access"]["paths"][0]["steps"][0]["kind"] == "STEP_KIND_GRANT"
+        }),
+        ("IdentityService/GetEffectiveAccess", json!({"who": who}), |all| {
+            all[0]["accesses"].as_array().unwrap().len() == 1 && all[0]["principals"][0]["mayAct"] == true
+        }),
+        ("IdentityService/GetBlastRadius", json!({"who": who}), |all| all[0]["reachedCount"] == "1"),
+        ("IdentityService/ListCapableIdentities", json!({}), |all| all[0]["tableVersion"] == 1),
         ("LinkageService/ExplainChange", json!({"change": "1"}), |all| {
             all[0]["explanations"][0]["verdict"] == "VERDICT_NONE_RECORDED"
         }),
-        ("LinkageService/ListExplanations", json!({"unapproved": true}), |all| {
+        ("LinkageService/ListChanges", json!({"unapproved": true}), |all| {
             all[0]["explanations"].as_array().unwrap().len() == 1
+        }),
+        ("LinkageService/ExplainGrant", json!({"who": who, "entitlement": "Group 1"}), |all| {
+            all[0]["grants"][0]["standing"] == "ACCESS_STANDING_HELD"
+        }),
+        ("LinkageService/PlanReversal", json!({"change": "1"}), |all| {
+            all[0]["steps"][0]["operation"] == "FACT_KIND_GRANT_REMOVED"
         }),
         ("LinkageService/Reconcile", json!({"system": "okta"}), |all| all[0]["basis"]["treeSize"] == "3"),
         ("LedgerService/GetCheckpoint", json!({}), |all| all[0]["basis"]["treeSize"] == "3"),
@@ -108,6 +130,15 @@ fn a_client_that_is_not_ours_calls_every_method() {
         ("IngestService/RetryDeadLetter", json!({"record": 2}), |all| all[0]["retried"]["reason"] == "not json"),
         ("IngestService/Append", append.clone(), |all| {
             all[0]["events"][0]["outcome"] == "APPENDED_RECORDED" && all[0]["events"][0]["index"] == "3"
+        }),
+        ("IngestService/Append", widened, |all| all[0]["events"][0]["index"] == "4"),
+        ("IdentityService/ListAffected", json!({"change": "4", "minTreeSize": "5"}), |all| {
+            let affected = all[0]["affected"].as_array().unwrap();
+            affected.len() == 2 && affected.iter().all(|one| one["kind"] == "AFFECTED_KIND_GAINED")
+        }),
+        ("IngestService/Append", ticket, |all| all[0]["events"][0]["index"] == "5"),
+        ("LinkageService/TraceTicket", json!({"ticket": "SR-7", "minTreeSize": 6}), |all| {
+            all[0]["steps"].as_array().unwrap().len() == 5 && all[0]["gaps"].is_array()
         }),
     ];
     let streams = ["AppendStream", "Snapshot"].map(|method| format!("counterfoil.v1.IngestService.{method}"));
@@ -134,12 +165,12 @@ fn a_client_that_is_not_ours_calls_every_method() {
     let listing = &answer[0]["listings"][0];
     assert_eq!(
         (&listing["completeness"], &listing["begin"], &listing["end"], &answer[0]["basis"]["treeSize"]),
-        (&json!("COMPLETENESS_COMPLETE"), &json!("4"), &json!("6"), &json!("7"))
+        (&json!("COMPLETENESS_COMPLETE"), &json!("6"), &json!("8"), &json!("9"))
     );
     let own = json!({"who": login(2), "minTreeSize": 4});
     let answer =
         grpcurl(&server, &["-d", &own.to_string()], "counterfoil.v1.IdentityService/GetState").unwrap().unwrap();
-    assert_eq!(answer[0]["basis"]["treeSize"], "7");
+    assert_eq!(answer[0]["basis"]["treeSize"], "9");
     let record = json!({"index": 3});
     let record =
         grpcurl(&server, &["-d", &record.to_string()], "counterfoil.v1.LedgerService/GetRecord").unwrap().unwrap();

@@ -18,6 +18,30 @@ pub struct Derived {
     pub completed_by: Option<Evidence>,
 }
 
+/// Who decided a row, against who was asked to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecidedBy {
+    /// The approver.
+    Approver,
+    /// Whom the approver, or the source, named to decide instead.
+    Delegate,
+    /// Neither of them: an administrator, or an automation.
+    SomebodyElse,
+    /// The source does not say who decided, or who was asked.
+    Unnamed,
+}
+
+/// Who decided a row, by the ids that its source gave; none while nobody has.
+pub fn decided_by(row: &ApprovalState) -> Option<DecidedBy> {
+    match row.decision() {
+        Decision::Requested | Decision::NotRequested | Decision::Unspecified => None,
+        _ if row.decided_by.is_empty() || row.approver.is_empty() => Some(DecidedBy::Unnamed),
+        _ if row.decided_by == row.approver => Some(DecidedBy::Approver),
+        _ if row.decided_by == row.delegate => Some(DecidedBy::Delegate),
+        _ => Some(DecidedBy::SomebodyElse),
+    }
+}
+
 /// Derives the decision of a ticket: approved once every level is, rejected once one is. A ticket without approvals
 /// has none.
 pub fn derive(ticket: &TicketState) -> Option<Derived> {

@@ -29,7 +29,7 @@ pub enum EntityError {
     Form(String),
     /// The kind is not known, or has no such ids.
     #[error(
-        "{0:?} is not a kind of entity: expected one of person, account, credential, entitlement, ticket, integration, snapshot_scope, identifier, unresolved, source"
+        "{0:?} is not a kind of entity: expected one of person, account, credential, entitlement, ticket, integration, snapshot_scope, identifier, unresolved, source, rule"
     )]
     Kind(String),
     /// The native id could be a personal value.
@@ -237,7 +237,7 @@ impl std::str::FromStr for EntityId {
 }
 
 /// The system and the instance that a reference is of.
-fn place_of<'a>(reference: &'a Ref, source: &'a Source) -> (&'a str, &'a str) {
+pub(crate) fn place_of<'a>(reference: &'a Ref, source: &'a Source) -> (&'a str, &'a str) {
     match reference.system.is_empty() {
         true => (&source.system, &source.instance),
         false => (&reference.system, &reference.instance),
@@ -277,9 +277,10 @@ pub fn kind_name(kind: EntityKind) -> &'static str {
         EntityKind::Identifier => "identifier",
         EntityKind::Unresolved => "unresolved",
         EntityKind::Source => "source",
+        EntityKind::Rule => "rule",
     }
 }
 
 fn kind_from_name(name: &str) -> Option<EntityKind> {
-    (1..=10).filter_map(|number| EntityKind::try_from(number).ok()).find(|&kind| kind_name(kind) == name)
+    (1..=11).filter_map(|number| EntityKind::try_from(number).ok()).find(|&kind| kind_name(kind) == name)
 }

@@ -118,8 +118,14 @@ pub fn references(fact: &Fact) -> impl Iterator<Item = (Role, &Ref)> {
         }
         Some(Detail::Ownership(ownership)) => found.extend(ownership.owner.iter().map(named(Role::Owner))),
         Some(Detail::Review(review)) => found.extend(review.reviewer.iter().map(named(Role::Reviewer))),
-        Some(Detail::Credential(_) | Detail::Lifecycle(_) | Detail::Snapshot(_) | Detail::PolicyDecision(_)) | None => {
-        }
+        Some(
+            Detail::Credential(_)
+            | Detail::Lifecycle(_)
+            | Detail::Snapshot(_)
+            | Detail::PolicyDecision(_)
+            | Detail::MatchingRule(_),
+        )
+        | None => {}
     }
     found.into_iter()
 }
@@ -185,6 +191,8 @@ pub enum Group {
     Snapshot,
     /// Which identifiers and accounts are one.
     Identity,
+    /// By which rule accounts are taken for one person's.
+    Rule,
     /// A recertification.
     Review,
     /// Access that was used.
@@ -223,7 +231,8 @@ pub fn kind_group(kind: FactKind) -> Group {
         K::OwnerAssigned | K::OwnerRemoved | K::PurposeDeclared | K::NhiRegistered | K::NhiRetired => Group::Governance,
         K::LifecycleJoiner | K::LifecycleMover | K::LifecycleLeaver => Group::Lifecycle,
         K::SnapshotBegin | K::SnapshotItem | K::SnapshotEnd => Group::Snapshot,
-        K::IdentifierBound | K::IdentityLinked => Group::Identity,
+        K::IdentifierBound | K::IdentityLinked | K::IdentityUnlinked => Group::Identity,
+        K::RuleDeclared => Group::Rule,
         K::ReviewOpened | K::ReviewDecision | K::ReviewClosed => Group::Review,
         K::SessionAssumed | K::AuthEvent | K::PolicyDecision => Group::Use,
         K::SourceHeartbeat | K::SourceAuditConfigChanged | K::Unspecified => Group::Source,
@@ -242,6 +251,27 @@ pub fn can_give_access(kind: FactKind) -> bool {
             | FactKind::CredentialEnabled
             | FactKind::EntitlementDefined
             | FactKind::EntitlementChanged
+    )
+}
+
+/// Whether facts of a kind can give access or take it away.
+pub fn can_change_access(kind: FactKind) -> bool {
+    can_give_access(kind) || can_take_access(kind)
+}
+
+/// Whether facts of a kind can take access away.
+pub fn can_take_access(kind: FactKind) -> bool {
+    matches!(
+        kind,
+        FactKind::AccountDisabled
+            | FactKind::AccountDeleted
+            | FactKind::GrantRemoved
+            | FactKind::GrantExpired
+            | FactKind::CredentialDisabled
+            | FactKind::CredentialRevoked
+            | FactKind::CredentialExpired
+            | FactKind::EntitlementChanged
+            | FactKind::EntitlementRemoved
     )
 }
 

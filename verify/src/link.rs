@@ -2,7 +2,7 @@
 //!
 //! Owns the explicit link (the change names the ticket), the match on beneficiary, entitlement and window, and the order
 //! of approval and change. All of it is computed from records alone. It never looks a ticket up: the caller brings the
-//! tickets that might cover the change.
+//! tickets that might cover the change. Which of several counts is for `verdict`, how well each fits for `score`.
 
 use std::collections::BTreeSet;
 
@@ -14,14 +14,20 @@ use crate::approval::{Derived, final_decision};
 use crate::entity::EntityId;
 use crate::fact::{Group, entities_of, kind_group, takes_access};
 use crate::replay::{FactAt, named};
+use crate::score;
 use crate::state::{ItemState, TicketState};
 use crate::ticket::{CLOCK_TOLERANCE_SECONDS, TicketHistory, latest_moment};
 use crate::time::Moment;
 
 /// The version of the rules in this module: an answer names it.
-pub const RULE_VERSION: u32 = 1;
+pub const RULE_VERSION: u32 = 2;
 /// How long after its decision a ticket without a window of its own covers a change, in seconds: 14 days.
 pub const WINDOW_SECONDS: i64 = 14 * 24 * 3600;
+/// For how long after a change its ticket may still come, in seconds: sources deliver with a delay, and not in order.
+pub const GRACE_SECONDS: i64 = 3_600;
+
+/// How the text form of an identifier begins.
+const IDENTIFIERS: &str = "identifier:";
 
 /// A change and who it is about.
 #[derive(Clone, Debug)]
@@ -43,6 +49,22 @@ impl<'a> Change<'a> {
         let subject = fact.fact.subject.iter().flat_map(|subject| named(subject, fact.source)).collect();
         let targets = Targets::of(fact.fact.object.as_ref(), fact.source);
         Self { fact, delivery, beneficiary, subject, targets }
+    }
+
+    /// Whether the fact itself names any of these entities, which are in text form, as whom it is about.
+    pub(crate) fn names_any_of(&self, entities: &[String]) -> bool {
+        self.subject.iter().any(|one| entities.contains(&one.to_string()))
+    }
+
+    /// What it is worth that an item of a ticket asks for what was changed; none if it does not.
+    pub(crate) fn likeness(&self, asked: &ItemState) -> Option<u32> {
+        let is_id = |name: &&&String| !name.starts_with(IDENTIFIERS);
+        let named: Vec<&String> = self.targets.names.iter().filter(|name| asked.targets.contains(name)).collect();
+        match named.iter().find(is_id).or(named.first()) {
+            Some(name) if is_id(&name) => Some(score::SAME_ENTITLEMENT),
+            Some(_) => Some(score::NAMED_ENTITLEMENT),
+            None => self.targets.are_asked_for(asked).then_some(score::TYPE_OF_ENTITLEMENT),
+        }
     }
 }
 
@@ -132,6 +154,12 @@ pub fn in_order(change: &Change<'_>, candidate: &Candidate<'_>, now: Judgement, 
         }
         _ => now,
     }
+}
+
+/// Whether a later answer to the same question may be another: the tickets are known up to `known_until` only, or nothing of
+/// them is.
+pub fn is_provisional(change: &FactAt<'_>, known_until: Option<Moment>) -> bool {
+    known_until.is_none_or(|until| until < latest_moment(change).plus_seconds(GRACE_SECONDS))
 }
 
 /// Whether a ticket that was not approved around the change is cancelled; where nothing is known of then, whether it

@@ -4,17 +4,19 @@
 //! when they arrived. Only a success changes state; an approval never creates access; a listing adds what it saw and
 //! takes nothing away that a log says. Expiry is not replayed: it lapses by the clock of the question.
 
+use std::collections::BTreeMap;
+
 use counterfoil_proto::v1::{
-    AccountStatus, Completeness, Confidence, CredentialStatus, Decision, EntityKind, Fact, FactKind, Outcome, Record,
-    Ref, Source, TicketStatus, fact::Detail, record::Body,
+    AccountStatus, Approval, Completeness, Confidence, CredentialStatus, Decision, EntityKind, Fact, FactKind, Outcome,
+    Ownership, Record, Ref, Source, TicketStatus, fact::Detail, record::Body,
 };
 
-use crate::entity::EntityId;
+use crate::entity::{EntityId, place_of};
 use crate::fact::{Group, Role, entities_of, kind_group, references};
 
 use crate::state::{
-    AccountState, ApprovalState, CredentialState, EndState, Evidence, GrantState, ItemState, LifecycleState,
-    ListingsState, RegisterState, State, TicketState,
+    AccountState, ApprovalState, CredentialState, EndState, Evidence, GrantState, ImpliedState, ItemState,
+    LifecycleState, LinkState, ListingsState, RegisterState, RuleState, State, TicketState, VersionState,
 };
 use crate::time::{Moment, OccurredAt};
 use crate::tree::TreeSize;
@@ -84,7 +86,7 @@ pub fn bearers(fact: &Fact, source: &Source) -> Vec<EntityId> {
 /// The roles in which an entity's state changes by a fact of this kind.
 fn bearing_roles(fact: &Fact) -> &'static [Role] {
     match kind_group(fact.kind()) {
-        Group::Ticket | Group::Approval | Group::Entitlement => &[Role::Object],
+        Group::Ticket | Group::Approval | Group::Entitlement | Group::Rule => &[Role::Object],
         Group::Account | Group::Governance | Group::Lifecycle => &[Role::Subject],
         Group::Grant | Group::Credential | Group::Snapshot | Group::Identity => &[Role::Subject, Role::Object],
         Group::Review | Group::Use | Group::Source => &[],
@@ -102,7 +104,9 @@ pub fn named(reference: &Ref, source: &Source) -> Vec<EntityId> {
 /// What a reference of a fact stands for where the fact takes effect.
 fn bearing(fact: &Fact, reference: &Ref, source: &Source) -> Vec<EntityId> {
     match fact.kind() {
-        FactKind::GrantRemoved | FactKind::GrantExpired => entities_of(reference, source).collect(),
+        FactKind::GrantRemoved | FactKind::GrantExpired | FactKind::IdentityUnlinked => {
+            entities_of(reference, source).collect()
+        }
         _ => named(reference, source),
     }
 }
@@ -138,10 +142,11 @@ pub fn apply(state: &mut State, entity: &EntityId, fact: &FactAt<'_>) {
         Group::Account => apply_account(state, fact),
         Group::Grant => {
             if is_subject {
-                apply_grant(state, fact, &fact.fact.object);
+                let grants = if is_of_entitlement(fact.fact) { &mut state.held } else { &mut state.grants };
+                apply_grant(grants, fact, &fact.fact.object);
             }
             if is_object {
-                apply_grant(state, fact, &fact.fact.subject);
+                apply_grant(&mut state.grants, fact, &fact.fact.subject);
             }
         }
         Group::Credential => apply_credential(state, fact),
@@ -151,13 +156,12 @@ pub fn apply(state: &mut State, entity: &EntityId, fact: &FactAt<'_>) {
         Group::Entitlement => apply_entitlement(state, fact),
         Group::Governance => apply_governance(state, fact),
         Group::Lifecycle => apply_lifecycle(state, fact),
-        Group::Identity if fact.fact.kind() == FactKind::IdentityLinked => {
-            let other = if is_subject { &fact.fact.object } else { &fact.fact.subject };
-            for key in keys(other, fact) {
-                state.linked.insert(key, fact.evidence);
-            }
+        Group::Identity => {
+            let ends = (&fact.fact.subject, &fact.fact.object);
+            apply_link(state, entity, fact, if is_subject { ends } else { (ends.1, ends.0) });
         }
-        Group::Identity | Group::Review | Group::Use | Group::Source => {}
+        Group::Rule => apply_rule(state, fact),
+        Group::Review | Group::Use | Group::Source => {}
     }
 }
 
@@ -168,6 +172,34 @@ fn keys(reference: &Option<Ref>, fact: &FactAt<'_>) -> Vec<String> {
 
 fn key(reference: &Option<Ref>, fact: &FactAt<'_>) -> String {
     keys(reference, fact).into_iter().next().unwrap_or_default()
+}
+
+/// That two are one, or are one no longer. What is known by an identifier alone is somebody in one system, and is kept
+/// with it; a reference to the identifier itself is not.
+fn apply_link(state: &mut State, entity: &EntityId, fact: &FactAt<'_>, (own, other): (&Option<Ref>, &Option<Ref>)) {
+    let counterparts = other.iter().flat_map(|reference| bearing(fact.fact, reference, fact.source));
+    for counterpart in counterparts {
+        let end = [(&counterpart, other), (entity, own)].into_iter().find(|(one, _)| one.token().is_some());
+        let end = end.and_then(|(_, reference)| reference.as_ref()).filter(|end| end.kind() != EntityKind::Identifier);
+        let (system, instance) = end.map_or(("", ""), |end| place_of(end, fact.source));
+        let link = LinkState {
+            counterpart: counterpart.to_text(),
+            system: system.to_owned(),
+            instance: instance.to_owned(),
+            evidence: fact.evidence,
+        };
+        match fact.fact.kind() {
+            FactKind::IdentityLinked => drop(state.linked.insert(link.key(), link)),
+            FactKind::IdentityUnlinked => drop(state.linked.remove(&link.key())),
+            _ => {}
+        }
+    }
+}
+
+fn apply_rule(state: &mut State, fact: &FactAt<'_>) {
+    if let Some(Detail::MatchingRule(rule)) = &fact.fact.detail {
+        state.rule = Some(RuleState { rule: rule.clone(), evidence: fact.evidence });
+    }
 }
 
 fn apply_account(state: &mut State, fact: &FactAt<'_>) {
@@ -198,35 +230,44 @@ fn apply_account(state: &mut State, fact: &FactAt<'_>) {
     account.evidence = fact.evidence;
 }
 
+/// Whether it is an entitlement that a fact gives something to, or takes it from: a group, say, that is a member of
+/// another. Such a grant stands in [`State::held`] of the one that holds.
+pub fn is_of_entitlement(fact: &Fact) -> bool {
+    fact.subject.as_ref().is_some_and(|subject| subject.kind() == EntityKind::Entitlement)
+}
+
 /// The keys of [`State::grants`] under which the state of `entity` has the grants that a fact is about.
 pub fn grant_keys(entity: &EntityId, fact: &FactAt<'_>) -> Vec<String> {
     let is = |reference: &Option<Ref>| reference.as_ref().is_some_and(|reference| is_borne_by(entity, reference, fact));
     let Fact { subject, object, .. } = fact.fact;
-    let counterparts = [(subject, object), (object, subject)].into_iter().filter(|(own, _)| is(own));
-    counterparts.flat_map(|(_, other)| keys(other, fact)).map(|other| grant_key(&other, fact)).collect()
+    let counterparts = [(object, subject), (subject, object)];
+    let counterparts = &counterparts[..if is_of_entitlement(fact.fact) { 1 } else { 2 }];
+    let counterparts = counterparts.iter().filter(|(own, _)| is(own));
+    counterparts.flat_map(|(_, other)| keys(other, fact)).map(|other| scoped_key(&other, fact)).collect()
 }
 
-fn grant_key(counterpart: &str, fact: &FactAt<'_>) -> String {
+/// The key of a grant, or of what is implied, in a map of a state.
+fn scoped_key(counterpart: &str, fact: &FactAt<'_>) -> String {
     [counterpart, &fact.fact.scope].join(" ")
 }
 
-fn apply_grant(state: &mut State, fact: &FactAt<'_>, counterpart: &Option<Ref>) {
+fn apply_grant(grants: &mut BTreeMap<String, GrantState>, fact: &FactAt<'_>, counterpart: &Option<Ref>) {
     for counterpart in keys(counterpart, fact) {
-        let key = grant_key(&counterpart, fact);
+        let key = scoped_key(&counterpart, fact);
         match fact.fact.kind() {
             FactKind::GrantRemoved | FactKind::GrantExpired => {
-                state.grants.remove(&key);
+                grants.remove(&key);
             }
             FactKind::GrantModified => {
-                let held = state.grants.remove(&key);
+                let held = grants.remove(&key);
                 let mut modified = grant_state(counterpart, fact);
                 if let Some(held) = held {
                     keep_unless_given(&mut modified, held);
                 }
-                state.grants.insert(key, modified);
+                grants.insert(key, modified);
             }
             _ => {
-                state.grants.insert(key, grant_state(counterpart, fact));
+                grants.insert(key, grant_state(counterpart, fact));
             }
         }
     }
@@ -305,7 +346,8 @@ fn apply_end(listings: &mut ListingsState, fact: &FactAt<'_>) {
 /// somebody is not in a listing changes nothing here: it is told beside the state, from the end of the listing. So is that
 /// a credential is in one: it is no grant, and its status is the log's to say.
 fn apply_item(state: &mut State, fact: &FactAt<'_>, is_subject: bool) {
-    if is_subject {
+    let is_group = is_subject && is_of_entitlement(fact.fact);
+    if is_subject && !is_group {
         let account = state.account.get_or_insert_with(AccountState::default);
         if account.status == 0 {
             account.set_status(AccountStatus::Seen);
@@ -321,13 +363,13 @@ fn apply_item(state: &mut State, fact: &FactAt<'_>, is_subject: bool) {
         return;
     }
     let counterpart = if is_subject { &fact.fact.object } else { &fact.fact.subject };
+    let grants = if is_group { &mut state.held } else { &mut state.grants };
     for counterpart in keys(counterpart, fact) {
-        let key = grant_key(&counterpart, fact);
-        let logged = state.grants.get(&key).is_some_and(|held| held.confidence() != Confidence::Snapshot);
+        let key = scoped_key(&counterpart, fact);
+        let logged = grants.get(&key).is_some_and(|held| held.confidence() != Confidence::Snapshot);
         if !logged {
-            state
-                .grants
-                .insert(key, GrantState { confidence: Confidence::Snapshot.into(), ..grant_state(counterpart, fact) });
+            let seen = GrantState { confidence: Confidence::Snapshot.into(), ..grant_state(counterpart, fact) };
+            grants.insert(key, seen);
         }
     }
 }
@@ -445,15 +487,24 @@ fn apply_derived_opening(
     }
 }
 
+/// The key of [`TicketState::approvals`] of the row that a fact is about. Without an id of its own a row is known by its
+/// approver; who decided is one, where nobody else is named.
+pub(crate) fn approval_row(fact: &FactAt<'_>, detail: &Approval) -> String {
+    if !detail.id.is_empty() {
+        return detail.id.clone();
+    }
+    let approver = key(&detail.approver, fact);
+    let asked = if approver.is_empty() { key(&fact.fact.actor, fact) } else { approver };
+    format!("{} {asked}", detail.level)
+}
+
 fn apply_approval(state: &mut State, fact: &FactAt<'_>) {
     let Some(Detail::Approval(detail)) = &fact.fact.detail else {
         return;
     };
     let ticket = state.ticket.get_or_insert_with(TicketState::default);
     let approver = key(&detail.approver, fact);
-    // Without an id of its own a row is known by its approver; who decided is one, where nobody else is named.
-    let asked = if approver.is_empty() { key(&fact.fact.actor, fact) } else { approver.clone() };
-    let row = if detail.id.is_empty() { format!("{} {asked}", detail.level) } else { detail.id.clone() };
+    let row = approval_row(fact, detail);
     let decision = match fact.fact.kind() {
         FactKind::ApprovalGranted => Decision::Approved,
         FactKind::ApprovalRejected => Decision::Rejected,
@@ -475,6 +526,8 @@ fn apply_approval(state: &mut State, fact: &FactAt<'_>) {
         decided_by: String::new(),
         decision: decision.into(),
         evidence: fact.evidence,
+        delegate: key(&detail.delegate, fact),
+        delegated: detail.delegate.as_ref().map(|_| fact.evidence),
     };
     if decision != Decision::Requested {
         approval.decided_by = key(&fact.fact.actor, fact);
@@ -486,6 +539,9 @@ fn apply_approval(state: &mut State, fact: &FactAt<'_>) {
         }
         if approval.approver.is_empty() {
             approval.approver = held.approver;
+        }
+        if approval.delegate.is_empty() || approval.delegate == held.delegate {
+            (approval.delegate, approval.delegated) = (held.delegate, held.delegated);
         }
         // A row that is delivered again with the same decision was decided when it was first.
         let both = [&approval.decided_by, &held.decided_by];
@@ -511,15 +567,21 @@ fn apply_entitlement(state: &mut State, fact: &FactAt<'_>) {
     };
     if is_removed || (detail.is_some() && fact.fact.kind() == FactKind::EntitlementDefined) {
         state.implies.clear();
+        state.version = None;
+    }
+    if let Some(detail) = detail.filter(|detail| !detail.version.is_empty()) {
+        state.version = Some(VersionState { version: detail.version.clone(), evidence: fact.evidence });
     }
     for removed in detail.iter().flat_map(|detail| &detail.implies_removed) {
-        named(removed, fact.source).iter().for_each(|entity| {
-            state.implies.remove(&entity.to_string());
-        });
+        for entity in named(removed, fact.source) {
+            state.implies.remove(&scoped_key(&entity.to_text(), fact));
+        }
     }
     for added in detail.iter().flat_map(|detail| &detail.implies_added) {
-        for entity in named(added, fact.source) {
-            state.implies.insert(entity.to_string(), fact.evidence);
+        for implied in named(added, fact.source).iter().map(EntityId::to_text) {
+            let scope = fact.fact.scope.clone();
+            let key = scoped_key(&implied, fact);
+            state.implies.insert(key, ImpliedState { implied, scope, evidence: fact.evidence });
         }
     }
 }
@@ -536,28 +598,55 @@ fn apply_governance(state: &mut State, fact: &FactAt<'_>) {
         });
         return;
     }
+    // An entry is all that the register says from then on: what an earlier one said and this one leaves out is gone.
+    if fact.fact.kind() == FactKind::NhiRegistered {
+        state.owners.clear();
+        state.register =
+            Some(RegisterState { registered: true, entry: Some(fact.evidence), ..RegisterState::default() });
+    }
     state.owners.extend(owners.into_iter().map(|owner| (owner, fact.evidence)));
     if fact.fact.kind() == FactKind::OwnerAssigned {
         return;
     }
     let register = state.register.get_or_insert_with(RegisterState::default);
+    if let Some(detail) = detail {
+        declare(register, detail, fact);
+    }
     match fact.fact.kind() {
-        FactKind::NhiRegistered => {
-            register.registered = true;
-            register.retired = false;
+        FactKind::NhiRetired => {
+            register.retired = true;
+            register.retired_at = fact.fact.occurred_at;
         }
-        FactKind::NhiRetired => register.retired = true,
-        FactKind::PurposeDeclared => register.purpose_declared = true,
+        FactKind::PurposeDeclared => {
+            register.purpose_declared = true;
+            register.purpose = Some(fact.evidence);
+        }
         _ => {}
     }
-    if let Some(detail) = detail {
-        register.purpose_declared |= detail.purpose_declared;
-        register.expires_at = detail.expires_at.or(register.expires_at);
-        if detail.rotation_interval_seconds != 0 {
-            register.rotation_interval_seconds = detail.rotation_interval_seconds;
+    register.evidence = fact.evidence;
+}
+
+/// What a fact says of a non-human identity; what it leaves out stays as it was.
+fn declare(register: &mut RegisterState, detail: &Ownership, fact: &FactAt<'_>) {
+    if detail.purpose_declared {
+        register.purpose_declared = true;
+        register.purpose = Some(fact.evidence);
+    }
+    register.storage_declared |= detail.storage_declared;
+    register.expires_at = detail.expires_at.or(register.expires_at);
+    if detail.rotation_interval_seconds != 0 {
+        register.rotation_interval_seconds = detail.rotation_interval_seconds;
+    }
+    for (said, held) in [(&detail.systems, &mut register.systems), (&detail.operations, &mut register.operations)] {
+        if !said.is_empty() {
+            held.clone_from(said);
         }
     }
-    register.evidence = fact.evidence;
+    register.suspected_at = detail.suspected_at.or(register.suspected_at);
+    if let Some(retired_at) = detail.retired_at {
+        register.retired |= Moment::of(&retired_at) <= fact.evidence.occurred_at().0;
+        register.retired_at = Some(retired_at);
+    }
 }
 
 fn apply_lifecycle(state: &mut State, fact: &FactAt<'_>) {

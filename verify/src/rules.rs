@@ -7,9 +7,9 @@
 use counterfoil_proto::v1::{
     AccessItem, AccessOperation, Account, Approval, ApprovalRule, Authentication, Completeness, Confidence,
     Correlation, Decision, Delivery, Entitlement, EntityKind, Event, Fact, FactKind, GapReason, Grant, GrantMode,
-    IdentityType, Lifecycle, Mapping, Origin, Outcome, Ownership, PolicyDecision, PolicyEffect, Precision, Provenance,
-    Record, Ref, RejectReason, Review, ReviewDecision, Snapshot, Source, Ticket, TicketStatus, TicketText, TicketType,
-    Time, fact::Detail, record::Body,
+    IdentityType, Lifecycle, Mapping, MatchedBy, MatchingRule, Origin, Outcome, Ownership, PolicyDecision,
+    PolicyEffect, Precision, Provenance, Record, Ref, RejectReason, Review, ReviewDecision, Snapshot, Source, Ticket,
+    TicketStatus, TicketText, TicketType, Time, fact::Detail, record::Body,
 };
 
 use crate::checkpoint::Origin as OriginName;
@@ -168,6 +168,7 @@ fn check_fact(fact: &Fact, source: &Source) -> Checked {
         Some(Detail::Snapshot(snapshot)) => check_snapshot(snapshot),
         Some(Detail::Review(review)) => check_review(review),
         Some(Detail::PolicyDecision(decision)) => check_policy_decision(decision),
+        Some(Detail::MatchingRule(rule)) => check_matching_rule(rule),
     }
 }
 
@@ -248,7 +249,25 @@ fn check_entitlement(entitlement: &Entitlement) -> Checked {
 
 fn check_ownership(ownership: &Ownership) -> Checked {
     ensure(*ownership != Ownership::default(), "an empty ownership is left out")?;
-    check_optional_time(&ownership.expires_at, "ownership.expires_at")
+    check_optional_time(&ownership.expires_at, "ownership.expires_at")?;
+    check_systems(&ownership.systems, "ownership.systems")?;
+    let operations = &ownership.operations;
+    ensure(operations.iter().all(|name| is_code(name)), "ownership.operations holds something that is not a code")?;
+    ensure(operations.is_sorted_by(|a, b| a < b), "ownership.operations are not in ascending order")?;
+    check_optional_time(&ownership.suspected_at, "ownership.suspected_at")?;
+    check_optional_time(&ownership.retired_at, "ownership.retired_at")
+}
+
+fn check_matching_rule(rule: &MatchingRule) -> Checked {
+    ensure(rule.version > 0, "matching_rule.version is missing")?;
+    check_enum::<MatchedBy>(rule.matched_by, "matching_rule.matched_by")?;
+    check_systems(&rule.systems, "matching_rule.systems")
+}
+
+fn check_systems(systems: &[String], name: &str) -> Checked {
+    ensure(systems.len() <= FACTS_MAX, "a list of systems has more than 1,000")?;
+    systems.iter().try_for_each(|system| check_name(system).or_else(|error| fail(format!("{name}: {error}"))))?;
+    ensure(systems.is_sorted_by(|a, b| a < b), "a list of systems is not in ascending order")
 }
 
 fn check_lifecycle(lifecycle: &Lifecycle) -> Checked {

@@ -5,6 +5,7 @@
 //! (that is `replay`).
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use counterfoil_proto::v1::Record;
 
@@ -12,7 +13,8 @@ use crate::record::recorded_at;
 use crate::time::{Moment, OccurredAt, RecordedAt};
 use crate::tree::RecordIndex;
 
-/// The state of one entity. Keys of maps are entity ids in text form; a grant's key ends in a space and its scope.
+/// The state of one entity. Keys of maps are entity ids in text form; that of a grant, and of what is implied, ends in a
+/// space and its scope.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct State {
     /// Its status as an account.
@@ -27,18 +29,18 @@ pub struct State {
     /// Its version and approvals as a ticket.
     #[prost(message, optional, tag = "4")]
     pub ticket: Option<TicketState>,
-    /// What an entitlement implies for its holders.
+    /// What an entitlement implies for its holders, by entity and scope.
     #[prost(btree_map = "string, message", tag = "5")]
-    pub implies: BTreeMap<String, Evidence>,
+    pub implies: BTreeMap<String, ImpliedState>,
     /// Who answers for it.
     #[prost(btree_map = "string, message", tag = "6")]
     pub owners: BTreeMap<String, Evidence>,
     /// What a register of non-human identities says.
     #[prost(message, optional, tag = "7")]
     pub register: Option<RegisterState>,
-    /// The accounts and persons it is linked with.
+    /// The accounts and persons it is linked with, by [`LinkState::key`].
     #[prost(btree_map = "string, message", tag = "8")]
-    pub linked: BTreeMap<String, Evidence>,
+    pub linked: BTreeMap<String, LinkState>,
     /// The latest step of its lifecycle.
     #[prost(message, optional, tag = "9")]
     pub lifecycle: Option<LifecycleState>,
@@ -51,6 +53,24 @@ pub struct State {
     /// Of the scope of listings: how they ended.
     #[prost(message, optional, tag = "12")]
     pub listings: Option<ListingsState>,
+    /// Of an entitlement: what it holds itself, as a group does that is a member of another. Its `grants` are its holders.
+    #[prost(btree_map = "string, message", tag = "13")]
+    pub held: BTreeMap<String, GrantState>,
+    /// Of an entitlement: the version of its definition that the latest fact to name one gave.
+    #[prost(message, optional, tag = "14")]
+    pub version: Option<VersionState>,
+    /// Of a matching rule: what was declared last.
+    #[prost(message, optional, tag = "15")]
+    pub rule: Option<RuleState>,
+}
+
+impl State {
+    /// Whether an entitlement implies an entity, given in text form, in any scope.
+    pub fn implies_anywhere(&self, implied: &str) -> bool {
+        let first = format!("{implied} ");
+        let next = self.implies.range::<str, _>((Bound::Included(first.as_str()), Bound::Unbounded)).next();
+        next.is_some_and(|(key, _)| key.starts_with(&first))
+    }
 }
 
 /// The fact that something rests on, and both its times.
@@ -159,6 +179,31 @@ pub struct GrantState {
     pub evidence: Evidence,
 }
 
+/// What an entitlement implies.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ImpliedState {
+    /// What its holders gain, in text form.
+    #[prost(string, tag = "1")]
+    pub implied: String,
+    /// Where they do, in the source's own id.
+    #[prost(string, tag = "2")]
+    pub scope: String,
+    /// The fact that it rests on.
+    #[prost(message, required, tag = "3")]
+    pub evidence: Evidence,
+}
+
+/// Which version of a definition counts.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct VersionState {
+    /// The source's id of it.
+    #[prost(string, tag = "1")]
+    pub version: String,
+    /// The fact that it rests on.
+    #[prost(message, required, tag = "2")]
+    pub evidence: Evidence,
+}
+
 /// A credential and its owner.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct CredentialState {
@@ -261,6 +306,12 @@ pub struct ApprovalState {
     /// The fact that it rests on.
     #[prost(message, required, tag = "7")]
     pub evidence: Evidence,
+    /// Who may decide instead of the approver, in text form.
+    #[prost(string, tag = "8")]
+    pub delegate: String,
+    /// The fact that named the delegate first.
+    #[prost(message, optional, tag = "9")]
+    pub delegated: Option<Evidence>,
 }
 
 /// An entry in a register of non-human identities.
@@ -283,6 +334,66 @@ pub struct RegisterState {
     pub rotation_interval_seconds: u64,
     /// The fact that it rests on.
     #[prost(message, required, tag = "6")]
+    pub evidence: Evidence,
+    /// It is said where its secret is kept.
+    #[prost(bool, tag = "7")]
+    pub storage_declared: bool,
+    /// The systems that it may touch.
+    #[prost(string, repeated, tag = "8")]
+    pub systems: Vec<String>,
+    /// The operations that it may use.
+    #[prost(string, repeated, tag = "9")]
+    pub operations: Vec<String>,
+    /// Since when it is suspected of misuse.
+    #[prost(message, optional, tag = "10")]
+    pub suspected_at: Option<counterfoil_proto::v1::Time>,
+    /// Since when it is out of use, where it is retired.
+    #[prost(message, optional, tag = "11")]
+    pub retired_at: Option<counterfoil_proto::v1::Time>,
+    /// The newest entry as a whole: beside its record lies where the secret is kept.
+    #[prost(message, optional, tag = "12")]
+    pub entry: Option<Evidence>,
+    /// The fact that declares its purpose: beside its record lies the text.
+    #[prost(message, optional, tag = "13")]
+    pub purpose: Option<Evidence>,
+}
+
+/// Somebody whom an identity is linked with.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct LinkState {
+    /// The account, the person or the identifier, in text form.
+    #[prost(string, tag = "1")]
+    pub counterpart: String,
+    /// The system and the tenant in which an identifier at either end is meant, where the link gives no id: whoever is
+    /// called so elsewhere is another one. Empty where both ends have ids, and where the identifier itself is meant.
+    #[prost(string, tag = "2")]
+    pub system: String,
+    /// The tenant.
+    #[prost(string, tag = "3")]
+    pub instance: String,
+    /// The fact that it rests on.
+    #[prost(message, required, tag = "4")]
+    pub evidence: Evidence,
+}
+
+impl LinkState {
+    /// Its key in [`State::linked`]: the counterpart, and behind a space where an identifier is meant.
+    pub fn key(&self) -> String {
+        match self.system.is_empty() {
+            true => self.counterpart.clone(),
+            false => format!("{} {}:{}", self.counterpart, self.system, self.instance),
+        }
+    }
+}
+
+/// A matching rule, as it was declared last.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct RuleState {
+    /// What was declared.
+    #[prost(message, required, tag = "1")]
+    pub rule: counterfoil_proto::v1::MatchingRule,
+    /// The fact that declares it.
+    #[prost(message, required, tag = "2")]
     pub evidence: Evidence,
 }
 

@@ -54,6 +54,15 @@ impl Moment {
         }
     }
 
+    /// The last moment before it, or the first one there is.
+    pub fn just_before(self) -> Self {
+        match (self.nanos.checked_sub(1), self.seconds > SECONDS_MIN) {
+            (Some(nanos), _) => Self { nanos, ..self },
+            (None, true) => Self { seconds: self.seconds - 1, nanos: 999_999_999 },
+            (None, false) => Self::MIN,
+        }
+    }
+
     /// Twelve bytes that sort as the moments do, also before 1970.
     pub fn to_sortable_bytes(self) -> [u8; 12] {
         let mut bytes = [0; 12];

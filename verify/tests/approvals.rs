@@ -4,7 +4,7 @@
 mod support;
 
 use counterfoil_proto::v1::{Approval, ApprovalRule, Decision, Fact, FactKind};
-use counterfoil_verify::approval::derive;
+use counterfoil_verify::approval::{DecidedBy, decided_by, derive};
 use counterfoil_verify::replay::replay;
 use counterfoil_verify::state::{ApprovalState, Evidence, TicketState};
 use counterfoil_verify::tree::TreeSize;
@@ -249,6 +249,34 @@ fn what_each_kind_makes_of_a_row() {
         assert_eq!(ticket.approvals["r1"].decision(), expected, "{kind:?} {source:?}");
         assert_eq!(ticket.evidence.fact, 0);
     }
+}
+
+#[test]
+fn who_decided_against_who_was_asked() {
+    let row = |delegate: Option<&str>| Approval {
+        id: "r1".into(),
+        level: 1,
+        approver: Some(account("boss")),
+        delegate: delegate.map(account),
+        ..Approval::default()
+    };
+    let decided = |facts: Vec<Fact>, who: Option<&str>| {
+        let last = approval(FactKind::ApprovalGranted, 9, row(None));
+        let facts = facts.into_iter().chain([Fact { actor: who.map(account), ..last }]).collect();
+        decided_by(&replayed(facts).approvals["r1"])
+    };
+    let to = |who, seconds| approval(FactKind::ApprovalDelegated, seconds, row(Some(who)));
+    assert_eq!(decided(vec![], Some("boss")), Some(DecidedBy::Approver));
+    assert_eq!(decided(vec![], Some("deputy")), Some(DecidedBy::SomebodyElse));
+    assert_eq!(decided(vec![], None), Some(DecidedBy::Unnamed));
+    assert_eq!(decided(vec![to("deputy", 1)], Some("deputy")), Some(DecidedBy::Delegate));
+    assert_eq!(decided(vec![to("deputy", 1)], Some("boss")), Some(DecidedBy::Approver));
+    // The last one that was named counts.
+    assert_eq!(decided(vec![to("deputy", 1), to("other", 2)], Some("deputy")), Some(DecidedBy::SomebodyElse));
+    // Since when: not since it was said again.
+    let ticket = replayed(vec![to("deputy", 1), to("deputy", 3)]);
+    let row = &ticket.approvals["r1"];
+    assert_eq!((row.delegated.unwrap().occurred_seconds, decided_by(row)), (1, None));
 }
 
 #[test]

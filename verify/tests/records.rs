@@ -62,6 +62,7 @@ fn every_detail() -> Vec<Detail> {
         Detail::Snapshot(counterfoil_proto::v1::Snapshot { completeness: 1, ..Default::default() }),
         Detail::Review(Review { decision: 1, ..Review::default() }),
         Detail::PolicyDecision(counterfoil_proto::v1::PolicyDecision { effect: 1, ..Default::default() }),
+        Detail::MatchingRule(counterfoil_proto::v1::MatchingRule { version: 1, matched_by: 1, ..Default::default() }),
     ]
 }
 
@@ -101,7 +102,8 @@ fn the_vocabulary_is_complete() {
         (Group::Governance, "owner.assigned owner.removed purpose.declared nhi.registered nhi.retired"),
         (Group::Lifecycle, "lifecycle.joiner lifecycle.mover lifecycle.leaver"),
         (Group::Snapshot, "snapshot.begin snapshot.item snapshot.end"),
-        (Group::Identity, "identifier.bound identity.linked"),
+        (Group::Identity, "identifier.bound identity.linked identity.unlinked"),
+        (Group::Rule, "rule.declared"),
         (Group::Review, "review.opened review.decision review.closed"),
         (Group::Use, "session.assumed auth.event policy.decision"),
         (Group::Source, "source.heartbeat source.audit_config_changed"),
@@ -357,7 +359,7 @@ fn mutants(
 #[test]
 fn the_decoder_rejects_every_other_way_to_write_a_record() {
     let schema = Schema::read();
-    assert!(schema.0["Fact"].len() == 22 && schema.0["Record"].len() == 11, "the files were not read as expected");
+    assert!(schema.0["Fact"].len() == 23 && schema.0["Record"].len() == 11, "the files were not read as expected");
     let mut records: Vec<Record> = one_of_each_body().into_iter().map(|(_, record)| record).collect();
     for detail in every_detail() {
         records.push(record_of(1, vec![Fact { detail: Some(detail), ..full_fact() }]));

@@ -115,7 +115,7 @@ impl<'c> Draft<'c> {
     }
 
     /// What names no person, such as a role: itself, or "~" and its keyed digest where a record cannot hold it.
-    fn name(&self, name: &str) -> String {
+    pub fn name(&self, name: &str) -> String {
         if is_opaque(name) && name.len() <= OPAQUE_BYTES_MAX && !name.starts_with('~') {
             return name.to_owned();
         }

@@ -19,11 +19,15 @@ mod access;
 mod cloudtrail;
 pub(crate) mod draft;
 mod fact;
+mod fields;
 mod freshservice;
 mod lister;
 mod mentions;
 mod naming;
+mod nhi;
 mod okta;
+mod people;
+mod rows;
 mod shape;
 pub(crate) mod split;
 
@@ -145,11 +149,13 @@ pub enum EventId {
 type Make = fn() -> Box<dyn Connector>;
 
 /// Every connector, by its name.
-const CONNECTORS: [(&str, Make); 4] = [
+const CONNECTORS: [(&str, Make); 6] = [
     ("cloudtrail", || Box::new(cloudtrail::CloudTrail)),
     (fact::NAME, || Box::new(fact::FactConnector)),
     ("freshservice", || Box::new(freshservice::Freshservice::default())),
+    (nhi::NAME, || Box::new(nhi::Register)),
     ("okta", || Box::new(okta::Okta)),
+    (people::NAME, || Box::new(people::People)),
 ];
 
 /// One of each connector, for questions about events that need no settings.

@@ -1,4 +1,4 @@
-//! How a stream of bytes falls into documents: lines, values one after another, elements of arrays.
+//! How a stream of bytes falls into documents: lines, values one after another, elements of arrays, rows of a table.
 //!
 //! Owns that a broken document never takes its neighbours with it, and that no byte between two documents is anything but
 //! white space, commas and the brackets of arrays. It never parses JSON beyond finding where a value ends.
@@ -11,9 +11,13 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use super::csv::{self, Header};
 use super::resync::{Found, Shape};
 use super::structure::{Brackets, Step, Structure, Unclosed};
+use crate::json::Reject;
 use crate::prepare::Document;
+
+mod rows;
 
 /// The largest document, in bytes. Of a larger one the beginning is kept, and the rest is skipped.
 pub const DOCUMENT_BYTES_MAX: usize = 64 << 20;
@@ -28,11 +32,13 @@ const BYTE_ORDER_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
 
 /// How a file falls into documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Layout {
+pub enum Layout {
     /// Each line is a document.
     Lines,
     /// Values one after another, or the elements of arrays.
     Values,
+    /// Each row of comma-separated values behind the first, which names the columns.
+    Rows,
 }
 
 /// The documents of one input, in order.
@@ -43,18 +49,25 @@ pub struct Documents {
     line: u64,
     in_array: bool,
     shape: Shape,
+    /// Of rows: their columns, or why nobody can tell.
+    header: Option<Result<Header, Reject>>,
     read_bytes: Arc<AtomicU64>,
 }
 
 impl Documents {
-    pub fn new(inner: Box<dyn Read + Send>, lines_by_name: bool, read_bytes: Arc<AtomicU64>) -> io::Result<Self> {
+    /// `layout` is what the input's name says of it, if that says anything.
+    pub fn new(inner: Box<dyn Read + Send>, layout: Option<Layout>, read_bytes: Arc<AtomicU64>) -> io::Result<Self> {
         let mut reader = BufReader::with_capacity(1 << 18, inner);
         if reader.fill_buf()?.starts_with(BYTE_ORDER_MARK) {
             reader.consume(BYTE_ORDER_MARK.len());
         }
-        let layout = if lines_by_name { Layout::Lines } else { guess_layout(reader.fill_buf()?) };
+        let layout = match layout {
+            Some(layout) => layout,
+            None => guess_layout(reader.fill_buf()?),
+        };
         let reader = Unread { again: Vec::new(), at: 0, inner: reader };
-        Ok(Self { reader, layout, sequence: 0, line: 0, in_array: false, shape: Shape::default(), read_bytes })
+        let (shape, header) = (Shape::default(), None);
+        Ok(Self { reader, layout, sequence: 0, line: 0, in_array: false, shape, header, read_bytes })
     }
 
     /// How the input falls into documents: their numbers mean something only together with it.
@@ -62,6 +75,7 @@ impl Documents {
         match self.layout {
             Layout::Lines => "lines",
             Layout::Values => "values",
+            Layout::Rows => "rows",
         }
     }
 
@@ -74,13 +88,14 @@ impl Documents {
         let collected = match self.layout {
             Layout::Lines => self.next_line()?,
             Layout::Values => self.next_value()?,
+            Layout::Rows => return self.next_row(),
         };
         Ok(collected.map(|collected| {
             let sequence = self.sequence;
             self.sequence += 1;
             let place = match self.layout {
-                Layout::Lines => format!("line {}", self.line),
                 Layout::Values => format!("value {}", sequence + 1),
+                Layout::Lines | Layout::Rows => format!("line {}", self.line),
             };
             let oversized = (collected.size > DOCUMENT_BYTES_MAX as u64).then_some(collected.size);
             Document { sequence, bytes: collected.bytes, oversized, place, ..Document::default() }
@@ -267,6 +282,9 @@ fn guess_layout(start: &[u8]) -> Layout {
     let start = start.trim_ascii_start();
     if start.first() == Some(&b'[') {
         return Layout::Values;
+    }
+    if start.split_inclusive(|&byte| byte == b'\n').next().is_some_and(csv::is_header) {
+        return Layout::Rows;
     }
     let mut lines = start.splitn(3, |&byte| byte == b'\n');
     let first = lines.next().unwrap_or_default();

@@ -1,4 +1,5 @@
-//! Source file: JSON, JSON lines, JSON arrays, each also gzip or zstd, from a file or from standard input.
+//! Source file: JSON, JSON lines, JSON arrays, comma-separated values, each also gzip or zstd, from a file or from standard
+//! input.
 //!
 //! Owns what an input is: its name, what makes it itself, and its bytes as they were before they were compressed. It never
 //! looks at what they mean; how they fall into documents is `documents`' to say.
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-use super::documents::Documents;
+use super::documents::{Documents, Layout};
 use crate::json;
 
 /// How compressed bytes begin (RFC 1952, RFC 8878).
@@ -76,11 +77,11 @@ impl Input {
     /// Opens it for reading documents.
     pub fn documents(&self) -> io::Result<Documents> {
         let read_bytes = Arc::new(AtomicU64::new(0));
-        let lines_by_name = match self {
-            Self::Path(path) => has_lines_extension(path),
-            Self::Stdin => false,
+        let by_name = match self {
+            Self::Path(path) => layout_by_name(path),
+            Self::Stdin => None,
         };
-        Documents::new(self.open(read_bytes.clone())?, lines_by_name, read_bytes)
+        Documents::new(self.open(read_bytes.clone())?, by_name, read_bytes)
     }
 
     /// Opens it for reading its bytes as they were before they were compressed.
@@ -130,10 +131,13 @@ pub fn sha256(mut content: impl Read) -> io::Result<[u8; 32]> {
     }
 }
 
-fn has_lines_extension(path: &Path) -> bool {
+fn layout_by_name(path: &Path) -> Option<Layout> {
     let name = path.to_string_lossy().to_ascii_lowercase();
     let name = name.trim_end_matches(".gz").trim_end_matches(".zst");
-    name.ends_with(".jsonl") || name.ends_with(".ndjson")
+    if name.ends_with(".jsonl") || name.ends_with(".ndjson") {
+        return Some(Layout::Lines);
+    }
+    name.ends_with(".csv").then_some(Layout::Rows)
 }
 
 fn decompress(raw: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {

@@ -149,7 +149,12 @@ fn trap_14_another_version_of_a_policy_changes_what_its_holders_can_do() {
     let request = json!({"policyArn": arn, "versionId": "v2"});
     check("iam", "SetDefaultPolicyVersion", request, Value::Null, &[&changed("")]);
     let defined = format!("entitlement.defined object=policy/{arn}# BY {{+permission/{arn} -}} AT");
-    check("iam", "CreatePolicy", json!({"policyName": "Reader"}), json!({"policy": {"arn": arn}}), &[&defined]);
+    let response = json!({"policy": {"arn": arn, "defaultVersionId": "v1"}});
+    let created = check("iam", "CreatePolicy", json!({"policyName": "Reader"}), response, &[&defined]);
+    let Some(counterfoil_proto::v1::fact::Detail::Entitlement(detail)) = &created.facts[0].detail else {
+        panic!("{created:?}")
+    };
+    assert_eq!(detail.version, "v1");
     let removed = format!("entitlement.removed object=policy/{arn}# BY AT");
     check("iam", "DeletePolicy", json!({"policyArn": arn}), Value::Null, &[&removed]);
 }
@@ -163,7 +168,7 @@ fn a_boundary_gives_nothing_by_itself() {
         limit,
         Value::Null,
         &[
-            "grant.modified subject=user/~# object=permission/within-boundary# BY Grant(Grant { expires_at: None, mode: Unspecified, inherited_via: None, conditional: true }) AT",
+            "grant.modified subject=user/~# object=permission/within-boundary# BY Grant(Grant { expires_at: None, mode: Unspecified, inherited_via: Some(Ref { kind: Entitlement, system: \"\", instance: \"\", id: \"policy/arn:aws:iam::111122223333:policy/Limit\", tokens: [[245, 186, 156, 168, 5, 9, 39, 56, 171, 140, 79, 250, 137, 82, 87, 146]], identity_type: Unspecified }), conditional: true }) AT",
         ],
     );
     assert_eq!(put.facts.len(), 1);

@@ -1,39 +1,58 @@
-//! Who else somebody is: the identifiers, accounts and persons that stand for the beneficiary of a change.
+//! Who else somebody is: the identifiers, accounts and persons that stand for one at a moment.
 //!
-//! Owns the closure over bindings and identity links at one moment, and which record each step rests on. It links nothing
-//! by similarity: a step is a fact that somebody recorded. What the views hold of somebody is read once for any number of
-//! moments, since many changes are about the same people.
+//! Owns the closure over bindings, identity links and matching rules, and what each step rests on. It links nothing by
+//! similarity: a step is a fact that somebody recorded, or a rule that holds. Links that contradict each other are not
+//! followed.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
-use counterfoil_proto::v1::{AccountStatus, EntityKind};
+use counterfoil_proto::v1::EntityKind;
 use counterfoil_verify::entity::EntityId;
-use counterfoil_verify::identifier::Token;
-use counterfoil_verify::state::State;
-use counterfoil_verify::time::{Moment, OccurredAt};
-use counterfoil_verify::tree::{RecordIndex, TreeSize};
+use counterfoil_verify::identity::{MatchingRule, MatchingRules, contested};
+use counterfoil_verify::state::LinkState;
+use counterfoil_verify::time::OccurredAt;
+use counterfoil_verify::tree::TreeSize;
 
-use crate::answers::kept::Kept;
+use crate::answers::people::{Asked, People, Span};
 use crate::error::Result;
-use crate::views::database::View;
-use crate::views::keys::Position;
-use crate::views::traits::Traits;
-use crate::views::{changes, names};
+
+mod during;
 
 /// The most entities that one beneficiary is followed to. More would be a shared mailbox, not a person.
 const ALIASES_MAX: usize = 256;
 
-/// Every entity that stands for one, each with the records that say so.
+/// Every entity that stands for one, each with what says so.
 #[derive(Debug, Default)]
 pub(crate) struct Aliases {
     entities: BTreeSet<EntityId>,
-    records: BTreeMap<EntityId, BTreeSet<u64>>,
+    reached: BTreeMap<EntityId, Reached>,
     /// There are more than were followed.
     pub(crate) is_cut: bool,
     /// The tickets that may be for them, once they were asked for.
     tickets: OnceCell<Rc<[EntityId]>>,
+}
+
+/// How one came to an entity.
+#[derive(Debug, Default)]
+struct Reached {
+    /// The last step; none for whom the question names.
+    step: Option<Rc<Step>>,
+    /// The records and the rules of all steps.
+    records: BTreeSet<u64>,
+    rules: Vec<Rc<MatchingRule>>,
+}
+
+/// A step from one entity to another that stands for the same one.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) from: EntityId,
+    pub(crate) to: EntityId,
+    /// The record that it rests on.
+    pub(crate) record: u64,
+    /// The rule that it rests on as well, where it leads into another system.
+    pub(crate) rule: Option<Rc<MatchingRule>>,
 }
 
 impl Aliases {
@@ -44,67 +63,59 @@ impl Aliases {
 
     /// The records by which those of the entities stand for whom they stand for that are also in `others`.
     pub(crate) fn records<'s>(&'s self, others: &'s Self) -> impl Iterator<Item = u64> + 's {
-        let shared = |entity: &EntityId| others.entities.contains(entity);
-        self.records.iter().filter(move |(entity, _)| shared(entity)).flat_map(|(_, records)| records.iter().copied())
+        self.shared(others).flat_map(|reached| reached.records.iter().copied())
     }
-}
 
-/// A time in which nothing changes about who is who, as far as anybody was looked at.
-#[derive(Clone, Copy, Debug)]
-struct Span {
-    from: OccurredAt,
-    /// Not included, where there is an end.
-    until: Option<OccurredAt>,
-}
+    /// The rules by which they do.
+    pub(crate) fn rules<'s>(&'s self, others: &'s Self) -> impl Iterator<Item = &'s Rc<MatchingRule>> + 's {
+        self.shared(others).flat_map(|reached| &reached.rules)
+    }
 
-impl Span {
-    const ALWAYS: Self = Self { from: OccurredAt(Moment::MIN), until: None };
+    fn shared<'s>(&'s self, others: &'s Self) -> impl Iterator<Item = &'s Reached> + 's {
+        let is_shared = |entity: &EntityId| others.entities.contains(entity);
+        self.reached.iter().filter(move |(entity, _)| is_shared(entity)).map(|(_, reached)| reached)
+    }
 
-    /// The part of it around `at` in which it makes no difference that something happened.
-    fn narrow(&mut self, at: OccurredAt, happened: OccurredAt) {
-        match happened <= at {
-            true => self.from = self.from.max(happened),
-            false => self.until = Some(self.until.map_or(happened, |until| until.min(happened))),
+    /// The steps from whom the question names to an entity.
+    pub(crate) fn steps(&self, entity: &EntityId) -> Vec<Rc<Step>> {
+        let mut steps: Vec<Rc<Step>> = Vec::new();
+        let mut at = entity;
+        while let Some(step) = self.reached.get(at).and_then(|reached| reached.step.as_ref()) {
+            steps.push(step.clone());
+            at = &step.from;
         }
+        steps.reverse();
+        steps
     }
 }
 
-/// The closures over somebody, by the start of the time in which each holds.
-type Closures = BTreeMap<OccurredAt, (Span, Rc<Aliases>)>;
-
-/// Who is who, as of one moment of the views: asked about many, at many moments.
-pub(crate) struct People<'q, 'a> {
-    view: &'q View<'a>,
-    identifiers: Kept<EntityId, Vec<(Token, RecordIndex)>>,
-    bindings: Kept<Token, Vec<(EntityId, Position)>>,
-    traits: Kept<EntityId, Traits>,
-    requests: Kept<EntityId, Vec<EntityId>>,
-    closures: Kept<(Vec<EntityId>, TreeSize), RefCell<Closures>>,
+/// In which sense an identifier is meant.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Sense {
+    /// The question names it: it means whoever is called so, anywhere.
+    Named,
+    /// As that of an entity in this system and tenant: whoever else is called so is the same one by a rule alone.
+    In(String, String),
+    /// The system that links with it means it anywhere but among its own accounts, which have their own.
+    Outside(String, String),
 }
 
-impl<'q, 'a> People<'q, 'a> {
-    pub(crate) fn new(view: &'q View<'a>) -> Self {
-        let (identifiers, bindings, traits, requests) = (Kept::new(), Kept::new(), Kept::new(), Kept::new());
-        Self { view, identifiers, bindings, traits, requests, closures: Kept::new() }
+impl Sense {
+    fn of(entity: &EntityId) -> Self {
+        Self::In(entity.system().to_owned(), entity.instance().to_owned())
     }
+}
 
-    /// What an entity is, at any moment.
-    pub(crate) fn traits(&mut self, entity: &EntityId) -> Result<Rc<Traits>> {
-        self.traits.get(entity, || Traits::read(self.view, entity))
-    }
+/// An entity that is to be looked at.
+struct Next {
+    entity: EntityId,
+    sense: Sense,
+    reached: Reached,
+    /// It stands for them, and nothing else does because of it.
+    is_end: bool,
+}
 
-    fn identifiers(&mut self, entity: &EntityId) -> Result<Rc<Vec<(Token, RecordIndex)>>> {
-        self.identifiers.get(entity, || names::identifiers_of(self.view, entity))
-    }
-
-    fn bindings(&mut self, token: &Token) -> Result<Rc<Vec<(EntityId, Position)>>> {
-        self.bindings.get(token, || names::bindings_of(self.view, token))
-    }
-
-    fn requests(&mut self, beneficiary: &EntityId) -> Result<Rc<Vec<EntityId>>> {
-        self.requests.get(beneficiary, || changes::requests_for(self.view, beneficiary))
-    }
-
+impl People<'_, '_> {
     /// Everything that stands for `start` at a moment.
     pub(crate) fn aliases(&mut self, start: Vec<EntityId>, at: OccurredAt, known: TreeSize) -> Result<Rc<Aliases>> {
         let of = (start, known);
@@ -114,60 +125,174 @@ impl<'q, 'a> People<'q, 'a> {
         {
             return Ok(aliases.clone());
         }
-        let mut span = Span::ALWAYS;
-        let aliases = Rc::new(self.closure(of.0, at, known, &mut span)?);
-        closures.borrow_mut().insert(span.from, (span, aliases.clone()));
+        let mut asked = Asked { at, known, span: Span::ALWAYS };
+        let aliases = Rc::new(self.closure(of.0, &mut asked)?);
+        closures.borrow_mut().insert(asked.span.from, (asked.span, aliases.clone()));
         Ok(aliases)
     }
 
-    fn closure(&mut self, start: Vec<EntityId>, at: OccurredAt, known: TreeSize, span: &mut Span) -> Result<Aliases> {
+    fn closure(&mut self, start: Vec<EntityId>, asked: &mut Asked) -> Result<Aliases> {
+        let rules = self.rules(asked.known)?;
         let mut aliases = Aliases::default();
-        let mut next: VecDeque<(EntityId, BTreeSet<u64>)> =
-            start.into_iter().map(|entity| (entity, BTreeSet::new())).collect();
-        while let Some((entity, records)) = next.pop_front() {
-            if aliases.entities.contains(&entity) {
+        let (mut meant, mut expanded) = (BTreeSet::new(), BTreeSet::new());
+        let named = |entity| Next { entity, sense: Sense::Named, reached: Reached::default(), is_end: false };
+        let mut next: VecDeque<Next> = start.into_iter().map(named).collect();
+        while let Some(Next { entity, sense, reached, is_end }) = next.pop_front() {
+            let is_new = !aliases.reached.contains_key(&entity);
+            if !is_new && (entity.token().is_none() || !meant.insert((entity.clone(), sense.clone()))) {
                 continue;
             }
-            if aliases.entities.len() == ALIASES_MAX {
+            if is_new && aliases.reached.len() == ALIASES_MAX {
                 aliases.is_cut = true;
                 break;
             }
-            for (alias, by) in self.steps_from(&entity, at, known, span)? {
-                let mut records = records.clone();
-                records.insert(by);
-                next.push_back((alias, records));
+            // If rules join everything, whoever is meant among some accounts is meant among all.
+            let is_expanded = rules.join_everything() && expanded.contains(&entity);
+            let steps = match is_end {
+                true => Vec::new(),
+                false => self.steps_from(&entity, &sense, is_expanded, &rules, asked)?,
+            };
+            if entity.token().is_some() && !matches!(sense, Sense::Outside(..)) {
+                expanded.insert(entity.clone());
             }
-            aliases.entities.insert(entity.clone());
-            aliases.records.insert(entity, records);
+            let divided = self.divided(&sense, &steps, asked)?;
+            // Whom an address joins, records may tell apart: one may have had it before the other.
+            let is_joined = entity.token().is_some() && sense != Sense::Named;
+            for (step, sense) in steps {
+                if is_joined && self.is_somebody_else(&step.to, &aliases, asked)? {
+                    continue;
+                }
+                let mut records = reached.records.clone();
+                records.insert(step.record);
+                let mut via = reached.rules.clone();
+                via.extend(step.rule.clone().filter(|rule| !via.contains(rule)));
+                let (entity, is_end) = (step.to.clone(), divided.contains(&step.to));
+                let reached = Reached { step: Some(step), records, rules: via };
+                next.push_back(Next { entity, sense, reached, is_end });
+            }
+            if !is_new {
+                continue;
+            }
+            // Where a rule has to join two systems, that both know an address joins nobody.
+            let stands = entity.token().is_none() || matches!(sense, Sense::Named) || rules.join_everything();
+            if entity.token().is_some() {
+                meant.insert((entity.clone(), sense));
+            }
+            if stands {
+                aliases.entities.insert(entity.clone());
+            }
+            aliases.reached.insert(entity, reached);
         }
         Ok(aliases)
     }
 
-    /// The entities one step away, each with the record that says so.
-    fn steps_from(
-        &mut self,
-        entity: &EntityId,
-        at: OccurredAt,
-        known: TreeSize,
-        span: &mut Span,
-    ) -> Result<Vec<(EntityId, u64)>> {
-        let mut steps = Vec::new();
-        match entity.token() {
-            Some(token) => steps.extend(self.meant_by(&token, at, known, span)?),
-            None => {
-                let identifiers = self.identifiers(entity)?;
-                for (token, _) in identifiers.iter().filter(|(_, first)| first.0 < known.0) {
-                    let mut meant = self.meant_by(token, at, known, span)?.into_iter();
-                    let own = meant.find(|(meant, _)| meant == entity);
-                    steps.extend(own.map(|(_, index)| (EntityId::identifier(token), index)));
+    /// Those whom an identifier that the question names means, and whom records tell apart: it means each of them, and
+    /// none of what else is theirs.
+    fn divided(&mut self, sense: &Sense, steps: &[(Rc<Step>, Sense)], asked: &mut Asked) -> Result<BTreeSet<EntityId>> {
+        let mut divided = BTreeSet::new();
+        for (number, (one, _)) in steps.iter().enumerate().filter(|_| *sense == Sense::Named) {
+            for (other, _) in &steps[..number] {
+                if one.from.token().is_some() && self.are_two(&one.to, &other.to, asked)? {
+                    divided.extend([one.to.clone(), other.to.clone()]);
                 }
             }
         }
-        if matches!(entity.kind(), EntityKind::Account | EntityKind::Person | EntityKind::Identifier) {
-            let linked = self.traits_at(entity, at, known, span)?.into_iter().flat_map(|state| state.linked);
-            steps.extend(linked.filter_map(|(id, by)| Some((id.parse().ok()?, by.index))));
+        Ok(divided)
+    }
+
+    /// Whether an entity is not the same as one of those that stand for the same one.
+    fn is_somebody_else(&mut self, entity: &EntityId, aliases: &Aliases, asked: &mut Asked) -> Result<bool> {
+        for one in aliases.reached.keys().filter(|one| one.token().is_none() && *one != entity) {
+            if self.are_two(one, entity, asked)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The entities one step away, and in which sense each is meant.
+    fn steps_from(
+        &mut self,
+        entity: &EntityId,
+        sense: &Sense,
+        is_expanded: bool,
+        rules: &MatchingRules,
+        asked: &mut Asked,
+    ) -> Result<Vec<(Rc<Step>, Sense)>> {
+        let mut steps = Vec::new();
+        let mut add = |to: EntityId, record, rule: Option<&Rc<MatchingRule>>, sense| {
+            let rule = rule.cloned();
+            steps.push((Rc::new(Step { from: entity.clone(), to, record, rule }), sense));
+        };
+        match entity.token() {
+            Some(_) if is_expanded => {}
+            Some(token) => {
+                for (meant, record) in self.meant_by(&token, asked)? {
+                    let here = (meant.system(), meant.instance());
+                    let rule = match sense {
+                        Sense::In(system, instance) if (system.as_str(), instance.as_str()) != here => {
+                            let Some(rule) = rules.joining(system, here.0) else { continue };
+                            Some(rule)
+                        }
+                        Sense::Outside(system, instance) if (system.as_str(), instance.as_str()) == here => continue,
+                        _ => None,
+                    };
+                    let sense = Sense::of(&meant);
+                    add(meant, record, rule, sense);
+                }
+            }
+            None => {
+                let (identifiers, known) = (self.identifiers(entity)?, asked.known);
+                for (token, _) in identifiers.iter().filter(|(_, first)| first.0 < known.0) {
+                    let mut meant = self.meant_by(token, asked)?.into_iter();
+                    if let Some((_, record)) = meant.find(|(meant, _)| meant == entity) {
+                        add(EntityId::identifier(token), record, None, Sense::of(entity));
+                    }
+                }
+            }
+        }
+        for (to, record, sense) in self.links_from(entity, sense, asked)? {
+            add(to, record, None, sense);
         }
         Ok(steps)
+    }
+
+    /// Whom an entity is linked with, by which record, and in which sense an identifier is meant.
+    fn links_from(
+        &mut self,
+        entity: &EntityId,
+        sense: &Sense,
+        asked: &mut Asked,
+    ) -> Result<Vec<(EntityId, u64, Sense)>> {
+        if !matches!(entity.kind(), EntityKind::Account | EntityKind::Person | EntityKind::Identifier) {
+            return Ok(Vec::new());
+        }
+        let linked = self.traits_at(entity, asked)?.map(|state| state.linked).unwrap_or_default();
+        let contradicted = contested(entity, &linked);
+        let mut links = Vec::new();
+        for link in linked.values().filter(|link| !contradicted.contains(link)) {
+            let Ok(other) = link.counterpart.parse::<EntityId>() else { continue };
+            if entity.token().is_some() && !is_meant(sense, link, &other) || self.is_contested(entity, &other, asked)? {
+                continue;
+            }
+            let sense = match (other.token(), link.system.is_empty()) {
+                (None, _) => Sense::of(&other),
+                (Some(_), true) => Sense::Outside(entity.system().to_owned(), entity.instance().to_owned()),
+                (Some(_), false) => Sense::In(link.system.clone(), link.instance.clone()),
+            };
+            links.push((other, link.evidence.index, sense));
+        }
+        Ok(links)
+    }
+
+    /// Whether records contradict each other about a link, seen from its other end.
+    pub(crate) fn is_contested(&mut self, entity: &EntityId, other: &EntityId, asked: &mut Asked) -> Result<bool> {
+        if !matches!(entity.kind(), EntityKind::Account | EntityKind::Person) {
+            return Ok(false);
+        }
+        let linked = self.traits_at(other, asked)?.map(|state| state.linked).unwrap_or_default();
+        let id = entity.to_text();
+        Ok(contested(other, &linked).iter().any(|link| link.counterpart == id))
     }
 
     /// The tickets that may be for somebody: those for any of the entities that stand for them, and those for an
@@ -188,73 +313,17 @@ impl<'q, 'a> People<'q, 'a> {
         }
         Ok(aliases.tickets.get_or_init(|| tickets.into_iter().collect()).clone())
     }
-
-    /// The entities that an identifier meant at a moment, each with the record that first said so. Identifiers are given
-    /// away again: within one kind and one system it means those that had it by then and were not gone; if all of them
-    /// were, the next one that got it; or else the last that had it.
-    fn meant_by(
-        &mut self,
-        token: &Token,
-        at: OccurredAt,
-        known: TreeSize,
-        span: &mut Span,
-    ) -> Result<Vec<(EntityId, u64)>> {
-        let bindings = self.bindings(token)?;
-        let mut since: Vec<(&EntityId, Position)> = Vec::with_capacity(bindings.len());
-        for (entity, position) in bindings.iter().filter(|(_, position)| position.1.0 < known.0) {
-            match since.last_mut() {
-                Some((last, first)) if *last == entity => *first = *position.min(first),
-                _ => since.push((entity, *position)),
-            }
-        }
-        since.sort_by(|(one, one_first), (other, other_first)| {
-            (place(one), one_first, one).cmp(&(place(other), other_first, other))
-        });
-        let mut meant = Vec::with_capacity(since.len());
-        for holders in since.chunk_by(|(one, _), (other, _)| place(one) == place(other)) {
-            // The only one that ever had it is meant at any time.
-            let [(_, _), _, ..] = holders else {
-                meant.extend(holders.iter().map(|(entity, first)| ((*entity).clone(), first.1.0)));
-                continue;
-            };
-            holders.iter().for_each(|(_, first)| span.narrow(at, first.0));
-            let later = holders.partition_point(|(_, first)| first.0 <= at);
-            let count = meant.len();
-            for (entity, first) in &holders[..later] {
-                if !self.is_gone(entity, at, known, span)? {
-                    meant.push(((*entity).clone(), first.1.0));
-                }
-            }
-            if meant.len() == count {
-                let next = holders.get(later).or(holders.last());
-                meant.extend(next.map(|(entity, first)| ((*entity).clone(), first.1.0)));
-            }
-        }
-        Ok(meant)
-    }
-
-    /// Whether an account was disabled or deleted by then.
-    fn is_gone(&mut self, entity: &EntityId, at: OccurredAt, known: TreeSize, span: &mut Span) -> Result<bool> {
-        let account = self.traits_at(entity, at, known, span)?.and_then(|state| state.account);
-        let gone = [AccountStatus::Disabled, AccountStatus::Deleted];
-        Ok(account.is_some_and(|account| gone.contains(&account.status())))
-    }
-
-    /// None where nothing was ever said: so it is of most.
-    fn traits_at(
-        &mut self,
-        entity: &EntityId,
-        at: OccurredAt,
-        known: TreeSize,
-        span: &mut Span,
-    ) -> Result<Option<State>> {
-        let traits = self.traits(entity)?;
-        traits.times().for_each(|happened| span.narrow(at, happened));
-        Ok(traits.times().next().map(|_| traits.at(at, known)))
-    }
 }
 
-/// Within a place, an identifier is one entity's at a time.
-fn place(entity: &EntityId) -> (EntityKind, &str, &str) {
-    (entity.kind(), entity.system(), entity.instance())
+/// Whether a link of an identifier is one of whom the identifier means in this sense.
+fn is_meant(sense: &Sense, link: &LinkState, other: &EntityId) -> bool {
+    let is = |system: &str, instance: &str| (link.system.as_str(), link.instance.as_str()) == (system, instance);
+    match sense {
+        Sense::Named => true,
+        Sense::In(system, instance) if link.system.is_empty() => {
+            (other.system(), other.instance()) != (system.as_str(), instance.as_str())
+        }
+        Sense::In(system, instance) => is(system, instance),
+        Sense::Outside(..) => false,
+    }
 }

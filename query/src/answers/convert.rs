@@ -3,6 +3,7 @@
 //! Owns times and evidence, and the words of enums for people. It never reads a view.
 
 use counterfoil_proto::v1::{self, Time};
+use counterfoil_verify::identity::MatchingRule;
 use counterfoil_verify::state::Evidence;
 use counterfoil_verify::time::{Moment, OccurredAt};
 use pbjson_types::Timestamp;
@@ -25,6 +26,15 @@ pub(crate) fn evidence(evidence: &Evidence) -> v1::Evidence {
         occurred_at: Some(timestamp(evidence.occurred_at().0)),
         recorded_at: Some(timestamp(evidence.recorded_at().0)),
         authentication: evidence.authentication,
+    }
+}
+
+/// The use of a matching rule.
+pub(crate) fn rule_use(rule: &MatchingRule) -> v1::RuleUse {
+    v1::RuleUse {
+        rule: rule.id.clone(),
+        version: rule.version,
+        record: rule.evidence.map_or(0, |evidence| evidence.index),
     }
 }
 

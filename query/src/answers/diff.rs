@@ -11,12 +11,13 @@ use counterfoil_proto::v1::{
 };
 use counterfoil_verify::approval::derive;
 use counterfoil_verify::entity::EntityId;
-use counterfoil_verify::state::{Evidence, State, TicketState};
+use counterfoil_verify::state::{Evidence, LinkState, State, TicketState};
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
 use counterfoil_verify::tree::TreeSize;
 
 use crate::answers::Query;
 use crate::answers::convert::{evidence, is_lapsed, moment_text, words};
+use crate::answers::parties::Parties;
 use crate::error::Result;
 use crate::views::deltas;
 use crate::views::keys::{FIRST, entity_prefix};
@@ -37,18 +38,77 @@ impl Query<'_> {
         before: (OccurredAt, Option<RecordedAt>),
         after: (OccurredAt, Option<RecordedAt>),
     ) -> Result<DiffStateResponse> {
-        let (until, known) = after;
-        let side = |(at, known): (OccurredAt, Option<RecordedAt>)| -> Result<_> {
+        let moment = |(at, known): (OccurredAt, Option<RecordedAt>)| -> Result<_> {
             let size = self.known_size(known)?;
-            let lines = lines(&self.replayed(entity, at, size)?, at);
-            Ok((self.moment(Some(at), known, size)?, lines))
+            Ok((self.moment(Some(at), known, size)?, Side { at, size, whose: BTreeSet::from([entity.clone()]) }))
         };
-        let ((before, old), (after, new)) = (side(before)?, side(after)?);
+        let ((before, old), (after, new)) = (moment(before)?, moment(after)?);
         // What is gone may have had no name yet, or none any more: the later knowledge has both.
-        let parties = self.parties(TreeSize(before.known_size.max(after.known_size)));
+        let parties = self.parties(old.size.max(new.size));
+        Ok(DiffStateResponse {
+            basis: Some(self.basis()),
+            before: Some(before),
+            after: Some(after),
+            entity: Some(parties.party(entity)?),
+            differences: self.differences(entity, (&old, &new), &parties)?,
+            members: Vec::new(),
+            members_cut: false,
+        })
+    }
+
+    /// What differs between two moments of a person: what is theirs at either moment, and the state of each part of it at
+    /// the moment at which it is.
+    pub fn diff_of_person(
+        &self,
+        entity: &EntityId,
+        before: (OccurredAt, Option<RecordedAt>),
+        after: (OccurredAt, Option<RecordedAt>),
+    ) -> Result<DiffStateResponse> {
+        let moment = |(at, known): (OccurredAt, Option<RecordedAt>)| -> Result<_> {
+            let size = self.known_size(known)?;
+            let covered = self.covered(entity, at, size)?;
+            let whose = covered.entities().into_iter().collect();
+            Ok((self.moment(Some(at), known, size)?, Side { at, size, whose }, covered))
+        };
+        let ((before, old, first), (after, new, last)) = (moment(before)?, moment(after)?);
+        // What is gone may have had no name yet, or none any more: the later knowledge has both.
+        let parties = self.parties(old.size.max(new.size));
+        let mut differences = Vec::new();
+        for member in old.whose.union(&new.whose) {
+            let found = self.differences(member, (&old, &new), &parties)?;
+            let party = (*member != last.whose).then(|| parties.party(member)).transpose()?;
+            differences.extend(found.into_iter().map(|one| Difference { member: party.clone(), ..one }));
+        }
+        let members: Vec<EntityId> = old.whose.union(&new.whose).filter(|one| **one != last.whose).cloned().collect();
+        Ok(DiffStateResponse {
+            basis: Some(self.basis()),
+            before: Some(before),
+            after: Some(after),
+            entity: Some(parties.party(&last.whose)?),
+            differences,
+            members: parties.parties(&members)?,
+            members_cut: first.is_cut || last.is_cut,
+        })
+    }
+
+    /// What differs between two moments of one entity; at a moment at which it is not meant, it has nothing.
+    fn differences(
+        &self,
+        entity: &EntityId,
+        (old, new): (&Side, &Side),
+        parties: &Parties<'_, '_>,
+    ) -> Result<Vec<Difference>> {
+        let (until, size) = (new.at, new.size);
+        let lines = |side: &Side| -> Result<BTreeMap<Subject, Line>> {
+            match side.whose.contains(entity) {
+                true => Ok(lines(&self.replayed(entity, side.at, side.size)?, side.at)),
+                false => Ok(BTreeMap::new()),
+            }
+        };
+        let (old, new) = (lines(old)?, lines(new)?);
         let subjects: BTreeSet<&Subject> = old.keys().chain(new.keys()).collect();
         let gone: Vec<&Subject> = old.keys().filter(|subject| !new.contains_key(subject)).collect();
-        let removals = self.removals(entity, &gone, until, self.known_size(known)?)?;
+        let removals = self.removals(entity, &gone, until, size)?;
         let mut differences = Vec::new();
         for subject in subjects {
             let (kind, old, new) = match (old.get(subject), new.get(subject)) {
@@ -65,16 +125,18 @@ impl Query<'_> {
                 before: text(old),
                 after: text(new),
                 evidence: removals.get(subject).or(new.or(old).map(|(_, by)| by)).map(evidence),
+                member: None,
             });
         }
-        Ok(DiffStateResponse {
-            basis: Some(self.basis()),
-            before: Some(before),
-            after: Some(after),
-            entity: Some(parties.party(entity)?),
-            differences,
-        })
+        Ok(differences)
     }
+}
+
+/// One moment of a comparison, and who is meant at it.
+struct Side {
+    at: OccurredAt,
+    size: TreeSize,
+    whose: BTreeSet<EntityId>,
 }
 
 impl Query<'_> {
@@ -111,15 +173,24 @@ impl Query<'_> {
 fn is_listed(state: &State, (what, party, apart): &Subject) -> bool {
     match *what {
         GRANT => state.grants.contains_key(&format!("{party} {apart}")),
-        IMPLIED => state.implies.contains_key(party),
+        HELD => state.held.contains_key(&format!("{party} {apart}")),
+        IMPLIED => state.implies.contains_key(&format!("{party} {apart}")),
         OWNER => state.owners.contains_key(party),
+        LINKED => state.linked.values().any(|link| link.counterpart == *party && place_of(link) == *apart),
         _ => false,
     }
 }
 
 const GRANT: &str = "grant";
+const HELD: &str = "held itself";
 const IMPLIED: &str = "implied";
 const OWNER: &str = "owner";
+const LINKED: &str = "linked";
+
+/// In which system a link means an identifier.
+fn place_of(link: &LinkState) -> String {
+    if link.system.is_empty() { String::new() } else { format!("{}:{}", link.system, link.instance) }
+}
 
 /// Everything that a state lists.
 fn lines(state: &State, at: OccurredAt) -> BTreeMap<Subject, Line> {
@@ -136,7 +207,8 @@ fn lines(state: &State, at: OccurredAt) -> BTreeMap<Subject, Line> {
             add("department", "", "", account.department.clone(), account.evidence);
         }
     }
-    for grant in state.grants.values() {
+    let held = state.held.values().map(|grant| (HELD, grant));
+    for (what, grant) in state.grants.values().map(|grant| (GRANT, grant)).chain(held) {
         let detail = grant.grant.clone().unwrap_or_default();
         let mut text = match detail.mode() {
             GrantMode::Eligible => "eligible".to_owned(),
@@ -151,7 +223,7 @@ fn lines(state: &State, at: OccurredAt) -> BTreeMap<Subject, Line> {
         if detail.conditional {
             text.push_str(", with conditions");
         }
-        add(GRANT, &grant.counterpart, &grant.scope, text, grant.evidence);
+        add(what, &grant.counterpart, &grant.scope, text, grant.evidence);
     }
     for (id, credential) in &state.credentials {
         let mut text = words(credential.status().as_str_name(), "CREDENTIAL_STATUS_");
@@ -161,8 +233,18 @@ fn lines(state: &State, at: OccurredAt) -> BTreeMap<Subject, Line> {
         }
         add("credential", id, "", text, credential.evidence);
     }
-    for (what, listed) in [(IMPLIED, &state.implies), (OWNER, &state.owners), ("linked", &state.linked)] {
-        listed.iter().for_each(|(id, by)| add(what, id, "", "yes".to_owned(), *by));
+    for implied in state.implies.values() {
+        let scope = if implied.scope.is_empty() { String::new() } else { format!(" in scope {}", implied.scope) };
+        add(IMPLIED, &implied.implied, &implied.scope, format!("yes{scope}"), implied.evidence);
+    }
+    if let Some(version) = &state.version {
+        add("version", "", "", version.version.clone(), version.evidence);
+    }
+    for (id, by) in &state.owners {
+        add(OWNER, id, "", "yes".to_owned(), *by);
+    }
+    for link in state.linked.values() {
+        add(LINKED, &link.counterpart, &place_of(link), "yes".to_owned(), link.evidence);
     }
     if let Some(removed) = state.removed {
         add("removed", "", "", "yes".to_owned(), removed);
@@ -174,8 +256,34 @@ fn lines(state: &State, at: OccurredAt) -> BTreeMap<Subject, Line> {
             (false, false) => "not registered",
         };
         let purpose = if register.purpose_declared { ", purpose declared" } else { "" };
-        let text = format!("{held}{purpose}{}", expiry(&register.expires_at, at));
+        let mut text = format!("{held}{purpose}{}", expiry(&register.expires_at, at));
+        if register.rotation_interval_seconds != 0 {
+            text.push_str(&format!(", to be rotated every {} s", register.rotation_interval_seconds));
+        }
+        if register.storage_declared {
+            text.push_str(", storage declared");
+        }
+        for (said, names) in
+            [(", for the systems ", &register.systems), (", for the operations ", &register.operations)]
+        {
+            if !names.is_empty() {
+                text.push_str(&format!("{said}{}", names.join(" ")));
+            }
+        }
+        if let Some(since) = &register.suspected_at {
+            text.push_str(&format!(", suspected of misuse since {}", moment_text(Moment::of(since))));
+        }
         add("register", "", "", text, register.evidence);
+    }
+    if let Some(declared) = &state.rule {
+        let systems =
+            if declared.rule.systems.is_empty() { "all systems".to_owned() } else { declared.rule.systems.join(" ") };
+        let matched = words(declared.rule.matched_by().as_str_name(), "MATCHED_BY_");
+        let text = match declared.rule.withdrawn {
+            true => format!("version {}, withdrawn", declared.rule.version),
+            false => format!("version {}, joins {systems} by {matched}", declared.rule.version),
+        };
+        add("rule", "", "", text, declared.evidence);
     }
     if let Some(step) = &state.lifecycle {
         let kind = FactKind::try_from(step.kind).unwrap_or_default();

@@ -2,18 +2,20 @@
 //!
 //! Owns which facts of a record are explained, and the message. What the approvals say is `judge`'s to find.
 
-use counterfoil_proto::v1::{ExplainChangeResponse, Explanation, LinkRule, LinkedTicket, Record, Verdict};
-use counterfoil_verify::link::{Change, RULE_VERSION};
+use counterfoil_proto::v1::{ExplainChangeResponse, Explanation, LinkRule, LinkScore, LinkedTicket, Record, Verdict};
+use counterfoil_verify::link::{Change, RULE_VERSION, is_provisional};
 use counterfoil_verify::replay::{FactAt, facts_of};
+use counterfoil_verify::score::Score;
 use counterfoil_verify::time::RecordedAt;
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::answers::Query;
-use crate::answers::convert::evidence;
-use crate::answers::judge::{Judge, Judged, overall};
+use crate::answers::convert::{evidence, rule_use, timestamp};
+use crate::answers::judge::{Judge, Judged};
 use crate::answers::parties::Parties;
+use crate::answers::reversal::Timelines;
 use crate::error::{QueryError, Result};
-use crate::views::changes;
+use crate::views::changes::{self, Effect};
 
 /// Which change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,14 +33,22 @@ impl Query<'_> {
     /// [`QueryError::NoSuchEvent`], [`QueryError::NoSuchFact`] and [`QueryError::NotKnownThen`].
     pub fn explain(&self, change: &ChangeSelector, known: Option<RecordedAt>) -> Result<ExplainChangeResponse> {
         let size = self.known_size(known)?;
-        let mut judge = Judge::new(self);
-        let explanations = match change {
+        let (records, fact) = match change {
             ChangeSelector::Record(index, fact) => {
                 self.check_known(*index, size)?;
-                self.explain_record(&self.read_record(*index)?, *fact, size, &mut judge)?
+                (vec![self.read_record(*index)?], *fact)
             }
-            ChangeSelector::Event(event_id) => self.explain_event(event_id, size, &mut judge)?,
+            ChangeSelector::Event(event_id) => (self.records_of_event(event_id, size)?, None),
         };
+        let (mut judge, mut timelines) = (Judge::new(self), Timelines::new(self, size)?);
+        let mut explanations = Vec::new();
+        for record in &records {
+            for fact in chosen(record, fact)? {
+                let mut explanation = self.explain_fact(record, &fact, size, &mut judge)?;
+                self.rule(&mut explanation, &fact, &mut timelines, &mut judge)?;
+                explanations.push(explanation);
+            }
+        }
         Ok(ExplainChangeResponse {
             basis: Some(self.basis()),
             moment: Some(self.moment(None, known, size)?),
@@ -46,42 +56,19 @@ impl Query<'_> {
         })
     }
 
-    fn explain_event(&self, event_id: &str, size: TreeSize, judge: &mut Judge<'_, '_>) -> Result<Vec<Explanation>> {
-        let mut explanations = Vec::new();
-        for index in changes::records_of(&self.view, event_id)? {
+    /// The records of the event with an id.
+    pub(crate) fn records_of_event(&self, event_id: &str, size: TreeSize) -> Result<Vec<Record>> {
+        let mut records = Vec::new();
+        for index in changes::records_of(&self.view, event_id)?.into_iter().filter(|index| index.0 < size.0) {
             let record = self.read_record(index)?;
-            let is_meant = record.provenance.as_ref().is_some_and(|provenance| provenance.event_id == event_id);
-            if is_meant && index.0 < size.0 {
-                explanations.extend(self.explain_record(&record, None, size, judge)?);
+            if record.provenance.as_ref().is_some_and(|provenance| provenance.event_id == event_id) {
+                records.push(record);
             }
         }
-        if explanations.is_empty() {
+        if records.is_empty() {
             return Err(QueryError::NoSuchEvent(event_id.to_owned()));
         }
-        Ok(explanations)
-    }
-
-    /// Explains one fact; or every change of access in the record; or, where there is none, its first fact.
-    fn explain_record(
-        &self,
-        record: &Record,
-        fact: Option<u32>,
-        size: TreeSize,
-        judge: &mut Judge<'_, '_>,
-    ) -> Result<Vec<Explanation>> {
-        let facts: Vec<FactAt<'_>> = facts_of(record).collect();
-        let mut chosen: Vec<&FactAt<'_>> = match fact {
-            Some(number) => facts.iter().filter(|fact| fact.evidence.fact == number).collect(),
-            None => facts.iter().filter(|fact| changes::changes_access(fact.fact)).collect(),
-        };
-        if fact.is_none() && chosen.is_empty() {
-            chosen.extend(facts.first());
-        }
-        if chosen.is_empty() {
-            let (index, count) = (RecordIndex(record.index), facts.len());
-            return Err(QueryError::NoSuchFact { index, fact: fact.unwrap_or_default(), count });
-        }
-        chosen.into_iter().map(|fact| self.explain_fact(record, fact, size, judge)).collect()
+        Ok(records)
     }
 
     /// What covers one fact, by the first `size` records.
@@ -107,18 +94,21 @@ impl Query<'_> {
             ..Explanation::default()
         };
         let mut judged = Vec::new();
-        if changed_access(fact) {
+        if Effect::of(fact).is_some() {
             let aliases = judge.beneficiary(fact, size)?;
             let change = Change::new(*fact, provenance.delivery(), aliases.entities());
-            let (rule, found) = judge.judge(&change, &aliases, size)?;
-            judged = found;
-            let verdict = overall(rule, &judged);
-            let decisive = judged.iter().filter(|one| one.verdict == verdict).filter_map(|one| one.judgement);
-            explanation.set_verdict(verdict);
-            explanation.order_on_sources_word = decisive.clone().any(|judgement| judgement.order_on_sources_word);
-            explanation.set_rule(if judged.is_empty() { LinkRule::Unspecified } else { rule });
+            let found = judge.judge(&change, &aliases, size)?;
+            explanation.order_on_sources_word =
+                found.covering().filter_map(|one| one.judgement).any(|judgement| judgement.order_on_sources_word);
+            explanation.set_verdict(found.overall.verdict);
+            explanation.margin = found.overall.margin;
+            explanation.set_rule(if found.judged.is_empty() { LinkRule::Unspecified } else { found.rule });
             explanation.rule_version = RULE_VERSION;
-            explanation.beneficiary_cut = aliases.is_cut || judged.iter().any(|one| one.is_cut());
+            explanation.beneficiary_cut = aliases.is_cut || found.judged.iter().any(|one| one.is_cut());
+            let known_until = judge.tickets_known_until(size)?;
+            explanation.provisional = is_provisional(fact, known_until);
+            explanation.tickets_known_until = known_until.map(timestamp);
+            judged = found.judged;
         }
         explanation.tickets = judged.iter().map(|one| parties.linked_ticket(one)).collect::<Result<_>>()?;
         explanation.summary = parties.summary(&explanation, fact, &judged)?;
@@ -134,13 +124,29 @@ impl Parties<'_, '_> {
             verdict: judged.verdict.into(),
             records: judged.records.iter().copied().collect(),
             self_approved: judged.self_approved,
+            score: judged.score.map(|Score { beneficiary, entitlement, time }| LinkScore {
+                beneficiary,
+                entitlement,
+                time,
+            }),
+            rules: judged.rules.iter().map(|rule| rule_use(rule)).collect(),
         })
     }
 }
 
-/// Whether a fact is a change of access that took place.
-fn changed_access(fact: &FactAt<'_>) -> bool {
-    let is_success = fact.fact.outcome() == counterfoil_proto::v1::Outcome::Success;
-    let is_logged = fact.fact.confidence() != counterfoil_proto::v1::Confidence::Snapshot;
-    changes::changes_access(fact.fact) && is_success && is_logged
+/// One fact of a record; or every change of access in it; or, where there is none, its first fact.
+fn chosen(record: &Record, number: Option<u32>) -> Result<Vec<FactAt<'_>>> {
+    let facts: Vec<FactAt<'_>> = facts_of(record).collect();
+    let mut chosen: Vec<FactAt<'_>> = match number {
+        Some(number) => facts.iter().filter(|fact| fact.evidence.fact == number).copied().collect(),
+        None => facts.iter().filter(|fact| changes::changes_access(fact.fact)).copied().collect(),
+    };
+    if number.is_none() && chosen.is_empty() {
+        chosen.extend(facts.first());
+    }
+    if chosen.is_empty() {
+        let (index, count) = (RecordIndex(record.index), facts.len());
+        return Err(QueryError::NoSuchFact { index, fact: number.unwrap_or_default(), count });
+    }
+    Ok(chosen)
 }

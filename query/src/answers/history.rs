@@ -6,11 +6,12 @@ use counterfoil_proto::v1::{GetHistoryResponse, HistoryEntry, Record, record::Bo
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::replay::{FactAt, facts_of, named};
 use counterfoil_verify::state::Evidence;
-use counterfoil_verify::time::RecordedAt;
+use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
 
 use crate::answers::convert::evidence;
 use crate::answers::pages::{Page, Question, occurred_part, recorded_part};
 use crate::answers::parties::Parties;
+use crate::answers::persons::Covered;
 use crate::answers::{Period, Query};
 use crate::error::{QueryError, Result};
 use crate::views::histories::{self, role_names};
@@ -24,6 +25,8 @@ const PAGE_ENTRIES_MAX: usize = 1_000;
 pub struct HistoryRequest {
     /// Whose.
     pub entity: EntityId,
+    /// With the histories of all that is the same person's at this moment.
+    pub person: Option<OccurredAt>,
     /// When it happened.
     pub period: Period,
     /// Which records count.
@@ -40,13 +43,20 @@ impl Query<'_> {
     pub fn history(&self, request: &HistoryRequest) -> Result<GetHistoryResponse> {
         let Period { from, to } = request.period;
         let (period, known) = ([from, to].map(occurred_part).concat(), recorded_part(request.known));
-        let question = Question::new("history", &[request.entity.as_bytes(), &period, &known]);
-        let (size, after) = match request.page.read(&question, self.basis.size)? {
-            None => (self.known_size(request.known)?, first_at(from)),
-            Some((size, place)) => (size, read_position(&place).ok_or(QueryError::PageToken("names no place"))?),
+        let is_person = [u8::from(request.person.is_some())];
+        let question = Question::new("history", &[request.entity.as_bytes(), &period, &known, &is_person]);
+        let (size, person, after) = match request.page.read(&question, self.basis.size)? {
+            None => (self.known_size(request.known)?, request.person, first_at(from)),
+            Some((size, place)) => {
+                let (person, after) =
+                    read_place(&place, request.person).ok_or(QueryError::PageToken("names no place"))?;
+                (size, person, after)
+            }
         };
+        let covered = person.map(|at| self.covered(&request.entity, at, size)).transpose()?;
+        let whose = covered.as_ref().map_or_else(|| vec![request.entity.clone()], Covered::entities);
         let count = request.page.count(PAGE_ENTRIES_MAX, PAGE_ENTRIES_MAX);
-        let mut rows = histories::read(&self.view, &request.entity, after, request.period.to, size)?;
+        let mut rows = histories::read_all(&self.view, &whose, after, request.period.to, size)?;
         let parties = self.parties(size);
         let mut entries = Vec::new();
         let mut last = after;
@@ -55,20 +65,26 @@ impl Query<'_> {
             let (position, roles) = row?;
             let held = record.take().filter(|record| record.index == position.1.0);
             let read = held.map_or_else(|| self.read_record(position.1), Ok)?;
-            entries.push(parties.entry(&read, position, roles)?);
+            let mut entry = parties.entry(&read, position, roles.iter().fold(0, |all, (_, roles)| all | roles))?;
+            if covered.is_some() {
+                entry.members = roles.iter().map(|(of, _)| parties.party(&whose[*of])).collect::<Result<_>>()?;
+            }
+            entries.push(entry);
             record = Some(read);
             last = position;
         }
         let next_page_token = match rows.next().transpose()? {
-            Some(_) => question.token(size, &position_bytes(&last)),
+            Some(_) => question.token(size, &place(&last, person)),
             None => String::new(),
         };
         Ok(GetHistoryResponse {
             basis: Some(self.basis()),
             moment: Some(self.moment(None, request.known, size)?),
-            entity: Some(parties.party(&request.entity)?),
+            entity: Some(parties.party(&whose[0])?),
             entries,
             next_page_token,
+            members: if covered.is_some() { parties.parties(&whose[1..])? } else { Vec::new() },
+            members_cut: covered.is_some_and(|covered| covered.is_cut),
         })
     }
 }
@@ -103,6 +119,19 @@ impl Parties<'_, '_> {
             ..base
         })
     }
+}
+
+/// Where a page ends, and the moment at which a person is asked for: a later page is about the same accounts.
+fn place(last: &Position, person: Option<OccurredAt>) -> Vec<u8> {
+    [person.map(occurred_part).unwrap_or_default(), position_bytes(last).to_vec()].concat()
+}
+
+fn read_place(place: &[u8], person: Option<OccurredAt>) -> Option<(Option<OccurredAt>, Position)> {
+    if person.is_none() {
+        return Some((None, read_position(place)?));
+    }
+    let (at, last) = place.split_first_chunk::<12>()?;
+    Some((Some(OccurredAt(Moment::from_sortable_bytes(at))), read_position(last)?))
 }
 
 /// The source's own name of an event's type, or what a record without facts says.

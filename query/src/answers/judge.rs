@@ -1,8 +1,7 @@
 //! What the approvals say about a change.
 //!
 //! Owns the gathering of what `verify::link` judges, for any number of changes: who each is about, and the tickets that
-//! might cover it; and the one verdict over several tickets. It never judges a single ticket, and never prefers one of
-//! several that fit. A ticket is read once, and replayed once for all changes before which as many of its facts happened.
+//! might cover it. It judges no ticket, and prefers none of several (`verify::verdict`). A ticket is read once, and replayed once for all changes before which as many of its facts happened.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,23 +9,28 @@ use std::rc::Rc;
 
 use counterfoil_proto::v1::{Decision, Delivery, LinkRule, Verdict};
 use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::identity::MatchingRule;
 use counterfoil_verify::link::{
-    Candidate, Change, Judgement, asked_until, explicit_tickets, in_order, is_in_time, judge_explicit, judge_window,
+    Candidate, Change, Judgement, asked_until, explicit_tickets, in_order, judge_explicit, judge_window,
 };
 use counterfoil_verify::reconcile::Approval;
 use counterfoil_verify::replay::{FactAt, named};
+use counterfoil_verify::score::Score;
 use counterfoil_verify::state::{Evidence, TicketState};
 use counterfoil_verify::ticket::{Reached, TicketHistory};
-use counterfoil_verify::time::OccurredAt;
+use counterfoil_verify::time::{Moment, OccurredAt};
 use counterfoil_verify::tree::TreeSize;
+use counterfoil_verify::verdict::{Finding, Overall, choose, is_about_it};
 
 use crate::answers::Query;
-use crate::answers::aliases::{Aliases, People};
+use crate::answers::aliases::Aliases;
 use crate::answers::kept::Kept;
+use crate::answers::people::People;
 use crate::error::Result;
 use crate::views::database::{Column, View};
 use crate::views::deltas::{self, Delta};
 use crate::views::keys::{Position, entity_prefix};
+use crate::views::{correlations, watermarks};
 
 /// A ticket, and what it says about the change.
 pub(crate) struct Judged {
@@ -34,9 +38,13 @@ pub(crate) struct Judged {
     pub(crate) verdict: Verdict,
     pub(crate) judgement: Option<Judgement>,
     pub(crate) self_approved: bool,
+    /// How well it fits, where the change does not name it.
+    pub(crate) score: Option<Score>,
     /// None of one that is not recorded.
     read: Option<Rc<ReadTicket>>,
     pub(crate) records: BTreeSet<u64>,
+    /// The matching rules that it rests on beside them.
+    pub(crate) rules: Vec<Rc<MatchingRule>>,
 }
 
 impl Judged {
@@ -61,6 +69,28 @@ impl Judged {
     }
 }
 
+/// The tickets that may cover a change, and what they come to.
+pub(crate) struct Found {
+    /// How they were found.
+    pub(crate) rule: LinkRule,
+    /// The best first.
+    pub(crate) judged: Vec<Judged>,
+    pub(crate) overall: Overall,
+}
+
+impl Found {
+    fn new(rule: LinkRule, mut judged: Vec<Judged>) -> Self {
+        let overall = choose(rule, &mut judged, |one| Finding { verdict: one.verdict, score: one.score });
+        Self { rule, judged, overall }
+    }
+
+    /// The tickets that the verdict rests on: of several that merely fit, the one that was chosen.
+    pub(crate) fn covering(&self) -> impl Iterator<Item = &Judged> {
+        let count = if self.rule == LinkRule::Window { 1 } else { usize::MAX };
+        self.judged.iter().filter(|one| one.verdict == self.overall.verdict).take(count)
+    }
+}
+
 /// What the approvals say about a change, and the records that this rests on.
 #[derive(Clone, Debug)]
 pub(crate) struct Cover {
@@ -76,6 +106,7 @@ pub(crate) struct Judge<'q, 'a> {
     view: &'q View<'a>,
     pub(crate) people: People<'q, 'a>,
     tickets: Kept<EntityId, Ticket>,
+    known_until: Kept<TreeSize, Option<Moment>>,
 }
 
 /// A ticket's rows, and what was replayed of them.
@@ -90,23 +121,22 @@ type Replayed = BTreeMap<(TreeSize, Reached), Option<Rc<ReadTicket>>>;
 impl<'q, 'a> Judge<'q, 'a> {
     pub(crate) fn new(query: &'q Query<'a>) -> Self {
         let view = &query.view;
-        Self { view, people: People::new(view), tickets: Kept::new() }
+        Self { view, people: People::new(query), tickets: Kept::new(), known_until: Kept::new() }
     }
 
     /// What the approvals say about a fact that changed access, in short.
     pub(crate) fn cover(&mut self, fact: &FactAt<'_>, delivery: Delivery, size: TreeSize) -> Result<Cover> {
         let aliases = self.beneficiary(fact, size)?;
         let change = Change::new(*fact, delivery, aliases.entities());
-        let (rule, judged) = self.judge(&change, &aliases, size)?;
-        let verdict = overall(rule, &judged);
-        let covering: Vec<&Judged> = judged.iter().filter(|one| one.verdict == verdict).collect();
+        let found = self.judge(&change, &aliases, size)?;
+        let covering: Vec<&Judged> = found.covering().collect();
         // As long as one of them asks for it.
         let until: Vec<_> =
             covering.iter().filter_map(|one| one.basis()).map(|basis| asked_until(fact, basis)).collect();
         let mut records = BTreeSet::from([fact.evidence.index]);
         records.extend(covering.iter().flat_map(|one| one.records.iter().copied()));
         let until = if until.contains(&None) { None } else { until.into_iter().flatten().max() };
-        Ok(Cover { approval: Approval { verdict, until }, records })
+        Ok(Cover { approval: Approval { verdict: found.overall.verdict, until }, records })
     }
 
     /// Everyone whose access the change was about. What an entitlement means is about nobody in particular.
@@ -116,42 +146,62 @@ impl<'q, 'a> Judge<'q, 'a> {
         self.people.aliases(start, fact.evidence.occurred_at(), size)
     }
 
-    /// What each ticket that may cover a change says about it, the best first, and how it was found.
-    pub(crate) fn judge(
+    /// Up to when the first `size` records tell of tickets.
+    pub(crate) fn tickets_known_until(&mut self, size: TreeSize) -> Result<Option<Moment>> {
+        let view = self.view;
+        self.known_until.get(&size, || watermarks::tickets_known_until(view, size)).map(|until| *until)
+    }
+
+    /// What each ticket that may cover a change says about it: those that it names; where it names none, those that its
+    /// transaction or request names and that are about it; or else those that fit.
+    pub(crate) fn judge(&mut self, change: &Change<'_>, aliases: &Aliases, size: TreeSize) -> Result<Found> {
+        let mut named = explicit_tickets(&change.fact);
+        named.dedup();
+        if !named.is_empty() {
+            let mut judged = Vec::with_capacity(named.len());
+            for ticket in named {
+                let judgement = self.judge_one(&ticket, LinkRule::Explicit, change, aliases, size)?;
+                judged.push(judgement.unwrap_or_else(|| Judged {
+                    ticket,
+                    verdict: Verdict::TicketUnknown,
+                    judgement: None,
+                    self_approved: false,
+                    score: None,
+                    read: None,
+                    records: BTreeSet::from([change.fact.evidence.index]),
+                    rules: Vec::new(),
+                }));
+            }
+            return Ok(Found::new(LinkRule::Explicit, judged));
+        }
+        let with = correlations::tickets_with(self.view, &change.fact, size)?;
+        let mut correlated = self.judge_all(&with, LinkRule::Correlation, change, aliases, size)?;
+        correlated.retain(|one| is_about_it(one.verdict));
+        // What does not say for whom or what it is leaves room for one that does.
+        if correlated.iter().any(|one| one.verdict != Verdict::ApprovedUnspecific) {
+            return Ok(Found::new(LinkRule::Correlation, correlated));
+        }
+        let fitting = self.people.tickets_for(aliases, size)?;
+        let fitting = self.judge_all(fitting.iter(), LinkRule::Window, change, aliases, size)?;
+        Ok(match fitting.is_empty() && !correlated.is_empty() {
+            true => Found::new(LinkRule::Correlation, correlated),
+            false => Found::new(LinkRule::Window, fitting),
+        })
+    }
+
+    fn judge_all<'t>(
         &mut self,
+        tickets: impl IntoIterator<Item = &'t EntityId>,
+        rule: LinkRule,
         change: &Change<'_>,
         aliases: &Aliases,
         size: TreeSize,
-    ) -> Result<(LinkRule, Vec<Judged>)> {
-        let mut named = explicit_tickets(&change.fact);
-        named.dedup();
+    ) -> Result<Vec<Judged>> {
         let mut judged = Vec::new();
-        for ticket in &named {
-            let judgement = self.judge_one(ticket, LinkRule::Explicit, change, aliases, size)?;
-            judged.push(judgement.unwrap_or_else(|| Judged {
-                ticket: ticket.clone(),
-                verdict: Verdict::TicketUnknown,
-                judgement: None,
-                self_approved: false,
-                read: None,
-                records: BTreeSet::from([change.fact.evidence.index]),
-            }));
+        for ticket in tickets {
+            judged.extend(self.judge_one(ticket, rule, change, aliases, size)?);
         }
-        if !named.is_empty() {
-            judged.sort_by_key(|one| rank(one.verdict));
-            return Ok((LinkRule::Explicit, judged));
-        }
-        for ticket in &*self.people.tickets_for(aliases, size)? {
-            judged.extend(self.judge_one(ticket, LinkRule::Window, change, aliases, size)?);
-        }
-        // What was approved in time leaves no doubt; what was approved late, none beside what never was.
-        for is_preferred in [is_in_time, is_approved] {
-            if judged.iter().any(|one| is_preferred(one.verdict)) {
-                judged.retain(|one| is_preferred(one.verdict));
-            }
-        }
-        judged.sort_by_key(|one| rank(one.verdict));
-        Ok((LinkRule::Window, judged))
+        Ok(judged)
     }
 
     /// What one ticket says about a change; none if it says nothing.
@@ -183,6 +233,8 @@ impl<'q, 'a> Judge<'q, 'a> {
             verdict: judgement.verdict,
             judgement: Some(judgement),
             self_approved: read.is_self_approved(aliases),
+            score: (rule == LinkRule::Window).then(|| Score::of(change, &read.candidate())),
+            rules: read.rules(aliases),
             read: Some(read),
             records,
         }))
@@ -262,8 +314,8 @@ impl ReadTicket {
 
     fn judge(&self, rule: LinkRule, change: &Change<'_>) -> Option<Judgement> {
         match rule {
-            LinkRule::Explicit => Some(judge_explicit(change, &self.candidate())),
-            _ => judge_window(change, &self.candidate()),
+            LinkRule::Window => judge_window(change, &self.candidate()),
+            _ => Some(judge_explicit(change, &self.candidate())),
         }
     }
 
@@ -278,6 +330,17 @@ impl ReadTicket {
         })
     }
 
+    /// The rules by which the ticket's beneficiary is that of the change.
+    fn rules(&self, aliases: &Aliases) -> Vec<Rc<MatchingRule>> {
+        let mut rules: Vec<Rc<MatchingRule>> = Vec::new();
+        for rule in aliases.rules(&self.aliases).chain(self.aliases.rules(aliases)) {
+            if !rules.contains(rule) {
+                rules.push(rule.clone());
+            }
+        }
+        rules
+    }
+
     /// The link rests on the change, on the ticket, and on whatever makes its beneficiary that of the change.
     fn rests_on(&self, change: &Change<'_>, aliases: &Aliases) -> BTreeSet<u64> {
         let mut records = self.records.clone();
@@ -285,35 +348,5 @@ impl ReadTicket {
         records.extend(aliases.records(&self.aliases));
         records.extend(self.aliases.records(aliases));
         records
-    }
-}
-
-/// The verdict over all tickets, the best first. A change that names several tickets is covered by the best of them;
-/// of several that merely fit, nothing tells which is meant.
-pub(crate) fn overall(rule: LinkRule, judged: &[Judged]) -> Verdict {
-    match (rule, judged) {
-        (_, []) => Verdict::NoneRecorded,
-        (LinkRule::Explicit, [best, ..]) | (_, [best]) => best.verdict,
-        _ => Verdict::Ambiguous,
-    }
-}
-
-fn is_approved(verdict: Verdict) -> bool {
-    is_in_time(verdict) || verdict == Verdict::ApprovedLate
-}
-
-fn rank(verdict: Verdict) -> u8 {
-    match verdict {
-        Verdict::Approved => 0,
-        Verdict::ApprovedRecordedLate => 1,
-        Verdict::ApprovedUnspecific => 2,
-        Verdict::ApprovedLate => 3,
-        Verdict::EditedAfterApproval => 4,
-        Verdict::Pending => 5,
-        Verdict::Rejected => 6,
-        Verdict::OutOfWindow => 7,
-        Verdict::OutOfScope => 8,
-        Verdict::OtherBeneficiary => 9,
-        _ => 10,
     }
 }

@@ -21,6 +21,11 @@ impl<K: Hash + Eq + Clone, V> Kept<K, V> {
         Self(HashMap::new())
     }
 
+    /// What was read, if it is kept.
+    pub(crate) fn kept(&self, key: &K) -> Option<Rc<V>> {
+        self.0.get(key).cloned()
+    }
+
     pub(crate) fn get(&mut self, key: &K, read: impl FnOnce() -> Result<V>) -> Result<Rc<V>> {
         if let Some(kept) = self.0.get(key) {
             return Ok(kept.clone());

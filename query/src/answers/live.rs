@@ -220,7 +220,7 @@ impl<'g, 'q, 'a> Gatherer<'g, 'q, 'a> {
         let (late, text) = (OccurredAt(self.taken.late()), implied.to_string());
         let mut implying = Vec::new();
         for entitlement in traits::implying(&self.query.view, implied)? {
-            if self.judge.people.traits(&entitlement)?.at(late, self.size).implies.contains_key(&text) {
+            if self.judge.people.traits(&entitlement)?.at(late, self.size).implies_anywhere(&text) {
                 self.trace(&entitlement)?;
                 implying.push(entitlement);
             }

@@ -17,31 +17,53 @@ use crate::views::database::View;
 use crate::views::recent::Standing;
 use crate::views::{meta, names};
 
+mod access;
+mod affected;
 mod aliases;
+mod blast;
+mod capable;
+mod changes;
 mod convert;
 mod diff;
 mod explain;
-mod explanations;
+mod grant;
+mod graph;
 mod history;
 mod identities;
 mod judge;
 mod kept;
+mod linked;
 mod live;
+mod moments;
+mod nhi;
 mod pages;
 mod parties;
+mod people;
+mod persons;
 mod reconcile;
 mod resolve;
+mod reversal;
 mod sights;
 mod sources;
 mod state;
+mod steps;
 mod summary;
+mod trace;
+mod verdicts;
+mod wanted;
 
+pub use access::AccessRequest;
+pub use capable::CapableRequest;
+pub use changes::{ChangesRequest, ExplainFilter};
 pub(crate) use convert::timestamp;
 pub use explain::ChangeSelector;
-pub use explanations::{ExplainFilter, ExplanationsRequest};
+pub use grant::GrantRequest;
 pub use history::HistoryRequest;
+pub use nhi::NhiRequest;
+pub(crate) use nhi::is_non_human;
 pub use pages::Page;
 pub use resolve::Wanted;
+pub use reversal::ReversalOf;
 
 /// Questions to the views as of one head of the log.
 ///
@@ -150,6 +172,15 @@ impl<'a> Query<'a> {
             known_at: known_at.map(|known_at| convert::timestamp(known_at.0)),
             known_size: size.0,
         })
+    }
+
+    /// When the last of the first `size` records was recorded.
+    fn learned_at(&self, size: TreeSize) -> Result<RecordedAt> {
+        match size.0.checked_sub(1) {
+            Some(_) if size == self.basis.size => Ok(self.basis.recorded_at),
+            Some(last) => Ok(record::recorded_at(&self.read_record(RecordIndex(last))?)),
+            None => Ok(RecordedAt(Moment::MIN)),
+        }
     }
 
     /// Refuses a record that was not known then.

@@ -91,11 +91,15 @@ impl Query<'_> {
             return Ok(Vec::new());
         }
         let (mut found, mut former) = (Vec::new(), Vec::new());
+        let mut called = BTreeSet::new();
         for token in self.tokens(who)? {
             let bound = names::bound_to(&self.view, &token, known)?;
             let identifier = EntityId::identifier(&token);
             if bound.is_empty() && names::is_seen(&self.view, &identifier, known)? {
-                former.push(identifier);
+                former.push(identifier.clone());
+            }
+            if !bound.is_empty() {
+                called.insert(identifier);
             }
             for entity in bound {
                 let binding = histories::binding_at(&self.view, &entity, at, known)?;
@@ -105,7 +109,8 @@ impl Query<'_> {
         }
         found.extend(self.search(who, Match::Whole, wanted, known)?);
         found.extend(former);
-        found.retain(|entity| wanted.fits(entity));
+        // What somebody is called is that one, also where a record knows nothing else of them.
+        found.retain(|entity| wanted.fits(entity) && !called.contains(entity));
         if found.is_empty() {
             found = self.native(who, wanted, known)?;
         }

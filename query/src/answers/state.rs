@@ -3,28 +3,29 @@
 //! Owns the way from a replayed state to the message for people: names, and what had run out by the moment of the
 //! question. It never decides what a fact does, and leaves nothing of the state out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use counterfoil_proto::Shared;
 use counterfoil_proto::v1::{
-    self, CredentialState, EntityKind, GetStateResponse, GrantState, LinkedState, ListHoldersResponse, OwnerState,
-    Party, RegisterState, TicketState,
+    self, CredentialState, Decider, EntityKind, GetStateResponse, GrantState, ImpliedState, ListHoldersResponse,
+    OwnerState, Party, RegisterState, TicketState,
 };
-use counterfoil_verify::approval::derive;
+use counterfoil_verify::approval::{DecidedBy, decided_by, derive};
+use counterfoil_verify::beside;
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::state::{self, State};
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
-use counterfoil_verify::tree::TreeSize;
+use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::answers::Query;
 use crate::answers::convert::{evidence, is_lapsed, optional_timestamp, timestamp};
 use crate::answers::pages::{Page, Question, occurred_part, recorded_part};
 use crate::answers::parties::Parties;
+use crate::answers::wanted::WantsHolder;
 use crate::error::{QueryError, Result};
-use crate::views::histories;
 use crate::views::segments::HeldGrant;
-use crate::views::timelines;
+use crate::views::{histories, nhi, timelines};
 
 /// The holders of a page where nothing else is asked for, and the most of one page.
 const PAGE_HOLDERS: usize = 1_000;
@@ -53,10 +54,26 @@ impl Query<'_> {
         known: Option<RecordedAt>,
         page: &Page,
     ) -> Result<ListHoldersResponse> {
+        self.holders_where(entitlement, at, known, "", page)
+    }
+
+    /// The same, of those that a filter is true of. A page may hold fewer, and even none: the list goes on for as long as
+    /// there is a token.
+    ///
+    /// # Errors
+    /// Those too, and [`QueryError::Filter`].
+    pub fn holders_where(
+        &self,
+        entitlement: &EntityId,
+        at: OccurredAt,
+        known: Option<RecordedAt>,
+        filter: &str,
+        page: &Page,
+    ) -> Result<ListHoldersResponse> {
         if !matches!(entitlement.kind(), EntityKind::Entitlement | EntityKind::Identifier) {
             return Err(QueryError::NoEntitlement(entitlement.clone()));
         }
-        let question = Question::new("holders", &[entitlement.as_bytes(), &recorded_part(known)]);
+        let question = Question::new("holders", &[entitlement.as_bytes(), &recorded_part(known), filter.as_bytes()]);
         let (size, at, after) = match page.read(&question, self.basis.size)? {
             None => (self.known_size(known)?, at, None),
             Some((size, place)) => {
@@ -64,22 +81,28 @@ impl Query<'_> {
                 (size, at, Some(after))
             }
         };
+        let wants = WantsHolder::new(self, filter, at, size)?;
         let held = timelines::state_at(&self.view, entitlement, at, size)?;
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut rest = held.grants.range::<String, _>((from, Bound::Unbounded));
-        let listed: Vec<_> = rest.by_ref().take(page.count(PAGE_HOLDERS, PAGE_HOLDERS_MAX)).collect();
+        // Few of very many may be wanted.
+        let looked_at = if wants.wants_all() { page.count(PAGE_HOLDERS, PAGE_HOLDERS_MAX) } else { PAGE_HOLDERS_MAX };
         let parties = self.parties(size);
-        let mut holders = Vec::with_capacity(listed.len());
-        for (_, grant) in &listed {
-            let mut holder = parties.grant((*grant).into(), at)?;
+        let (mut holders, mut last) = (Vec::new(), None);
+        for (key, grant) in rest.by_ref().take(looked_at) {
+            last = Some(key);
+            let mut holder = parties.grant(grant.into(), at)?;
             if let Ok(entity) = grant.counterpart.parse::<EntityId>() {
                 let account = timelines::state_at(&self.view, &entity, at, size)?.account;
                 holder.holder_status = account.map_or(0, |account| account.status);
             }
-            holders.push(holder);
+            holders.extend(Some(holder).filter(|holder| wants.wants(holder)));
+            if holders.len() == page.count(PAGE_HOLDERS, PAGE_HOLDERS_MAX) {
+                break;
+            }
         }
-        let next_page_token = match (rest.next(), listed.last()) {
-            (Some(_), Some((last, _))) => question.token(size, &[&occurred_part(at), last.as_bytes()].concat()),
+        let next_page_token = match (rest.next(), last) {
+            (Some(_), Some(last)) => question.token(size, &[&occurred_part(at), last.as_bytes()].concat()),
             _ => String::new(),
         };
         Ok(ListHoldersResponse {
@@ -90,6 +113,7 @@ impl Query<'_> {
             removed: held.removed.as_ref().map(evidence),
             known: histories::is_known(&self.view, entitlement, at, size)?,
             next_page_token,
+            ..ListHoldersResponse::default()
         })
     }
 
@@ -98,13 +122,19 @@ impl Query<'_> {
         Ok(timelines::state_kept(&self.view, entity, at, known)?.to_state())
     }
 
-    fn state_message(&self, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<v1::State> {
+    pub(crate) fn state_message(&self, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<v1::State> {
         let replayed = timelines::state_kept(&self.view, entity, at, known)?;
         let (state, parties) = (replayed.rest(), self.parties(known));
         let mut party = parties.party(entity)?;
         if state.identity_type != 0 && state.identity_type != party.identity_type {
             party.to_mut().identity_type = state.identity_type;
         }
+        // A register may know a non-human identity by its login alone.
+        let by_login = match state.register.is_none() && nhi::is_non_human(party.identity_type()) {
+            true => self.entry_by_login(entity, at, known)?,
+            false => None,
+        };
+        let (bearer, entry) = by_login.as_ref().map_or((entity, state), |(bearer, state)| (bearer, state));
         // Whoever has a state was named by the facts that made it.
         let has_state = *state != State::default() || replayed.grants().next().is_some();
         let is_known = has_state || histories::is_known(&self.view, entity, at, known)?;
@@ -115,11 +145,15 @@ impl Query<'_> {
             grants: replayed.grants().map(|held| parties.grant(held, at)).collect::<Result<_>>()?,
             credentials: parties.credentials(&state.credentials, at)?,
             ticket: state.ticket.as_ref().map(|ticket| parties.ticket_message(ticket)).transpose()?,
-            implies: parties.all(state.implies.keys())?,
+            implies: parties.all(state.implies.values().map(|one| &one.implied).collect::<BTreeSet<_>>())?,
+            implied: state.implies.values().map(|one| parties.implied(one)).collect::<Result<_>>()?,
+            held: state.held.values().map(|held| parties.grant(held.into(), at)).collect::<Result<_>>()?,
+            version: state.version.as_ref().map(|version| version.version.clone()).unwrap_or_default(),
+            version_evidence: state.version.as_ref().map(|version| evidence(&version.evidence)),
             removed: state.removed.as_ref().map(evidence),
-            owners: parties.evident(&state.owners, |owner, evidence| OwnerState { owner, evidence })?,
-            register: state.register.as_ref().map(register),
-            linked: parties.evident(&state.linked, |party, evidence| LinkedState { party, evidence })?,
+            owners: parties.evident(&entry.owners, |owner, evidence| OwnerState { owner, evidence })?,
+            register: entry.register.as_ref().map(|held| self.register(bearer, held)).transpose()?,
+            linked: parties.links(entity, state)?,
             lifecycle: state.lifecycle.as_ref().map(|step| v1::LifecycleState {
                 kind: step.kind,
                 effective_at: optional_timestamp(&step.effective_at),
@@ -127,7 +161,41 @@ impl Query<'_> {
             }),
             identifiers: if is_known { self.identifiers(entity, at, known)? } else { Vec::new() },
             sights: self.sights(entity, &replayed, at, known)?,
+            rule: state.rule.as_ref().map(rule),
+            members: Vec::new(),
+            members_cut: false,
         })
+    }
+
+    /// What a register says of an entity, with its texts, which lie beside its records.
+    pub(crate) fn register(&self, entity: &EntityId, register: &state::RegisterState) -> Result<RegisterState> {
+        let text = |by: &Option<state::Evidence>, name: &str| match by {
+            Some(by) if self.shows_names => self.text_beside(RecordIndex(by.index), entity, name),
+            _ => Ok(String::new()),
+        };
+        Ok(RegisterState {
+            registered: register.registered,
+            retired: register.retired,
+            purpose_declared: register.purpose_declared,
+            expires_at: optional_timestamp(&register.expires_at),
+            rotation_interval_seconds: register.rotation_interval_seconds,
+            evidence: Some(evidence(&register.evidence)),
+            storage_declared: register.storage_declared,
+            systems: register.systems.clone(),
+            operations: register.operations.clone(),
+            suspected_at: optional_timestamp(&register.suspected_at),
+            retired_at: optional_timestamp(&register.retired_at),
+            purpose: text(&register.purpose, "purpose")?,
+            stored_in: text(&register.entry.filter(|_| register.storage_declared), "stored_in")?,
+        })
+    }
+
+    /// A text that lies beside a record about an entity; empty where there is none.
+    fn text_beside(&self, index: RecordIndex, entity: &EntityId, name: &str) -> Result<String> {
+        let beside = self.read_beside(index)?;
+        let of = beside.iter().flat_map(beside::values).filter(|(of, _)| of == entity);
+        let text = of.flat_map(|(_, values)| values.values).find(|value| value.name == name);
+        Ok(text.map(|value| value.value).unwrap_or_default())
     }
 
     fn identifiers(&self, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<Vec<Shared<Party>>> {
@@ -186,6 +254,9 @@ impl Parties<'_, '_> {
                 decided_at: is_decided(row).then(|| timestamp(row.evidence.occurred_at().0)),
                 decided_by: self.of(&row.decided_by)?,
                 evidence: Some(evidence(&row.evidence)),
+                delegate: self.of(&row.delegate)?,
+                delegated_at: row.delegated.map(|by| timestamp(by.occurred_at().0)),
+                decider: decider(row).into(),
             })
         };
         rows.into_iter().map(message).collect()
@@ -209,7 +280,16 @@ impl Parties<'_, '_> {
         })
     }
 
-    fn credentials(
+    fn implied(&self, implied: &state::ImpliedState) -> Result<ImpliedState> {
+        Ok(ImpliedState {
+            party: self.of(&implied.implied)?,
+            scope: implied.scope.clone(),
+            evidence: Some(evidence(&implied.evidence)),
+        })
+    }
+
+    /// The credentials of a state.
+    pub(crate) fn credentials(
         &self,
         credentials: &BTreeMap<String, state::CredentialState>,
         at: OccurredAt,
@@ -231,8 +311,8 @@ impl Parties<'_, '_> {
         credentials.iter().map(message).collect()
     }
 
-    fn all<'s>(&self, ids: impl Iterator<Item = &'s String>) -> Result<Vec<Shared<Party>>> {
-        ids.filter_map(|id| self.of(id).transpose()).collect()
+    fn all<'s>(&self, ids: impl IntoIterator<Item = &'s String>) -> Result<Vec<Shared<Party>>> {
+        ids.into_iter().filter_map(|id| self.of(id).transpose()).collect()
     }
 
     fn evident<T>(
@@ -251,6 +331,16 @@ fn read_place(place: &[u8]) -> Option<(OccurredAt, String)> {
     Some((OccurredAt(Moment::from_sortable_bytes(at)), String::from_utf8(last.to_vec()).ok()?))
 }
 
+fn decider(row: &state::ApprovalState) -> Decider {
+    match decided_by(row) {
+        None => Decider::Unspecified,
+        Some(DecidedBy::Approver) => Decider::Approver,
+        Some(DecidedBy::Delegate) => Decider::Delegate,
+        Some(DecidedBy::SomebodyElse) => Decider::SomebodyElse,
+        Some(DecidedBy::Unnamed) => Decider::Unnamed,
+    }
+}
+
 /// Whether somebody decided, rather than was only asked.
 pub(crate) fn is_decided(row: &state::ApprovalState) -> bool {
     row.decision() != v1::Decision::Requested
@@ -266,13 +356,12 @@ fn account(account: &state::AccountState) -> v1::AccountState {
     }
 }
 
-fn register(register: &state::RegisterState) -> RegisterState {
-    RegisterState {
-        registered: register.registered,
-        retired: register.retired,
-        purpose_declared: register.purpose_declared,
-        expires_at: optional_timestamp(&register.expires_at),
-        rotation_interval_seconds: register.rotation_interval_seconds,
-        evidence: Some(evidence(&register.evidence)),
+fn rule(declared: &state::RuleState) -> v1::RuleState {
+    v1::RuleState {
+        version: declared.rule.version,
+        matched_by: declared.rule.matched_by,
+        systems: declared.rule.systems.clone(),
+        withdrawn: declared.rule.withdrawn,
+        evidence: Some(evidence(&declared.evidence)),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Owns the wording. It never decides anything: every word follows from the verdict and what it rests on.
 
-use counterfoil_proto::v1::{Confidence, Decision, Explanation, Outcome, Verdict};
+use counterfoil_proto::v1::{Confidence, Decision, Explanation, LinkRule, Outcome, Verdict};
 use counterfoil_verify::replay::FactAt;
 use counterfoil_verify::state::{Evidence, TicketState};
 
@@ -23,7 +23,9 @@ impl Parties<'_, '_> {
             (Verdict::NotAChange, []) => not_a_change(fact),
             (_, []) => "No approval is recorded".to_owned(),
         };
-        if judged.iter().any(|one| one.verdict == verdict && one.self_approved) {
+        // Of several that merely fit, the first was chosen.
+        let counting = if explained.rule() == LinkRule::Window { 1 } else { judged.len() };
+        if judged.iter().take(counting).any(|one| one.verdict == verdict && one.self_approved) {
             sentence.push_str("; whoever gets the access approved it");
         }
         if let Some(executor) = &explained.executor {

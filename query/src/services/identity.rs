@@ -7,16 +7,19 @@ use std::collections::BTreeSet;
 use counterfoil_proto::Shared;
 use counterfoil_proto::v1::identity_service_server::IdentityService;
 use counterfoil_proto::v1::{
-    DiffStateRequest, DiffStateResponse, GetHistoryRequest, GetHistoryResponse, GetStateRequest, GetStateResponse,
-    ListHoldersRequest, ListHoldersResponse, ListIdentitiesRequest, ListIdentitiesResponse, Party,
+    DiffStateRequest, DiffStateResponse, EntityKind, GetBlastRadiusRequest, GetBlastRadiusResponse,
+    GetEffectiveAccessRequest, GetEffectiveAccessResponse, GetHistoryRequest, GetHistoryResponse, GetStateRequest,
+    GetStateResponse, IdentityType, ListAffectedRequest, ListAffectedResponse, ListCapableIdentitiesRequest,
+    ListCapableIdentitiesResponse, ListHoldersRequest, ListHoldersResponse, ListIdentitiesRequest,
+    ListIdentitiesResponse, ListNonHumanIdentitiesRequest, ListNonHumanIdentitiesResponse, Party, RegisterGap,
 };
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::time::{OccurredAt, RecordedAt};
 use tonic::{Code, Request, Response, Status};
 
-use crate::answers::{HistoryRequest, Page, Period, Query, Wanted};
+use crate::answers::{HistoryRequest, NhiRequest, Page, Period, Query, Wanted, is_non_human};
 use crate::services::problem::{AMBIGUOUS, invalid, problem, shown};
-use crate::services::{Answers, occurred, page_size, recorded};
+use crate::services::{Answers, access, occurred, page_size, recorded};
 
 /// The longest name that is looked up, in bytes: an entity id has at most 769.
 const NAME_BYTES_MAX: usize = 1_024;
@@ -51,14 +54,14 @@ impl IdentityService for Answers {
             let known = recorded("known_at", asked.known_at)?;
             let who = Who { name: &asked.who, system: some(&asked.system) };
             if let Some(entity) = who.id() {
-                let answer = query.state(&entity, at, known)?;
+                let answer = state_of(query, &entity, asked.person, at, known)?;
                 // Whatever is known of was seen.
                 if !answer.state.as_ref().is_some_and(|state| state.known) {
                     query.check_seen(&asked.who)?;
                 }
                 return Ok(answer);
             }
-            Ok(query.state(&who.one(query, at, known)?, at, known)?)
+            state_of(query, &who.one(query, at, known)?, asked.person, at, known)
         })
         .await
     }
@@ -69,8 +72,11 @@ impl IdentityService for Answers {
             let (from, at) = (occurred("from", asked.from)?, occurred("at", asked.at)?);
             let known = recorded("known_at", asked.known_at)?;
             let who = Who { name: &asked.who, system: some(&asked.system) };
+            let moment = at.unwrap_or(OccurredAt(now));
+            let entity = who.one(query, moment, known)?;
             let request = HistoryRequest {
-                entity: who.one(query, at.unwrap_or(OccurredAt(now)), known)?,
+                person: is_person(&entity, asked.person).then_some(moment),
+                entity,
                 period: period(from, at)?,
                 known,
                 page: Page { size: page_size(asked.page_size)?, token: asked.page_token },
@@ -90,7 +96,11 @@ impl IdentityService for Answers {
                 .ok_or_else(|| invalid("from", "expected the earlier moment, got none".to_owned()))?;
             period(Some(from), Some(at))?;
             let entity = Who { name: &asked.who, system: some(&asked.system) }.one(query, at, known)?;
-            Ok(query.diff(&entity, (from, from_known), (at, known))?)
+            let (before, after) = ((from, from_known), (at, known));
+            Ok(match is_person(&entity, asked.person) {
+                true => query.diff_of_person(&entity, before, after)?,
+                false => query.diff(&entity, before, after)?,
+            })
         })
         .await
     }
@@ -105,10 +115,93 @@ impl IdentityService for Answers {
             let known = recorded("known_at", asked.known_at)?;
             let entity = Who { name: &asked.who, system: some(&asked.system) }.one(query, at, known)?;
             let page = Page { size: page_size(asked.page_size)?, token: asked.page_token };
-            Ok(query.holders(&entity, at, known, &page)?)
+            if asked.effective && !asked.filter.is_empty() {
+                let problem = "expected no filter beside effective: filter what comes back".to_owned();
+                return Err(invalid("filter", problem));
+            }
+            Ok(match asked.effective {
+                true => query.effective_holders(&entity, at, known, &page)?,
+                false => query.holders_where(&entity, at, known, &asked.filter, &page)?,
+            })
         })
         .await
     }
+
+    async fn get_effective_access(
+        &self,
+        request: Request<GetEffectiveAccessRequest>,
+    ) -> Result<Response<GetEffectiveAccessResponse>, Status> {
+        let min_tree_size = request.get_ref().min_tree_size;
+        self.ask(request, min_tree_size, access::effective).await
+    }
+
+    async fn list_affected(
+        &self,
+        request: Request<ListAffectedRequest>,
+    ) -> Result<Response<ListAffectedResponse>, Status> {
+        let min_tree_size = request.get_ref().min_tree_size;
+        self.ask(request, min_tree_size, access::affected).await
+    }
+
+    async fn get_blast_radius(
+        &self,
+        request: Request<GetBlastRadiusRequest>,
+    ) -> Result<Response<GetBlastRadiusResponse>, Status> {
+        let min_tree_size = request.get_ref().min_tree_size;
+        self.ask(request, min_tree_size, access::blast_radius).await
+    }
+
+    async fn list_capable_identities(
+        &self,
+        request: Request<ListCapableIdentitiesRequest>,
+    ) -> Result<Response<ListCapableIdentitiesResponse>, Status> {
+        let min_tree_size = request.get_ref().min_tree_size;
+        self.ask(request, min_tree_size, access::capable).await
+    }
+
+    async fn list_non_human_identities(
+        &self,
+        request: Request<ListNonHumanIdentitiesRequest>,
+    ) -> Result<Response<ListNonHumanIdentitiesResponse>, Status> {
+        let min_tree_size = request.get_ref().min_tree_size;
+        self.ask(request, min_tree_size, |query, asked, now| {
+            let types =
+                asked.types.iter().map(|code| IdentityType::try_from(*code).ok().filter(|one| is_non_human(*one)));
+            let types = types.collect::<Option<Vec<_>>>();
+            let gaps = asked.gaps.iter().map(|code| RegisterGap::try_from(*code).ok());
+            let gaps = gaps.collect::<Option<Vec<_>>>();
+            let request = NhiRequest {
+                system: asked.system,
+                types: types.ok_or_else(|| {
+                    invalid("types", "expected values of IdentityType that are no human's".to_owned())
+                })?,
+                gaps: gaps.ok_or_else(|| invalid("gaps", "expected values of RegisterGap".to_owned()))?,
+                at: occurred("at", asked.at)?.unwrap_or(OccurredAt(now)),
+                known: recorded("known_at", asked.known_at)?,
+                page: Page { size: page_size(asked.page_size)?, token: asked.page_token },
+            };
+            Ok(query.non_human_identities(&request)?)
+        })
+        .await
+    }
+}
+
+/// Whether a question about an entity is one about a person.
+fn is_person(entity: &EntityId, is_asked: bool) -> bool {
+    is_asked || entity.kind() == EntityKind::Person
+}
+
+fn state_of(
+    query: &Query<'_>,
+    entity: &EntityId,
+    person: bool,
+    at: OccurredAt,
+    known: Option<RecordedAt>,
+) -> Result<GetStateResponse, Status> {
+    Ok(match is_person(entity, person) {
+        true => query.state_of_person(entity, at, known)?,
+        false => query.state(entity, at, known)?,
+    })
 }
 
 /// From one moment on, up to and with another.
@@ -120,20 +213,31 @@ pub(crate) fn period(from: Option<OccurredAt>, at: Option<OccurredAt>) -> Result
     }
 }
 
-fn some(text: &str) -> Option<&str> {
+pub(crate) fn some(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
 }
 
 /// Whom a request means.
-struct Who<'a> {
-    name: &'a str,
-    system: Option<&'a str>,
+pub(crate) struct Who<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) system: Option<&'a str>,
 }
 
 impl Who<'_> {
     /// The one entity that is meant.
-    fn one(&self, query: &Query<'_>, at: OccurredAt, known: Option<RecordedAt>) -> Result<EntityId, Status> {
-        self.check("who", query)?;
+    pub(super) fn one(&self, query: &Query<'_>, at: OccurredAt, known: Option<RecordedAt>) -> Result<EntityId, Status> {
+        self.one_of("who", query, at, known)
+    }
+
+    /// The same; `field` is where the request has the name.
+    pub(crate) fn one_of(
+        &self,
+        field: &str,
+        query: &Query<'_>,
+        at: OccurredAt,
+        known: Option<RecordedAt>,
+    ) -> Result<EntityId, Status> {
+        self.check(field, query)?;
         if let Some(entity) = self.id() {
             return Ok(entity);
         }

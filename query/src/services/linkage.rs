@@ -5,17 +5,18 @@ use std::pin::Pin;
 
 use counterfoil_proto::v1::linkage_service_server::LinkageService;
 use counterfoil_proto::v1::{
-    ExplainChangeRequest, ExplainChangeResponse, FactKind, ListExplanationsRequest, ListExplanationsResponse, Mapping,
-    ReconcileRequest, ReconcileResponse, Verdict, record::Body,
+    ChangeEffect, ExplainChangeRequest, ExplainChangeResponse, ExplainGrantRequest, ExplainGrantResponse, FactKind,
+    ListChangesRequest, ListChangesResponse, Mapping, PlanReversalRequest, PlanReversalResponse, ReconcileRequest,
+    ReconcileResponse, TraceTicketRequest, TraceTicketResponse, Verdict, record::Body,
 };
-use counterfoil_verify::fact::can_give_access;
+use counterfoil_verify::fact::{can_change_access, can_give_access, can_take_access};
 use counterfoil_verify::time::OccurredAt;
 use counterfoil_verify::tree::RecordIndex;
 use tokio_stream::Stream;
 use tonic::{Code, Request, Response, Status};
 
-use crate::answers::{ChangeSelector, ExplainFilter, ExplanationsRequest, Page, Query};
-use crate::services::identity::period;
+use crate::answers::{ChangeSelector, ChangesRequest, ExplainFilter, GrantRequest, Page, Query, ReversalOf};
+use crate::services::identity::{Who, period, some};
 use crate::services::problem::{invalid, problem, shown};
 use crate::services::{Answers, occurred, page_size, recorded};
 
@@ -44,36 +45,72 @@ impl LinkageService for Answers {
         .await
     }
 
-    async fn list_explanations(
+    async fn list_changes(
         &self,
-        request: Request<ListExplanationsRequest>,
-    ) -> Result<Response<ListExplanationsResponse>, Status> {
+        request: Request<ListChangesRequest>,
+    ) -> Result<Response<ListChangesResponse>, Status> {
         let min_tree_size = request.get_ref().min_tree_size;
-        self.ask(request, min_tree_size, |query, asked, _| {
-            let (from, at) = (occurred("from", asked.from)?, occurred("at", asked.at)?);
-            let codes = asked.verdicts.len().max(asked.kinds.len());
-            if codes > CODES_MAX {
-                return Err(invalid(
-                    "verdicts",
-                    format!("expected at most {CODES_MAX} verdicts and kinds, got {codes}"),
-                ));
-            }
-            let verdict = |code: &i32| Verdict::try_from(*code).ok().filter(|one| *one != Verdict::Unspecified);
-            let verdicts: Option<Vec<Verdict>> = asked.verdicts.iter().map(verdict).collect();
-            let kind = |code: &i32| FactKind::try_from(*code).ok().filter(|kind| can_give_access(*kind));
-            let kinds: Option<Vec<FactKind>> = asked.kinds.iter().map(kind).collect();
-            let request = ExplanationsRequest {
-                which: if asked.unapproved { ExplainFilter::Unapproved } else { ExplainFilter::All },
-                period: period(from, at)?,
-                known: recorded("known_at", asked.known_at)?,
-                by: asked.by,
-                for_whom: asked.for_whom,
-                verdicts: verdicts.ok_or_else(|| invalid("verdicts", "expected values of Verdict".to_owned()))?,
-                kinds: kinds
-                    .ok_or_else(|| invalid("kinds", "expected values of FactKind that give access".to_owned()))?,
-                page: Page { size: page_size(asked.page_size)?, token: asked.page_token },
+        self.ask(request, min_tree_size, |query, asked, _| Ok(query.changes(&changes_request(asked)?)?)).await
+    }
+
+    async fn trace_ticket(
+        &self,
+        request: Request<TraceTicketRequest>,
+    ) -> Result<Response<TraceTicketResponse>, Status> {
+        let min_tree_size = request.get_ref().min_tree_size;
+        self.ask(request, min_tree_size, |query, asked, now| {
+            let at = occurred("at", asked.at)?.unwrap_or(OccurredAt(now));
+            let known = recorded("known_at", asked.known_at)?;
+            let ticket = Who { name: &asked.ticket, system: None }.one_of("ticket", query, at, known)?;
+            Ok(query.trace(&ticket, at, known)?)
+        })
+        .await
+    }
+
+    async fn explain_grant(
+        &self,
+        request: Request<ExplainGrantRequest>,
+    ) -> Result<Response<ExplainGrantResponse>, Status> {
+        let min_tree_size = request.get_ref().min_tree_size;
+        self.ask(request, min_tree_size, |query, asked, now| {
+            let at = occurred("at", asked.at)?.unwrap_or(OccurredAt(now));
+            let known = recorded("known_at", asked.known_at)?;
+            let one = |field, name| Who { name, system: some(&asked.system) }.one_of(field, query, at, known);
+            let request =
+                GrantRequest { who: one("who", &asked.who)?, entitlement: one("entitlement", &asked.entitlement)? };
+            Ok(query.explain_grant(&request, at, known)?)
+        })
+        .await
+    }
+
+    async fn plan_reversal(
+        &self,
+        request: Request<PlanReversalRequest>,
+    ) -> Result<Response<PlanReversalResponse>, Status> {
+        let min_tree_size = request.get_ref().min_tree_size;
+        self.ask(request, min_tree_size, |query, asked, now| {
+            let at = occurred("at", asked.at)?.unwrap_or(OccurredAt(now));
+            let known = recorded("known_at", asked.known_at)?;
+            let (from, to) = (occurred("from", asked.from)?, occurred("to", asked.to)?);
+            let period = period(from, to)?;
+            let of = match (some(&asked.change), some(&asked.ticket), some(&asked.by)) {
+                (Some(_), None, None) | (None, Some(_), None) if from.or(to).is_some() => {
+                    return Err(invalid("from", "a time goes with by: leave from and to out".to_owned()));
+                }
+                (Some(change), None, None) => {
+                    let change = selector(change)?;
+                    if let ChangeSelector::Record(index, _) = change {
+                        check_explicable(query, index)?;
+                    }
+                    ReversalOf::Change(change)
+                }
+                (None, Some(name), None) => {
+                    ReversalOf::Ticket(Who { name, system: None }.one_of("ticket", query, at, known)?)
+                }
+                (None, None, Some(who)) => ReversalOf::By { who: who.to_owned(), period },
+                _ => return Err(invalid("change", "expected one of change, ticket and by".to_owned())),
             };
-            Ok(query.explanations(&request)?)
+            Ok(query.reversal(&of, at, known)?)
         })
         .await
     }
@@ -92,6 +129,45 @@ impl LinkageService for Answers {
         let parts = parts(answer.await?.into_inner()).into_iter().map(Ok);
         Ok(Response::new(Box::pin(tokio_stream::iter(parts))))
     }
+}
+
+/// The question that a request for changes is.
+fn changes_request(asked: ListChangesRequest) -> Result<ChangesRequest, Status> {
+    let (from, at) = (occurred("from", asked.from)?, occurred("at", asked.at)?);
+    let codes = asked.verdicts.len().max(asked.kinds.len());
+    if codes > CODES_MAX {
+        return Err(invalid("verdicts", format!("expected at most {CODES_MAX} verdicts and kinds, got {codes}")));
+    }
+    let verdict = |code: &i32| Verdict::try_from(*code).ok().filter(|one| *one != Verdict::Unspecified);
+    let verdicts: Option<Vec<Verdict>> = asked.verdicts.iter().map(verdict).collect();
+    let kind = |code: &i32| FactKind::try_from(*code).ok().filter(|kind| can_change_access(*kind));
+    let kinds: Option<Vec<FactKind>> = asked.kinds.iter().map(kind).collect();
+    let kinds = kinds.ok_or_else(|| invalid("kinds", "expected values of FactKind that change access".to_owned()))?;
+    let effect = ChangeEffect::try_from(asked.effect);
+    let effect = effect.map_err(|_| invalid("effect", "expected a value of ChangeEffect".to_owned()))?;
+    let has_effect = |kind: FactKind| match effect {
+        ChangeEffect::Unspecified | ChangeEffect::Gives => can_give_access(kind),
+        ChangeEffect::Takes => can_take_access(kind),
+        ChangeEffect::Any => true,
+    };
+    if let Some(kind) = kinds.iter().find(|kind| !has_effect(**kind)) {
+        let words = if effect == ChangeEffect::Takes { "takes access away" } else { "gives access" };
+        let problem = format!("no fact of kind {} {words}: ask for another effect", kind.as_str_name());
+        return Err(invalid("kinds", problem));
+    }
+    Ok(ChangesRequest {
+        which: if asked.unapproved { ExplainFilter::Unapproved } else { ExplainFilter::All },
+        effect,
+        period: period(from, at)?,
+        known: recorded("known_at", asked.known_at)?,
+        by: asked.by,
+        for_whom: asked.for_whom,
+        person: asked.person,
+        verdicts: verdicts.ok_or_else(|| invalid("verdicts", "expected values of Verdict".to_owned()))?,
+        kinds,
+        filter: asked.filter,
+        page: Page { size: page_size(asked.page_size)?, token: asked.page_token },
+    })
 }
 
 /// A reconciliation in messages that are not too large. Each has the basis and the moment; the last one, all the rest.
@@ -121,7 +197,7 @@ fn check_system(query: &Query<'_>, system: &str) -> Result<(), Status> {
 }
 
 /// A record's number, also with a fact's, or else an event id.
-fn selector(text: &str) -> Result<ChangeSelector, Status> {
+pub(crate) fn selector(text: &str) -> Result<ChangeSelector, Status> {
     let expected =
         "expected an event id, or the number of a record, such as 1042, or with that of a fact in it, 1042.0";
     if text.is_empty() || text.len() > EVENT_ID_BYTES_MAX {

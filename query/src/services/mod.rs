@@ -24,6 +24,7 @@ use crate::error::QueryError;
 use crate::views::Views;
 use crate::views::allowance::Allowance;
 
+mod access;
 mod identity;
 mod ledger;
 mod linkage;

@@ -72,11 +72,15 @@ pub(crate) fn of(error: QueryError) -> Status {
         QueryError::NotRejected(_) => (Code::NotFound, "NOT_REJECTED"),
         QueryError::NoSuchEntity(_) => (Code::NotFound, "NO_SUCH_ENTITY"),
         QueryError::NoEntitlement(_) => (Code::InvalidArgument, "NO_ENTITLEMENT"),
+        QueryError::NoDefinition(_) => (Code::InvalidArgument, "NO_DEFINITION"),
         QueryError::NobodyCalled(_) => (Code::NotFound, "NOBODY_CALLED"),
         QueryError::TooManyCalled(_) => (Code::InvalidArgument, "TOO_MANY_CALLED"),
         QueryError::GivenUp => (Code::Cancelled, "GIVEN_UP"),
         QueryError::NotQuick => (Code::Unavailable, "NOT_QUICK"),
         QueryError::PageToken(_) => (Code::InvalidArgument, "PAGE_TOKEN"),
+        QueryError::Filter(error) => return invalid("filter", error.to_string()),
+        QueryError::NotOneTicket { count: 0, .. } => (Code::NotFound, "NOBODY_CALLED"),
+        QueryError::NotOneTicket { .. } => (Code::FailedPrecondition, AMBIGUOUS),
     };
     problem(code, reason, error.to_string())
 }

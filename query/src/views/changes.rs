@@ -3,13 +3,13 @@
 //! Owns the lists from which links start. It never judges a link: `verify::link` does.
 //!
 //! ```text
-//! changes        position                                            →  empty
+//! changes        position                                            →  u8 effect: 1 gave access, 2 took it
 //! event_ids      u64 hash of the event id ‖ u64 index                →  empty
 //! requests       entity of the beneficiary ‖ binary id of the ticket →  empty
 //! dead_letters   u64 index                                           →  empty
 //! ```
-//! `changes` has the facts that gave access: of a kind that does, a success, and said by a log rather than seen in a
-//! listing. `event_ids` has the records with a fact that could change access, whatever came of it.
+//! `changes` has the facts that gave access or took it away: of a kind that does, a success, and said by a log rather than
+//! seen in a listing. `event_ids` has the records with a fact that could change access, whatever came of it.
 
 use counterfoil_proto::v1::{Confidence, Fact, Outcome, Record, record::Body};
 use counterfoil_verify::entity::EntityId;
@@ -28,8 +28,8 @@ pub(crate) fn project(record: &Record, batch: &mut Batch) {
     let mut could_change = false;
     for fact in facts_of(record) {
         could_change |= changes_access(fact.fact);
-        if gave_access(&fact) {
-            batch.put(Column::Changes, position_bytes(&fact.evidence.order()).to_vec(), Vec::new());
+        if let Some(effect) = Effect::of(&fact) {
+            batch.put(Column::Changes, position_bytes(&fact.evidence.order()).to_vec(), vec![effect as u8]);
         }
         project_request(&fact, batch);
     }
@@ -57,9 +57,35 @@ fn project_request(fact: &FactAt<'_>, batch: &mut Batch) {
     }
 }
 
-/// Whether a fact gave access that somebody has to have approved.
-pub(crate) fn gave_access(fact: &FactAt<'_>) -> bool {
-    gives_access(fact.fact) && fact.fact.outcome() == Outcome::Success && fact.fact.confidence() != Confidence::Snapshot
+/// What a change did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Effect {
+    /// It gave access, which somebody has to have approved.
+    Gave = 1,
+    /// It took access away, and gave none.
+    Took = 2,
+}
+
+impl Effect {
+    /// None of a fact that changed no access, whatever its kind.
+    pub(crate) fn of(fact: &FactAt<'_>) -> Option<Self> {
+        let is_success = fact.fact.outcome() == Outcome::Success;
+        let took_place = is_success && fact.fact.confidence() != Confidence::Snapshot;
+        match () {
+            () if !took_place => None,
+            () if gives_access(fact.fact) => Some(Self::Gave),
+            () => takes_access(fact.fact).then_some(Self::Took),
+        }
+    }
+
+    fn read(view: &View<'_>, value: &[u8]) -> Result<Self> {
+        match value {
+            [1] => Ok(Self::Gave),
+            [2] => Ok(Self::Took),
+            _ => Err(view.damaged("a row of the changes cannot be read")),
+        }
+    }
 }
 
 /// Whether a fact gives access or takes it away, where it succeeds.
@@ -67,21 +93,30 @@ pub(crate) fn changes_access(fact: &Fact) -> bool {
     gives_access(fact) || takes_access(fact)
 }
 
-/// The facts that gave access from one place up to a time, of the first `known` records, in their order.
+/// The changes from one place up to a time, of the first `known` records, in their order.
 pub(crate) fn read<'v>(
     view: &'v View<'_>,
     from: Position,
     to: OccurredAt,
     known: TreeSize,
-) -> Result<impl Iterator<Item = Result<Position>> + 'v> {
+) -> Result<impl Iterator<Item = Result<(Position, Effect)>> + 'v> {
     let from = position_bytes(&from);
-    let read =
-        |row: Result<Row>| read_position(&row?.0).ok_or_else(|| view.damaged("a row of the changes cannot be read"));
+    let read = |row: Result<Row>| {
+        let (key, value) = row?;
+        let position = read_position(&key).ok_or_else(|| view.damaged("a row of the changes cannot be read"))?;
+        Ok((position, Effect::read(view, &value)?))
+    };
     Ok(view
         .forward(Column::Changes, &from, &[])?
         .map(read)
-        .take_while(move |position| position.as_ref().map_or(true, |position| position.0 <= to))
-        .filter(move |position| position.as_ref().map_or(true, |position| position.1.0 < known.0)))
+        .take_while(move |change| change.as_ref().map_or(true, |(position, _)| position.0 <= to))
+        .filter(move |change| change.as_ref().map_or(true, |(position, _)| position.1.0 < known.0)))
+}
+
+/// What the fact at a place changed, if it did.
+pub(crate) fn effect_at(view: &View<'_>, position: &Position) -> Result<Option<Effect>> {
+    let row = view.get(Column::Changes, &position_bytes(position))?;
+    row.map(|value| Effect::read(view, &value)).transpose()
 }
 
 /// The records that an event with that id may have; another id may have the same hash.

@@ -44,7 +44,7 @@ pub(crate) enum Column {
     Values,
     /// What people called it before (`names`).
     Former,
-    /// The facts that gave access, by time (`changes`).
+    /// The facts that gave access or took it away, by time (`changes`).
     Changes,
     /// The records of an event that changed access (`changes`).
     EventIds,
@@ -64,10 +64,16 @@ pub(crate) enum Column {
     Implying,
     /// What listings ever saw of an entity (`listed`).
     Listed,
+    /// The tickets that belong to a transaction or a request of a source (`correlations`).
+    Correlations,
+    /// Up to when each source was known, by the size of the log (`watermarks`).
+    Watermarks,
+    /// The entities that are no human's (`nhi`).
+    Nhi,
 }
 
 impl Column {
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 25] = [
         Self::Meta,
         Self::History,
         Self::Deltas,
@@ -90,6 +96,9 @@ impl Column {
         Self::Traits,
         Self::Implying,
         Self::Listed,
+        Self::Correlations,
+        Self::Watermarks,
+        Self::Nhi,
     ];
 
     fn name(self) -> &'static str {
@@ -116,6 +125,9 @@ impl Column {
             Self::Traits => "traits",
             Self::Implying => "implying",
             Self::Listed => "listed",
+            Self::Correlations => "correlations",
+            Self::Watermarks => "watermarks",
+            Self::Nhi => "nhi",
         }
     }
 

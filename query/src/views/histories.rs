@@ -24,7 +24,7 @@ use counterfoil_verify::time::OccurredAt;
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::error::Result;
-use crate::views::database::{Batch, Column, Rows, View};
+use crate::views::database::{Batch, Column, Row, Rows, View};
 use crate::views::keys::{FIRST, Position, entity_prefix, key, last_at, position_bytes, read_position};
 
 /// The part that an entity has in a fact, and the identifiers that the fact binds to it.
@@ -88,6 +88,11 @@ pub(crate) fn project(position: Position, mentions: &BTreeMap<EntityId, Mention>
     }
 }
 
+/// Whether an entity has one of these roles in a fact.
+pub(crate) fn has_role(roles: u16, wanted: &[Role]) -> bool {
+    wanted.iter().any(|role| roles & (1 << *role as u8) != 0)
+}
+
 /// The roles of an entity in a fact, by name.
 pub(crate) fn role_names(roles: u16) -> Vec<String> {
     let held = |role: &&Role| roles & (1 << **role as u8) != 0;
@@ -96,21 +101,110 @@ pub(crate) fn role_names(roles: u16) -> Vec<String> {
 
 /// The facts of an entity after a position and up to a time, of the first `known` records, in their order: each with
 /// the entity's roles in it.
-pub(crate) fn read<'v>(
-    view: &'v View<'_>,
+pub(crate) fn read<'v, 'a>(
+    view: &'v View<'a>,
     entity: &EntityId,
     after: Position,
     to: OccurredAt,
     known: TreeSize,
-) -> Result<impl Iterator<Item = Result<(Position, u16)>> + 'v> {
+) -> Result<Merged<'v, 'a>> {
     let prefix = entity_prefix(entity);
-    let half = |bound: u8| -> Result<Peekable<Half<'v, '_>>> {
+    let half = |bound: u8| -> Result<Peekable<Half<'v, 'a>>> {
         let half = key(&prefix, &[&[bound]]);
         let from = key(&half, &[&position_bytes(&after), &[0]]);
         let rows = view.forward(Column::History, &from, &half)?;
         Ok(Half { rows, view, length: half.len(), to, known }.peekable())
     };
     Ok(Merged { unbound: half(0)?, bound: half(1)? })
+}
+
+/// The same from the end: the latest facts of a period first.
+pub(crate) fn latest<'v>(
+    view: &'v View<'_>,
+    entity: &EntityId,
+    (from, to): (OccurredAt, OccurredAt),
+    known: TreeSize,
+) -> Result<impl Iterator<Item = Result<(Position, u16)>> + 'v> {
+    let prefix = entity_prefix(entity);
+    let half = |bound: u8| -> Result<_> {
+        let half = key(&prefix, &[&[bound]]);
+        let rows = view.backward(Column::History, &key(&half, &[&position_bytes(&last_at(to))]), &half)?;
+        let read = move |row: Result<Row>| row.and_then(|(key, value)| read_row(view, &key[half.len()..], &value));
+        let is_within =
+            move |row: &Result<(Position, u16)>| row.as_ref().map_or(true, |(position, _)| position.0 >= from);
+        let counts =
+            move |row: &Result<(Position, u16)>| row.as_ref().map_or(true, |(position, _)| position.1.0 < known.0);
+        Ok(rows.map(read).take_while(is_within).filter(counts).peekable())
+    };
+    let (mut unbound, mut bound) = (half(0)?, half(1)?);
+    Ok(std::iter::from_fn(move || match (unbound.peek(), bound.peek()) {
+        (Some(Ok(one)), Some(Ok(other))) if other.0 > one.0 => bound.next(),
+        (Some(_), _) => unbound.next(),
+        (None, _) => bound.next(),
+    }))
+}
+
+/// The place of a fact, and the parts that each of some entities has in it, by its number among them.
+pub(crate) type Shared = (Position, Vec<(usize, u16)>);
+
+/// The facts of several entities in one order, each once, with the parts that each of these has in it.
+pub(crate) fn read_all<'v, 'a>(
+    view: &'v View<'a>,
+    entities: &[EntityId],
+    after: Position,
+    to: OccurredAt,
+    known: TreeSize,
+) -> Result<impl Iterator<Item = Result<Shared>> + use<'v, 'a>> {
+    let read = |entity: &EntityId| Ok(read(view, entity, after, to, known)?.peekable());
+    let mut histories = entities.iter().map(read).collect::<Result<Vec<_>>>()?;
+    Ok(std::iter::from_fn(move || {
+        let mut next: Option<Position> = None;
+        for history in &mut histories {
+            match history.peek() {
+                Some(Ok((position, _))) => next = Some(next.map_or(*position, |next| next.min(*position))),
+                Some(Err(_)) => return history.next().map(|error| error.map(|_| (FIRST, Vec::new()))),
+                None => {}
+            }
+        }
+        let next = next?;
+        let is_next = |row: &Result<(Position, u16)>| matches!(row, Ok((position, _)) if *position == next);
+        let roles = histories.iter_mut().enumerate().filter_map(|(of, history)| {
+            let (_, roles) = history.next_if(is_next)?.ok()?;
+            Some((of, roles))
+        });
+        Some(Ok((next, roles.collect())))
+    }))
+}
+
+/// The places of the newest facts of an entity by a time, of the first `known` records, the newest first.
+pub(crate) fn newest(
+    view: &View<'_>,
+    entity: &EntityId,
+    at: OccurredAt,
+    known: TreeSize,
+    max: usize,
+) -> Result<Vec<Position>> {
+    let prefix = entity_prefix(entity);
+    let mut found = Vec::new();
+    for bound in [0, 1] {
+        let half = key(&prefix, &[&[bound]]);
+        let rows = view.backward(Column::History, &key(&half, &[&position_bytes(&last_at(at))]), &half)?;
+        let mut count = 0;
+        for row in rows {
+            let (row_key, value) = row?;
+            let (position, _) = read_row(view, &row_key[half.len()..], &value)?;
+            if position.1.0 < known.0 {
+                found.push(position);
+                count += 1;
+            }
+            if count == max {
+                break;
+            }
+        }
+    }
+    found.sort_unstable_by(|one, other| other.cmp(one));
+    found.truncate(max);
+    Ok(found)
 }
 
 /// Whether anything about the entity happened by `at` and is in the first `known` records.
@@ -123,6 +217,43 @@ pub(crate) fn is_known(view: &View<'_>, entity: &EntityId, at: OccurredAt, known
 pub(crate) struct Binding {
     pub(crate) position: Position,
     pub(crate) tokens: Vec<Token>,
+}
+
+/// What an entity was called over time, by some records.
+pub(crate) struct Runs(Vec<(OccurredAt, Box<[Token]>)>);
+
+impl Runs {
+    /// When it was called otherwise than before.
+    pub(crate) fn times(&self) -> impl Iterator<Item = OccurredAt> {
+        self.0.iter().map(|(from, _)| *from)
+    }
+
+    /// Whether it had an identifier once and was called otherwise by then. That something is not said again is no other
+    /// name.
+    pub(crate) fn has_lost(&self, token: &Token, at: OccurredAt) -> bool {
+        let begun = self.0.partition_point(|(from, _)| *from <= at);
+        let [.., (_, newest)] = &self.0[..begun] else { return false };
+        let had = self.0[..begun].iter().rev().find(|(_, tokens)| tokens.contains(token));
+        had.is_some_and(|(_, had)| newest.iter().any(|one| !had.contains(one)) && !newest.contains(token))
+    }
+}
+
+/// What an entity was called over time by the first `known` records; none where there is too much of it.
+pub(crate) fn runs(view: &View<'_>, entity: &EntityId, known: TreeSize) -> Result<Option<Runs>> {
+    let prefix = key(&entity_prefix(entity), &[&[1]]);
+    let mut runs: Vec<(OccurredAt, Box<[Token]>)> = Vec::new();
+    for (count, row) in view.forward(Column::History, &prefix, &prefix)?.enumerate() {
+        if count == BINDINGS_MAX {
+            return Ok(None);
+        }
+        let (row_key, value) = row?;
+        let (position, _) = read_row(view, &row_key[prefix.len()..], &value)?;
+        let tokens: Box<[Token]> = tokens_of(&value).collect();
+        if position.1.0 < known.0 && runs.last().is_none_or(|(_, before)| *before != tokens) {
+            runs.push((position.0, tokens));
+        }
+    }
+    Ok(Some(Runs(runs)))
 }
 
 /// The identifiers of an entity over time.
@@ -242,8 +373,8 @@ impl Iterator for Half<'_, '_> {
     }
 }
 
-/// Both halves in one order.
-struct Merged<'v, 'a> {
+/// The facts of an entity in one order.
+pub(crate) struct Merged<'v, 'a> {
     unbound: Peekable<Half<'v, 'a>>,
     bound: Peekable<Half<'v, 'a>>,
 }

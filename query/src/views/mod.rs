@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
 use counterfoil_ledger::{Head, Reader, WritePressure};
+use counterfoil_proto::v1::EntityKind;
 use counterfoil_verify::tree::TreeSize;
 
 use crate::answers::Query;
@@ -20,6 +21,7 @@ use recent::{Changed, Standing};
 
 pub(crate) mod allowance;
 pub(crate) mod changes;
+pub(crate) mod correlations;
 pub(crate) mod database;
 pub(crate) mod deltas;
 mod firsts;
@@ -28,6 +30,7 @@ pub(crate) mod keys;
 pub(crate) mod listed;
 pub(crate) mod meta;
 pub(crate) mod names;
+pub(crate) mod nhi;
 mod projector;
 pub(crate) mod recent;
 pub(crate) mod retries;
@@ -35,6 +38,7 @@ pub(crate) mod segments;
 pub(crate) mod sources;
 pub(crate) mod timelines;
 pub(crate) mod traits;
+pub(crate) mod watermarks;
 
 /// Threads that read batches while others are projected.
 const READERS: usize = 2;
@@ -149,9 +153,10 @@ impl Views {
     /// The same; an answer reads no more than it may.
     pub(crate) fn query_with(&self, allowance: Allowance) -> Result<Query<'_>> {
         let view = self.database.view_with(allowance);
-        let standing = view
-            .recent()
-            .standing(view.since(), || Ok(Standing { basis: meta::basis(&view)?, listed: sources::listed(&view)? }))?;
+        let standing = view.recent().standing(view.since(), || {
+            let [listed, ruled] = sources::places_of(&view, [EntityKind::SnapshotScope, EntityKind::Rule])?;
+            Ok(Standing { basis: meta::basis(&view)?, listed, ruled })
+        })?;
         match standing.basis {
             Some(basis) => Ok(Query::new(view, &self.reader, basis, standing)),
             None => {

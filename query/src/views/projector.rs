@@ -22,7 +22,8 @@ use crate::views::meta::{self, Basis, Cursor};
 use crate::views::recent::Changed;
 use crate::views::retries::{self, Retried};
 use crate::views::sources::{Counted, Counters};
-use crate::views::{changes, histories, listed, names, timelines, traits};
+use crate::views::watermarks::{self, Marks};
+use crate::views::{changes, correlations, histories, listed, names, nhi, timelines, traits};
 
 /// The most records of one batch: entities that many of them name are then written once.
 pub(crate) const BATCH_RECORDS: u64 = 2_000;
@@ -35,7 +36,9 @@ pub(crate) struct Projector {
     unflushed: u64,
     memory: names::Memory,
     listed: Remembered<listed::Seen>,
+    nhi: nhi::Remembered,
     counters: Counters,
+    marks: Marks,
 }
 
 impl Projector {
@@ -47,7 +50,9 @@ impl Projector {
             unflushed: 0,
             memory: names::Memory::default(),
             listed: Remembered::default(),
+            nhi: nhi::Remembered::default(),
             counters: Counters::load(&view)?,
+            marks: Marks::load(&view)?,
         })
     }
 
@@ -60,13 +65,15 @@ impl Projector {
     pub(crate) fn advance(&mut self, database: &Database, reader: &Reader, rows: Rows, head: &Head) -> Result<()> {
         let view = database.view();
         let start = self.size.0;
-        let Rows { size, recorded_at, mut batch, arrived, listed, gathered, counted, retried } = rows;
+        let Rows { size, recorded_at, mut batch, arrived, listed, nhi, gathered, counted, retried, moved } = rows;
         if size.0 <= start {
             return Err(LedgerError::NoSuchRecord { index: RecordIndex(start), size: head.size }.into());
         }
         timelines::project(&view, &arrived, size, &mut batch)?;
         listed::project(&view, listed, &mut self.listed, &mut batch)?;
+        nhi::project(&view, nhi, &mut self.nhi, &mut batch)?;
         self.counters.add(counted);
+        self.marks.project(moved, &mut batch);
         let named = names::project(&view, gathered, &mut self.memory, &mut batch)?;
         named.new.iter().for_each(|entity| self.counters.add_object(entity));
         retries::project(&view, reader, retried, &mut self.counters, &mut batch)?;
@@ -96,9 +103,11 @@ pub(crate) struct Rows {
     batch: Batch,
     arrived: timelines::Arrived,
     listed: Firsts<listed::Seen>,
+    nhi: nhi::Gathered,
     gathered: names::Gathered,
     counted: Counted,
     retried: Retried,
+    moved: watermarks::Gathered,
 }
 
 impl Rows {
@@ -112,9 +121,11 @@ impl Rows {
             batch: Batch::default(),
             arrived: timelines::Arrived::new(),
             listed: Firsts::default(),
+            nhi: nhi::Gathered::default(),
             gathered: names::Gathered::default(),
             counted: Counted::default(),
             retried: Retried::default(),
+            moved: watermarks::Gathered::default(),
         };
         for entry in entries {
             rows.add(&entry?);
@@ -129,9 +140,11 @@ impl Rows {
         self.recorded_at = record::recorded_at(record);
         self.counted.add(record);
         self.retried.add(record);
+        self.moved.add(record);
         let delivery = record.provenance.as_ref().map_or(Delivery::Unspecified, |provenance| provenance.delivery());
         for fact in facts_of(record) {
             let position = fact.evidence.order();
+            self.nhi.add(&fact);
             let bearers = bearers(fact.fact, fact.source);
             if !bearers.is_empty() {
                 let delta: Arc<[u8]> = Delta::encode(&fact, delivery).into();
@@ -148,6 +161,7 @@ impl Rows {
         }
         self.gathered.add_values(record, position_of(record), entry.beside.as_ref());
         changes::project(record, &mut self.batch);
+        correlations::project(record, &mut self.batch);
     }
 }
 

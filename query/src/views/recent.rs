@@ -1,5 +1,5 @@
-//! What was read lately and is asked for again: what entities are called, by which identifiers they are known, and
-//! stretches of their histories.
+//! What was read lately and is asked for again: what entities are called, by which identifiers they are known, what they
+//! mean, and stretches of their histories.
 //!
 //! Owns how much of it is kept, and for how long it is true. Whatever a batch of rows changes is forgotten before the
 //! batch is written; and only a view since which nothing was written may add anything. So what is kept is what the newest
@@ -27,6 +27,7 @@ const SEGMENTS_BYTES: u64 = 48 << 20;
 const OUTLINES_BYTES: u64 = 8 << 20;
 const BINDINGS_BYTES: u64 = 8 << 20;
 const BASES_BYTES: u64 = 8 << 20;
+const TRAITS_BYTES: u64 = 16 << 20;
 /// What a map takes for each entry, beside what is in it.
 const ENTRY_BYTES: usize = 64;
 /// What the average kept thing takes, so that there is room for as many from the start.
@@ -34,6 +35,7 @@ const CALLED_BYTES_MEAN: u64 = 256;
 const OUTLINE_BYTES_MEAN: u64 = 256;
 const BINDINGS_BYTES_MEAN: u64 = 256;
 const BASES_BYTES_MEAN: u64 = 256;
+const TRAITS_BYTES_MEAN: u64 = 1 << 10;
 const SEGMENT_BYTES_MEAN: u64 = 16 << 10;
 
 /// Where an entity's history stands.
@@ -57,6 +59,8 @@ pub(crate) struct Recent {
     /// The open snapshots that segments were kept of, by the number of their outline, in order; none yet where the outline
     /// has answered once.
     bases: Cache<u64, Arc<[Base]>, Bytes>,
+    /// What entities are, apart from who holds them: their whole histories of that.
+    traits: Cache<EntityId, Arc<Segment>, Bytes>,
     outline_number: AtomicU64,
     standing: RwLock<Option<(Writes, Arc<Standing>)>>,
 }
@@ -67,6 +71,8 @@ pub(crate) struct Standing {
     pub(crate) basis: Option<Basis>,
     /// The systems and instances of which anything was ever listed.
     pub(crate) listed: BTreeSet<(String, String)>,
+    /// Those that declared matching rules.
+    pub(crate) ruled: BTreeSet<(String, String)>,
 }
 
 /// How often something was written, and whether something is being written now.
@@ -103,6 +109,7 @@ impl Recent {
             bindings: bounded(BINDINGS_BYTES, BINDINGS_BYTES_MEAN),
             segments: bounded(SEGMENTS_BYTES, SEGMENT_BYTES_MEAN),
             bases: bounded(BASES_BYTES, BASES_BYTES_MEAN),
+            traits: bounded(TRAITS_BYTES, TRAITS_BYTES_MEAN),
             outline_number: AtomicU64::new(0),
             standing: RwLock::new(None),
         }
@@ -120,6 +127,9 @@ impl Recent {
             *writes = Writes { count: writes.count + 1, is_writing: true };
             for entity in changed.histories.iter().filter(|_| !self.outlines.is_empty()) {
                 self.outlines.remove(entity);
+            }
+            for entity in changed.histories.iter().filter(|_| !self.traits.is_empty()) {
+                self.traits.remove(entity);
             }
             for entity in changed.names.iter().filter(|_| !self.called.is_empty()) {
                 self.called.remove(entity.to_text().as_str());
@@ -240,6 +250,21 @@ impl Recent {
         Ok(segment)
     }
 
+    /// What an entity ever was, apart from who holds it; read where it is not there.
+    pub(crate) fn traits(
+        &self,
+        since: Writes,
+        entity: &EntityId,
+        read: impl FnOnce() -> Result<Segment>,
+    ) -> Result<Arc<Segment>> {
+        if let Some(segment) = self.traits.get(entity) {
+            return Ok(segment);
+        }
+        let segment = Arc::new(read()?);
+        self.keep(since, || self.traits.insert(entity.clone(), segment.clone()));
+        Ok(segment)
+    }
+
     /// Keeps something, unless something was written since it was read.
     fn keep(&self, since: Writes, keep: impl FnOnce()) -> bool {
         let writes = self.writes.read().unwrap_or_else(PoisonError::into_inner);
@@ -284,6 +309,12 @@ impl Weighter<EntityId, Outline> for Bytes {
 impl Weighter<EntityId, Arc<Bindings>> for Bytes {
     fn weight(&self, entity: &EntityId, bindings: &Arc<Bindings>) -> u64 {
         (ENTRY_BYTES + entity.as_bytes().len() + bindings.bytes()) as u64
+    }
+}
+
+impl Weighter<EntityId, Arc<Segment>> for Bytes {
+    fn weight(&self, entity: &EntityId, segment: &Arc<Segment>) -> u64 {
+        (ENTRY_BYTES + entity.as_bytes().len() + segment.bytes()) as u64
     }
 }
 

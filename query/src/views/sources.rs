@@ -11,7 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use counterfoil_proto::v1::{EntityKind, Mapping, Record, record::Body};
+use counterfoil_proto::v1::{EntityKind, Mapping, Precision, Record, record::Body};
 use counterfoil_verify::entity::{EntityId, kind_name};
 use counterfoil_verify::replay::facts_of;
 use counterfoil_verify::time::{Moment, OccurredAt};
@@ -112,7 +112,12 @@ impl SourceCounts {
             Some(Body::Origin(_) | Body::SourceGap(_)) | None => {}
         }
         for fact in facts_of(record) {
-            let Moment { seconds, nanos } = fact.evidence.occurred_at().0;
+            let happened = fact.fact.occurred_at.unwrap_or_default();
+            // What has always been so says nothing of when the source began.
+            if happened.precision() == Precision::Always {
+                continue;
+            }
+            let Moment { seconds, nanos } = Moment::of(&happened);
             let now = Instant { seconds, nanos };
             self.first = self.first.into_iter().chain([now]).min_by_key(Instant::order);
             self.last = self.last.into_iter().chain([now]).max_by_key(Instant::order);
@@ -199,8 +204,9 @@ impl Counters {
             return;
         }
         let own_kind = kind_name(entity.kind());
-        // The id of a scope says what it covers, and is of no type.
-        let typed = Some(entity.native_id()).filter(|_| entity.kind() != EntityKind::SnapshotScope);
+        // The id of a scope says what it covers, and that of a rule is what people call it: neither is of a type.
+        let is_typed = !matches!(entity.kind(), EntityKind::SnapshotScope | EntityKind::Rule);
+        let typed = Some(entity.native_id()).filter(|_| is_typed);
         let kind = typed.and_then(|id| id.split_once('/')).map_or(own_kind, |(kind, _)| kind);
         let name = (entity.system().to_owned(), entity.instance().to_owned(), kind.to_owned());
         *self.objects.entry(name.clone()).or_default() += 1;
@@ -241,15 +247,21 @@ pub(crate) fn objects(view: &View<'_>) -> Result<BTreeMap<Name, u64>> {
     view.forward(Column::Objects, &[], &[])?.map(read).collect()
 }
 
-/// The systems and instances of which anything was ever listed.
-pub(crate) fn listed(view: &View<'_>) -> Result<BTreeSet<(String, String)>> {
-    let scopes = kind_name(EntityKind::SnapshotScope);
-    let listed = objects(view)?.into_keys().filter(|(.., kind)| kind == scopes);
-    Ok(listed.map(|(system, instance, _)| (system, instance)).collect())
+/// The systems and instances that have entities of these kinds, whose ids are of no type.
+pub(crate) fn places_of<const N: usize>(
+    view: &View<'_>,
+    kinds: [EntityKind; N],
+) -> Result<[BTreeSet<(String, String)>; N]> {
+    let objects = objects(view)?;
+    let of = |kind: EntityKind| {
+        let found = objects.keys().filter(|(.., name)| name == kind_name(kind));
+        found.map(|(system, instance, _)| (system.clone(), instance.clone())).collect()
+    };
+    Ok(kinds.map(of))
 }
 
 /// The source of a record.
-fn source_of(record: &Record) -> Option<Name> {
+pub(crate) fn source_of(record: &Record) -> Option<Name> {
     let provenance = record.provenance.as_ref()?;
     let source = provenance.source.clone().unwrap_or_default();
     Some((source.system, source.instance, provenance.connector.clone()))

@@ -364,6 +364,7 @@ pub(crate) fn entries(state: &State) -> usize {
     state.grants.len()
         + state.credentials.len()
         + state.implies.len()
+        + state.held.len()
         + state.owners.len()
         + state.linked.len()
         + ticket

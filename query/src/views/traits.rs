@@ -1,41 +1,61 @@
-//! What an entity is, apart from what it holds: the facts that link it with another, switch an account on or off, or say
-//! what an entitlement means.
+//! What an entity is, apart from who holds it: the facts that link it with another, switch an account on or off, or say
+//! what an entitlement means and what it holds itself.
 //!
-//! Owns these rows, so that asking for such a thing costs what was ever said of it, however many grants the entity has. It
-//! never decides what a fact does: `verify::replay` does.
+//! Owns these rows, so that asking for such a thing costs what was ever said of it, however many hold the entity. It never
+//! decides what a fact does: `verify::replay` does.
 //!
 //! ```text
 //! traits     entity ‖ position                         →  Delta, as protobuf: the row of `deltas` again
 //! implying   entity that is implied ‖ binary entity id →  empty: the entitlement that ever implied it
 //! ```
 
+use std::borrow::Borrow;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use counterfoil_proto::v1::{FactKind, fact::Detail};
+use counterfoil_proto::v1::{Fact, FactKind, fact::Detail};
 use counterfoil_verify::entity::EntityId;
-use counterfoil_verify::replay::{FactAt, named};
+use counterfoil_verify::fact::{Group, entities_of, kind_group};
+use counterfoil_verify::replay::{FactAt, is_of_entitlement, named};
 use counterfoil_verify::state::State;
-use counterfoil_verify::time::OccurredAt;
+use counterfoil_verify::time::{Moment, OccurredAt};
 use counterfoil_verify::tree::TreeSize;
 
 use crate::error::Result;
 use crate::views::database::{Batch, Column, View};
 use crate::views::deltas::{self, Delta};
 use crate::views::keys::{Position, entity_prefix, key, position_bytes};
+use crate::views::segments::Segment;
 
 /// Every fact that says what one entity is, by all records.
 #[derive(Debug)]
 pub(crate) struct Traits {
     entity: EntityId,
     facts: Vec<(Position, Rc<Delta>)>,
+    /// Whether any of them links it with somebody.
+    pub(crate) is_linked: bool,
+    /// Whether any of them switches it off.
+    pub(crate) is_ended: bool,
 }
 
 impl Traits {
     /// Reads those of an entity.
     pub(crate) fn read(view: &View<'_>, entity: &EntityId) -> Result<Self> {
         let prefix = entity_prefix(entity);
-        let facts = deltas::decoded(view, view.forward(Column::Traits, &prefix, &prefix)?).collect::<Result<_>>()?;
-        Ok(Self { entity: entity.clone(), facts })
+        let rows = deltas::decoded(view, view.forward(Column::Traits, &prefix, &prefix)?);
+        let facts = rows.collect::<Result<Vec<(Position, Rc<Delta>)>>>()?;
+        let has = |kinds: &[FactKind]| facts.iter().any(|(_, delta)| kinds.contains(&delta.fact.kind()));
+        let is_linked = has(&[FactKind::IdentityLinked]);
+        let is_ended = has(&[FactKind::AccountDisabled, FactKind::AccountDeleted]);
+        Ok(Self { entity: entity.clone(), facts, is_linked, is_ended })
+    }
+
+    /// When it was made: the last time, if it was made anew.
+    pub(crate) fn created_at(&self, known: TreeSize) -> Option<OccurredAt> {
+        let created = self
+            .facts(OccurredAt(Moment::MAX), known)
+            .filter(|(_, delta)| delta.fact.kind() == FactKind::AccountCreated);
+        created.last().map(|(position, _)| position.0)
     }
 
     /// When each of them happened.
@@ -49,8 +69,9 @@ impl Traits {
         by_then.filter(move |(position, _)| position.1.0 < known.0)
     }
 
-    /// Whom it is linked with, whether it is switched off, and what it implies: these parts of its state are what the
-    /// replay of all its records gives. The other parts are not there.
+    /// Whom it is linked with, whether it is switched off, what it is as a rule, and of an entitlement whether it was removed,
+    /// what it implies and what it holds: these parts of its state are what the replay of all its records gives. The other
+    /// parts are not there.
     pub(crate) fn at(&self, at: OccurredAt, known: TreeSize) -> State {
         let mut state = State::default();
         self.facts(at, known).for_each(|(position, delta)| delta.apply(&mut state, &self.entity, *position));
@@ -58,15 +79,52 @@ impl Traits {
     }
 }
 
+/// What [`Traits::at`] gives, for entities that are asked about again: what their facts come to is kept for the next
+/// question.
+pub(crate) fn state_kept(view: &View<'_>, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<Kept> {
+    view.take(1)?;
+    let segment = view.recent().traits(view.since(), entity, || {
+        let prefix = entity_prefix(entity);
+        let facts = deltas::decoded(view, view.forward(Column::Traits, &prefix, &prefix)?);
+        Segment::read(entity, State::default(), facts, usize::MAX)
+    })?;
+    match segment.applied(at, known) {
+        Some(applied) => Ok(Kept::Segment(segment, applied)),
+        None => Ok(Kept::State(Box::new(Traits::read(view, entity)?.at(at, known)))),
+    }
+}
+
+/// A state that may be part of what is kept.
+pub(crate) enum Kept {
+    /// That after so many of its facts.
+    Segment(Arc<Segment>, usize),
+    /// One that is kept nowhere.
+    State(Box<State>),
+}
+
+impl Borrow<State> for Kept {
+    fn borrow(&self) -> &State {
+        match self {
+            Self::Segment(segment, applied) => segment.rest(*applied),
+            Self::State(state) => state,
+        }
+    }
+}
+
 /// Adds the rows of a fact; `delta` is its row for whoever bears it.
 pub(crate) fn project(fact: &FactAt<'_>, bearers: &[EntityId], delta: &[u8], batch: &mut Batch) {
+    let position = position_bytes(&fact.evidence.order());
+    let mut put = |bearer: &EntityId| {
+        batch.put(Column::Traits, key(&entity_prefix(bearer), &[&position]), delta.to_vec());
+    };
+    if is_held(fact.fact) {
+        let own: Vec<EntityId> = fact.fact.subject.iter().flat_map(|own| entities_of(own, fact.source)).collect();
+        bearers.iter().filter(|bearer| own.contains(bearer)).for_each(&mut put);
+    }
     if !is_trait(fact.fact.kind()) {
         return;
     }
-    let position = position_bytes(&fact.evidence.order());
-    for bearer in bearers {
-        batch.put(Column::Traits, key(&entity_prefix(bearer), &[&position]), delta.to_vec());
-    }
+    bearers.iter().for_each(put);
     let Some(Detail::Entitlement(detail)) = &fact.fact.detail else { return };
     for implied in detail.implies_added.iter().flat_map(|implied| named(implied, fact.source)) {
         for bearer in bearers {
@@ -83,10 +141,17 @@ pub(crate) fn implying(view: &View<'_>, implied: &EntityId) -> Result<Vec<Entity
         .collect()
 }
 
+/// Whether a fact says what an entitlement holds: a group that is a member of another, say.
+pub(crate) fn is_held(fact: &Fact) -> bool {
+    is_of_entitlement(fact) && (kind_group(fact.kind()) == Group::Grant || fact.kind() == FactKind::SnapshotItem)
+}
+
 fn is_trait(kind: FactKind) -> bool {
     matches!(
         kind,
         FactKind::IdentityLinked
+            | FactKind::IdentityUnlinked
+            | FactKind::RuleDeclared
             | FactKind::AccountCreated
             | FactKind::AccountEnabled
             | FactKind::AccountDisabled

@@ -4,13 +4,15 @@
 //! made of.
 
 use counterfoil_proto::v1::{
-    AppendRequest, Basis, DiffStateRequest, ExplainChangeRequest, GetConsistencyProofRequest, GetDeadLetterRequest,
-    GetHistoryRequest, GetInclusionProofRequest, GetRecordRequest, GetStateRequest, ListDeadLettersRequest,
-    ListExplanationsRequest, ListHoldersRequest, ListIdentitiesRequest, ReadRecordsRequest, ReconcileRequest,
-    RetryDeadLetterRequest, RetryDeadLetterResponse, Withheld,
+    AppendRequest, Basis, DiffStateRequest, ExplainChangeRequest, ExplainGrantRequest, GetBlastRadiusRequest,
+    GetConsistencyProofRequest, GetDeadLetterRequest, GetEffectiveAccessRequest, GetHistoryRequest,
+    GetInclusionProofRequest, GetRecordRequest, GetStateRequest, ListAffectedRequest, ListCapableIdentitiesRequest,
+    ListChangesRequest, ListDeadLettersRequest, ListHoldersRequest, ListIdentitiesRequest,
+    ListNonHumanIdentitiesRequest, PlanReversalRequest, ReadRecordsRequest, ReconcileRequest, RetryDeadLetterRequest,
+    RetryDeadLetterResponse, TraceTicketRequest, Withheld,
 };
 use counterfoil_tests::files::{holds, lines};
-use counterfoil_tests::okta::{group, joined, login, response, user_id, user_object, uuid};
+use counterfoil_tests::okta::{group, implied, joined, login, response, user_id, user_object, uuid};
 use counterfoil_tests::program::LedgerFolder;
 use counterfoil_tests::server::Server;
 use prost::Message;
@@ -20,6 +22,7 @@ use tonic::Code;
 use crate::calls::{Client, methods, token};
 
 const AT: &str = "2026-03-01T09:00:00Z";
+const TICKET: &str = "ticket:freshservice:default:ticket/7";
 const DEAD: &str = "{\"uuid\": \"mallory@example.net\", \"eventType\":";
 
 /// What every answer begins with.
@@ -53,9 +56,17 @@ fn requests(path: &str) -> Vec<Vec<u8>> {
         "GetState" => GetStateRequest { who, ..Default::default() }.encode_to_vec(),
         "GetHistory" => GetHistoryRequest { who, ..Default::default() }.encode_to_vec(),
         "DiffState" => DiffStateRequest { who, from, ..Default::default() }.encode_to_vec(),
+        "GetEffectiveAccess" => GetEffectiveAccessRequest { who, ..Default::default() }.encode_to_vec(),
+        "GetBlastRadius" => GetBlastRadiusRequest { who, ..Default::default() }.encode_to_vec(),
+        "ListAffected" => ListAffectedRequest { change: uuid(3), ..Default::default() }.encode_to_vec(),
+        "ListCapableIdentities" => ListCapableIdentitiesRequest::default().encode_to_vec(),
+        "ListNonHumanIdentities" => ListNonHumanIdentitiesRequest::default().encode_to_vec(),
         "ListHolders" => ListHoldersRequest { who: what, ..Default::default() }.encode_to_vec(),
         "ExplainChange" => ExplainChangeRequest { change: uuid(1), ..Default::default() }.encode_to_vec(),
-        "ListExplanations" => ListExplanationsRequest::default().encode_to_vec(),
+        "ListChanges" => ListChangesRequest::default().encode_to_vec(),
+        "TraceTicket" => TraceTicketRequest { ticket: TICKET.to_owned(), ..Default::default() }.encode_to_vec(),
+        "ExplainGrant" => ExplainGrantRequest { who, entitlement: what, ..Default::default() }.encode_to_vec(),
+        "PlanReversal" => PlanReversalRequest { change: uuid(1), ..Default::default() }.encode_to_vec(),
         "Reconcile" => ReconcileRequest { system: "okta".to_owned(), ..Default::default() }.encode_to_vec(),
         "GetRecord" => GetRecordRequest { index: 1, ..Default::default() }.encode_to_vec(),
         "GetInclusionProof" => GetInclusionProofRequest { index: 1, ..Default::default() }.encode_to_vec(),
@@ -79,12 +90,23 @@ fn names_and_payloads_are_for_callers_with_the_role_payload() {
     let events = [joined(1, AT, 1, 1), joined(2, AT, 2, 1)];
     ledger.import("okta", &ledger.file("a.jsonl", lines(&events)), &[]).ended(0);
     ledger.import("okta", &ledger.file("bad.jsonl", DEAD), &[]).ended(0);
+    ledger.import("okta", &ledger.file("b.jsonl", lines(&[implied(3, AT, 1, 1)])), &[]).ended(0);
+    let asked = json!({"ticket": {
+        "id": 7, "subject": "Let her in", "type": "Request", "status": 2, "requester_id": 1, "requested_for_id": 2,
+        "created_at": AT, "updated_at": AT,
+    }});
+    ledger.import("freshservice", &ledger.file("ticket.json", asked.to_string()), &[]).ended(0);
     let own = "groups/00g00000000000000001/users";
     let live = response(own, None, "Mon, 02 Mar 2026 12:00:00 GMT", &json!([user_object(1, "ACTIVE")]));
     ledger.run(&["snapshot", "okta", ledger.file("page", live).to_str().unwrap()]).ended(0);
     let mut secret = Vec::new();
     events.iter().for_each(|event| personal(event, "", &mut secret));
-    secret.extend(["mallory".to_owned(), "transaction1".to_owned(), "debugContext".to_owned()]);
+    secret.extend([
+        "Let her in".to_owned(),
+        "mallory".to_owned(),
+        "transaction1".to_owned(),
+        "debugContext".to_owned(),
+    ]);
     secret.retain(|text| !["SUCCESS", "INFO", "WEB", "unknown"].contains(&&text[..]));
     secret.sort();
     secret.dedup();

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use counterfoil_proto::v1::{FsckReport, ListExplanationsResponse, Outcome, record::Body};
+use counterfoil_proto::v1::{FsckReport, ListChangesResponse, Outcome, record::Body};
 use counterfoil_tests::program::{LedgerFolder, command};
 use counterfoil_verify::record;
 use rand_chacha::ChaCha8Rng;
@@ -57,7 +57,7 @@ fn views_and_derived_data_that_were_deleted_come_back_the_same() {
 #[test]
 fn a_record_that_was_changed_in_its_place_is_refused_by_every_verb() {
     let ledger = small_company();
-    let all: ListExplanationsResponse = ledger.run(&["explain", "--all", "--output", "json"]).json();
+    let all: ListChangesResponse = ledger.run(&["explain", "--all", "--output", "json"]).json();
     let change = &all.explanations[all.explanations.len() / 2];
     let place = change.change.as_ref().unwrap();
     let (index, event) = (place.record.to_string(), change.event_id.as_str());

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod cases;
+mod chosen;
 mod scope;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,8 +1,8 @@
 //! Random histories: records with facts about a few entities, whose facts happened in any order.
 
 use counterfoil_proto::v1::{
-    Account, Approval, Credential, Entitlement, EntityKind, Fact, FactKind, Grant, Lifecycle, Ownership, Record, Ref,
-    Snapshot, Ticket, Time, fact::Detail,
+    Account, Approval, Credential, Entitlement, EntityKind, Fact, FactKind, Grant, Lifecycle, MatchingRule, Ownership,
+    Record, Ref, Snapshot, Ticket, Time, fact::Detail,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -25,20 +25,32 @@ fn any_event_fact() -> BoxedStrategy<Fact> {
         .prop_flat_map(|(kind, seconds, outcome, confidence, scope)| {
             let name = kind.as_str_name();
             let object = if name.contains("GRANT") || name.contains("ENTITLEMENT") || name.contains("SNAPSHOT_ITEM") {
-                prop::sample::select(vec![group("g1"), group("g2"), known_as(EntityKind::Entitlement, 8)]).boxed()
+                any_group()
             } else if name.contains("CREDENTIAL") {
                 prop::sample::select(vec![credential("c1"), credential("c2")]).boxed()
+            } else if name.contains("RULE") {
+                let rule = |id: &str| Ref { kind: EntityKind::Rule.into(), id: id.to_owned(), ..Ref::default() };
+                prop::sample::select(vec![rule("r1"), rule("r2")]).boxed()
             } else if name.contains("TICKET") || name.contains("APPROVAL") {
                 prop::sample::select(vec![ticket("t1"), ticket("t2")]).boxed()
             } else {
                 any_person()
             };
             let head = Fact { outcome, confidence, scope, ..fact(kind, seconds) };
-            let ends = (option::of(any_person()), option::weighted(0.9, any_person()), option::weighted(0.9, object));
+            let subject = if name.contains("GRANT") || name.contains("SNAPSHOT_ITEM") {
+                prop_oneof![3 => any_person(), 1 => any_group()].boxed()
+            } else {
+                any_person()
+            };
+            let ends = (option::of(any_person()), option::weighted(0.9, subject), option::weighted(0.9, object));
             (Just(head), ends, option::weighted(0.8, any_detail(kind)))
         })
         .prop_map(|(head, (actor, subject, object), detail)| Fact { actor, subject, object, detail, ..head })
         .boxed()
+}
+
+fn any_group() -> BoxedStrategy<Ref> {
+    prop::sample::select(vec![group("g1"), group("g2"), known_as(EntityKind::Entitlement, 8)]).boxed()
 }
 
 fn any_person() -> BoxedStrategy<Ref> {
@@ -73,17 +85,40 @@ fn any_detail(kind: FactKind) -> BoxedStrategy<Detail> {
                 Detail::Credential(Credential { expires_at, last_used_at: None, rotation_interval_seconds: 1 })
             })
             .boxed(),
-        "ENTITLEMENT" => (vec(0..3usize, 0..3), vec(0..3usize, 0..3))
-            .prop_map(|(added, removed)| {
-                let refs = |numbers: Vec<usize>| numbers.iter().map(|number| group(&format!("i{number}"))).collect();
-                let (implies_added, implies_removed) = (refs(added), refs(removed));
-                Detail::Entitlement(Entitlement { version: "v".into(), implies_added, implies_removed })
+        "ENTITLEMENT" => ("(v[12])?", vec(0..3usize, 0..3), vec(0..3usize, 0..3))
+            .prop_map(|(version, added, removed)| {
+                let refs = |numbers: &[usize]| numbers.iter().map(|number| group(&format!("i{number}"))).collect();
+                let (implies_added, implies_removed) = (refs(&added), refs(&removed));
+                let is_empty = version.is_empty() && added.is_empty() && removed.is_empty();
+                // An empty detail is left out.
+                let version = if is_empty { "v".to_owned() } else { version };
+                Detail::Entitlement(Entitlement { version, implies_added, implies_removed })
             })
             .boxed(),
-        "OWNER" | "PURPOSE" | "NHI" => (person(), some_time(), 0..3u64, any::<bool>())
-            .prop_map(|(owner, expires_at, interval, purpose_declared)| {
-                let rotation_interval_seconds = if purpose_declared { interval } else { interval + 1 };
-                Detail::Ownership(Ownership { owner, expires_at, rotation_interval_seconds, purpose_declared })
+        "OWNER" | "PURPOSE" | "NHI" => {
+            let codes = || prop_oneof![Just(Vec::new()), Just(vec!["a".to_owned()]), Just(vec!["b".to_owned()])];
+            let head = (person(), some_time(), 0..3u64, any::<bool>());
+            (head, (any::<bool>(), codes(), codes(), some_time(), some_time()))
+                .prop_map(|((owner, expires_at, interval, purpose_declared), more)| {
+                    let (storage_declared, systems, operations, suspected_at, retired_at) = more;
+                    Detail::Ownership(Ownership {
+                        owner,
+                        expires_at,
+                        rotation_interval_seconds: if purpose_declared { interval } else { interval + 1 },
+                        purpose_declared,
+                        storage_declared,
+                        systems,
+                        operations,
+                        suspected_at,
+                        retired_at,
+                    })
+                })
+                .boxed()
+        }
+        "RULE" => (1..4u32, any::<bool>())
+            .prop_map(|(version, withdrawn)| {
+                let systems = vec!["okta".to_owned()];
+                Detail::MatchingRule(MatchingRule { version, matched_by: 1, systems, withdrawn })
             })
             .boxed(),
         "LIFECYCLE" => some_time()

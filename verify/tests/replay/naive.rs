@@ -7,8 +7,8 @@ use counterfoil_proto::v1::{
     Outcome, Ownership, Record, Ref, Snapshot, Ticket, TicketStatus, fact::Detail, record::Body,
 };
 use counterfoil_verify::state::{
-    AccountState, ApprovalState, CredentialState, EndState, Evidence, GrantState, ItemState, LifecycleState,
-    RegisterState, State,
+    AccountState, ApprovalState, CredentialState, EndState, Evidence, GrantState, ImpliedState, ItemState,
+    LifecycleState, LinkState, RegisterState, RuleState, State, VersionState,
 };
 
 use crate::support::hex;
@@ -22,6 +22,7 @@ fn text(reference: &Option<Ref>) -> String {
         (_, "") => format!("identifier:{}", hex(&reference.tokens[0])),
         (EntityKind::Account, id) => format!("account:okta:acme:{id}"),
         (EntityKind::Entitlement, id) => format!("entitlement:okta:acme:{id}"),
+        (EntityKind::Rule, id) => format!("rule:okta:acme:{id}"),
         (EntityKind::Credential, id) => format!("credential:okta:acme:{id}"),
         (_, id) => format!("ticket:okta:acme:{id}"),
     }
@@ -60,7 +61,7 @@ fn step(world: &mut World, fact: &Fact, evidence: Evidence) {
     let (subject, object, actor) = (text(&fact.subject), text(&fact.object), text(&fact.actor));
     let name = fact.kind().as_str_name().trim_start_matches("FACT_KIND_");
     let about_subject = ["ACCOUNT_", "OWNER_", "PURPOSE_", "NHI_", "LIFECYCLE_"].iter().any(|p| name.starts_with(p));
-    let about_object = ["TICKET_", "APPROVAL_", "ENTITLEMENT_"].iter().any(|p| name.starts_with(p));
+    let about_object = ["TICKET_", "APPROVAL_", "ENTITLEMENT_", "RULE_"].iter().any(|p| name.starts_with(p));
     let about_both = ["GRANT_", "CREDENTIAL_", "SNAPSHOT_", "IDENTI"].iter().any(|p| name.starts_with(p));
     let mut ends = Vec::new();
     if (about_object || about_both) && fact.object.is_some() {
@@ -69,8 +70,8 @@ fn step(world: &mut World, fact: &Fact, evidence: Evidence) {
     if (about_subject || about_both) && fact.subject.is_some() {
         ends.push((subject.clone(), object.clone(), &fact.subject, true));
     }
-    if ends.len() == 2 && ends[0].0 == ends[1].0 {
-        // Only identities are at both ends: it counts as the subject.
+    if ends.len() == 2 && ends[0].0 == ends[1].0 && !name.starts_with("GRANT_") {
+        // Of an identity at both ends, and of what was listed as its own member, the subject counts.
         ends.remove(0);
     }
     for (own, other, reference, is_subject) in ends {
@@ -80,6 +81,8 @@ fn step(world: &mut World, fact: &Fact, evidence: Evidence) {
             state.identity_type = given;
         }
         let edge = format!("{other} {}", fact.scope);
+        // What an entitlement holds stands apart from who holds it.
+        let is_group = is_subject && reference.as_ref().unwrap().kind() == EntityKind::Entitlement;
         let grant = match &fact.detail {
             Some(Detail::Grant(grant)) => Some(grant.clone()),
             _ => None,
@@ -93,12 +96,13 @@ fn step(world: &mut World, fact: &Fact, evidence: Evidence) {
             confidence: fact.confidence,
             evidence,
         };
+        let grants = if is_group { &mut state.held } else { &mut state.grants };
         match fact.kind() {
-            K::GrantAdded if !other.is_empty() => drop(state.grants.insert(edge, new_edge)),
-            K::GrantRemoved | K::GrantExpired => drop(state.grants.remove(&edge)),
+            K::GrantAdded if !other.is_empty() => drop(grants.insert(edge, new_edge)),
+            K::GrantRemoved | K::GrantExpired => drop(grants.remove(&edge)),
             K::GrantModified if !other.is_empty() => {
                 let mut modified = new_edge;
-                if let Some(held) = state.grants.get(&edge) {
+                if let Some(held) = grants.get(&edge) {
                     match (&mut modified.grant, &held.grant) {
                         (None, _) => {
                             modified.grant = held.grant.clone();
@@ -119,11 +123,24 @@ fn step(world: &mut World, fact: &Fact, evidence: Evidence) {
                         (Some(_), None) => {}
                     }
                 }
-                state.grants.insert(edge, modified);
+                grants.insert(edge, modified);
             }
             K::SnapshotBegin | K::SnapshotEnd if !is_subject => naive_listing(state, fact, evidence),
-            K::SnapshotItem => naive_item(state, fact, evidence, new_edge, edge, is_subject),
-            K::IdentityLinked if !other.is_empty() => drop(state.linked.insert(other, evidence)),
+            K::SnapshotItem if is_group => naive_item(&mut state.held, fact, new_edge, edge),
+            K::SnapshotItem => {
+                if is_subject {
+                    naive_listed(state, fact, evidence);
+                }
+                naive_item(&mut state.grants, fact, new_edge, edge);
+            }
+            K::IdentityLinked | K::IdentityUnlinked if !other.is_empty() => {
+                naive_link(state, fact, (own, other), evidence)
+            }
+            K::RuleDeclared => {
+                if let Some(Detail::MatchingRule(rule)) = &fact.detail {
+                    state.rule = Some(RuleState { rule: rule.clone(), evidence });
+                }
+            }
             _ if name.starts_with("ACCOUNT_") => naive_account(state, fact, evidence),
             _ if name.starts_with("CREDENTIAL_") && !object.is_empty() => {
                 naive_credential(state, fact, evidence, &object, &subject);
@@ -147,22 +164,36 @@ fn step(world: &mut World, fact: &Fact, evidence: Evidence) {
     }
 }
 
-fn naive_item(state: &mut State, fact: &Fact, evidence: Evidence, seen: GrantState, edge: String, is_subject: bool) {
-    if is_subject {
-        if state.account.is_none() {
-            state.account = Some(AccountState { status: AccountStatus::Seen.into(), evidence, ..Default::default() });
-        }
-        let complete = matches!(&fact.detail, Some(Detail::Snapshot(snapshot)) if snapshot.completeness == 1);
-        if complete && fact.object.is_none() {
-            let seen: Vec<String> =
-                state.grants.iter().filter(|(_, grant)| grant.confidence == 3).map(|(key, _)| key.clone()).collect();
-            seen.iter().for_each(|key| drop(state.grants.remove(key)));
-        }
+/// Accounts are of okta in acme alone; what is known by an identifier is meant there.
+fn naive_link(state: &mut State, fact: &Fact, (own, other): (String, String), evidence: Evidence) {
+    let is_nameless = [&own, &other].iter().any(|end| end.starts_with("identifier:"));
+    let (system, instance) = if is_nameless { ("okta", "acme") } else { ("", "") };
+    let key = if is_nameless { format!("{other} okta:acme") } else { other.clone() };
+    if fact.kind() == FactKind::IdentityUnlinked {
+        state.linked.remove(&key);
+        return;
     }
-    let is_logged = state.grants.get(&edge).is_some_and(|held| held.confidence != 3);
+    let (system, instance) = (system.to_owned(), instance.to_owned());
+    state.linked.insert(key, LinkState { counterpart: other, system, instance, evidence });
+}
+
+fn naive_listed(state: &mut State, fact: &Fact, evidence: Evidence) {
+    if state.account.is_none() {
+        state.account = Some(AccountState { status: AccountStatus::Seen.into(), evidence, ..Default::default() });
+    }
+    let complete = matches!(&fact.detail, Some(Detail::Snapshot(snapshot)) if snapshot.completeness == 1);
+    if complete && fact.object.is_none() {
+        let seen: Vec<String> =
+            state.grants.iter().filter(|(_, grant)| grant.confidence == 3).map(|(key, _)| key.clone()).collect();
+        seen.iter().for_each(|key| drop(state.grants.remove(key)));
+    }
+}
+
+fn naive_item(grants: &mut BTreeMap<String, GrantState>, fact: &Fact, seen: GrantState, edge: String) {
+    let is_logged = grants.get(&edge).is_some_and(|held| held.confidence != 3);
     let is_grant = fact.object.as_ref().is_none_or(|object| object.kind != EntityKind::Credential as i32);
     if is_grant && !seen.counterpart.is_empty() && !is_logged {
-        state.grants.insert(edge, GrantState { confidence: 3, ..seen });
+        grants.insert(edge, GrantState { confidence: 3, ..seen });
     }
 }
 
@@ -342,6 +373,12 @@ fn naive_approval(state: &mut State, fact: &Fact, evidence: Evidence) {
         decided_by: if is_repeated && decided_by.is_empty() { old.decided_by } else { decided_by },
         decision: decision.into(),
         evidence: if is_repeated { old.evidence } else { evidence },
+        delegate: if new.delegate.is_some() { text(&new.delegate) } else { old.delegate.clone() },
+        delegated: if new.delegate.is_some() && text(&new.delegate) != old.delegate {
+            Some(evidence)
+        } else {
+            old.delegated
+        },
     };
     ticket.approvals.insert(row, approval);
     if ticket.version.r#type == 0 {
@@ -358,18 +395,26 @@ fn naive_entitlement(state: &mut State, fact: &Fact, evidence: Evidence) {
     state.removed = None;
     if fact.kind() == FactKind::EntitlementRemoved {
         state.implies.clear();
+        state.version = None;
         state.removed = Some(evidence);
         return;
     }
     let Some(detail) = detail else { return };
     if fact.kind() == FactKind::EntitlementDefined {
         state.implies.clear();
+        state.version = None;
     }
+    if !detail.version.is_empty() {
+        state.version = Some(VersionState { version: detail.version.clone(), evidence });
+    }
+    let scope = &fact.scope;
     for removed in &detail.implies_removed {
-        state.implies.remove(&text(&Some(removed.clone())));
+        state.implies.remove(&format!("{} {scope}", text(&Some(removed.clone()))));
     }
     for added in &detail.implies_added {
-        state.implies.insert(text(&Some(added.clone())), evidence);
+        let implied = text(&Some(added.clone()));
+        let key = format!("{implied} {scope}");
+        state.implies.insert(key, ImpliedState { implied, scope: scope.clone(), evidence });
     }
 }
 
@@ -379,6 +424,10 @@ fn naive_governance(state: &mut State, fact: &Fact, evidence: Evidence) {
         _ => Ownership::default(),
     };
     let owner = text(&detail.owner);
+    if fact.kind() == FactKind::NhiRegistered {
+        // All that is said of it begins anew.
+        (state.owners, state.register) = Default::default();
+    }
     if fact.kind() == FactKind::OwnerRemoved {
         state.owners.remove(&owner);
         return;
@@ -391,9 +440,20 @@ fn naive_governance(state: &mut State, fact: &Fact, evidence: Evidence) {
     }
     let old = state.register.clone().unwrap_or_default();
     let kind = fact.kind();
+    let is_over = detail.retired_at.is_some_and(|at| at.seconds <= evidence.occurred_seconds);
+    let declares = detail.purpose_declared || kind == FactKind::PurposeDeclared;
+    let newest = |new: &Vec<String>, old: &Vec<String>| if new.is_empty() { old.clone() } else { new.clone() };
+    let retired_at = if detail.retired_at.is_some() { detail.retired_at } else { old.retired_at };
     state.register = Some(RegisterState {
         registered: old.registered || kind == FactKind::NhiRegistered,
-        retired: kind == FactKind::NhiRetired || (old.retired && kind != FactKind::NhiRegistered),
+        retired: kind == FactKind::NhiRetired || old.retired || is_over,
+        retired_at: if kind == FactKind::NhiRetired { fact.occurred_at } else { retired_at },
+        storage_declared: old.storage_declared || detail.storage_declared,
+        systems: newest(&detail.systems, &old.systems),
+        operations: newest(&detail.operations, &old.operations),
+        suspected_at: if detail.suspected_at.is_some() { detail.suspected_at } else { old.suspected_at },
+        entry: if kind == FactKind::NhiRegistered { Some(evidence) } else { old.entry },
+        purpose: if declares { Some(evidence) } else { old.purpose },
         purpose_declared: old.purpose_declared || detail.purpose_declared || kind == FactKind::PurposeDeclared,
         expires_at: if detail.expires_at.is_some() { detail.expires_at } else { old.expires_at },
         rotation_interval_seconds: if detail.rotation_interval_seconds > 0 {

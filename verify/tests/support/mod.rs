@@ -4,9 +4,9 @@
 
 use counterfoil_proto::v1::{
     AccessItem, AccessOperation, Account, Approval, Authentication, Correlation, Credential, Delivery, Entitlement,
-    EntityKind, Event, EventConflict, Fact, FactKind, Grant, Lifecycle, Mapping, Origin, Outcome, Ownership,
-    PolicyDecision, Position, Precision, Predecessor, Provenance, Record, Ref, Review, Snapshot, Source, SourceGap,
-    SourceRejected, Ticket, Time, fact::Detail, record::Body,
+    EntityKind, Event, EventConflict, Fact, FactKind, Grant, Lifecycle, Mapping, MatchingRule, Origin, Outcome,
+    Ownership, PolicyDecision, Position, Precision, Predecessor, Provenance, Record, Ref, Review, Snapshot, Source,
+    SourceGap, SourceRejected, Ticket, Time, fact::Detail, record::Body,
 };
 use counterfoil_verify::record::{FORMAT, origin_record};
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt, SECONDS_MAX, SECONDS_MIN};
@@ -335,7 +335,11 @@ fn is_empty(detail: &Detail) -> bool {
         Detail::Ownership(ownership) => *ownership == Ownership::default(),
         Detail::Lifecycle(lifecycle) => *lifecycle == Lifecycle::default(),
         Detail::Review(review) => *review == Review::default(),
-        Detail::Ticket(_) | Detail::Approval(_) | Detail::Snapshot(_) | Detail::PolicyDecision(_) => false,
+        Detail::Ticket(_)
+        | Detail::Approval(_)
+        | Detail::Snapshot(_)
+        | Detail::PolicyDecision(_)
+        | Detail::MatchingRule(_) => false,
     }
 }
 
@@ -371,9 +375,29 @@ fn any_detail(source: &Source) -> BoxedStrategy<Detail> {
     let entitlement = entitlement.prop_map(|(version, implies_added, implies_removed)| {
         Detail::Entitlement(Entitlement { version, implies_added, implies_removed })
     });
-    let ownership = (some_ref(), some_time(), any::<u64>(), any::<bool>());
-    let ownership = ownership.prop_map(|(owner, expires_at, rotation_interval_seconds, purpose_declared)| {
-        Detail::Ownership(Ownership { owner, expires_at, rotation_interval_seconds, purpose_declared })
+    let names = || btree_set("[a-z][a-z0-9._-]{0,5}", 0..3);
+    let ownership = (
+        (some_ref(), some_time(), any::<u64>(), any::<bool>()),
+        (any::<bool>(), names(), btree_set(any_code(), 0..3), some_time(), some_time()),
+    );
+    let ownership = ownership.prop_map(|(first, (storage_declared, systems, operations, suspected_at, retired_at))| {
+        let (owner, expires_at, rotation_interval_seconds, purpose_declared) = first;
+        let (systems, operations) = (systems.into_iter().collect(), operations.into_iter().collect());
+        Detail::Ownership(Ownership {
+            owner,
+            expires_at,
+            rotation_interval_seconds,
+            purpose_declared,
+            storage_declared,
+            systems,
+            operations,
+            suspected_at,
+            retired_at,
+        })
+    });
+    let rule = (1..=u32::MAX, names(), any::<bool>()).prop_map(|(version, systems, withdrawn)| {
+        let systems = systems.into_iter().collect();
+        Detail::MatchingRule(MatchingRule { version, matched_by: 1, systems, withdrawn })
     });
     let lifecycle = (some_time(), optional(any_opaque()));
     let lifecycle =
@@ -398,6 +422,7 @@ fn any_detail(source: &Source) -> BoxedStrategy<Detail> {
         snapshot,
         review,
         decision,
+        rule,
     ]
     .boxed()
 }

@@ -219,11 +219,14 @@ pub fn element(kind: &str, of: &str, json: &Json<'_>, at: Time, draft: &mut Draf
 
 fn user(json: &Json<'_>, at: Time, draft: &mut Draft<'_>) -> Result<Seen, Reject> {
     let email = json.items("Emails").iter().find_map(|email| email.text("Value"));
+    // Who issued the other id is AWS itself, which does not say of which directory it is: it is a name, and no link.
+    let others = json.items("ExternalIds").iter().filter_map(|other| other.text("Id"));
     let logins: Vec<_> = json
         .text("UserName")
         .map(|name| ("login", name))
         .into_iter()
         .chain(email.map(|email| ("email", email)))
+        .chain(others.map(|other| ("external_id", other)))
         .collect();
     let values: Vec<_> = json.text("DisplayName").map(|name| ("display_name", name)).into_iter().collect();
     let user = identity::person(draft, text(json, "UserId")?, &logins, &values);

@@ -4,12 +4,10 @@
 //! its groups by the ids of its directory.
 
 use counterfoil_proto::v1::Ref;
+use counterfoil_verify::effective::WITHIN_BOUNDARY;
 
 use super::identity::Arn;
 use crate::connectors::draft::Draft;
-
-/// What stands for the limit that a user's or a role's permissions stay within.
-const WITHIN_BOUNDARY: &str = "permission/within-boundary";
 
 /// A group of IAM.
 pub fn group(draft: &mut Draft<'_>, name: &str) -> Option<Ref> {

@@ -220,7 +220,8 @@ pub fn no_inline_policy_of_group(event: Event<'_, '_, '_, '_>, kind: FactKind) {
 pub fn policy(event: Event<'_, '_, '_, '_>, kind: FactKind) {
     let Some(policy) = policy_of(event) else { return };
     let gained = if kind == FactKind::EntitlementDefined { permissions(&policy) } else { Vec::new() };
-    means(event, kind, policy, gained, Vec::new(), "");
+    let version = event.response("policy.defaultVersionId").unwrap_or_default();
+    means(event, kind, policy, gained, Vec::new(), version);
 }
 
 /// The permissions of whatever has a document that says them.
@@ -245,12 +246,16 @@ pub fn policy_version(event: Event<'_, '_, '_, '_>, kind: FactKind) {
 }
 
 /// What a user's or a role's permissions stay within. It gives nothing by itself; without it, all that was given counts.
+/// Which policy the limit is stands where a grant says through what it is held.
 pub fn boundary(event: Event<'_, '_, '_, '_>, kind: FactKind) {
     let Some(holder) = holder(event) else { return };
     let limit = known(event.json, "requestParameters.permissionsBoundary");
     let object = entitlements::boundary(&mut event.draft, limit);
     let detail = match limit {
-        Some(_) => Grant { conditional: true, ..Grant::default() },
+        Some(limit) => {
+            let inherited_via = entitlements::policy(&mut event.draft, limit);
+            Grant { conditional: true, inherited_via, ..Grant::default() }
+        }
         None => Grant { mode: counterfoil_proto::v1::GrantMode::Active.into(), ..Grant::default() },
     };
     if let Some(object) = object {

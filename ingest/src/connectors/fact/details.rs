@@ -10,12 +10,12 @@ use counterfoil_proto::v1::{
 use counterfoil_verify::entity::{check_name, is_code};
 use counterfoil_verify::fact::{Group, kind_group};
 
-use super::fields::Fields;
 use super::references::{list, reference};
-use crate::connectors::Reject;
 use crate::connectors::access::{ITEMS_MAX, entity_kind};
 use crate::connectors::draft::Draft;
+use crate::connectors::fields::Fields;
 use crate::connectors::shape::attribute;
+use crate::connectors::{Reject, rows};
 use crate::json::Json;
 
 /// The most entitlements that one fact adds to, or takes from, what another implies.
@@ -39,7 +39,7 @@ pub fn read(fields: &Fields<'_, '_>, fact: &Fact, draft: &mut Draft<'_>) -> Resu
         Group::Use if fact.kind() == FactKind::PolicyDecision => {
             Some(Detail::PolicyDecision(policy_decision(fields, draft)?))
         }
-        Group::Identity | Group::Use | Group::Source => None,
+        Group::Identity | Group::Rule | Group::Use | Group::Source => None,
     })
 }
 
@@ -198,15 +198,23 @@ fn credential(fields: &Fields<'_, '_>, draft: &mut Draft<'_>) -> Result<Credenti
 }
 
 fn ownership(fields: &Fields<'_, '_>, fact: &Fact, draft: &mut Draft<'_>) -> Result<Ownership, Reject> {
-    let purpose = fields.text("purpose")?;
-    if let (Some(purpose), Some(subject)) = (purpose, &fact.subject) {
-        draft.text(subject, "purpose", purpose);
+    let (purpose, stored_in) = (fields.text("purpose")?, fields.text("stored_in")?);
+    for (name, text) in [("purpose", purpose), ("stored_in", stored_in)] {
+        if let (Some(text), Some(subject)) = (text, &fact.subject) {
+            draft.text(subject, name, text);
+        }
     }
+    let assume_utc = draft.context.assume_utc;
     Ok(Ownership {
         owner: reference(fields, "owner", EntityKind::Account, draft)?,
-        expires_at: fields.expiry("expires_at", draft.context.assume_utc)?,
+        expires_at: fields.expiry("expires_at", assume_utc)?,
         rotation_interval_seconds: fields.number("rotation_interval_seconds")?.unwrap_or_default(),
         purpose_declared: purpose.is_some(),
+        storage_declared: stored_in.is_some(),
+        systems: rows::systems(fields, "systems")?,
+        operations: rows::operations(fields, "operations")?,
+        suspected_at: fields.time("suspected_at", assume_utc)?,
+        retired_at: fields.time("retired_at", assume_utc)?,
     })
 }
 

@@ -18,7 +18,7 @@
 //!
 //! | field of a fact | meaning |
 //! |---|---|
-//! | `kind` | "grant.added", "approval.granted", "nhi.registered", …: every kind there is; required |
+//! | `kind` | "grant.added", "approval.granted", "nhi.registered", …: every kind there is but rule.declared; required |
 //! | `occurred_at` | RFC 3339, or `{"epoch_ms": 1772357400000}` (also `_s`, `_us`, `_ns`); required |
 //! | `outcome` | success (default), failure, denied, pending |
 //! | `reason` | the source's code for the outcome |
@@ -45,7 +45,7 @@
 //! | `grant.*` | `expires_at`, `mode`, `inherited_via`, `conditional` |
 //! | `entitlement.*` | `version`, `implies_added`, `implies_removed` |
 //! | `credential.*` | `expires_at`, `last_used_at`, `rotation_interval_seconds` |
-//! | `owner.*`, `purpose.declared`, `nhi.*` | `owner`, `expires_at`, `rotation_interval_seconds`, `purpose` |
+//! | `owner.*`, `purpose.declared`, `nhi.*` | `owner`, `expires_at`, `rotation_interval_seconds`, `purpose`, `stored_in`, `systems`, `operations`, `suspected_at`, `retired_at` |
 //! | `lifecycle.*` | `effective_at`, `department` |
 //! | `snapshot.*` | `completeness` (default not_a_listing), `as_of`, `count`, `root` |
 //! | `review.*` | `decision`, `reviewer`, `remark` |
@@ -53,7 +53,6 @@
 //! | `identifier.*`, `identity.*`, `session.*`, `auth.*`, `source.*` | none |
 
 mod details;
-mod fields;
 mod references;
 
 use counterfoil_proto::v1::{Confidence, EntityKind, Fact, FactKind, Mapping, Outcome, RejectReason};
@@ -61,11 +60,11 @@ use counterfoil_verify::entity::{check_name, is_code};
 use counterfoil_verify::fact::{Group, kind_group};
 
 use super::draft::{Draft, correlation, fact};
+use super::fields::Fields;
 use super::shape::{self, is_machine_made};
 use super::split::elements;
 use super::{Connector, Context, EventId, PartContext, Reading, Reject, Split, owner_of};
 use crate::json::Json;
-use fields::Fields;
 use references::{reference, tickets};
 
 pub struct FactConnector;
@@ -186,6 +185,10 @@ fn read_fact(fields: &Fields<'_, '_>, draft: &mut Draft<'_>) -> Result<(), Rejec
         Reject::new(RejectReason::TimeMissing, format!("expected a time in {}, got none", fields.path("occurred_at")))
     })?;
     let group = kind_group(kind);
+    if group == Group::Rule {
+        const EXPECTED: &str = "a kind that a producer states: matching rules are declared with the connector people";
+        return Err(fields.invalid("kind", EXPECTED));
+    }
     let outcome = fields.choice("outcome", "OUTCOME_", Outcome::as_str_name)?;
     let confidence = fields.choice("confidence", "CONFIDENCE_", Confidence::as_str_name)?;
     if confidence == Some(Confidence::Snapshot) && group != Group::Snapshot {
@@ -228,7 +231,7 @@ fn object_kind(kind: FactKind) -> EntityKind {
         (Group::Ticket | Group::Approval | Group::Lifecycle, _) => EntityKind::Ticket,
         (Group::Credential, _) => EntityKind::Credential,
         (_, FactKind::SnapshotBegin | FactKind::SnapshotEnd) => EntityKind::SnapshotScope,
-        (_, FactKind::IdentityLinked) => EntityKind::Account,
+        (_, FactKind::IdentityLinked | FactKind::IdentityUnlinked) => EntityKind::Account,
         _ => EntityKind::Entitlement,
     }
 }
@@ -236,7 +239,7 @@ fn object_kind(kind: FactKind) -> EntityKind {
 /// Checks that a fact names what its kind is about.
 fn require(fields: &Fields<'_, '_>, group: Group, fact: &Fact) -> Result<(), Reject> {
     let (subject, object) = match (group, fact.kind()) {
-        (Group::Grant, _) | (_, FactKind::IdentityLinked) => (true, true),
+        (Group::Grant, _) | (_, FactKind::IdentityLinked | FactKind::IdentityUnlinked) => (true, true),
         (_, FactKind::SnapshotBegin | FactKind::SnapshotEnd) => (false, true),
         (Group::Account | Group::Governance | Group::Lifecycle | Group::Snapshot, _) => (true, false),
         (Group::Ticket | Group::Entitlement | Group::Credential, _) => (false, true),

@@ -5,9 +5,9 @@
 use counterfoil_proto::v1::{EntityKind, IdentityType, Ref};
 use counterfoil_verify::entity::{check_name, is_code};
 
-use super::fields::Fields;
 use crate::connectors::access::{ENTITLEMENT_TYPES, entity_kind};
 use crate::connectors::draft::{Draft, Principal};
+use crate::connectors::fields::Fields;
 use crate::connectors::{Reject, mentions};
 use crate::json::Json;
 

@@ -3,11 +3,13 @@
 //! Owns who gains what from such an event. A group's access is what the group means (`entitlement.changed`), never a
 //! grant of its members: those follow from their membership.
 
-use counterfoil_proto::v1::{Entitlement, FactKind, Ref, fact::Detail};
+use counterfoil_proto::v1::{Confidence, Entitlement, EntityKind, FactKind, Ref, fact::Detail};
+use counterfoil_verify::identifier::{canonical, is_email};
 
 use super::event::{LogEvent, known, principal};
 use super::roles;
 use super::rules::Change;
+use crate::connectors::draft::Principal;
 
 /// The most scopes read from one consent.
 const SCOPES_MAX: usize = 100;
@@ -28,8 +30,32 @@ pub fn grant(event: &mut LogEvent<'_, '_, '_>, fact_kind: FactKind, kind: &str, 
         return;
     };
     let mut fact = event.fact(fact_kind);
-    fact.subject = Some(user);
+    fact.subject = Some(user.clone());
     fact.object = Some(object);
+    event.push(fact);
+    if fact_kind != FactKind::GrantRemoved {
+        name_in_application(event, user);
+    }
+}
+
+/// The address under which an application knows a user, where it is not the one in Okta: its name ID. That of one user is
+/// the same one's wherever it is seen but in Okta itself. When the user loses the application, it remains what they were
+/// called there.
+fn name_in_application(event: &mut LogEvent<'_, '_, '_>, user: Ref) {
+    let name_of = |kind: &str| event.target(&[kind]).and_then(|target| known(target, "alternateId")).map(canonical);
+    let (Some(own), Some(name)) = (name_of("User"), name_of("AppUser")) else { return };
+    if name == own || !is_email(&name) {
+        return;
+    }
+    let called = event.draft.principal(Principal {
+        kind: EntityKind::Identifier,
+        logins: &[("email", &name)],
+        ..Principal::default()
+    });
+    let mut fact = event.fact(FactKind::IdentityLinked);
+    fact.confidence = Confidence::Derived.into();
+    fact.subject = Some(user);
+    fact.object = called;
     event.push(fact);
 }
 

@@ -169,7 +169,7 @@ fn by_prefix(event_type: &str) -> Rule {
 }
 
 /// Types, and families ending in a dot, that say nothing about who has which access.
-const NO_FACTS: [&str; 50] = [
+const NO_FACTS: [&str; 52] = [
     "app.ad.",
     "app.generic.unauth_app_access_attempt",
     "app.inbound_del_auth.",
@@ -196,7 +196,10 @@ const NO_FACTS: [&str; 50] = [
     "application.user_membership.",
     "core.concurrency.",
     "device.",
+    "group.application_assignment.skip_assignment_reconcile",
     "group.application_assignment.update",
+    // What a rule does for somebody is a membership of its own.
+    "group.user_membership.rule.",
     "inline_hook.",
     "network_zone.",
     "plugin.",

@@ -11,7 +11,7 @@ use ::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use counterfoil_proto::v1::{AppendResponse, Authentication};
 use tonic::Status;
 
-use super::documents::Documents;
+use super::documents::{Documents, Layout};
 use super::receipt::{self, assume_utc, instance_or_default, invalid};
 use crate::intake::{BYTES_MAX, DOCUMENTS_MAX, Intake, Push};
 
@@ -129,7 +129,8 @@ fn documents(
     };
     let mut left = BYTES_MAX;
     let mut found = Vec::new();
-    for document in Documents::new(unpacked, is_lines, Arc::default()).map_err(|error| unreadable(&error))? {
+    let layout = is_lines.then_some(Layout::Lines);
+    for document in Documents::new(unpacked, layout, Arc::default()).map_err(|error| unreadable(&error))? {
         let document = document.map_err(|error| unreadable(&error))?;
         let too_large = document.bytes.len() > left || document.oversized.is_some();
         if too_large || found.len() == DOCUMENTS_MAX {

@@ -8,8 +8,8 @@ use std::cell::RefCell;
 
 use counterfoil_proto::v1::{RejectReason, Time};
 
-use crate::connectors::Reject;
-use crate::connectors::draft::Draft;
+use super::Reject;
+use super::draft::Draft;
 use crate::json::{Json, quoted};
 use crate::times::{self, EpochUnit};
 
