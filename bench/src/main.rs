@@ -19,6 +19,7 @@ mod access;
 mod appends;
 mod check;
 mod disk;
+mod explained;
 mod feeder;
 mod figure;
 mod follow;

@@ -137,7 +137,9 @@ impl People<'_, '_> {
         let (mut meant, mut expanded) = (BTreeSet::new(), BTreeSet::new());
         let named = |entity| Next { entity, sense: Sense::Named, reached: Reached::default(), is_end: false };
         let mut next: VecDeque<Next> = start.into_iter().map(named).collect();
-        while let Some(Next { entity, sense, reached, is_end }) = next.pop_front() {
+        // What records say outright goes before what an identifier joins, which has to fit to it.
+        let mut called: VecDeque<Next> = VecDeque::new();
+        while let Some(Next { entity, sense, reached, is_end }) = next.pop_front().or_else(|| called.pop_front()) {
             let is_new = !aliases.reached.contains_key(&entity);
             if !is_new && (entity.token().is_none() || !meant.insert((entity.clone(), sense.clone()))) {
                 continue;
@@ -168,7 +170,8 @@ impl People<'_, '_> {
                 via.extend(step.rule.clone().filter(|rule| !via.contains(rule)));
                 let (entity, is_end) = (step.to.clone(), divided.contains(&step.to));
                 let reached = Reached { step: Some(step), records, rules: via };
-                next.push_back(Next { entity, sense, reached, is_end });
+                let queue = if entity.token().is_some() { &mut called } else { &mut next };
+                queue.push_back(Next { entity, sense, reached, is_end });
             }
             if !is_new {
                 continue;
@@ -227,7 +230,7 @@ impl People<'_, '_> {
         match entity.token() {
             Some(_) if is_expanded => {}
             Some(token) => {
-                for (meant, record) in self.meant_by(&token, asked)? {
+                for (meant, record) in self.meant_by(&token, *sense == Sense::Named, asked)? {
                     let here = (meant.system(), meant.instance());
                     let rule = match sense {
                         Sense::In(system, instance) if (system.as_str(), instance.as_str()) != here => {
@@ -244,7 +247,7 @@ impl People<'_, '_> {
             None => {
                 let (identifiers, known) = (self.identifiers(entity)?, asked.known);
                 for (token, _) in identifiers.iter().filter(|(_, first)| first.0 < known.0) {
-                    let mut meant = self.meant_by(token, asked)?.into_iter();
+                    let mut meant = self.meant_by(token, false, asked)?.into_iter();
                     if let Some((_, record)) = meant.find(|(meant, _)| meant == entity) {
                         add(EntityId::identifier(token), record, None, Sense::of(entity));
                     }

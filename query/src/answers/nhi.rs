@@ -180,7 +180,7 @@ impl Query<'_> {
     ) -> Result<bool> {
         let Some(token) = entity.token() else { return Ok(false) };
         let mut asked = Asked { at, known: size, span: Span::ALWAYS };
-        for (meant, _) in people.meant_by(&token, &mut asked)? {
+        for (meant, _) in people.meant_by(&token, false, &mut asked)? {
             if nhi::is_listed(&self.view, &meant, size)? && histories::is_known(&self.view, &meant, at, size)? {
                 return Ok(true);
             }

@@ -135,8 +135,14 @@ impl<'q, 'a> People<'q, 'a> {
 
     /// The entities that an identifier meant at a moment, each with the record that first said so. Identifiers are given
     /// away again: within one kind and one system it means those that had it by then and were neither gone nor called
-    /// otherwise since; if there is none, the next one that got it; or else the last that had it.
-    pub(crate) fn meant_by(&mut self, token: &Token, asked: &mut Asked) -> Result<Vec<(EntityId, u64)>> {
+    /// otherwise since. If there is none, it means the last that had it. Only where it is `named` by itself, as in a ticket
+    /// for somebody who is to come, the next one that got it goes before that.
+    pub(crate) fn meant_by(
+        &mut self,
+        token: &Token,
+        named: bool,
+        asked: &mut Asked,
+    ) -> Result<Vec<(EntityId, u64)>> {
         let bindings = self.bindings(token)?;
         let mut since: Vec<(&EntityId, Position)> = Vec::with_capacity(bindings.len());
         for (entity, position) in bindings.iter().filter(|(_, position)| position.1.0 < asked.known.0) {
@@ -167,8 +173,9 @@ impl<'q, 'a> People<'q, 'a> {
                 there = self.still_called(token, there, asked)?;
             }
             if there.is_empty() {
-                let next = holders.get(later).or(holders.last());
-                there.extend(next.map(|(entity, first)| ((*entity).clone(), first.1.0)));
+                let (last, next) = (holders[..later].last(), holders.get(later));
+                let free = if named { next.or(last) } else { last.or(next) };
+                there.extend(free.map(|(entity, first)| ((*entity).clone(), first.1.0)));
             }
             meant.extend(there);
         }

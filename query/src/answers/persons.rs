@@ -128,7 +128,7 @@ impl People<'_, '_> {
                     claim(other, None);
                     continue;
                 };
-                for (meant, record) in self.meant_by(&token, &mut asked)? {
+                for (meant, record) in self.meant_by(&token, false, &mut asked)? {
                     if (meant.system(), meant.instance()) == (link.system.as_str(), link.instance.as_str()) {
                         let further = step(&other, &meant, record);
                         claim(meant, Some(further));
