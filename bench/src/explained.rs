@@ -5,8 +5,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use counterfoil_ledger::Location;
-use counterfoil_proto::v1::linkage_service_client::LinkageServiceClient;
 use counterfoil_proto::v1::ExplainChangeRequest;
+use counterfoil_proto::v1::linkage_service_client::LinkageServiceClient;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tonic_health::pb::HealthCheckRequest;
@@ -35,11 +35,7 @@ pub struct Change {
 
 /// Memberships given by these events; every second one has a ticket that was approved an hour before, and neither names the
 /// other. The tickets are imported.
-pub fn with_tickets(
-    location: &Location,
-    file: &Path,
-    events: impl Iterator<Item = Vec<u8>>,
-) -> Result<Vec<Change>> {
+pub fn with_tickets(location: &Location, file: &Path, events: impl Iterator<Item = Vec<u8>>) -> Result<Vec<Change>> {
     let (mut changes, mut lines, mut tickets) = (Vec::new(), String::new(), 0);
     let added = events.filter(|line| line.windows(ADDED.len()).any(|part| part == ADDED.as_bytes()));
     for (number, line) in added.step_by(APART).enumerate() {

@@ -141,6 +141,7 @@ proptest! {
                 true => ticket(FactKind::TicketUpdated, 60 * happened + 5, 3, account, None),
                 false => fact(FactKind::AccountUpdated, 60 * happened + 5, account, None),
             };
+            let fact = of_system(SOURCES[*source], fact);
             ledger.at(now).record_one(Native::new(SOURCES[*source], vec![fact]));
             known.push((now, *source, (60 * happened + 5).min(now), *is_ticket));
             if *is_projected {

@@ -53,6 +53,8 @@ pub(crate) struct Step {
     pub(crate) record: u64,
     /// The rule that it rests on as well, where it leads into another system.
     pub(crate) rule: Option<Rc<MatchingRule>>,
+    /// The step before: an identifier is left in the sense in which it was come to.
+    pub(crate) before: Option<Rc<Step>>,
 }
 
 impl Aliases {
@@ -78,12 +80,8 @@ impl Aliases {
 
     /// The steps from whom the question names to an entity.
     pub(crate) fn steps(&self, entity: &EntityId) -> Vec<Rc<Step>> {
-        let mut steps: Vec<Rc<Step>> = Vec::new();
-        let mut at = entity;
-        while let Some(step) = self.reached.get(at).and_then(|reached| reached.step.as_ref()) {
-            steps.push(step.clone());
-            at = &step.from;
-        }
+        let last = self.reached.get(entity).and_then(|reached| reached.step.clone());
+        let mut steps: Vec<Rc<Step>> = std::iter::successors(last, |step| step.before.clone()).collect();
         steps.reverse();
         steps
     }
@@ -152,7 +150,7 @@ impl People<'_, '_> {
             let is_expanded = rules.join_everything() && expanded.contains(&entity);
             let steps = match is_end {
                 true => Vec::new(),
-                false => self.steps_from(&entity, &sense, is_expanded, &rules, asked)?,
+                false => self.steps_from(&entity, &sense, reached.step.as_ref(), is_expanded, &rules, asked)?,
             };
             if entity.token().is_some() && !matches!(sense, Sense::Outside(..)) {
                 expanded.insert(entity.clone());
@@ -218,14 +216,15 @@ impl People<'_, '_> {
         &mut self,
         entity: &EntityId,
         sense: &Sense,
+        before: Option<&Rc<Step>>,
         is_expanded: bool,
         rules: &MatchingRules,
         asked: &mut Asked,
     ) -> Result<Vec<(Rc<Step>, Sense)>> {
         let mut steps = Vec::new();
         let mut add = |to: EntityId, record, rule: Option<&Rc<MatchingRule>>, sense| {
-            let rule = rule.cloned();
-            steps.push((Rc::new(Step { from: entity.clone(), to, record, rule }), sense));
+            let (rule, before) = (rule.cloned(), before.cloned());
+            steps.push((Rc::new(Step { from: entity.clone(), to, record, rule, before }), sense));
         };
         match entity.token() {
             Some(_) if is_expanded => {}

@@ -137,12 +137,7 @@ impl<'q, 'a> People<'q, 'a> {
     /// away again: within one kind and one system it means those that had it by then and were neither gone nor called
     /// otherwise since. If there is none, it means the last that had it. Only where it is `named` by itself, as in a ticket
     /// for somebody who is to come, the next one that got it goes before that.
-    pub(crate) fn meant_by(
-        &mut self,
-        token: &Token,
-        named: bool,
-        asked: &mut Asked,
-    ) -> Result<Vec<(EntityId, u64)>> {
+    pub(crate) fn meant_by(&mut self, token: &Token, named: bool, asked: &mut Asked) -> Result<Vec<(EntityId, u64)>> {
         let bindings = self.bindings(token)?;
         let mut since: Vec<(&EntityId, Position)> = Vec::with_capacity(bindings.len());
         for (entity, position) in bindings.iter().filter(|(_, position)| position.1.0 < asked.known.0) {

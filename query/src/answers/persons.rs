@@ -117,7 +117,7 @@ impl People<'_, '_> {
                 }
                 let against: Vec<LinkState> = against.into_iter().cloned().collect();
                 let step = |from: &EntityId, to: &EntityId, record| {
-                    Rc::new(Step { from: from.clone(), to: to.clone(), record, rule: None })
+                    Rc::new(Step { from: from.clone(), to: to.clone(), record, rule: None, before: None })
                 };
                 let first = step(person, &other, link.evidence.index);
                 let mut claim = |entity: EntityId, further: Option<Rc<Step>>| {
