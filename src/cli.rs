@@ -26,7 +26,8 @@ pub use serve::{
     ServeArguments, ServiceArguments,
 };
 pub use tables::{
-    NhiArguments, NhiListArguments, NhiVerb, PeopleArguments, PeopleVerb, PersonArguments, TableArguments,
+    NhiArguments, NhiListArguments, NhiPathsArguments, NhiReportArguments, NhiVerb, PeopleArguments, PeopleVerb,
+    PersonArguments, TableArguments,
 };
 pub use token::{NewTokenArguments, TokenArguments, TokenVerb, TokensArguments};
 

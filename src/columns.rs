@@ -8,8 +8,8 @@ use counterfoil_proto::v1::{
     AccessEntry, Affected, CapableIdentity, CreateTokenResponse, DeadLetter, Difference, EffectiveAccess,
     EffectiveHolder, Explanation, FsckReport, GetBlastRadiusResponse, GetConsistencyProofResponse,
     GetInclusionProofResponse, GetRecordResponse, GrantExplanation, GrantState, HistoryEntry, ImportSummary,
-    ListingSummary, NonHumanIdentity, Party, ReconciledItem, RetriedDeadLetter, ReversalStep, SourceSummary, State,
-    TraceStep,
+    IntegrationPath, InventoryCount, ListingSummary, NonHumanIdentity, Party, ReconciledItem, RetriedDeadLetter,
+    ReversalStep, SourceSummary, State, TraceStep,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -117,6 +117,19 @@ impl Row for NonHumanIdentity {
          register.storedIn owners=[] credential accountStatus=ACCOUNT_STATUS_UNSPECIFIED lastSeen.record=0 \
          lastSeen.fact=0 lastSeen.occurredAt lastSeen.recordedAt \
          lastSeen.authentication=AUTHENTICATION_UNSPECIFIED source gaps=[]";
+}
+
+impl Row for IntegrationPath {
+    const COLUMNS: &'static str = "\
+         source.id source.name source.login source.email source.identityType=IDENTITY_TYPE_UNSPECIFIED credential.id \
+         credential.name credential.login credential.email credential.identityType=IDENTITY_TYPE_UNSPECIFIED system \
+         instance owners=[] firstSeen.record=0 firstSeen.fact=0 firstSeen.occurredAt firstSeen.recordedAt \
+         firstSeen.authentication=AUTHENTICATION_UNSPECIFIED lastSeen.record=0 lastSeen.fact=0 lastSeen.occurredAt \
+         lastSeen.recordedAt lastSeen.authentication=AUTHENTICATION_UNSPECIFIED facts=0 cut=false gaps=[]";
+}
+
+impl Row for InventoryCount {
+    const COLUMNS: &'static str = "part=INVENTORY_PART_UNSPECIFIED system count=0 withoutGap=0 gaps=[]";
 }
 
 impl Row for GrantState {

@@ -22,7 +22,7 @@ mod trail;
 
 pub use access::{access, affected, blast, capable, effective_holders};
 pub use links::{explanation, explanations, reconciled, unread, verdicts};
-pub use nhi::non_human_identities;
+pub use nhi::{integration_paths, inventory_report, non_human_identities};
 pub use sources::{dead_letters, retries, sources};
 pub use state::state;
 pub use trail::{grants, reversal, trace_steps, trail};

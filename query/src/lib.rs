@@ -15,7 +15,7 @@ mod views;
 
 pub use answers::{
     AccessRequest, CapableRequest, ChangeSelector, ChangesRequest, ExplainFilter, GrantRequest, HistoryRequest,
-    NhiRequest, Page, Period, Query, ReversalOf, Wanted,
+    NhiRequest, Page, PathsRequest, Period, Query, ReversalOf, Wanted,
 };
 pub use error::QueryError;
 pub use views::Views;

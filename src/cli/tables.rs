@@ -58,10 +58,12 @@ pub enum PeopleVerb {
     Import(TableArguments),
 }
 
-/// The register of non-human identities: owner, purpose, expiry, rotation, and what is missing
+/// The register of non-human identities: owner, purpose, expiry, rotation, what acts where, and what is missing
 #[derive(Args)]
 #[command(after_help = "Examples:\n  counterfoil nhi import register.csv --data ledger\n  \
-    counterfoil nhi list --data ledger --gap no-owner --gap owner-left")]
+    counterfoil nhi list --data ledger --gap no-owner --gap owner-left\n  \
+    counterfoil nhi paths --data ledger --system okta --gap target-not-declared\n  \
+    counterfoil nhi report --data ledger --at 2026-03-01Z")]
 pub struct NhiArguments {
     #[command(subcommand)]
     pub verb: NhiVerb,
@@ -80,6 +82,10 @@ pub enum NhiVerb {
     Import(TableArguments),
     /// List them as they were at any past moment: those in the register, and those that were only seen
     List(NhiListArguments),
+    /// List the integration paths at any past moment: which of them acts through which credential in which system
+    Paths(NhiPathsArguments),
+    /// Say how complete the inventory is: how many identities, credentials and integration paths there are, and which gaps
+    Report(NhiReportArguments),
 }
 
 #[derive(Args)]
@@ -96,6 +102,35 @@ pub struct NhiListArguments {
     /// Only those with this gap; may be given several times
     #[arg(long = "gap", value_name = "GAP", value_parser = nhi::gaps())]
     pub gaps: Vec<RegisterGap>,
+    #[command(flatten)]
+    pub moment: MomentArguments,
+    #[command(flatten)]
+    pub output: OutputArguments,
+}
+
+#[derive(Args)]
+#[command(after_help = "Only what succeeded counts: a path is one that something was changed or read by.\n\n\
+    Example:\n  counterfoil nhi paths --data ledger --gap used-after-revocation")]
+pub struct NhiPathsArguments {
+    #[command(flatten)]
+    pub ask: AskArguments,
+    /// Only those into this system
+    #[arg(long, value_name = "SYSTEM")]
+    pub system: Option<String>,
+    /// Only those with this gap; may be given several times
+    #[arg(long = "gap", value_name = "GAP", value_parser = nhi::gaps())]
+    pub gaps: Vec<RegisterGap>,
+    #[command(flatten)]
+    pub moment: MomentArguments,
+    #[command(flatten)]
+    pub output: OutputArguments,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:\n  counterfoil nhi report --data ledger --at 2026-03-01Z --output csv")]
+pub struct NhiReportArguments {
+    #[command(flatten)]
+    pub ask: AskArguments,
     #[command(flatten)]
     pub moment: MomentArguments,
     #[command(flatten)]

@@ -179,6 +179,14 @@ fn columns_depend_on_the_verb_and_on_nothing_else() {
             ],
         ),
         ("ReversalStep", [&["reversal", &first], &["reversal", &first, "--at", "2026-03-02Z"], &["reversal", change]]),
+        (
+            "IntegrationPath",
+            [&["nhi", "paths"][..], &["nhi", "paths", "--at", "2020-01-01Z"], &["nhi", "paths", "--system", "okta"]],
+        ),
+        (
+            "InventoryCount",
+            [&["nhi", "report"][..], &["nhi", "report", "--at", "2020-01-01Z"], &["nhi", "report", "--at", &past]],
+        ),
         ("SourceSummary", [&["sources"], &["sources"], &["sources"]]),
         ("DeadLetter", [&["deadletter", "list"], &["deadletter", "list"], &["deadletter", "show", &dead]]),
         (

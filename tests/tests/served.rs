@@ -83,7 +83,7 @@ fn a_client_that_is_not_ours_calls_every_method() {
     }});
     let ticket = BASE64_STANDARD.encode(ticket.to_string());
     let ticket = json!({"connector": "freshservice", "documents": [ticket], "requestId": "r3"});
-    let calls: [Call; 30] = [
+    let calls: [Call; 32] = [
         ("IdentityService/ListIdentities", json!({}), |all| all[0]["identities"].as_array().unwrap().len() == 2),
         ("IdentityService/ListIdentities", json!({"query": who}), |all| all[0]["identities"][0]["name"] == "Person 1"),
         ("IdentityService/GetState", json!({"who": who}), |all| {
@@ -104,7 +104,9 @@ fn a_client_that_is_not_ours_calls_every_method() {
         }),
         ("IdentityService/GetBlastRadius", json!({"who": who}), |all| all[0]["reachedCount"] == "1"),
         ("IdentityService/ListCapableIdentities", json!({}), |all| all[0]["tableVersion"] == 1),
-        ("IdentityService/ListNonHumanIdentities", json!({}), |all| all[0]["basis"]["treeSize"] == "3"),
+        ("IdentityService/ListNonHumanIdentities", json!({}), |all| all[0]["moment"]["knownSize"] == "3"),
+        ("IdentityService/ListIntegrationPaths", json!({}), |all| all[0]["moment"]["knownSize"] == "3"),
+        ("IdentityService/GetInventoryReport", json!({}), |all| all[0]["counts"].as_array().unwrap().len() == 3),
         ("LinkageService/ExplainChange", json!({"change": "1"}), |all| {
             all[0]["explanations"][0]["verdict"] == "VERDICT_NONE_RECORDED"
         }),

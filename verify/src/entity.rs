@@ -237,7 +237,7 @@ impl std::str::FromStr for EntityId {
 }
 
 /// The system and the instance that a reference is of.
-pub(crate) fn place_of<'a>(reference: &'a Ref, source: &'a Source) -> (&'a str, &'a str) {
+pub fn place_of<'a>(reference: &'a Ref, source: &'a Source) -> (&'a str, &'a str) {
     match reference.system.is_empty() {
         true => (&source.system, &source.instance),
         false => (&reference.system, &reference.instance),

@@ -8,13 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use counterfoil_proto::Shared;
 use counterfoil_proto::v1::{
     AssumedRole, Capability, EntityKind, FactKind, GetBlastRadiusResponse, HeldCapability, ObjectCount, Outcome, Party,
-    PastAction, ReachedSystem, Record, Ref,
+    PastAction, ReachedSystem, Ref,
 };
 use counterfoil_verify::capability::{Meaning, TABLE_VERSION, meaning, tier};
 use counterfoil_verify::effective::{Access, Effective, Session};
 use counterfoil_verify::entity::EntityId;
-use counterfoil_verify::fact::Role;
-use counterfoil_verify::replay::{facts_of, named};
+use counterfoil_verify::replay::{FactAt, named};
 use counterfoil_verify::state::Evidence;
 use counterfoil_verify::time::{OccurredAt, RecordedAt};
 use counterfoil_verify::tree::TreeSize;
@@ -32,8 +31,6 @@ use crate::views::keys::Position;
 const REACHED_MAX: usize = 1_000;
 /// The most accesses that are named for one capability; all are counted.
 const GIVING_MAX: usize = 10;
-/// The most facts of a history that are looked at for what was done, the latest.
-const PAST_MAX: usize = 10_000;
 /// What was done in so many seconds counts where no window is given.
 const PAST_SECONDS: i64 = 90 * 86_400;
 
@@ -115,34 +112,21 @@ impl Query<'_> {
     fn past(&self, own: &[EntityId], period: Period, size: TreeSize) -> Result<Past> {
         let mut past = Past::default();
         let mut places: BTreeMap<Position, Vec<&EntityId>> = BTreeMap::new();
-        let did = 1 << Role::Actor as u8 | 1 << Role::Via as u8;
         for entity in own {
-            let rows = histories::latest(&self.view, entity, (period.from, period.to), size)?;
-            for (count, row) in rows.enumerate() {
-                let (position, roles) = row?;
-                if count == PAST_MAX {
-                    past.is_cut = true;
-                    break;
-                }
-                if roles & did != 0 {
-                    places.entry(position).or_default().push(entity);
-                }
-            }
+            let acts = self.acts(entity, period, size)?;
+            past.is_cut |= acts.is_cut;
+            acts.places.into_iter().for_each(|place| places.entry(place).or_default().push(entity));
         }
-        let mut record: Option<Record> = None;
-        for (position, entities) in places {
-            let held = record.take().filter(|record| record.index == position.1.0);
-            let read = held.map_or_else(|| self.read_record(position.1), Ok)?;
-            past.add(&read, position, &entities);
-            record = Some(read);
-        }
+        self.each_fact(places, |fact, entities| {
+            past.add(fact, &entities);
+            Ok(())
+        })?;
         Ok(past)
     }
 }
 
 impl Past {
-    fn add(&mut self, record: &Record, position: Position, entities: &[&EntityId]) {
-        let Some(at) = facts_of(record).find(|fact| fact.evidence.fact == position.2) else { return };
+    fn add(&mut self, at: &FactAt<'_>, entities: &[&EntityId]) {
         let fact = at.fact;
         let is = |reference: &Option<Ref>| {
             let named = reference.iter().flat_map(|reference| named(reference, at.source));
@@ -151,7 +135,7 @@ impl Past {
         let is_success = fact.outcome() == Outcome::Success;
         if is(&fact.actor) || is(&fact.via) {
             let action = self.actions.entry(fact.kind).or_default();
-            let happened = Some(timestamp(position.0.0));
+            let happened = Some(timestamp(at.evidence.occurred_at().0));
             action.kind = fact.kind;
             action.first_at = action.first_at.or(happened);
             action.last_at = happened;

@@ -19,6 +19,7 @@ use counterfoil_verify::tree::TreeSize;
 
 use crate::answers::aliases::Aliases;
 use crate::answers::convert::{evidence, is_lapsed};
+use crate::answers::kept::Kept;
 use crate::answers::pages::{Page, Question, occurred_part, recorded_part};
 use crate::answers::people::{Asked, People, Span};
 use crate::answers::{Query, Wanted};
@@ -55,6 +56,32 @@ struct Entry {
     state: State,
 }
 
+/// A part of the list of those that may be non-human identities.
+pub(crate) struct Stretch {
+    pub(crate) at: OccurredAt,
+    pub(crate) size: TreeSize,
+    /// Those of the part, and the next one, where there is one.
+    entities: Vec<EntityId>,
+    count: usize,
+}
+
+/// The non-human identities at a moment, by some records.
+pub(crate) struct Inventory<'q, 'a> {
+    pub(crate) query: &'q Query<'a>,
+    pub(crate) at: OccurredAt,
+    pub(crate) size: TreeSize,
+    people: People<'q, 'a>,
+    /// Whether an entity is one of them.
+    kept: Kept<EntityId, bool>,
+}
+
+/// An entity, its state, and its entry, where a register has one.
+struct Found {
+    party: Shared<Party>,
+    state: State,
+    entry: Option<Entry>,
+}
+
 impl Query<'_> {
     /// A page of the non-human identities at a moment: those in the register and those that were only seen.
     ///
@@ -62,80 +89,40 @@ impl Query<'_> {
     /// [`QueryError::PageToken`] if the token belongs to another question.
     pub fn non_human_identities(&self, request: &NhiRequest) -> Result<ListNonHumanIdentitiesResponse> {
         let question = request.question();
-        let (size, at, after) = match request.page.read(&question, self.basis.size)? {
-            None => (self.known_size(request.known)?, request.at, Vec::new()),
+        let stretch = self.stretch(&question, (request.at, request.known), &request.page, PAGE_MAX)?;
+        let mut inventory = Inventory::new(self, stretch.at, stretch.size);
+        let mut identities = Vec::new();
+        for entity in stretch.entities().iter().filter(|entity| request.is_of_system(entity)) {
+            identities.extend(inventory.one(entity)?.filter(|identity| request.wants(identity)));
+        }
+        Ok(ListNonHumanIdentitiesResponse {
+            basis: Some(self.basis()),
+            moment: Some(self.moment(Some(stretch.at), request.known, stretch.size)?),
+            identities,
+            next_page_token: stretch.token_after(&question, stretch.entities().len()),
+        })
+    }
+
+    /// The part of the list that is looked at for a page, which may be so long where nothing else is asked for.
+    ///
+    /// # Errors
+    /// [`QueryError::PageToken`] if the token belongs to another question.
+    pub(crate) fn stretch(
+        &self,
+        question: &Question,
+        (at, known): (OccurredAt, Option<RecordedAt>),
+        page: &Page,
+        usual: usize,
+    ) -> Result<Stretch> {
+        let (size, at, after) = match page.read(question, self.basis.size)? {
+            None => (self.known_size(known)?, at, Vec::new()),
             Some((size, place)) => {
                 let (at, last) = place.split_first_chunk::<12>().ok_or(QueryError::PageToken("names no place"))?;
                 (size, OccurredAt(Moment::from_sortable_bytes(at)), last.to_vec())
             }
         };
-        let count = request.page.count(PAGE_MAX, PAGE_MAX);
-        let looked_at = nhi::after(&self.view, &after, size, count + 1)?;
-        let mut people = People::new(self);
-        let mut identities = Vec::new();
-        for entity in looked_at.iter().take(count).filter(|entity| request.is_of_system(entity)) {
-            let listed = self.non_human_identity(entity, at, size, &mut people)?;
-            identities.extend(listed.filter(|identity| request.wants(identity)));
-        }
-        let next_page_token = match looked_at.get(count.wrapping_sub(1)).filter(|_| looked_at.len() > count) {
-            Some(last) => question.token(size, &[&occurred_part(at), last.as_bytes()].concat()),
-            None => String::new(),
-        };
-        Ok(ListNonHumanIdentitiesResponse {
-            basis: Some(self.basis()),
-            moment: Some(self.moment(Some(at), request.known, size)?),
-            identities,
-            next_page_token,
-        })
-    }
-
-    /// One of them; none of what is none at that moment, or is known by another entity of the list.
-    fn non_human_identity(
-        &self,
-        entity: &EntityId,
-        at: OccurredAt,
-        size: TreeSize,
-        people: &mut People<'_, '_>,
-    ) -> Result<Option<NonHumanIdentity>> {
-        if self.stands_for_another(entity, at, size, people)? {
-            return Ok(None);
-        }
-        let state = timelines::state_at(&self.view, entity, at, size)?;
-        let parties = self.parties(size);
-        let mut party = parties.party(entity)?;
-        if state.identity_type != 0 && state.identity_type != party.identity_type {
-            party.to_mut().identity_type = state.identity_type;
-        }
-        let entry = self.entry(entity, &state, at, size)?;
-        let has_own = entry.as_ref().is_some_and(|entry| entry.bearer == *entity);
-        let is_meant = has_own || is_non_human(party.identity_type());
-        if !is_meant || !has_own && !histories::is_known(&self.view, entity, at, size)? {
-            return Ok(None);
-        }
-        let mut owners = Vec::new();
-        for (owner, by) in entry.iter().flat_map(|entry| &entry.state.owners) {
-            owners.extend(self.owner(owner, by, (at, size), people)?);
-        }
-        let (last_seen, source) = self.last_seen(entity, at, size)?.unzip();
-        let own = parties.credentials(&state.credentials, at)?;
-        let credential = own.into_iter().find(|held| held.credential.as_ref().is_some_and(|one| one.id == party.id));
-        let register = entry.as_ref().and_then(|entry| entry.state.register.as_ref());
-        let expires_at = register.and_then(|register| register.expires_at);
-        let expires_at = expires_at.or_else(|| state.credentials.get(&party.id).and_then(|held| held.expires_at));
-        let gaps = gaps(register, &owners, &expires_at, party.identity_type(), at);
-        Ok(Some(NonHumanIdentity {
-            register: match (&entry, register) {
-                (Some(entry), Some(register)) => Some(self.register(&entry.bearer, register)?),
-                _ => None,
-            },
-            owners,
-            credential,
-            account_status: state.account.as_ref().map_or(AccountStatus::Unspecified, |held| held.status()).into(),
-            last_seen: last_seen.as_ref().map(evidence),
-            source: source.unwrap_or_default(),
-            gaps: gaps.into_iter().map(i32::from).collect(),
-            entity: Some(party),
-        }))
+        let count = page.count(usual, PAGE_MAX);
+        Ok(Stretch { at, size, entities: nhi::after(&self.view, &after, size, count + 1)?, count })
     }
 
     /// What a register says of an entity, or of whoever is called as it is at that moment.
@@ -229,23 +216,118 @@ impl Query<'_> {
         Ok(accounts > 0 && accounts == gone)
     }
 
-    /// The newest fact by a moment that a source reports of an entity, and the source. What registers and mappings say is
-    /// no sight of it.
+    /// The newest sight of an entity by a moment, and the source that reports it.
     fn last_seen(&self, entity: &EntityId, at: OccurredAt, size: TreeSize) -> Result<Option<(Evidence, String)>> {
         // It is nearly always the newest.
         for max in [1, SEEN_MAX] {
             for position in histories::newest(&self.view, entity, at, size, max)? {
                 let record = self.read_record(position.1)?;
                 let seen = facts_of(&record).find(|fact| fact.evidence.fact == position.2);
-                let is_sight = |fact: &FactAt<'_>| {
-                    !matches!(kind_group(fact.fact.kind()), Group::Governance | Group::Identity | Group::Rule)
-                };
                 if let Some(FactAt { source, evidence, .. }) = seen.filter(is_sight) {
                     return Ok(Some((evidence, format!("{}/{}/{}", source.system, source.instance, source.stream))));
                 }
             }
         }
         Ok(None)
+    }
+}
+
+/// Whether a fact is a sight of those that it names. What registers and mappings say is none.
+pub(crate) fn is_sight(fact: &FactAt<'_>) -> bool {
+    !matches!(kind_group(fact.fact.kind()), Group::Governance | Group::Identity | Group::Rule)
+}
+
+impl Stretch {
+    /// Those to be looked at.
+    pub(crate) fn entities(&self) -> &[EntityId] {
+        &self.entities[..self.count.min(self.entities.len())]
+    }
+
+    /// The token for what follows the first so many of them; empty where nothing does.
+    pub(crate) fn token_after(&self, question: &Question, looked_at: usize) -> String {
+        match (looked_at.checked_sub(1).and_then(|last| self.entities.get(last)), self.entities.get(looked_at)) {
+            (Some(last), Some(_)) => question.token(self.size, &[&occurred_part(self.at), last.as_bytes()].concat()),
+            _ => String::new(),
+        }
+    }
+}
+
+impl<'q, 'a> Inventory<'q, 'a> {
+    pub(crate) fn new(query: &'q Query<'a>, at: OccurredAt, size: TreeSize) -> Self {
+        Self { query, at, size, people: People::new(query), kept: Kept::new() }
+    }
+
+    /// One of them; none of what is none at that moment, or is known by another entity of the list.
+    pub(crate) fn one(&mut self, entity: &EntityId) -> Result<Option<NonHumanIdentity>> {
+        let found = self.found(entity)?;
+        found.map(|found| self.told(entity, found)).transpose()
+    }
+
+    /// Whether an entity is one of them.
+    pub(crate) fn has(&mut self, entity: &EntityId) -> Result<bool> {
+        if let Some(kept) = self.kept.kept(entity) {
+            return Ok(*kept);
+        }
+        let is_one = nhi::is_listed(&self.query.view, entity, self.size)? && self.found(entity)?.is_some();
+        self.kept.get(entity, || Ok(is_one)).map(|kept| *kept)
+    }
+
+    /// What is said of an entity, whether or not it is one of them.
+    pub(crate) fn of(&mut self, entity: &EntityId) -> Result<NonHumanIdentity> {
+        let found = self.look_up(entity)?;
+        self.told(entity, found)
+    }
+
+    fn found(&mut self, entity: &EntityId) -> Result<Option<Found>> {
+        let (at, size) = (self.at, self.size);
+        if self.query.stands_for_another(entity, at, size, &mut self.people)? {
+            return Ok(None);
+        }
+        let found = self.look_up(entity)?;
+        let has_own = found.entry.as_ref().is_some_and(|entry| entry.bearer == *entity);
+        let is_meant = has_own || is_non_human(found.party.identity_type());
+        let is_there = is_meant && (has_own || histories::is_known(&self.query.view, entity, at, size)?);
+        Ok(Some(found).filter(|_| is_there))
+    }
+
+    fn look_up(&self, entity: &EntityId) -> Result<Found> {
+        let (query, at, size) = (self.query, self.at, self.size);
+        let state = timelines::state_at(&query.view, entity, at, size)?;
+        let mut party = query.parties(size).party(entity)?;
+        if state.identity_type != 0 && state.identity_type != party.identity_type {
+            party.to_mut().identity_type = state.identity_type;
+        }
+        let entry = query.entry(entity, &state, at, size)?;
+        Ok(Found { party, state, entry })
+    }
+
+    fn told(&mut self, entity: &EntityId, found: Found) -> Result<NonHumanIdentity> {
+        let (query, at, size) = (self.query, self.at, self.size);
+        let Found { party, state, entry } = found;
+        let mut owners = Vec::new();
+        for (owner, by) in entry.iter().flat_map(|entry| &entry.state.owners) {
+            owners.extend(query.owner(owner, by, (at, size), &mut self.people)?);
+        }
+        let (last_seen, source) = query.last_seen(entity, at, size)?.unzip();
+        let own = query.parties(size).credentials(&state.credentials, at)?;
+        let credential = own.into_iter().find(|held| held.credential.as_ref().is_some_and(|one| one.id == party.id));
+        let register = entry.as_ref().and_then(|entry| entry.state.register.as_ref());
+        let expires_at = register.and_then(|register| register.expires_at);
+        let expires_at = expires_at.or_else(|| state.credentials.get(&party.id).and_then(|held| held.expires_at));
+        let gaps = gaps(register, &owners, &expires_at, party.identity_type(), at);
+        Ok(NonHumanIdentity {
+            register: match (&entry, register) {
+                (Some(entry), Some(register)) => Some(query.register(&entry.bearer, register)?),
+                _ => None,
+            },
+            owners,
+            credential,
+            account_status: state.account.as_ref().map_or(AccountStatus::Unspecified, |held| held.status()).into(),
+            last_seen: last_seen.as_ref().map(evidence),
+            source: source.unwrap_or_default(),
+            gaps: gaps.into_iter().map(i32::from).collect(),
+            entity: Some(party),
+        })
     }
 }
 
@@ -282,11 +364,15 @@ fn gaps(
     found.into_iter().filter(|(_, is_so)| *is_so).map(|(gap, _)| gap).collect()
 }
 
+/// The gaps of a question.
+pub(crate) fn gaps_part(gaps: &[RegisterGap]) -> Vec<u8> {
+    gaps.iter().flat_map(|gap| i32::from(*gap).to_be_bytes()).collect()
+}
+
 impl NhiRequest {
     fn question(&self) -> Question {
         let types: Vec<u8> = self.types.iter().flat_map(|one| i32::from(*one).to_be_bytes()).collect();
-        let gaps: Vec<u8> = self.gaps.iter().flat_map(|gap| i32::from(*gap).to_be_bytes()).collect();
-        Question::new("nhi", &[self.system.as_bytes(), &types, &gaps, &recorded_part(self.known)])
+        Question::new("nhi", &[self.system.as_bytes(), &types, &gaps_part(&self.gaps), &recorded_part(self.known)])
     }
 
     fn is_of_system(&self, entity: &EntityId) -> bool {

@@ -8,16 +8,18 @@ use counterfoil_proto::Shared;
 use counterfoil_proto::v1::identity_service_server::IdentityService;
 use counterfoil_proto::v1::{
     DiffStateRequest, DiffStateResponse, EntityKind, GetBlastRadiusRequest, GetBlastRadiusResponse,
-    GetEffectiveAccessRequest, GetEffectiveAccessResponse, GetHistoryRequest, GetHistoryResponse, GetStateRequest,
-    GetStateResponse, IdentityType, ListAffectedRequest, ListAffectedResponse, ListCapableIdentitiesRequest,
-    ListCapableIdentitiesResponse, ListHoldersRequest, ListHoldersResponse, ListIdentitiesRequest,
-    ListIdentitiesResponse, ListNonHumanIdentitiesRequest, ListNonHumanIdentitiesResponse, Party, RegisterGap,
+    GetEffectiveAccessRequest, GetEffectiveAccessResponse, GetHistoryRequest, GetHistoryResponse,
+    GetInventoryReportRequest, GetInventoryReportResponse, GetStateRequest, GetStateResponse, IdentityType,
+    ListAffectedRequest, ListAffectedResponse, ListCapableIdentitiesRequest, ListCapableIdentitiesResponse,
+    ListHoldersRequest, ListHoldersResponse, ListIdentitiesRequest, ListIdentitiesResponse,
+    ListIntegrationPathsRequest, ListIntegrationPathsResponse, ListNonHumanIdentitiesRequest,
+    ListNonHumanIdentitiesResponse, Party, RegisterGap,
 };
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::time::{OccurredAt, RecordedAt};
 use tonic::{Code, Request, Response, Status};
 
-use crate::answers::{HistoryRequest, NhiRequest, Page, Period, Query, Wanted, is_non_human};
+use crate::answers::{HistoryRequest, NhiRequest, Page, PathsRequest, Period, Query, Wanted, is_non_human};
 use crate::services::problem::{AMBIGUOUS, invalid, problem, shown};
 use crate::services::{Answers, access, occurred, page_size, recorded};
 
@@ -168,14 +170,12 @@ impl IdentityService for Answers {
             let types =
                 asked.types.iter().map(|code| IdentityType::try_from(*code).ok().filter(|one| is_non_human(*one)));
             let types = types.collect::<Option<Vec<_>>>();
-            let gaps = asked.gaps.iter().map(|code| RegisterGap::try_from(*code).ok());
-            let gaps = gaps.collect::<Option<Vec<_>>>();
             let request = NhiRequest {
                 system: asked.system,
                 types: types.ok_or_else(|| {
                     invalid("types", "expected values of IdentityType that are no human's".to_owned())
                 })?,
-                gaps: gaps.ok_or_else(|| invalid("gaps", "expected values of RegisterGap".to_owned()))?,
+                gaps: gaps(&asked.gaps)?,
                 at: occurred("at", asked.at)?.unwrap_or(OccurredAt(now)),
                 known: recorded("known_at", asked.known_at)?,
                 page: Page { size: page_size(asked.page_size)?, token: asked.page_token },
@@ -184,6 +184,41 @@ impl IdentityService for Answers {
         })
         .await
     }
+
+    async fn list_integration_paths(
+        &self,
+        request: Request<ListIntegrationPathsRequest>,
+    ) -> Result<Response<ListIntegrationPathsResponse>, Status> {
+        let min_tree_size = request.get_ref().min_tree_size;
+        self.ask(request, min_tree_size, |query, asked, now| {
+            let request = PathsRequest {
+                system: asked.system,
+                gaps: gaps(&asked.gaps)?,
+                at: occurred("at", asked.at)?.unwrap_or(OccurredAt(now)),
+                known: recorded("known_at", asked.known_at)?,
+                page: Page { size: page_size(asked.page_size)?, token: asked.page_token },
+            };
+            Ok(query.integration_paths(&request)?)
+        })
+        .await
+    }
+
+    async fn get_inventory_report(
+        &self,
+        request: Request<GetInventoryReportRequest>,
+    ) -> Result<Response<GetInventoryReportResponse>, Status> {
+        let min_tree_size = request.get_ref().min_tree_size;
+        self.ask(request, min_tree_size, |query, asked, now| {
+            let at = occurred("at", asked.at)?.unwrap_or(OccurredAt(now));
+            Ok(query.inventory_report(at, recorded("known_at", asked.known_at)?)?)
+        })
+        .await
+    }
+}
+
+fn gaps(codes: &[i32]) -> Result<Vec<RegisterGap>, Status> {
+    let gaps = codes.iter().map(|code| RegisterGap::try_from(*code).ok()).collect::<Option<Vec<_>>>();
+    gaps.ok_or_else(|| invalid("gaps", "expected values of RegisterGap".to_owned()))
 }
 
 /// Whether a question about an entity is one about a person.

@@ -6,10 +6,11 @@
 use counterfoil_proto::v1::{
     AppendRequest, Basis, DiffStateRequest, ExplainChangeRequest, ExplainGrantRequest, GetBlastRadiusRequest,
     GetConsistencyProofRequest, GetDeadLetterRequest, GetEffectiveAccessRequest, GetHistoryRequest,
-    GetInclusionProofRequest, GetRecordRequest, GetStateRequest, ListAffectedRequest, ListCapableIdentitiesRequest,
-    ListChangesRequest, ListDeadLettersRequest, ListHoldersRequest, ListIdentitiesRequest,
-    ListNonHumanIdentitiesRequest, PlanReversalRequest, ReadRecordsRequest, ReconcileRequest, RetryDeadLetterRequest,
-    RetryDeadLetterResponse, TraceTicketRequest, Withheld,
+    GetInclusionProofRequest, GetInventoryReportRequest, GetRecordRequest, GetStateRequest, ListAffectedRequest,
+    ListCapableIdentitiesRequest, ListChangesRequest, ListDeadLettersRequest, ListHoldersRequest,
+    ListIdentitiesRequest, ListIntegrationPathsRequest, ListNonHumanIdentitiesRequest, PlanReversalRequest,
+    ReadRecordsRequest, ReconcileRequest, RetryDeadLetterRequest, RetryDeadLetterResponse, TraceTicketRequest,
+    Withheld,
 };
 use counterfoil_tests::files::{holds, lines};
 use counterfoil_tests::okta::{group, implied, joined, login, response, user_id, user_object, uuid};
@@ -61,6 +62,8 @@ fn requests(path: &str) -> Vec<Vec<u8>> {
         "ListAffected" => ListAffectedRequest { change: uuid(3), ..Default::default() }.encode_to_vec(),
         "ListCapableIdentities" => ListCapableIdentitiesRequest::default().encode_to_vec(),
         "ListNonHumanIdentities" => ListNonHumanIdentitiesRequest::default().encode_to_vec(),
+        "ListIntegrationPaths" => ListIntegrationPathsRequest::default().encode_to_vec(),
+        "GetInventoryReport" => GetInventoryReportRequest::default().encode_to_vec(),
         "ListHolders" => ListHoldersRequest { who: what, ..Default::default() }.encode_to_vec(),
         "ExplainChange" => ExplainChangeRequest { change: uuid(1), ..Default::default() }.encode_to_vec(),
         "ListChanges" => ListChangesRequest::default().encode_to_vec(),
