@@ -133,13 +133,17 @@ fn check_provenance(provenance: &Provenance, source: &Source) -> Checked {
 }
 
 fn check_event(event: &Event, source: &Source) -> Checked {
-    check_optional_code(&event.native_type, "event.native_type")?;
-    let mapping = check_enum_value::<Mapping>(event.mapping, "event.mapping")?;
-    ensure((1..=PARTS_MAX).contains(&event.parts), "event.parts is not in 1 to 1,000")?;
-    ensure(event.part < event.parts, "event.part is not below event.parts")?;
+    let mapping = check_event_head(event)?;
     ensure(event.facts.len() <= FACTS_MAX, "the event has more than 1,000 facts in one record")?;
     ensure((mapping == Mapping::Mapped) != event.facts.is_empty(), "facts and event.mapping contradict each other")?;
     event.facts.iter().try_for_each(|fact| check_fact(fact, source))
+}
+
+fn check_event_head(event: &Event) -> Result<Mapping, Violation> {
+    check_optional_code(&event.native_type, "event.native_type")?;
+    ensure((1..=PARTS_MAX).contains(&event.parts), "event.parts is not in 1 to 1,000")?;
+    ensure(event.part < event.parts, "event.part is not below event.parts")?;
+    check_enum_value::<Mapping>(event.mapping, "event.mapping")
 }
 
 /// Whether it fits what it replaces is for `remap` to say, to whoever has that.
@@ -151,6 +155,8 @@ fn check_remapped(remapped: &EventRemapped, source: &Source) -> Checked {
     let is_ascending = remapped.entities.is_sorted_by(|one, other| one < other);
     ensure(is_ascending, "event_remapped.entities are not in ascending order")?;
     match &remapped.event {
+        // What is repeated may need records of its own.
+        Some(event) if event.parts > 1 && event.facts.is_empty() => check_event_head(event).map(drop),
         Some(event) => check_event(event, source),
         None => fail("event_remapped.event is missing"),
     }

@@ -131,8 +131,8 @@ impl Query<'_> {
         }
         let mut record: Option<Record> = None;
         for (position, entities) in places {
-            let held = record.take().filter(|record| record.index == position.1.0);
-            let read = held.map_or_else(|| self.read_record(position.1), Ok)?;
+            let held = record.take().filter(|record| record.index == position.2.0);
+            let read = held.map_or_else(|| self.read_record(position.2), Ok)?;
             past.add(&read, position, &entities);
             record = Some(read);
         }
@@ -142,7 +142,7 @@ impl Query<'_> {
 
 impl Past {
     fn add(&mut self, record: &Record, position: Position, entities: &[&EntityId]) {
-        let Some(at) = facts_of(record).find(|fact| fact.evidence.fact == position.2) else { return };
+        let Some(at) = facts_of(record).find(|fact| fact.evidence.fact == position.3) else { return };
         let fact = at.fact;
         let is = |reference: &Option<Ref>| {
             let named = reference.iter().flat_map(|reference| named(reference, at.source));
