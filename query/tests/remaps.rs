@@ -89,8 +89,8 @@ fn without(answer: &Value, members: &[&str]) -> Value {
     }
 }
 
-/// What says on which tree an answer rests, which goes on growing.
-const BASIS: [&str; 1] = ["basis"];
+/// What says on which tree an answer rests, which goes on growing, and as of when it was asked.
+const BASIS: [&str; 2] = ["basis", "moment"];
 /// What says in which record something stands, and when that came.
 const PLACES: [&str; 11] = [
     "basis",
