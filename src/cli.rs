@@ -15,12 +15,14 @@ use crate::{explain, when};
 
 mod access;
 mod questions;
+mod remap;
 mod serve;
 mod tables;
 mod token;
 
 pub use access::{AccessArguments, AffectedArguments, BlastArguments, IdentitiesArguments};
 pub use questions::{Effect, ExplainGrantArguments, ReversalArguments, TraceArguments};
+pub use remap::RemapArguments;
 pub use serve::{
     ConfigArguments, ConfigVerb, FollowArguments, IngestArguments, LogFormat, OwnerArguments, QueryArguments,
     ServeArguments, ServiceArguments,
@@ -89,6 +91,7 @@ pub struct Cli {
 pub enum Verb {
     Init(InitArguments),
     Import(ImportArguments),
+    Remap(RemapArguments),
     Snapshot(SnapshotArguments),
     State(StateArguments),
     History(HistoryArguments),

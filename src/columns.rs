@@ -8,8 +8,8 @@ use counterfoil_proto::v1::{
     AccessEntry, Affected, CapableIdentity, CreateTokenResponse, DeadLetter, Difference, EffectiveAccess,
     EffectiveHolder, Explanation, FsckReport, GetBlastRadiusResponse, GetConsistencyProofResponse,
     GetInclusionProofResponse, GetRecordResponse, GrantExplanation, GrantState, HistoryEntry, ImportSummary,
-    IntegrationPath, InventoryCount, ListingSummary, NonHumanIdentity, Party, ReconciledItem, RetriedDeadLetter,
-    ReversalStep, SourceSummary, State, TraceStep,
+    IntegrationPath, InventoryCount, ListingSummary, NonHumanIdentity, Party, ReconciledItem, RemapResponse,
+    RetriedDeadLetter, ReversalStep, SourceSummary, State, TraceStep,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -95,7 +95,8 @@ impl Row for HistoryEntry {
          roles=[] actor.id actor.name actor.login actor.email actor.identityType=IDENTITY_TYPE_UNSPECIFIED via.id \
          via.name via.login via.email via.identityType=IDENTITY_TYPE_UNSPECIFIED subject.id subject.name \
          subject.login subject.email subject.identityType=IDENTITY_TYPE_UNSPECIFIED object.id object.name \
-         object.login object.email object.identityType=IDENTITY_TYPE_UNSPECIFIED tickets=[] nativeType source members=[]";
+         object.login object.email object.identityType=IDENTITY_TYPE_UNSPECIFIED tickets=[] nativeType source members=[] \
+         remapping.connector remapping.connectorVersion=0 remapping.replaces=0";
 }
 
 impl Row for Difference {
@@ -181,6 +182,11 @@ impl Row for DeadLetter {
 
 impl Row for RetriedDeadLetter {
     const COLUMNS: &'static str = "record=0 events=[] reason error";
+}
+
+impl Row for RemapResponse {
+    const COLUMNS: &'static str = "\
+        connector connectorVersion=0 events=0 same=0 remapped=0 listings=0 removed=0 newer=0 unreadable=0 dryRun=false";
 }
 
 impl Row for ImportSummary {

@@ -35,6 +35,7 @@ mod proof;
 mod query;
 mod reconcile;
 mod record;
+mod remap;
 mod reversal;
 mod serve;
 mod service;
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
     let done = match &cli.verb {
         Verb::Init(arguments) => init::run(arguments),
         Verb::Import(arguments) => import::run(arguments),
+        Verb::Remap(arguments) => remap::run(arguments),
         Verb::Snapshot(arguments) => snapshot::run(arguments),
         Verb::State(arguments) => state::run(arguments),
         Verb::History(arguments) => history::run(arguments),

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use anyhow::Result;
-use counterfoil_proto::v1::{GetRecordRequest, GetRecordResponse, record::Body};
+use counterfoil_proto::v1::{EventRemapped, GetRecordRequest, GetRecordResponse, record::Body};
 
 use crate::cli::{Place, RecordArguments};
 use crate::client::Client;
@@ -29,6 +29,7 @@ pub fn read(client: &Client, place: Place) -> Result<GetRecordResponse> {
     let Some(fact) = place.fact.filter(|fact| *fact > 0) else { return Ok(response) };
     let count = match response.record.as_ref().and_then(|record| record.body.as_ref()) {
         Some(Body::Event(event)) => event.facts.len(),
+        Some(Body::EventRemapped(remapped)) => remapped.event.as_ref().map_or(0, |event| event.facts.len()),
         _ => 0,
     };
     if usize::try_from(fact).is_ok_and(|fact| fact < count) {
@@ -62,8 +63,13 @@ fn rows(response: &GetRecordResponse) -> Rows {
             push("read from", format!("the dead letter {}", provenance.retry_of));
         }
     }
+    if let Some(Body::EventRemapped(remapped)) = &record.body {
+        let by = record.provenance.as_ref().map(|of| format!("{} {}", of.connector, of.connector_version));
+        push("read again", format!("by {}: replaces record {}", by.unwrap_or_default(), remapped.replaces));
+        push("its payload", format!("beside record {}", remapped.first_index));
+    }
     match &record.body {
-        Some(Body::Event(event)) => {
+        Some(Body::Event(event)) | Some(Body::EventRemapped(EventRemapped { event: Some(event), .. })) => {
             let part =
                 if event.parts > 1 { format!(", part {} of {}", event.part + 1, event.parts) } else { String::new() };
             let mapping = words::word(event.mapping().as_str_name(), "MAPPING_");
@@ -86,7 +92,7 @@ fn rows(response: &GetRecordResponse) -> Rows {
             let why = words::word(gap.reason().as_str_name(), "GAP_REASON_");
             push("gap", format!("{why}: what begins at {} is missing, and it goes on at {}", gap.from, gap.to));
         }
-        None => {}
+        Some(Body::EventRemapped(EventRemapped { event: None, .. })) | None => {}
     }
     for values in &response.values {
         for value in &values.values {

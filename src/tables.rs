@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use counterfoil_proto::Shared;
 use counterfoil_proto::v1::{
     AccountStatus, Authentication, Confidence, DiffStateResponse, DifferenceKind, Evidence, GetHistoryResponse,
-    GrantMode, GrantState, ListHoldersResponse, ListIdentitiesResponse, Moment, Party,
+    GrantMode, GrantState, ListHoldersResponse, ListIdentitiesResponse, Moment, Party, Remapping,
 };
 use counterfoil_verify::time;
 
@@ -137,7 +137,7 @@ pub fn history(response: &GetHistoryResponse, from: Option<time::Moment>, at: Op
             called(&entry.via),
             called(&entry.subject),
             called(&entry.object),
-            record,
+            format!("{record}{}", entry.remapping.as_ref().map(read_again).unwrap_or_default()),
         ]
     };
     let mut title = title(&response.entity, &None);
@@ -153,6 +153,12 @@ pub fn history(response: &GetHistoryResponse, from: Option<time::Moment>, at: Op
         columns: vec!["occurred", "recorded", "fact", "outcome", "by", "with", "for", "what", "record"],
         rows: response.entries.iter().map(row).collect(),
     }
+}
+
+/// What stands behind the record of an event that was read again.
+fn read_again(remapping: &Remapping) -> String {
+    let Remapping { connector, connector_version, replaces } = remapping;
+    format!(", read again by {connector} {connector_version}: replaces record {replaces}")
 }
 
 /// Says so where a history goes on after what is listed.

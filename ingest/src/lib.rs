@@ -8,6 +8,7 @@ pub mod json;
 mod letter;
 mod pipeline;
 pub mod prepare;
+pub mod remap;
 pub mod retry;
 pub mod secrets;
 pub mod snapshot;

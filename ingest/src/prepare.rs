@@ -30,7 +30,7 @@ pub const EVENT_BYTES_MAX: usize = 4 << 20;
 const EVENTS_OF_DOCUMENT: usize = 1_000;
 const BYTES_PER_EVENT: usize = 256;
 /// What the facts of one record may take, leaving room for its head and its provenance.
-const FACT_BYTES_MAX: usize = RECORD_BYTES_MAX - 4_096;
+pub(crate) const FACT_BYTES_MAX: usize = RECORD_BYTES_MAX - 4_096;
 
 /// What is the same for every event of one delivery.
 #[derive(Clone)]
@@ -236,16 +236,7 @@ impl Delivered<'_> {
         payload: Vec<u8>,
         reading: Reading,
     ) -> Result<Prepared, Reject> {
-        let source = Source {
-            system: reading.system.clone().unwrap_or_else(|| self.connector.system().to_owned()),
-            instance: reading.instance.clone().unwrap_or_else(|| self.context.instance.to_owned()),
-            stream: reading.stream.to_string(),
-        };
-        let event_id = match &reading.event_id {
-            EventId::Native(id) => id.clone(),
-            EventId::Version(version) => format!("{version}/{}", json::hex(&content)),
-            EventId::Content => format!("content/{}", json::hex(&content)),
-        };
+        let (source, event_id) = self.identity(&reading, &content);
         let provenance = self.provenance(document, source, event_id, content);
         let facts = reading.facts.len();
         let mapping = reading.mapping;
@@ -255,6 +246,21 @@ impl Delivered<'_> {
         let envelope = document.envelope.clone().filter(|_| part == 0);
         let event = self.seal(document, part, provenance, bodies, (payload, &values, envelope))?;
         Ok(Prepared { event, facts, made: Made::Event(mapping) })
+    }
+
+    /// Where an event that was read comes from, and its id.
+    pub(crate) fn identity(&self, reading: &Reading, content: &ContentDigest) -> (Source, String) {
+        let source = Source {
+            system: reading.system.clone().unwrap_or_else(|| self.connector.system().to_owned()),
+            instance: reading.instance.clone().unwrap_or_else(|| self.context.instance.to_owned()),
+            stream: reading.stream.to_string(),
+        };
+        let event_id = match &reading.event_id {
+            EventId::Native(id) => id.clone(),
+            EventId::Version(version) => format!("{version}/{}", json::hex(content)),
+            EventId::Content => format!("content/{}", json::hex(content)),
+        };
+        (source, event_id)
     }
 
     /// Says that positions of the channel will never be read. `nonce` makes the gap itself: the same positions may be

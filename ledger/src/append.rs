@@ -36,6 +36,11 @@ impl EventKey {
         Self::truncated(domain_hash("counterfoil/event-conflict/v1", &[&self.0, content]))
     }
 
+    /// The key of the reading that replaces one of the event, whose first record is `reading`: each is replaced once.
+    pub fn remapped(&self, reading: RecordIndex) -> Self {
+        Self::truncated(domain_hash("counterfoil/event-remapped/v1", &[&self.0, &reading.0.to_be_bytes()]))
+    }
+
     fn truncated(hash: Hash) -> Self {
         let mut key = [0; 16];
         key.copy_from_slice(&hash.as_bytes()[..16]);
@@ -79,7 +84,11 @@ impl PreparedEvent {
         beside: Option<Vec<u8>>,
     ) -> Result<Self, RecordError> {
         let source = provenance.source.clone().unwrap_or_default();
-        let key = EventKey::new(&source, &provenance.event_id);
+        let event = EventKey::new(&source, &provenance.event_id);
+        let key = match bodies.first() {
+            Some(Body::EventRemapped(remapped)) => event.remapped(RecordIndex(remapped.replaces)),
+            _ => event,
+        };
         let content = ContentDigest::try_from(provenance.content_digest.as_slice()).unwrap_or_default();
         let tails = bodies
             .into_iter()

@@ -10,8 +10,8 @@ use crate::append::{ContentDigest, EventKey};
 use crate::error::{LedgerError, Result};
 use crate::store::{CURSOR, DerivedDb, EVENTS, NODES, cf, node_key};
 
-/// The entry that a record makes among the known events, if it makes one: the first part of an event, a conflict, or a
-/// rejected event does.
+/// The entry that a record makes among the known events, if it makes one: the first part of an event, or of what it was
+/// read as again, a conflict, or a rejected event does.
 pub(crate) fn event_entry(record: &Record) -> Option<(EventKey, RecordIndex, ContentDigest)> {
     let provenance = record.provenance.as_ref()?;
     let content = ContentDigest::try_from(provenance.content_digest.as_slice()).ok()?;
@@ -20,14 +20,21 @@ pub(crate) fn event_entry(record: &Record) -> Option<(EventKey, RecordIndex, Con
         Some(Body::Event(event)) if event.part == 0 => key,
         Some(Body::SourceRejected(_) | Body::SourceGap(_)) => key,
         Some(Body::EventConflict(_)) => key.conflict(&content),
+        Some(Body::EventRemapped(remapped)) if remapped.event.as_ref().is_some_and(|event| event.part == 0) => {
+            key.remapped(RecordIndex(remapped.replaces))
+        }
         _ => return None,
     };
     Some((key, RecordIndex(record.index), content))
 }
 
-/// The channel that a record came through, and the number of the next event in it.
+/// The channel that a record came through, and the number of the next event in it. What was read again came through none:
+/// its place is that of the event.
 pub(crate) fn position(record: &Record) -> Option<(String, u64)> {
     let position = record.provenance.as_ref()?.position.as_ref()?;
+    if let Some(Body::EventRemapped(_)) = &record.body {
+        return None;
+    }
     let next = match &record.body {
         Some(Body::SourceGap(gap)) => gap.to,
         _ => position.sequence.checked_add(1)?,

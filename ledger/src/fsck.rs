@@ -4,6 +4,7 @@
 //! stored edge, every commitment, the form of what the ledger keeps for its own use, and the derived data against what
 //! the records give. It changes nothing, and looks at no views: they are built by whoever stands above the ledger.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use counterfoil_verify::checkpoint::Origin;
@@ -20,6 +21,7 @@ use crate::keys::Keys;
 use crate::ledger::{Location, check_identity};
 use crate::lock::Lock;
 use crate::memory::Memory;
+use crate::remapped::{self, Part};
 use crate::row::Checked;
 use crate::store::{self, Access, CONFIRMED, DerivedDb, EVENTS, LogDb, NODES, cf};
 
@@ -95,6 +97,14 @@ impl Stop {
     fn wrong(record: Option<RecordIndex>, what: impl ToString) -> Self {
         Self::Wrong(Problem { record, what: what.to_string() })
     }
+
+    /// What is wrong with a record, where it is told so.
+    fn at(record: RecordIndex, error: LedgerError) -> Self {
+        match error {
+            LedgerError::Falsified { problem, .. } => Self::wrong(Some(record), problem),
+            error => Self::Unreadable(error),
+        }
+    }
 }
 
 impl From<LedgerError> for Stop {
@@ -133,7 +143,7 @@ impl Check {
         self.origin = Some(origin);
         let size = log.size()?;
         self.beyond_anchor = size.0.saturating_sub(anchored.size.0);
-        rows::check(&log, |rows| self.chain(rows, (anchored.size, anchored.root), size, progress))?;
+        rows::check(&log, |rows| self.chain(&log, rows, (anchored.size, anchored.root), size, progress))?;
         if size < anchored.size {
             return Err(Stop::wrong(None, LedgerError::Behind { size, anchored: anchored.size }));
         }
@@ -151,6 +161,7 @@ impl Check {
     /// Puts every record in its place: after the one before it, and into the tree.
     fn chain(
         &mut self,
+        log: &LogDb,
         rows: impl Iterator<Item = Step<Checked>>,
         anchored: (TreeSize, Hash),
         size: TreeSize,
@@ -177,6 +188,10 @@ impl Check {
                 }
             });
             self.events.extend(row.event);
+            if let Some(Part { number: 0, of }) = row.remapped {
+                remapped::check(index, of, |index| Ok(log.record(index)?.map(Cow::from)))
+                    .map_err(|error| Stop::at(index, error))?;
+            }
             if self.frontier.size() == anchored.0 && self.frontier.root() != anchored.1 {
                 return Err(Stop::wrong(None, LedgerError::Beside { anchored: anchored.0 }));
             }

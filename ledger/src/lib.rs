@@ -26,6 +26,7 @@ mod owner;
 mod pressure;
 mod read;
 mod recover;
+mod remapped;
 mod renewal;
 mod replica;
 mod room;

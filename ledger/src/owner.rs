@@ -309,9 +309,7 @@ impl Owner {
         if let Some((index, _)) = known.get(key) {
             return Ok(Some(*index));
         }
-        let derived = &self.reader.derived().0;
-        let value = derived.get_cf(cf(derived, EVENTS), key.0)?;
-        value.map(|value| derive::event_value(&value).map(|(index, _)| index)).transpose()
+        self.reader.known(key)
     }
 
     fn put_positions_and_counts(&self, group: &[Pending], commit: &mut Commit) -> Result<()> {

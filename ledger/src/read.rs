@@ -20,7 +20,8 @@ use counterfoil_verify::time::RecordedAt;
 use counterfoil_verify::tree::{RecordIndex, TreeSize, consistency_proof, inclusion_proof};
 use tokio::sync::watch;
 
-use crate::append::{ChannelPosition, LastRead, SourceKey};
+use crate::append::{ChannelPosition, EventKey, LastRead, SourceKey};
+use crate::derive;
 use crate::error::{LedgerError, Result};
 use crate::memory::Memory;
 use crate::pressure::WritePressure;
@@ -232,6 +233,22 @@ impl Reader {
         let Some(value) = self.0.log.0.get(store::position_key(channel))? else { return Ok(None) };
         let damaged = || LedgerError::falsified(format!("the position of {channel}"), "it has another form");
         position_value(&value).map(Some).ok_or_else(damaged)
+    }
+
+    /// The first record of the reading that replaced one of an event, which is named by its first record too; none if
+    /// that one counts still.
+    ///
+    /// # Errors
+    /// [`LedgerError::Falsified`] if the known events cannot be read.
+    pub fn replaced_by(&self, event: &EventKey, reading: RecordIndex) -> Result<Option<RecordIndex>> {
+        self.known(&event.remapped(reading))
+    }
+
+    /// The first record of an event that is known by a key.
+    pub(crate) fn known(&self, key: &EventKey) -> Result<Option<RecordIndex>> {
+        let derived = &self.0.derived.0;
+        let value = derived.get_cf(cf(derived, EVENTS), key.0)?;
+        value.map(|value| derive::event_value(&value).map(|(index, _)| index)).transpose()
     }
 
     /// How often each source delivered what was known: counts that are no records.

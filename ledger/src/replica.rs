@@ -9,7 +9,8 @@
 //! ```
 //! Rows that were taken and not yet confirmed survive a restart, and nobody is shown them.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
@@ -37,6 +38,7 @@ use crate::lock::Lock;
 use crate::memory::Memory;
 use crate::read::{Published, Reader, Shared, count_bytes, count_key, position_bytes};
 use crate::recover::{Recovered, decode};
+use crate::remapped;
 use crate::row::{self, Checked};
 use crate::store::{self, Access, BESIDE, CONFIRMED, EDGE, FLUSH_RECORDS_MAX, LogDb, RECORDS, StoredNodes, cf};
 
@@ -170,8 +172,10 @@ impl Replica {
     ///
     /// # Errors
     /// [`LedgerError::Unlinked`] if one does not go on from the one before it, and nothing was taken;
-    /// [`LedgerError::OtherLog`] if record 0 is not that of the policy's log.
+    /// [`LedgerError::OtherLog`] if record 0 is not that of the policy's log; [`LedgerError::Falsified`] if one says that an
+    /// event was read again, and does not fit what it replaces.
     pub fn take(&mut self, rows: Vec<Row>) -> Result<()> {
+        self.check_remapped(&rows)?;
         let (mut log, mut derived) = (WriteBatch::default(), WriteBatch::default());
         let (mut frontier, mut last) = (self.frontier.clone(), self.last);
         let (mut events, mut nodes) = (Vec::with_capacity(rows.len()), Vec::new());
@@ -346,6 +350,32 @@ impl Replica {
     /// [`LedgerError::Storage`] if that fails.
     pub fn sync(&self) -> Result<()> {
         self.reader.log().sync()
+    }
+
+    /// Whether what was read again fits what it replaces, as soon as all of it is there, and replaces what counted.
+    fn check_remapped(&self, rows: &[Row]) -> Result<()> {
+        let start = self.size().0;
+        let read = |index: u64| {
+            let arrived = index.checked_sub(start).and_then(|number| rows.get(usize::try_from(number).ok()?));
+            match arrived {
+                Some(row) => Ok(Some(Cow::from(&row.record))),
+                None => Ok(self.reader.log().record(index)?.map(Cow::from)),
+            }
+        };
+        let mut replaced = BTreeSet::new();
+        for (row, index) in rows.iter().zip(start..) {
+            let Some(part) = row.checked.remapped else { continue };
+            if let Some((key, ..)) = row.checked.event
+                && (!replaced.insert(key) || self.reader.known(&key)?.is_some())
+            {
+                let problem = "what it replaces was replaced by another record already";
+                return Err(LedgerError::falsified(format!("record {index}"), problem));
+            }
+            if part.is_last() {
+                remapped::check(RecordIndex(index.saturating_sub(part.number.into())), part.of, read)?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether record 0 is that of the log which the policy names.

@@ -12,6 +12,7 @@ use counterfoil_verify::tree::RecordIndex;
 use crate::append::{ContentDigest, EventKey};
 use crate::derive;
 use crate::error::{LedgerError, Result};
+use crate::remapped::Part;
 
 /// A row that was checked by itself.
 pub(crate) struct Checked {
@@ -22,6 +23,8 @@ pub(crate) struct Checked {
     pub(crate) event: Option<(EventKey, RecordIndex, ContentDigest)>,
     /// The channel that it came through, and where reading that goes on behind it.
     pub(crate) position: Option<(String, u64)>,
+    /// Of what was read again, which part it is.
+    pub(crate) remapped: Option<Part>,
     /// Of the record and of what lies beside it.
     pub(crate) bytes: u64,
 }
@@ -47,6 +50,7 @@ pub(crate) fn check(index: RecordIndex, record: &[u8], beside: Option<&[u8]>) ->
     }
     let event = derive::event_entry(&record);
     let position = derive::position(&record);
+    let remapped = Part::of(&record);
     let head = Record { provenance: None, body: record.body.filter(|_| index.0 == 0), ..record };
-    Ok(Checked { head, leaf, event, position, bytes })
+    Ok(Checked { head, leaf, event, position, remapped, bytes })
 }

@@ -53,6 +53,16 @@ pub enum QueryError {
         /// Known then.
         size: TreeSize,
     },
+    /// What the record says was read again since, and counts no longer.
+    #[error(
+        "what record {index} says was read again: record {by} replaces it; ask about that one, or as of before it was known"
+    )]
+    ReadAgain {
+        /// Asked for.
+        index: RecordIndex,
+        /// The first record of what counts in its place.
+        by: RecordIndex,
+    },
     /// No access-changing event has that id.
     #[error(
         "no event that changes access has the id {0:?}: give the event's id as its source writes it, or the number of its record"

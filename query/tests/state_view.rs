@@ -94,6 +94,7 @@ proptest! {
         facts_per_event in 1_usize..4,
         events_per_commit in 1_usize..80,
         catches_up in any::<bool>(),
+        again in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..14, 0_usize..120, any::<bool>()), 0..80),
         questions in prop::collection::vec((-5_i64..1_500, 0_u64..720), 12),
     ) {
         let mut seconds = 0;
@@ -108,8 +109,18 @@ proptest! {
         let ledger = TestLedger::new();
         let facts = arrange(facts, arrival);
         let events: Vec<Native> = facts.chunks(facts_per_event).map(|facts| Native::new("okta", facts.to_vec())).collect();
+        let mut recorded = Vec::new();
+        let mut again = again.into_iter();
         for commit in events.chunks(events_per_commit) {
-            ledger.record(commit.to_vec());
+            let firsts = ledger.record(commit.to_vec());
+            recorded.extend(firsts.into_iter().zip(commit.iter().map(|native| native.facts.clone())));
+            // Some events are read again, and say something else of somebody else by then.
+            for (which, kind, account, is_split) in again.by_ref().take(4) {
+                let (first, facts) = which.get(&recorded);
+                let at = facts[0].occurred_at.unwrap().seconds - common::START;
+                let other = company_fact(at, kind, account, 1);
+                ledger.remap(*first, vec![other, facts[0].clone()], is_split);
+            }
             if catches_up {
                 drop(ledger.views());
             }

@@ -13,9 +13,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
-const VERBS: [&str; 30] = [
+const VERBS: [&str; 31] = [
     "init",
     "import",
+    "remap",
     "snapshot",
     "state",
     "history",

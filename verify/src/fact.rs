@@ -9,6 +9,8 @@ use counterfoil_proto::v1::{Entitlement, Fact, FactKind, Record, Ref, Source, fa
 
 use crate::entity::EntityId;
 use crate::identifier::Token;
+use crate::record::event_of;
+use crate::remap::repeated;
 
 /// The part that a reference has in a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -151,19 +153,18 @@ pub fn entity_set(record: &Record) -> BTreeSet<EntityId> {
     let Some(source) = record.provenance.as_ref().and_then(|provenance| provenance.source.as_ref()) else {
         return entities;
     };
-    match &record.body {
-        Some(Body::Event(event)) => {
-            for fact in &event.facts {
-                entities.extend(references(fact).flat_map(|(_, reference)| entities_of(reference, source)));
-                if is_unresolved(fact) {
-                    entities.insert(EntityId::unresolved(source));
-                }
-            }
+    for fact in event_of(record).iter().flat_map(|event| &event.facts) {
+        entities.extend(references(fact).flat_map(|(_, reference)| entities_of(reference, source)));
+        if is_unresolved(fact) {
+            entities.insert(EntityId::unresolved(source));
         }
+    }
+    match &record.body {
+        Some(Body::EventRemapped(remapped)) => entities.extend(repeated(remapped)),
         Some(Body::EventConflict(_) | Body::SourceRejected(_) | Body::SourceGap(_)) => {
             entities.insert(EntityId::source(source));
         }
-        Some(Body::Origin(_)) | None => {}
+        Some(Body::Event(_) | Body::Origin(_)) | None => {}
     }
     entities
 }

@@ -20,6 +20,7 @@ pub mod policy;
 pub mod proof;
 pub mod reconcile;
 pub mod record;
+pub mod remap;
 pub mod replay;
 pub mod reversal;
 pub mod rules;

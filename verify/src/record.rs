@@ -10,10 +10,10 @@
 //! 22 .. <time>          recorded_at
 //! 2a .. <provenance>    provenance (absent in record 0 only)
 //! 32 20 <32 bytes>      commitment (absent where nothing lies beside)
-//! 3a|42|4a|52|5a ..     origin | event | event_conflict | source_rejected | source_gap
+//! 3a|42|4a|52|5a|7a ..  origin | event | event_conflict | source_rejected | source_gap | event_remapped
 //! ```
 
-use counterfoil_proto::v1::{EventConflict, Origin, Precision, Provenance, Record, Time, record::Body};
+use counterfoil_proto::v1::{Event, EventConflict, Origin, Precision, Provenance, Record, Time, record::Body};
 use prost::Message;
 
 use crate::hash::{Hash, LeafHash, domain_hash, leaf_hash};
@@ -181,6 +181,15 @@ pub fn check_link(
         return Err(Violation("recorded_at is earlier than that of the record before it".to_owned()));
     }
     Ok(())
+}
+
+/// What a record says of an event: as it first came, or as it was read again.
+pub fn event_of(record: &Record) -> Option<&Event> {
+    match &record.body {
+        Some(Body::Event(event)) => Some(event),
+        Some(Body::EventRemapped(remapped)) => remapped.event.as_ref(),
+        _ => None,
+    }
 }
 
 /// When the ledger learned a record.

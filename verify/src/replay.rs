@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 
 use counterfoil_proto::v1::{
     AccountStatus, Approval, Completeness, Confidence, CredentialStatus, Decision, EntityKind, Fact, FactKind, Outcome,
-    Ownership, Record, Ref, Source, TicketStatus, fact::Detail, record::Body,
+    Ownership, Record, Ref, Source, TicketStatus, fact::Detail,
 };
 
 use crate::entity::{EntityId, place_of};
 use crate::fact::{Group, Role, entities_of, kind_group, references};
-
+use crate::record::event_of;
+use crate::remap::Counting;
 use crate::state::{
     AccountState, ApprovalState, CredentialState, EndState, Evidence, GrantState, ImpliedState, ItemState,
     LifecycleState, LinkState, ListingsState, RegisterState, RuleState, State, TicketState, VersionState,
@@ -33,15 +34,16 @@ pub struct FactAt<'a> {
 }
 
 /// The state of `entity` at `at`, as far as the first `known` records tell. `records` are those that the entity belongs
-/// to, in any order; others do no harm.
+/// to, in any order; others do no harm. What was read again counts as its newest reading says.
 pub fn replay<'a>(
     entity: &EntityId,
     records: impl IntoIterator<Item = &'a Record>,
     at: OccurredAt,
     known: TreeSize,
 ) -> State {
-    let mut facts: Vec<FactAt<'_>> = records.into_iter().flat_map(facts_of).collect();
-    facts.retain(|fact| fact.evidence.index < known.0 && fact.evidence.occurred_at() <= at);
+    let records: Vec<&Record> = records.into_iter().collect();
+    let mut facts = facts_known(&records, known);
+    facts.retain(|fact| fact.evidence.occurred_at() <= at);
     facts.sort_by_key(|fact| fact.evidence.order());
     let mut state = State::default();
     for fact in &facts {
@@ -50,13 +52,16 @@ pub fn replay<'a>(
     state
 }
 
-/// The facts of a record, each with its place.
+/// The facts that count by the first `known` records of the log, of these records, in their order.
+pub fn facts_known<'a>(records: &[&'a Record], known: TreeSize) -> Vec<FactAt<'a>> {
+    let counting = Counting::of(records.iter().copied(), known);
+    records.iter().filter(|record| counting.counts(record)).flat_map(|record| facts_of(record)).collect()
+}
+
+/// The facts of a record, each with its place, whether they count still or were read otherwise since.
 pub fn facts_of(record: &Record) -> impl Iterator<Item = FactAt<'_>> {
     let source = record.provenance.as_ref().and_then(|provenance| provenance.source.as_ref());
-    let facts = match (&record.body, source) {
-        (Some(Body::Event(event)), Some(source)) => Some((&event.facts, source)),
-        _ => None,
-    };
+    let facts = event_of(record).map(|event| &event.facts).zip(source);
     facts.into_iter().flat_map(move |(facts, source)| {
         facts.iter().zip(0..).map(move |(fact, number)| {
             let occurred_at = OccurredAt(fact.occurred_at.as_ref().map_or(Moment::MIN, Moment::of));

@@ -6,14 +6,14 @@
 
 use counterfoil_proto::v1::{
     AccessItem, AccessOperation, Account, Approval, ApprovalRule, Authentication, Completeness, Confidence,
-    Correlation, Decision, Delivery, Entitlement, EntityKind, Event, Fact, FactKind, GapReason, Grant, GrantMode,
-    IdentityType, Lifecycle, Mapping, MatchedBy, MatchingRule, Origin, Outcome, Ownership, PolicyDecision,
+    Correlation, Decision, Delivery, Entitlement, EntityKind, Event, EventRemapped, Fact, FactKind, GapReason, Grant,
+    GrantMode, IdentityType, Lifecycle, Mapping, MatchedBy, MatchingRule, Origin, Outcome, Ownership, PolicyDecision,
     PolicyEffect, Precision, Provenance, Record, Ref, RejectReason, Review, ReviewDecision, Snapshot, Source, Ticket,
     TicketStatus, TicketText, TicketType, Time, fact::Detail, record::Body,
 };
 
 use crate::checkpoint::Origin as OriginName;
-use crate::entity::{check_name, is_code, is_opaque};
+use crate::entity::{EntityId, check_name, is_code, is_opaque};
 use crate::fact::references;
 use crate::identifier::TOKEN_BYTES;
 use crate::record::FORMAT;
@@ -58,6 +58,12 @@ pub fn check(record: &Record) -> Checked {
     if let Some(Body::EventConflict(conflict)) = &record.body {
         ensure(conflict.first_index < record.index, "event_conflict.first_index is not an earlier record")?;
     }
+    if let Some(Body::EventRemapped(remapped)) = &record.body {
+        let part = remapped.event.as_ref().map_or(0, |event| u64::from(event.part));
+        ensure(remapped.first_index <= remapped.replaces, "event_remapped.replaces comes before first_index")?;
+        let is_earlier = remapped.replaces < record.index.saturating_sub(part);
+        ensure(is_earlier, "event_remapped.replaces is not an earlier record")?;
+    }
     let retry_of = record.provenance.as_ref().map_or(0, |provenance| provenance.retry_of);
     ensure(retry_of < record.index, "provenance.retry_of is not an earlier record")?;
     check_tail(record)
@@ -80,6 +86,7 @@ pub fn check_tail(record: &Record) -> Checked {
         Some(Body::EventConflict(conflict)) => {
             ensure(conflict.first_index > 0, "event_conflict.first_index is missing")
         }
+        Some(Body::EventRemapped(remapped)) => check_remapped(remapped, source),
         Some(Body::SourceRejected(rejected)) => {
             check_enum::<RejectReason>(rejected.reason, "source_rejected.reason")?;
             ensure(record.commitment.len() == 32, "the rejected bytes have no commitment")
@@ -126,13 +133,33 @@ fn check_provenance(provenance: &Provenance, source: &Source) -> Checked {
 }
 
 fn check_event(event: &Event, source: &Source) -> Checked {
-    check_optional_code(&event.native_type, "event.native_type")?;
-    let mapping = check_enum_value::<Mapping>(event.mapping, "event.mapping")?;
-    ensure((1..=PARTS_MAX).contains(&event.parts), "event.parts is not in 1 to 1,000")?;
-    ensure(event.part < event.parts, "event.part is not below event.parts")?;
+    let mapping = check_event_head(event)?;
     ensure(event.facts.len() <= FACTS_MAX, "the event has more than 1,000 facts in one record")?;
     ensure((mapping == Mapping::Mapped) != event.facts.is_empty(), "facts and event.mapping contradict each other")?;
     event.facts.iter().try_for_each(|fact| check_fact(fact, source))
+}
+
+fn check_event_head(event: &Event) -> Result<Mapping, Violation> {
+    check_optional_code(&event.native_type, "event.native_type")?;
+    ensure((1..=PARTS_MAX).contains(&event.parts), "event.parts is not in 1 to 1,000")?;
+    ensure(event.part < event.parts, "event.part is not below event.parts")?;
+    check_enum_value::<Mapping>(event.mapping, "event.mapping")
+}
+
+/// Whether it fits what it replaces is for `remap` to say, to whoever has that.
+fn check_remapped(remapped: &EventRemapped, source: &Source) -> Checked {
+    ensure(remapped.first_index > 0, "event_remapped.first_index is missing")?;
+    ensure(remapped.replaces_leaf.len() == 32, "event_remapped.replaces_leaf is not 32 bytes")?;
+    let are_ids = remapped.entities.iter().all(|entity| EntityId::from_bytes(entity).is_ok());
+    ensure(are_ids, "event_remapped.entities has something else than ids of entities")?;
+    let is_ascending = remapped.entities.is_sorted_by(|one, other| one < other);
+    ensure(is_ascending, "event_remapped.entities are not in ascending order")?;
+    match &remapped.event {
+        // What is repeated may need records of its own.
+        Some(event) if event.parts > 1 && event.facts.is_empty() => check_event_head(event).map(drop),
+        Some(event) => check_event(event, source),
+        None => fail("event_remapped.event is missing"),
+    }
 }
 
 fn check_fact(fact: &Fact, source: &Source) -> Checked {

@@ -10,6 +10,7 @@ use std::ops::Bound;
 use counterfoil_proto::v1::Record;
 
 use crate::record::recorded_at;
+use crate::remap::place_of;
 use crate::time::{Moment, OccurredAt, RecordedAt};
 use crate::tree::RecordIndex;
 
@@ -97,10 +98,14 @@ pub struct Evidence {
     /// How the producer of the record was authenticated.
     #[prost(enumeration = "counterfoil_proto::v1::Authentication", tag = "7")]
     pub authentication: i32,
+    /// The record in which its event first came: another one than `index` where it was read again since.
+    #[prost(uint64, tag = "8")]
+    pub place: u64,
 }
 
-/// The order in which facts apply: by when they happened; at the same moment, by their place in the log.
-pub type ReplayOrder = (OccurredAt, RecordIndex, u32);
+/// The order in which facts apply: by when they happened; at the same moment, by where their event first came, then by
+/// their record and their number in it. What is read again keeps the event's place.
+pub type ReplayOrder = (OccurredAt, RecordIndex, RecordIndex, u32);
 
 impl Evidence {
     /// The evidence that fact number `fact` of a record is.
@@ -114,6 +119,7 @@ impl Evidence {
             recorded_seconds: recorded_at.0.seconds,
             recorded_nanos: recorded_at.0.nanos,
             authentication: record.provenance.as_ref().map_or(0, |provenance| provenance.authentication),
+            place: place_of(record).0,
         }
     }
 
@@ -129,7 +135,7 @@ impl Evidence {
 
     /// Its place in the order of replay.
     pub fn order(&self) -> ReplayOrder {
-        (self.occurred_at(), RecordIndex(self.index), self.fact)
+        (self.occurred_at(), RecordIndex(self.place), RecordIndex(self.index), self.fact)
     }
 }
 

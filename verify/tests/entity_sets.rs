@@ -19,8 +19,16 @@ fn naive_entities(record: &Record) -> BTreeSet<String> {
     let Some(provenance) = &record.provenance else { return found };
     let source = provenance.source.as_ref().unwrap();
     let home = format!("{}:{}", source.system, source.instance);
-    let Some(Body::Event(event)) = &record.body else {
-        return BTreeSet::from([format!("source:{home}:{}", source.stream)]);
+    let event = match &record.body {
+        Some(Body::Event(event)) => event,
+        Some(Body::EventRemapped(remapped)) => {
+            // Those of the generated records are accounts in one tenant.
+            let head = [&[3, 4], &b"okta"[..], &[4], b"acme"].concat();
+            let id = |entity: &Vec<u8>| String::from_utf8(entity[head.len() + 1..].to_vec()).unwrap();
+            found.extend(remapped.entities.iter().map(|entity| format!("account:okta:acme:{}", id(entity))));
+            remapped.event.as_ref().unwrap()
+        }
+        _ => return BTreeSet::from([format!("source:{home}:{}", source.stream)]),
     };
     let mut add = |reference: &Ref| {
         let kinds = ["", "person", "account", "credential", "entitlement", "ticket", "integration", "snapshot_scope"];
@@ -104,6 +112,23 @@ fn entity_sets_of_hand_written_records() {
     check("conflict", bodies[2].1.clone(), &["source:okta:acme:system-log"]);
     check("rejected", bodies[3].1.clone(), &["source:okta:acme:system-log"]);
     check("gap", bodies[4].1.clone(), &["source:okta:acme:system-log"]);
+    check(
+        "an approval that was a grant",
+        bodies[5].1.clone(),
+        &[
+            "account:okta:acme:00u1",
+            "account:okta:acme:00u2",
+            "account:okta:acme:00u4",
+            "account:okta:acme:00u5",
+            "credential:okta:acme:api_token/00T1",
+            "entitlement:github:acme:group_member/00g1",
+            "entitlement:okta:acme:group_member/00g0",
+            &format!("identifier:{}", "01".repeat(16)),
+            &format!("identifier:{}", "02".repeat(16)),
+            &format!("identifier:{}", "03".repeat(16)),
+            "ticket:okta:acme:ticket/1042",
+        ],
+    );
     check("an event without facts", record_of(1, vec![]), &[]);
     let one = format!("identifier:{}", "01".repeat(16));
     let two = format!("identifier:{}", "02".repeat(16));

@@ -4,8 +4,8 @@
 mod support;
 
 use counterfoil_proto::v1::{
-    Entitlement, EntityKind, Event, EventConflict, FactKind, Mapping, Origin, Record, Ref, Review, SourceGap,
-    SourceRejected, Ticket, Time, fact::Detail, record::Body,
+    Entitlement, EntityKind, Event, EventConflict, EventRemapped, FactKind, Mapping, Origin, Record, Ref, Review,
+    SourceGap, SourceRejected, Ticket, Time, fact::Detail, record::Body,
 };
 use counterfoil_verify::hash::{Hash, LeafHash};
 use counterfoil_verify::record::{RecordError, check_link, decode, encode, hash, origin_hash};
@@ -20,6 +20,14 @@ type Break = (&'static str, fn(&mut Record));
 fn the_event(record: &mut Record) -> &mut Event {
     let Some(Body::Event(event)) = &mut record.body else { unreachable!() };
     event
+}
+
+/// Makes a record one that reads record 3 again, which is valid.
+fn the_remapping(record: &mut Record) -> &mut EventRemapped {
+    *record = remapped(5, &[&record_of(3, vec![full_fact()])], vec![approval_fact()]);
+    assert!(encode(record).is_ok());
+    let Some(Body::EventRemapped(remapped)) = &mut record.body else { unreachable!() };
+    remapped
 }
 
 fn the_subject(record: &mut Record) -> &mut Ref {
@@ -71,6 +79,26 @@ fn what_no_record_may_say() {
         ("a gap of nothing", |record| record.body = Some(Body::SourceGap(SourceGap { from: 2, to: 2, reason: 1 }))),
         ("a gap backwards", |record| record.body = Some(Body::SourceGap(SourceGap { from: 3, to: 2, reason: 1 }))),
         ("damage backwards", |record| record.body = Some(Body::SourceGap(SourceGap { from: 3, to: 2, reason: 4 }))),
+        ("read again before it came", |record| the_remapping(record).first_index = 4),
+        ("read again of record 0", |record| the_remapping(record).first_index = 0),
+        ("read again of itself", |record| the_remapping(record).replaces = 5),
+        ("read again of its own first part", |record| {
+            let remapped = the_remapping(record);
+            remapped.replaces = 4;
+            let event = remapped.event.as_mut().unwrap();
+            (event.part, event.parts) = (1, 2);
+        }),
+        ("read again, with a leaf hash of 31 bytes", |record| the_remapping(record).replaces_leaf.truncate(31)),
+        ("read again, without what it says now", |record| the_remapping(record).event = None),
+        ("read again, with entities out of order", |record| the_remapping(record).entities.reverse()),
+        ("read again, with an entity twice", |record| {
+            let entities = &mut the_remapping(record).entities;
+            entities.insert(0, entities[0].clone());
+        }),
+        ("read again, with something that is no entity", |record| the_remapping(record).entities[0].truncate(3)),
+        ("read again, with a fact that breaks a rule", |record| {
+            the_remapping(record).event.as_mut().unwrap().facts[0].kind = 0;
+        }),
         ("read from itself", |record| record.provenance.as_mut().unwrap().retry_of = 5),
         ("a gap read from a dead letter", |record| {
             record.provenance.as_mut().unwrap().retry_of = 4;

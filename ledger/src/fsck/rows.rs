@@ -8,7 +8,6 @@ use counterfoil_verify::tree::RecordIndex;
 use crossbeam_channel::{Receiver, bounded};
 
 use super::{Step, Stop};
-use crate::error::LedgerError;
 use crate::row::{self, Checked};
 use crate::store::{self, BESIDE, LogDb, RECORDS, cf};
 
@@ -55,10 +54,7 @@ struct Row {
 }
 
 fn check_row(row: &Row) -> Step<Checked> {
-    row::check(row.index, &row.record, row.beside.as_deref()).map_err(|error| match error {
-        LedgerError::Falsified { problem, .. } => Stop::wrong(Some(row.index), problem),
-        newer => Stop::Unreadable(newer),
-    })
+    row::check(row.index, &row.record, row.beside.as_deref()).map_err(|error| Stop::at(row.index, error))
 }
 
 /// Numbered parts in the order of their numbers, whatever order they come in.

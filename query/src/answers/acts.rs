@@ -50,9 +50,9 @@ impl Query<'_> {
     ) -> Result<()> {
         let mut record: Option<Record> = None;
         for (place, of) in places {
-            let held = record.take().filter(|record| record.index == place.1.0);
-            let read = held.map_or_else(|| self.read_record(place.1), Ok)?;
-            if let Some(fact) = facts_of(&read).find(|fact| fact.evidence.fact == place.2) {
+            let held = record.take().filter(|record| record.index == place.2.0);
+            let read = held.map_or_else(|| self.read_record(place.2), Ok)?;
+            if let Some(fact) = facts_of(&read).find(|fact| fact.evidence.fact == place.3) {
                 each(&fact, of)?;
             }
             record = Some(read);

@@ -15,7 +15,7 @@ use counterfoil_verify::fact::{Group, entities_of, kind_group};
 use counterfoil_verify::replay::{FactAt, bearers, facts_of};
 use counterfoil_verify::state::{Evidence, ReplayOrder};
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
-use counterfoil_verify::tree::{RecordIndex, TreeSize};
+use counterfoil_verify::tree::TreeSize;
 
 use crate::answers::access::{key, slice, token};
 use crate::answers::convert::evidence;
@@ -146,10 +146,10 @@ impl Query<'_> {
             }
             ChangeSelector::Event(id) => {
                 let mut found = Vec::new();
-                for index in changes::records_of(&self.view, id)? {
+                for index in changes::records_of(&self.view, id, size)? {
                     let record = self.read_record(index)?;
                     let is_meant = record.provenance.as_ref().is_some_and(|provenance| provenance.event_id == *id);
-                    if is_meant && index < RecordIndex(size.0) {
+                    if is_meant {
                         found.push((record, None));
                     }
                 }

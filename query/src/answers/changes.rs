@@ -15,7 +15,7 @@ use counterfoil_verify::fact::Role;
 use counterfoil_verify::link::is_in_time;
 use counterfoil_verify::replay::{FactAt, facts_of};
 use counterfoil_verify::time::{OccurredAt, RecordedAt};
-use counterfoil_verify::tree::TreeSize;
+use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::answers::judge::Judge;
 use crate::answers::pages::{Page, Question, occurred_part, recorded_part};
@@ -125,8 +125,8 @@ impl Query<'_> {
             last = Some(position);
             looked_at += 1;
             let Some(effect) = changes::effect_at(&self.view, &position)? else { continue };
-            let held = read.take().filter(|record| record.index == position.1.0);
-            let record = held.map_or_else(|| self.read_record(position.1), Ok)?;
+            let held = read.take().filter(|record| record.index == position.2.0);
+            let record = held.map_or_else(|| self.read_record(position.2), Ok)?;
             let fact = fact_at(&record, position)?;
             if wants.may_want(&record, &fact, effect) {
                 let mut explanation = self.explain_fact(&record, &fact, size, &mut judge)?;
@@ -190,7 +190,7 @@ impl Query<'_> {
         let size = self.known_size(known)?;
         let (mut judge, mut timelines) = (Judge::new(self), Timelines::new(self, size)?);
         let mut explained = move |position: Position| -> Result<Option<Explanation>> {
-            let record = self.read_record(position.1)?;
+            let record = self.read_record(position.2)?;
             let fact = fact_at(&record, position)?;
             let mut explanation = self.explain_fact(&record, &fact, size, &mut judge)?;
             if !which.wants(explanation.verdict()) {
@@ -265,17 +265,17 @@ impl ChangesRequest {
 }
 
 /// The fact at a place of its record.
-pub(crate) fn fact_at(record: &Record, (_, index, fact): Position) -> Result<FactAt<'_>> {
+pub(crate) fn fact_at(record: &Record, (_, _, index, fact): Position) -> Result<FactAt<'_>> {
     let found = facts_of(record).find(|found| found.evidence.fact == fact);
     found.ok_or_else(|| QueryError::NoSuchFact { index, fact, count: facts_of(record).count() })
 }
 
 /// The place before one: histories are read from after a place.
-fn before((at, index, fact): Position) -> Position {
+fn before((at, place, index, fact): Position) -> Position {
     match (fact.checked_sub(1), index.0.checked_sub(1)) {
-        (Some(fact), _) => (at, index, fact),
-        (None, Some(before)) => (at, counterfoil_verify::tree::RecordIndex(before), u32::MAX),
-        (None, None) => (at, index, 0),
+        (Some(fact), _) => (at, place, index, fact),
+        (None, Some(before)) => (at, place, RecordIndex(before), u32::MAX),
+        (None, None) => (at, place, index, 0),
     }
 }
 

@@ -59,7 +59,7 @@ impl Query<'_> {
     /// The records of the event with an id.
     pub(crate) fn records_of_event(&self, event_id: &str, size: TreeSize) -> Result<Vec<Record>> {
         let mut records = Vec::new();
-        for index in changes::records_of(&self.view, event_id)?.into_iter().filter(|index| index.0 < size.0) {
+        for index in changes::records_of(&self.view, event_id, size)? {
             let record = self.read_record(index)?;
             if record.provenance.as_ref().is_some_and(|provenance| provenance.event_id == event_id) {
                 records.push(record);

@@ -2,8 +2,10 @@
 //!
 //! Owns how a record and a fact in it become an entry. It leaves no fact out, whatever its outcome.
 
-use counterfoil_proto::v1::{GetHistoryResponse, HistoryEntry, Record, record::Body};
+use counterfoil_proto::v1::{GetHistoryResponse, HistoryEntry, Record, Remapping, record::Body};
 use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::record::event_of;
+use counterfoil_verify::remap::remapped;
 use counterfoil_verify::replay::{FactAt, facts_of, named};
 use counterfoil_verify::state::Evidence;
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
@@ -63,8 +65,8 @@ impl Query<'_> {
         let mut record: Option<Record> = None;
         for row in rows.by_ref().take(count) {
             let (position, roles) = row?;
-            let held = record.take().filter(|record| record.index == position.1.0);
-            let read = held.map_or_else(|| self.read_record(position.1), Ok)?;
+            let held = record.take().filter(|record| record.index == position.2.0);
+            let read = held.map_or_else(|| self.read_record(position.2), Ok)?;
             let mut entry = parties.entry(&read, position, roles.iter().fold(0, |all, (_, roles)| all | roles))?;
             if covered.is_some() {
                 entry.members = roles.iter().map(|(of, _)| parties.party(&whose[*of])).collect::<Result<_>>()?;
@@ -93,14 +95,20 @@ impl Parties<'_, '_> {
     fn entry(&self, record: &Record, position: Position, roles: u16) -> Result<HistoryEntry> {
         let provenance = record.provenance.clone().unwrap_or_default();
         let source = provenance.source.unwrap_or_default();
+        let remapping = remapped(record).map(|remapped| Remapping {
+            connector: provenance.connector,
+            connector_version: provenance.connector_version,
+            replaces: remapped.replaces,
+        });
         let base = HistoryEntry {
             roles: role_names(roles),
             native_type: native_type(record),
+            remapping,
             source: format!("{}/{}/{}", source.system, source.instance, source.stream),
             ..HistoryEntry::default()
         };
         let Some(FactAt { fact, source, evidence: at }) =
-            facts_of(record).find(|fact| fact.evidence.fact == position.2)
+            facts_of(record).find(|fact| fact.evidence.fact == position.3)
         else {
             let at = Evidence::of(record, 0, position.0);
             return Ok(HistoryEntry { evidence: Some(evidence(&at)), ..base });
@@ -137,7 +145,9 @@ fn read_place(place: &[u8], person: Option<OccurredAt>) -> Option<(Option<Occurr
 /// The source's own name of an event's type, or what a record without facts says.
 fn native_type(record: &Record) -> String {
     match &record.body {
-        Some(Body::Event(event)) => event.native_type.clone(),
+        Some(Body::Event(_) | Body::EventRemapped(_)) => {
+            event_of(record).map(|event| event.native_type.clone()).unwrap_or_default()
+        }
         Some(Body::EventConflict(_)) => "event.conflict".to_owned(),
         Some(Body::SourceRejected(_)) => "source.rejected".to_owned(),
         Some(Body::SourceGap(_)) => "source.gap".to_owned(),

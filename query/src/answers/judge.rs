@@ -217,7 +217,7 @@ impl<'q, 'a> Judge<'q, 'a> {
         let Some(now) = read.judge(rule, change) else { return Ok(None) };
         let records = read.rests_on(change, aliases);
         // Whether it was approved by what the ledger knew before the change; among old logs that order says nothing.
-        let before = TreeSize(change.fact.evidence.index + 1);
+        let before = TreeSize(change.fact.evidence.place + 1);
         let is_late = records.last().is_some_and(|last| *last >= before.0) && !now.order_on_sources_word;
         let judgement = match now.verdict == Verdict::Approved && is_late {
             false => now,
@@ -249,7 +249,7 @@ impl<'q, 'a> Judge<'q, 'a> {
             let rows = deltas::placed(view, rows).collect::<Result<_>>()?;
             Ok(Ticket { rows, replayed: RefCell::default() })
         })?;
-        let is_known = |(position, _): &&Row| position.1.0 < size.0;
+        let is_known = |(position, _): &&Row| view.counts(position, size);
         let reached = Reached::by(change, |moment| {
             let happened = kept.rows.partition_point(|(position, _)| position.0.0 <= moment);
             kept.rows[..happened].iter().filter(is_known).count()
@@ -285,7 +285,7 @@ impl<'q, 'a> Judge<'q, 'a> {
             aliases,
             edited,
             delivery: if is_backfill { Delivery::Backfill } else { Delivery::Live },
-            records: known.iter().map(|(position, _)| position.1.0).collect(),
+            records: known.iter().map(|(position, _)| position.2.0).collect(),
             history,
         }))
     }

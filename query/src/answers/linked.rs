@@ -92,8 +92,8 @@ impl Query<'_> {
         }
         let mut read: Option<Rc<Record>> = None;
         for position in places {
-            let held = read.take().filter(|record| record.index == position.1.0);
-            let record = held.map_or_else(|| self.read_record(position.1).map(Rc::new), Ok)?;
+            let held = read.take().filter(|record| record.index == position.2.0);
+            let record = held.map_or_else(|| self.read_record(position.2).map(Rc::new), Ok)?;
             read = Some(record.clone());
             let explanation = self.explain_fact(&record, &fact_at(&record, position)?, size, judge)?;
             let id = ticket.to_text();

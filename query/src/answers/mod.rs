@@ -187,8 +187,14 @@ impl<'a> Query<'a> {
         }
     }
 
-    /// Refuses a record that was not known then.
+    /// Refuses a record that was not known then, and one that was read again by then.
     fn check_known(&self, index: RecordIndex, size: TreeSize) -> Result<()> {
-        if index.0 < size.0 { Ok(()) } else { Err(QueryError::NotKnownThen { index, size }) }
+        if index.0 >= size.0 {
+            return Err(QueryError::NotKnownThen { index, size });
+        }
+        match self.view.replaced().by(index).filter(|by| *by < size.0) {
+            Some(by) => Err(QueryError::ReadAgain { index, by: RecordIndex(by) }),
+            None => Ok(()),
+        }
     }
 }

@@ -221,8 +221,8 @@ impl Query<'_> {
         // It is nearly always the newest.
         for max in [1, SEEN_MAX] {
             for position in histories::newest(&self.view, entity, at, size, max)? {
-                let record = self.read_record(position.1)?;
-                let seen = facts_of(&record).find(|fact| fact.evidence.fact == position.2);
+                let record = self.read_record(position.2)?;
+                let seen = facts_of(&record).find(|fact| fact.evidence.fact == position.3);
                 if let Some(FactAt { source, evidence, .. }) = seen.filter(is_sight) {
                     return Ok(Some((evidence, format!("{}/{}/{}", source.system, source.instance, source.stream))));
                 }

@@ -140,7 +140,7 @@ impl<'q, 'a> People<'q, 'a> {
     pub(crate) fn meant_by(&mut self, token: &Token, named: bool, asked: &mut Asked) -> Result<Vec<(EntityId, u64)>> {
         let bindings = self.bindings(token)?;
         let mut since: Vec<(&EntityId, Position)> = Vec::with_capacity(bindings.len());
-        for (entity, position) in bindings.iter().filter(|(_, position)| position.1.0 < asked.known.0) {
+        for (entity, position) in bindings.iter().filter(|(_, position)| self.view.counts(position, asked.known)) {
             match since.last_mut() {
                 Some((last, first)) if *last == entity => *first = *position.min(first),
                 _ => since.push((entity, *position)),
@@ -153,7 +153,7 @@ impl<'q, 'a> People<'q, 'a> {
         for holders in since.chunk_by(|(one, _), (other, _)| place(one) == place(other)) {
             // The only one that ever had it is meant at any time.
             let [(_, _), _, ..] = holders else {
-                meant.extend(holders.iter().map(|(entity, first)| ((*entity).clone(), first.1.0)));
+                meant.extend(holders.iter().map(|(entity, first)| ((*entity).clone(), first.2.0)));
                 continue;
             };
             asked.happened(holders.iter().map(|(_, first)| first.0));
@@ -161,7 +161,7 @@ impl<'q, 'a> People<'q, 'a> {
             let mut there = Vec::with_capacity(later);
             for (entity, first) in &holders[..later] {
                 if !self.is_gone(entity, asked)? {
-                    there.push(((*entity).clone(), first.1.0));
+                    there.push(((*entity).clone(), first.2.0));
                 }
             }
             if there.len() > 1 {
@@ -170,7 +170,7 @@ impl<'q, 'a> People<'q, 'a> {
             if there.is_empty() {
                 let (last, next) = (holders[..later].last(), holders.get(later));
                 let free = if named { next.or(last) } else { last.or(next) };
-                there.extend(free.map(|(entity, first)| ((*entity).clone(), first.1.0)));
+                there.extend(free.map(|(entity, first)| ((*entity).clone(), first.2.0)));
             }
             meant.extend(there);
         }

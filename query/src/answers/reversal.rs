@@ -224,7 +224,7 @@ impl Query<'_> {
             is_cut: linked.is_cut,
         };
         for change in linked.changes.into_iter().filter(|change| change.is_covered) {
-            chosen.places.insert((change.position.1.0, change.position.2));
+            chosen.places.insert((change.position.2.0, change.position.3));
             if chosen.records.last().is_none_or(|last: &Record| last.index != change.record.index) {
                 chosen.records.push(Record::clone(&change.record));
             }
@@ -246,12 +246,12 @@ impl Query<'_> {
                     chosen.is_cut = true;
                     break;
                 }
-                let place = (position.1.0, position.2);
+                let place = (position.2.0, position.3);
                 if !has_role(roles, &[Role::Actor, Role::Via]) || chosen.places.contains(&place) {
                     continue;
                 }
                 let held = chosen.records.last().is_some_and(|last| last.index == place.0);
-                let record = if held { None } else { Some(self.read_record(position.1)?) };
+                let record = if held { None } else { Some(self.read_record(position.2)?) };
                 let read = record.as_ref().or(chosen.records.last());
                 let is_meant = |fact: FactAt<'_>| fact.evidence.fact == place.1 && is_undoable(&fact);
                 if read.is_some_and(|record| facts_of(record).any(is_meant)) {

@@ -292,10 +292,10 @@ impl Gaps<'_> {
         }
         for change in covered().filter(|change| change.explanation.executor.is_none()) {
             let summary = "A change does not say who made it.";
-            add(TraceGapKind::NoExecutor, summary.to_owned(), vec![change.position.1.0]);
+            add(TraceGapKind::NoExecutor, summary.to_owned(), vec![change.position.2.0]);
         }
         let strange = self.linked.changes.iter().filter(|change| change.is_named() && !change.is_covered);
-        let strange: Vec<u64> = strange.map(|change| change.position.1.0).collect();
+        let strange: Vec<u64> = strange.map(|change| change.position.2.0).collect();
         if !strange.is_empty() {
             let summary = "Changes name it that it does not ask for: each says why.";
             add(TraceGapKind::NotCovered, summary.to_owned(), strange);
@@ -313,7 +313,7 @@ impl Gaps<'_> {
         let Some(until) = self.state.and_then(asked_until) else { return };
         let gave = self.linked.changes.iter().filter(|change| change.is_covered);
         let gave = gave.filter(|change| change.fact().is_ok_and(|fact| Effect::of(&fact) == Some(Effect::Gave)));
-        let gave: Vec<u64> = gave.map(|change| change.position.1.0).collect();
+        let gave: Vec<u64> = gave.map(|change| change.position.2.0).collect();
         let after_change = self.response.steps.iter().find(|step| step.step() == TraceMoment::AfterChange);
         let has_no_end = |end: Option<Moment>| end.is_none_or(|end| end > until);
         let endless = after_change.into_iter().flat_map(|step| &step.access).any(|access| {

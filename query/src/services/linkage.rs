@@ -227,6 +227,10 @@ fn check_explicable(query: &Query<'_>, index: RecordIndex) -> Result<(), Status>
             };
             format!("record {index} holds an event of type {}, {why}: {see}", event.native_type)
         }
+        Some(Body::EventRemapped(remapped)) => match &remapped.event {
+            Some(event) if !event.facts.is_empty() => return Ok(()),
+            _ => format!("record {index} says that the event of record {} has no facts: {see}", remapped.first_index),
+        },
         Some(Body::EventConflict(conflict)) => format!(
             "record {index} says that the event of record {first} came again with other content, and changes nothing: \
              ask about record {first}",

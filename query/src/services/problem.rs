@@ -67,6 +67,7 @@ pub(crate) fn of(error: QueryError) -> Status {
         QueryError::Behind { .. } => (Code::Unavailable, "VIEWS_BEHIND"),
         QueryError::Ledger(error) => ledger(error),
         QueryError::NotKnownThen { .. } => (Code::NotFound, "NOT_KNOWN_THEN"),
+        QueryError::ReadAgain { .. } => (Code::NotFound, "READ_AGAIN"),
         QueryError::NoSuchEvent(_) => (Code::NotFound, "NO_SUCH_EVENT"),
         QueryError::NoSuchFact { .. } => (Code::NotFound, "NO_SUCH_FACT"),
         QueryError::NotRejected(_) => (Code::NotFound, "NOT_REJECTED"),

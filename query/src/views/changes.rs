@@ -110,7 +110,7 @@ pub(crate) fn read<'v>(
         .forward(Column::Changes, &from, &[])?
         .map(read)
         .take_while(move |change| change.as_ref().map_or(true, |(position, _)| position.0 <= to))
-        .filter(move |change| change.as_ref().map_or(true, |(position, _)| position.1.0 < known.0)))
+        .filter(move |change| change.as_ref().map_or(true, |(position, _)| view.counts(position, known))))
 }
 
 /// What the fact at a place changed, if it did.
@@ -119,11 +119,13 @@ pub(crate) fn effect_at(view: &View<'_>, position: &Position) -> Result<Option<E
     row.map(|value| Effect::read(view, &value)).transpose()
 }
 
-/// The records that an event with that id may have; another id may have the same hash.
-pub(crate) fn records_of(view: &View<'_>, event_id: &str) -> Result<Vec<RecordIndex>> {
+/// The records that an event with that id may have, of those that count by the first `known` records; another id may have
+/// the same hash.
+pub(crate) fn records_of(view: &View<'_>, event_id: &str, known: TreeSize) -> Result<Vec<RecordIndex>> {
     let hash = event_hash(event_id);
     let rows = view.forward(Column::EventIds, &hash, &hash)?;
-    rows.map(|row| index_of(view, &row?.0[hash.len()..])).collect()
+    let found = rows.map(|row| index_of(view, &row?.0[hash.len()..])).collect::<Result<Vec<_>>>()?;
+    Ok(found.into_iter().filter(|index| view.replaced().counts(*index, known)).collect())
 }
 
 /// The tickets for a beneficiary.

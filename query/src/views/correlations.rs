@@ -15,11 +15,11 @@ use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::fact::{Group, kind_group};
 use counterfoil_verify::hash::domain_hash;
 use counterfoil_verify::replay::{FactAt, facts_of, named};
-use counterfoil_verify::tree::TreeSize;
+use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::error::Result;
 use crate::views::database::{Batch, Column, View};
-use crate::views::keys::{key, read_u64};
+use crate::views::keys::key;
 
 const HASH_BYTES: usize = 16;
 /// The most tickets of one transaction, and the most rows that are read for them.
@@ -50,8 +50,12 @@ pub(crate) fn tickets_with(view: &View<'_>, fact: &FactAt<'_>, known: TreeSize) 
             let (row, _) = row?;
             let read = row[HASH_BYTES..].split_first_chunk::<8>();
             let (index, ticket) = read.ok_or_else(|| view.damaged("a row of the correlations cannot be read"))?;
-            if read_u64(index).is_none_or(|index| index >= known.0) || found.len() == TICKETS_MAX {
+            let index = RecordIndex(u64::from_be_bytes(*index));
+            if index.0 >= known.0 || found.len() == TICKETS_MAX {
                 break;
+            }
+            if !view.replaced().counts(index, known) {
+                continue;
             }
             found.insert(EntityId::from_bytes(ticket).map_err(|error| view.damaged(error.to_string()))?);
         }

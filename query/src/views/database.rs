@@ -6,8 +6,10 @@
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use counterfoil_ledger::{Memory, WritePressure};
+use counterfoil_verify::tree::TreeSize;
 use rocksdb::{
     AsColumnFamilyRef, ColumnFamilyDescriptor, DB, DBCompressionType, DBRawIterator, FlushOptions, Options,
     ReadOptions, ReadTier, WriteBatch, WriteOptions,
@@ -15,7 +17,9 @@ use rocksdb::{
 
 use crate::error::{QueryError, Result};
 use crate::views::allowance::Allowance;
+use crate::views::keys::Position;
 use crate::views::recent::{Changed, Recent, Writes};
+use crate::views::replaced::Replaced;
 
 /// The column families. The file named behind each owns the layout of its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,10 +74,12 @@ pub(crate) enum Column {
     Watermarks,
     /// The entities that are no human's (`nhi`).
     Nhi,
+    /// The records that were read again (`replaced`).
+    Replaced,
 }
 
 impl Column {
-    const ALL: [Self; 25] = [
+    const ALL: [Self; 26] = [
         Self::Meta,
         Self::History,
         Self::Deltas,
@@ -99,6 +105,7 @@ impl Column {
         Self::Correlations,
         Self::Watermarks,
         Self::Nhi,
+        Self::Replaced,
     ];
 
     fn name(self) -> &'static str {
@@ -128,6 +135,7 @@ impl Column {
             Self::Correlations => "correlations",
             Self::Watermarks => "watermarks",
             Self::Nhi => "nhi",
+            Self::Replaced => "replaced",
         }
     }
 
@@ -153,6 +161,8 @@ pub(crate) struct Database {
     path: PathBuf,
     keys_written: AtomicU64,
     recent: Recent,
+    /// What was read again, by the newest rows or by those that are written next.
+    replaced: RwLock<Arc<Replaced>>,
 }
 
 impl Database {
@@ -173,7 +183,16 @@ impl Database {
         options.set_max_background_jobs(2);
         options.set_keep_log_file_num(2);
         let db = DB::open_cf_descriptors(&options, path, columns).map_err(failed)?;
-        Ok(Self { db, path: path.to_owned(), keys_written: AtomicU64::new(0), recent: Recent::new() })
+        let database = Self {
+            db,
+            path: path.to_owned(),
+            keys_written: AtomicU64::new(0),
+            recent: Recent::new(),
+            replaced: RwLock::default(),
+        };
+        let replaced = Replaced::load(&database.view())?;
+        database.set_replaced(Arc::new(replaced));
+        Ok(database)
     }
 
     /// Whether a database of another layout lies at `path`: one with other column families.
@@ -232,7 +251,20 @@ impl Database {
     /// The same, for one answer.
     pub(crate) fn view_with(&self, allowance: Allowance) -> View<'_> {
         let since = self.recent.writes();
-        View { database: self, allowance, idle: RefCell::default(), since, snapshot: self.db.snapshot() }
+        let snapshot = self.db.snapshot();
+        // After the snapshot: a newer table serves older rows.
+        let replaced = self.replaced();
+        View { database: self, allowance, idle: RefCell::default(), since, replaced, snapshot }
+    }
+
+    /// What was read again.
+    pub(crate) fn replaced(&self) -> Arc<Replaced> {
+        self.replaced.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Makes known what is read again, before the rows that say so are written.
+    pub(crate) fn set_replaced(&self, replaced: Arc<Replaced>) {
+        *self.replaced.write().unwrap_or_else(PoisonError::into_inner) = replaced;
     }
 
     fn handle(&self, column: Column) -> Result<impl AsColumnFamilyRef + '_> {
@@ -287,6 +319,7 @@ pub(crate) struct View<'a> {
     idle: RefCell<Vec<(Column, DBRawIterator<'a>)>>,
     /// What was written before it was taken.
     since: Writes,
+    replaced: Arc<Replaced>,
     snapshot: rocksdb::Snapshot<'a>,
 }
 
@@ -342,6 +375,21 @@ impl<'a> View<'a> {
     /// What was read lately.
     pub(crate) fn recent(&self) -> &'a Recent {
         &self.database.recent
+    }
+
+    /// Which records were read again.
+    pub(crate) fn replaced(&self) -> &Arc<Replaced> {
+        &self.replaced
+    }
+
+    /// Whether the fact at a place counts by the first `known` records.
+    pub(crate) fn counts(&self, position: &Position, known: TreeSize) -> bool {
+        self.replaced.counts(position.2, known)
+    }
+
+    /// From how many records on it stays as it is now whether the fact at a place counts.
+    pub(crate) fn settled_from(&self, position: &Position) -> u64 {
+        self.replaced.settled_from(position.2)
     }
 
     /// What was written before this view was taken, for whatever is to be kept in [`View::recent`].

@@ -99,7 +99,7 @@ impl Delta {
     }
 
     /// Its place and both its times.
-    pub(crate) fn evidence(&self, (occurred_at, index, fact): Position) -> Evidence {
+    pub(crate) fn evidence(&self, (occurred_at, place, index, fact): Position) -> Evidence {
         Evidence {
             index: index.0,
             fact,
@@ -108,6 +108,7 @@ impl Delta {
             recorded_seconds: self.recorded_seconds,
             recorded_nanos: self.recorded_nanos,
             authentication: self.authentication,
+            place: place.0,
         }
     }
 }
@@ -125,11 +126,21 @@ pub(crate) fn read<'v>(
     let decode = move |(position, value): (Position, Box<[u8]>)| Ok((position, Delta::read(view, &value)?));
     Ok(rows
         .take_while(move |row| row.as_ref().map_or(true, |(position, _)| position.0 <= at))
-        .filter(move |row| row.as_ref().map_or(true, |(position, _)| position.1.0 < known.0))
+        .filter(move |row| row.as_ref().map_or(true, |(position, _)| view.counts(position, known)))
         .map(move |row| row.and_then(decode)))
 }
 
-/// The same, less what listings saw: only what a log says. Nothing else is read of the others.
+/// All deltas of that entity after one position, also those of records that count no longer.
+pub(crate) fn read_all<'v>(
+    view: &'v View<'_>,
+    prefix: &[u8],
+    after: Position,
+) -> Result<impl Iterator<Item = Result<(Position, Rc<Delta>)>> + 'v> {
+    let from = key(prefix, &[&position_bytes(&after), &[0]]);
+    Ok(decoded(view, view.forward(Column::Deltas, &from, prefix)?))
+}
+
+/// The deltas that count, less what listings saw: only what a log says. Nothing else is read of the others.
 pub(crate) fn read_logged(
     view: &View<'_>,
     prefix: &[u8],
@@ -143,7 +154,7 @@ pub(crate) fn read_logged(
             break;
         }
         let head = Head::decode(&*bytes).map_err(|_| view.damaged("a delta cannot be read"))?;
-        if position.1.0 < known.0 && !head.is_seen {
+        if view.counts(&position, known) && !head.is_seen {
             found.push((position, Delta::read(view, &bytes)?));
         }
     }

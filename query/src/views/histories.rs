@@ -9,7 +9,8 @@
 //! A reference with an id is listed under that id, with the tokens that it binds to it; one without, under each of its
 //! identifiers. `bound` is 1 exactly if there are tokens, so that the newest binding is one seek away however many facts
 //! bind nothing. A fact that names nobody is listed under its system's `unresolved`; rejected events, conflicts and gaps
-//! under their `source`, at the time when they were recorded.
+//! under their `source`, at the time when they were recorded. So is an event that was read again under whoever was named
+//! by an earlier reading of it only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
@@ -19,6 +20,7 @@ use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::fact::{Role, is_unresolved, references};
 use counterfoil_verify::identifier::{TOKEN_BYTES, Token};
 use counterfoil_verify::record::recorded_at;
+use counterfoil_verify::remap;
 use counterfoil_verify::replay::{FactAt, facts_of, named};
 use counterfoil_verify::time::OccurredAt;
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
@@ -39,11 +41,27 @@ pub(crate) fn mentions(record: &Record) -> Vec<(Position, BTreeMap<EntityId, Men
     let source = record.provenance.as_ref().and_then(|provenance| provenance.source.as_ref());
     match (&record.body, source) {
         (Some(Body::EventConflict(_) | Body::SourceRejected(_) | Body::SourceGap(_)), Some(source)) => {
-            let position = (OccurredAt(recorded_at(record).0), RecordIndex(record.index), 0);
+            let position = recorded_position(record);
             vec![(position, BTreeMap::from([(EntityId::source(source), Mention::default())]))]
         }
-        _ => facts_of(record).map(|fact| (fact.evidence.order(), mentions_of(&fact))).collect(),
+        _ => {
+            let mut found: Vec<_> = facts_of(record).map(|fact| (fact.evidence.order(), mentions_of(&fact))).collect();
+            found.extend(corrected(record, &found).map(|mentions| (recorded_position(record), mentions)));
+            found
+        }
     }
+}
+
+/// Those that an earlier reading of an event named and this one does not, if there are any: they see the correction.
+fn corrected(
+    record: &Record,
+    named: &[(Position, BTreeMap<EntityId, Mention>)],
+) -> Option<BTreeMap<EntityId, Mention>> {
+    let is_named = |entity: &EntityId| named.iter().any(|(_, mentions)| mentions.contains_key(entity));
+    let repeated = remap::remapped(record).into_iter().flat_map(remap::repeated);
+    let corrected: BTreeMap<_, _> =
+        repeated.filter(|entity| !is_named(entity)).map(|entity| (entity, Mention::default())).collect();
+    (!corrected.is_empty()).then_some(corrected)
 }
 
 fn mentions_of(fact: &FactAt<'_>) -> BTreeMap<EntityId, Mention> {
@@ -75,6 +93,24 @@ fn bind_ends(fact: &FactAt<'_>, found: &mut BTreeMap<EntityId, Mention>) {
         let tokens = other.tokens.iter().filter_map(|token| Token::from_slice(token).ok());
         found.entry(entity).or_default().tokens.extend(tokens);
     }
+}
+
+/// Where a record without facts of its own stands: when it was recorded.
+fn recorded_position(record: &Record) -> Position {
+    (OccurredAt(recorded_at(record).0), RecordIndex(record.index), RecordIndex(record.index), u32::MAX)
+}
+
+/// When an entity is first known by an identifier, of all records that are in the rows and count.
+pub(crate) fn first_bound(view: &View<'_>, entity: &EntityId, token: &Token) -> Result<Option<Position>> {
+    let prefix = key(&entity_prefix(entity), &[&[1]]);
+    for row in view.forward(Column::History, &prefix, &prefix)? {
+        let (row_key, value) = row?;
+        let (position, _) = read_row(view, &row_key[prefix.len()..], &value)?;
+        if view.counts(&position, TreeSize(u64::MAX)) && tokens_of(&value).any(|one| one == *token) {
+            return Ok(Some(position));
+        }
+    }
+    Ok(None)
 }
 
 /// Adds one fact's rows.
@@ -132,8 +168,9 @@ pub(crate) fn latest<'v>(
         let read = move |row: Result<Row>| row.and_then(|(key, value)| read_row(view, &key[half.len()..], &value));
         let is_within =
             move |row: &Result<(Position, u16)>| row.as_ref().map_or(true, |(position, _)| position.0 >= from);
-        let counts =
-            move |row: &Result<(Position, u16)>| row.as_ref().map_or(true, |(position, _)| position.1.0 < known.0);
+        let counts = move |row: &Result<(Position, u16)>| {
+            row.as_ref().map_or(true, |(position, _)| view.counts(position, known))
+        };
         Ok(rows.map(read).take_while(is_within).filter(counts).peekable())
     };
     let (mut unbound, mut bound) = (half(0)?, half(1)?);
@@ -193,7 +230,7 @@ pub(crate) fn newest(
         for row in rows {
             let (row_key, value) = row?;
             let (position, _) = read_row(view, &row_key[half.len()..], &value)?;
-            if position.1.0 < known.0 {
+            if view.counts(&position, known) {
                 found.push(position);
                 count += 1;
             }
@@ -249,7 +286,7 @@ pub(crate) fn runs(view: &View<'_>, entity: &EntityId, known: TreeSize) -> Resul
         let (row_key, value) = row?;
         let (position, _) = read_row(view, &row_key[prefix.len()..], &value)?;
         let tokens: Box<[Token]> = tokens_of(&value).collect();
-        if position.1.0 < known.0 && runs.last().is_none_or(|(_, before)| *before != tokens) {
+        if view.counts(&position, known) && runs.last().is_none_or(|(_, before)| *before != tokens) {
             runs.push((position.0, tokens));
         }
     }
@@ -278,8 +315,11 @@ impl Bindings {
             }
             let (row_key, value) = row?;
             let (position, _) = read_row(view, &row_key[prefix.len()..], &value)?;
+            bindings.newest = bindings.newest.max(view.settled_from(&position));
+            if !view.counts(&position, TreeSize(u64::MAX)) {
+                continue;
+            }
             let tokens: Box<[Token]> = tokens_of(&value).collect();
-            bindings.newest = bindings.newest.max(position.1.0 + 1);
             if bindings.runs.last().is_none_or(|(_, before)| *before != tokens) {
                 bindings.runs.push((position.0, tokens));
             }
@@ -330,7 +370,7 @@ fn first_binding(view: &View<'_>, rows: Rows<'_, '_>, length: usize, known: Tree
     for row in rows {
         let (row_key, value) = row?;
         let (position, _) = read_row(view, &row_key[length..], &value)?;
-        if position.1.0 < known.0 {
+        if view.counts(&position, known) {
             return Ok(Some(Binding { position, tokens: tokens_of(&value).collect() }));
         }
     }
@@ -366,7 +406,7 @@ impl Iterator for Half<'_, '_> {
             let read = self.rows.next()?.and_then(|(key, value)| read_row(self.view, &key[self.length..], &value));
             match read {
                 Ok((position, _)) if position.0 > self.to => return None,
-                Ok((position, _)) if position.1.0 >= self.known.0 => {}
+                Ok((position, _)) if !self.view.counts(&position, self.known) => {}
                 other => return Some(other),
             }
         }

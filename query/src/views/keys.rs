@@ -5,8 +5,9 @@
 //!
 //! ```text
 //! entity    = u16 length ‖ binary entity id           all numbers big-endian
-//! position  = occurred_at (12 bytes, sortable) ‖ u64 index ‖ u32 fact
+//! position  = occurred_at (12 bytes, sortable) ‖ u64 place ‖ u64 index ‖ u32 fact
 //! ```
+//! The place is where a fact's event first came, which is another record than the fact's own where it was read again.
 
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::state::ReplayOrder;
@@ -17,19 +18,19 @@ use counterfoil_verify::tree::RecordIndex;
 pub(crate) type Position = ReplayOrder;
 
 /// The length of a position in a key.
-pub(crate) const POSITION_BYTES: usize = 24;
+pub(crate) const POSITION_BYTES: usize = 32;
 
 /// Before every fact: record 0 has none.
-pub(crate) const FIRST: Position = (OccurredAt(Moment::MIN), RecordIndex(0), 0);
+pub(crate) const FIRST: Position = (OccurredAt(Moment::MIN), RecordIndex(0), RecordIndex(0), 0);
 
 /// The last position there can be at that time.
 pub(crate) fn last_at(at: OccurredAt) -> Position {
-    (at, RecordIndex(u64::MAX), u32::MAX)
+    (at, RecordIndex(u64::MAX), RecordIndex(u64::MAX), u32::MAX)
 }
 
 /// The first position there can be at that time.
 pub(crate) fn first_at(at: OccurredAt) -> Position {
-    (at, RecordIndex(0), 0)
+    (at, RecordIndex(0), RecordIndex(0), 0)
 }
 
 /// The position as part of a key.
@@ -37,7 +38,8 @@ pub(crate) fn position_bytes(position: &Position) -> [u8; POSITION_BYTES] {
     let mut bytes = [0; POSITION_BYTES];
     bytes[..12].copy_from_slice(&position.0.0.to_sortable_bytes());
     bytes[12..20].copy_from_slice(&position.1.0.to_be_bytes());
-    bytes[20..].copy_from_slice(&position.2.to_be_bytes());
+    bytes[20..28].copy_from_slice(&position.2.0.to_be_bytes());
+    bytes[28..].copy_from_slice(&position.3.to_be_bytes());
     bytes
 }
 
@@ -45,9 +47,11 @@ pub(crate) fn position_bytes(position: &Position) -> [u8; POSITION_BYTES] {
 pub(crate) fn read_position(bytes: &[u8]) -> Option<Position> {
     let bytes: &[u8; POSITION_BYTES] = bytes.try_into().ok()?;
     let (time, rest) = bytes.split_first_chunk::<12>()?;
+    let (place, rest) = rest.split_first_chunk::<8>()?;
     let (index, fact) = rest.split_first_chunk::<8>()?;
     Some((
         OccurredAt(Moment::from_sortable_bytes(time)),
+        RecordIndex(u64::from_be_bytes(*place)),
         RecordIndex(u64::from_be_bytes(*index)),
         u32::from_be_bytes(fact.try_into().ok()?),
     ))
@@ -82,9 +86,12 @@ mod tests {
 
     #[test]
     fn positions_sort_as_facts_apply() {
-        let at = |seconds, index, fact| (OccurredAt(Moment { seconds, nanos: 5 }), RecordIndex(index), fact);
-        let sorted = [FIRST, at(-7, 9, 9), at(0, 1, 0), at(0, 1, 1), at(0, 2, 0), at(1, 0, 0), last_at(at(1, 0, 0).0)];
-        assert!(sorted.is_sorted());
+        let at = |seconds, place, index, fact| {
+            (OccurredAt(Moment { seconds, nanos: 5 }), RecordIndex(place), RecordIndex(index), fact)
+        };
+        let again = at(0, 1, 9, 0);
+        let sorted = [FIRST, at(-7, 9, 9, 9), at(0, 1, 1, 0), at(0, 1, 1, 1), again, at(0, 2, 2, 0), at(1, 0, 0, 0)];
+        assert!(sorted.is_sorted() && sorted[6] < last_at(sorted[6].0));
         let bytes = sorted.map(|position| position_bytes(&position));
         assert!(bytes.is_sorted());
         assert_eq!(bytes.map(|bytes| read_position(&bytes).unwrap()), sorted);

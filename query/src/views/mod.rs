@@ -33,6 +33,7 @@ pub(crate) mod names;
 pub(crate) mod nhi;
 mod projector;
 pub(crate) mod recent;
+pub(crate) mod replaced;
 pub(crate) mod retries;
 pub(crate) mod segments;
 pub(crate) mod sources;

@@ -20,12 +20,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use counterfoil_proto::Shared;
-use counterfoil_proto::v1::record::Body;
 use counterfoil_proto::v1::{Beside, EntityKind, Party, Record};
 use counterfoil_verify::beside;
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::fact::references;
 use counterfoil_verify::identifier::{TOKEN_BYTES, Token, canonical};
+use counterfoil_verify::record::event_of;
 use counterfoil_verify::replay::{facts_of, named};
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 use foldhash::HashMap;
@@ -36,7 +36,7 @@ use unicode_normalization::char::is_combining_mark;
 use crate::error::Result;
 use crate::views::database::{Batch, Column, Row, View};
 use crate::views::firsts::{Firsts, REMEMBERED_MAX, Remembered, split};
-use crate::views::histories::Mention;
+use crate::views::histories::{self, Mention};
 use crate::views::keys::{Position, entity_prefix, key, position_bytes, read_u64};
 
 /// The name under which an entity's type of identity is kept: no connector's values have a '#'.
@@ -66,9 +66,18 @@ impl Gathered {
     /// Adds one fact's mentions.
     pub(crate) fn add_mentions(&mut self, position: Position, mentions: &BTreeMap<EntityId, Mention>) {
         for (entity, mention) in mentions {
-            self.seen.entry(entity.clone()).or_insert(position.1.0);
+            self.seen.entry(entity.clone()).or_insert(position.2.0);
             for token in &mention.tokens {
                 self.bound.add((*token, entity.clone()), position);
+            }
+        }
+    }
+
+    /// Takes back the identifiers that a record bound which counts no longer.
+    pub(crate) fn withdraw(&mut self, record: &Record) {
+        for (_, mentions) in histories::mentions(record) {
+            for (entity, mention) in mentions {
+                mention.tokens.into_iter().for_each(|token| self.bound.withdraw((token, entity.clone())));
             }
         }
     }
@@ -76,7 +85,7 @@ impl Gathered {
     /// Adds the values that lie beside a record, and the types of identity in it. What is no event names nobody: a
     /// conflict's values are kept, and have no effect.
     pub(crate) fn add_values(&mut self, record: &Record, position: Position, beside: Option<&Beside>) {
-        if !matches!(record.body, Some(Body::Event(_))) {
+        if event_of(record).is_none() {
             return;
         }
         let stamp = stamp(&position);
@@ -119,10 +128,18 @@ pub(crate) fn project(view: &View<'_>, gathered: Gathered, memory: &mut Memory, 
     let prefix_of = |(token, entity): &Binding| key(token.as_bytes(), &[&entity_prefix(entity)]);
     let identifiers = (view, Column::Identifiers);
     let bound = gathered.bound.things().map(|(_, entity)| entity.clone()).collect();
-    gathered.bound.project(identifiers, prefix_of, &mut memory.bound, batch, |(token, entity), first, batch| {
-        let key = key(&entity_prefix(entity), &[token.as_bytes()]);
-        batch.put(Column::Bound, key, first.1.0.to_be_bytes().to_vec());
-    })?;
+    let earliest = |(token, entity): &Binding| histories::first_bound(view, entity, token);
+    gathered.bound.project(
+        identifiers,
+        prefix_of,
+        &mut memory.bound,
+        batch,
+        earliest,
+        |(token, entity), first, batch| {
+            let key = key(&entity_prefix(entity), &[token.as_bytes()]);
+            batch.put(Column::Bound, key, first.2.0.to_be_bytes().to_vec());
+        },
+    )?;
     let mut named = BTreeMap::new();
     let new = absent(view, Column::Seen, gathered.seen, &mut memory.seen, entity_prefix)?;
     for (entity, first) in &new {
@@ -301,7 +318,7 @@ pub(crate) fn bindings_of(view: &View<'_>, token: &Token) -> Result<Vec<(EntityI
 /// The entities that a token was ever bound to, by the first `known` records.
 pub(crate) fn bound_to(view: &View<'_>, token: &Token, known: TreeSize) -> Result<BTreeSet<EntityId>> {
     let bindings = bindings_of(view, token)?;
-    Ok(bindings.into_iter().filter(|(_, position)| position.1.0 < known.0).map(|(entity, _)| entity).collect())
+    Ok(bindings.into_iter().filter(|(_, position)| view.counts(position, known)).map(|(entity, _)| entity).collect())
 }
 
 /// The identifiers that were ever bound to an entity, each with the first record that binds it.
@@ -448,7 +465,9 @@ fn searchable(name: &str) -> String {
 
 fn stamp(position: &Position) -> [u8; STAMP_BYTES] {
     let mut stamp = [0; STAMP_BYTES];
-    stamp.copy_from_slice(&position_bytes(position)[..STAMP_BYTES]);
+    let bytes = position_bytes(position);
+    stamp[..12].copy_from_slice(&bytes[..12]);
+    stamp[12..].copy_from_slice(&position.2.0.to_be_bytes());
     stamp
 }
 

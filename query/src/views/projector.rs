@@ -20,6 +20,7 @@ use crate::views::firsts::{Firsts, Remembered};
 use crate::views::keys::Position;
 use crate::views::meta::{self, Basis, Cursor};
 use crate::views::recent::Changed;
+use crate::views::replaced::{self, Withdrawn};
 use crate::views::retries::{self, Retried};
 use crate::views::sources::{Counted, Counters};
 use crate::views::watermarks::{self, Marks};
@@ -63,16 +64,36 @@ impl Projector {
 
     /// Projects the next records, in order, on the way to `head`.
     pub(crate) fn advance(&mut self, database: &Database, reader: &Reader, rows: Rows, head: &Head) -> Result<()> {
-        let view = database.view();
         let start = self.size.0;
-        let Rows { size, recorded_at, mut batch, arrived, listed, nhi, gathered, counted, retried, moved } = rows;
+        let Rows {
+            size,
+            recorded_at,
+            mut batch,
+            arrived,
+            replaced,
+            mut listed,
+            nhi,
+            mut gathered,
+            counted,
+            retried,
+            moved,
+        } = rows;
         if size.0 <= start {
             return Err(LedgerError::NoSuchRecord { index: RecordIndex(start), size: head.size }.into());
         }
-        timelines::project(&view, &arrived, size, &mut batch)?;
+        let withdrawn = Withdrawn::read(replaced, reader)?;
+        database.set_replaced(withdrawn.project(&database.replaced(), &mut batch));
+        let view = database.view();
+        for record in &withdrawn.records {
+            facts_of(record).for_each(|fact| listed::withdraw(&fact, &mut listed));
+            gathered.withdraw(record);
+        }
+        let taken_back = withdrawn.deltas();
+        timelines::project(&view, &arrived, &taken_back, size, &mut batch)?;
         listed::project(&view, listed, &mut self.listed, &mut batch)?;
         nhi::project(&view, nhi, &mut self.nhi, &mut batch)?;
         self.counters.add(counted);
+        withdrawn.records.iter().for_each(|record| self.counters.take_back(record));
         self.marks.project(moved, &mut batch);
         let named = names::project(&view, gathered, &mut self.memory, &mut batch)?;
         named.new.iter().for_each(|entity| self.counters.add_object(entity));
@@ -81,7 +102,7 @@ impl Projector {
         let leaf = record::hash(&reader.record_bytes(RecordIndex(size.0 - 1))?);
         let reached = Basis { size, root: head.root, recorded_at };
         meta::project(&Cursor { size, leaf }, (size == head.size).then_some(&reached), &mut batch);
-        let histories = arrived.into_keys().collect();
+        let histories = arrived.into_keys().chain(taken_back.into_keys()).collect();
         let changed = Changed { histories, names: named.renamed, bindings: named.bound };
         database.write(batch, &changed)?;
         self.unflushed += size.0 - start;
@@ -102,6 +123,7 @@ pub(crate) struct Rows {
     recorded_at: RecordedAt,
     batch: Batch,
     arrived: timelines::Arrived,
+    replaced: replaced::Gathered,
     listed: Firsts<listed::Seen>,
     nhi: nhi::Gathered,
     gathered: names::Gathered,
@@ -120,6 +142,7 @@ impl Rows {
             recorded_at: RecordedAt(Moment::MIN),
             batch: Batch::default(),
             arrived: timelines::Arrived::new(),
+            replaced: replaced::Gathered::default(),
             listed: Firsts::default(),
             nhi: nhi::Gathered::default(),
             gathered: names::Gathered::default(),
@@ -139,6 +162,7 @@ impl Rows {
         self.size = TreeSize(record.index + 1);
         self.recorded_at = record::recorded_at(record);
         self.counted.add(record);
+        self.replaced.add(record);
         self.retried.add(record);
         self.moved.add(record);
         let delivery = record.provenance.as_ref().map_or(Delivery::Unspecified, |provenance| provenance.delivery());
@@ -169,5 +193,5 @@ impl Rows {
 fn position_of(record: &Record) -> Position {
     let recorded_at = OccurredAt(record::recorded_at(record).0);
     let first = facts_of(record).next().map(|fact| fact.evidence.order());
-    first.unwrap_or((recorded_at, RecordIndex(record.index), 0))
+    first.unwrap_or((recorded_at, RecordIndex(record.index), RecordIndex(record.index), 0))
 }

@@ -17,6 +17,7 @@ use prost::Message;
 use crate::error::Result;
 use crate::views::deltas::Delta;
 use crate::views::keys::Position;
+use crate::views::replaced::Replaced;
 use crate::views::timelines::entries;
 
 /// What held so far, while a segment is made.
@@ -34,7 +35,7 @@ pub(crate) struct Segment {
     places: Vec<Position>,
     /// When the first delta happened that is not in it.
     end: Option<OccurredAt>,
-    /// One past the newest record that any of the deltas is of.
+    /// From so many records on it holds: all of its deltas are known, and so is what replaced others.
     newest: u64,
     /// The states less their grants, each from after so many deltas on.
     rests: Vec<(usize, State)>,
@@ -153,11 +154,12 @@ const BYTES_MAX: usize = 1 << 20;
 const COMPARED_MAX: usize = 100_000;
 
 impl Segment {
-    /// Applies at most `max` deltas of `entity` to the state before them.
+    /// Applies at most `max` deltas of `entity` to the state before them, less those that count no longer.
     pub(crate) fn read(
         entity: &EntityId,
         mut state: State,
         mut deltas: impl Iterator<Item = Result<(Position, Rc<Delta>)>>,
+        replaced: &Replaced,
         max: usize,
     ) -> Result<Self> {
         let mut made = Self {
@@ -177,8 +179,11 @@ impl Segment {
                 made.end = Some(position.0);
                 break;
             }
+            made.newest = made.newest.max(replaced.settled_from(position.2));
+            if replaced.by(position.2).is_some() {
+                continue;
+            }
             delta.apply(&mut state, entity, position);
-            made.newest = made.newest.max(position.1.0 + 1);
             made.places.push(position);
             made.bytes += size_of::<Position>();
             made.compare(&mut state, &mut open);

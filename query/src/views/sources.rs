@@ -11,8 +11,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use counterfoil_proto::v1::{EntityKind, Mapping, Precision, Record, record::Body};
+use counterfoil_proto::v1::{EntityKind, Event, Mapping, Precision, Record, record::Body};
 use counterfoil_verify::entity::{EntityId, kind_name};
+use counterfoil_verify::record::event_of;
 use counterfoil_verify::replay::facts_of;
 use counterfoil_verify::time::{Moment, OccurredAt};
 use prost::Message;
@@ -107,6 +108,17 @@ impl SourceCounts {
                     _ => {}
                 }
             }
+            // The event was counted when it came: only what it says is another. What it said is taken back.
+            Some(Body::EventRemapped(remapped)) => {
+                let event = remapped.event.as_ref();
+                self.facts += event.map_or(0, |event| event.facts.len() as u64);
+                let is_first_part = u64::from(event.is_some_and(|event| event.part == 0));
+                match event.map(Event::mapping) {
+                    Some(Mapping::Unmapped) => self.unmapped += is_first_part,
+                    Some(Mapping::Incomplete) => self.incomplete += is_first_part,
+                    _ => {}
+                }
+            }
             Some(Body::EventConflict(_)) => self.conflicts += 1,
             Some(Body::SourceRejected(_)) => self.rejected += 1,
             Some(Body::Origin(_) | Body::SourceGap(_)) | None => {}
@@ -136,6 +148,17 @@ impl SourceCounts {
         self.last = self.last.into_iter().chain(later.last).max_by_key(Instant::order);
     }
 
+    /// Of a type that was not counted by its name, one of those beyond the limit is taken back.
+    fn take_back_unmapped(&mut self, native_type: &str) {
+        let name = if self.unmapped_types.contains_key(native_type) { native_type } else { "" };
+        if let Some(counted) = self.unmapped_types.get_mut(name) {
+            counted.count = counted.count.saturating_sub(1);
+            if counted.count == 0 {
+                self.unmapped_types.remove(name);
+            }
+        }
+    }
+
     fn add_unmapped(&mut self, native_type: &str, index: u64) {
         let is_room = self.unmapped_types.len() < TYPES_MAX || self.unmapped_types.contains_key(native_type);
         let name = if is_room { native_type } else { "" };
@@ -156,7 +179,7 @@ impl Counted {
     /// Counts a record.
     pub(crate) fn add(&mut self, record: &Record) {
         let Some(name) = source_of(record) else { return };
-        if let Some(Body::Event(event)) = &record.body
+        if let Some(event) = event_of(record)
             && event.mapping() == Mapping::Unmapped
         {
             self.unmapped.push((name.clone(), event.native_type.clone(), record.index));
@@ -189,6 +212,24 @@ impl Counters {
         for (name, native_type, index) in counted.unmapped {
             self.sources.entry(name).or_default().add_unmapped(&native_type, index);
         }
+    }
+
+    /// Takes back what a record said that was read again; the event stays counted.
+    pub(crate) fn take_back(&mut self, record: &Record) {
+        let (Some(name), Some(event)) = (source_of(record), event_of(record)) else { return };
+        let counts = self.sources.entry(name.clone()).or_default();
+        counts.facts = counts.facts.saturating_sub(event.facts.len() as u64);
+        if event.part == 0 {
+            match event.mapping() {
+                Mapping::Unmapped => {
+                    counts.unmapped = counts.unmapped.saturating_sub(1);
+                    counts.take_back_unmapped(&event.native_type);
+                }
+                Mapping::Incomplete => counts.incomplete = counts.incomplete.saturating_sub(1),
+                _ => {}
+            }
+        }
+        self.changed_sources.insert(name);
     }
 
     /// Counts a rejected event that was put through.

@@ -12,18 +12,20 @@
 //! A snapshot at position P, made when the log had `created` records, holds every delta up to P among these. It answers
 //! for K exactly if valid_from ≤ K ≤ valid_until: `valid_from` is one past the largest index in it, and `valid_until` the
 //! index of the first delta up to P that arrived later, or the largest number while there is none. While there is none
-//! the snapshot is open. A late delta closes every open snapshot behind it; closed ones stay and serve an earlier K.
+//! the snapshot is open. A late delta closes every open snapshot behind it; closed ones stay and serve an earlier K. What
+//! replaces a delta, since its event was read again, does both as one that arrives late: it closes what is behind the
+//! delta, and is in the `valid_from` of whatever leaves it out.
 //!
-//! `ordinal` counts the deltas up to P, `entries` what the state lists. A timeline's row counts its deltas and names its
+//! `ordinal` counts the deltas up to P that count, `entries` what the state lists. A timeline's row counts its deltas and names its
 //! newest open snapshot, which is all that an append in order needs to know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::state::State;
-use counterfoil_verify::time::{Moment, OccurredAt};
+use counterfoil_verify::time::OccurredAt;
 use counterfoil_verify::tree::TreeSize;
 use prost::Message;
 
@@ -77,8 +79,9 @@ pub(crate) fn state_kept(view: &View<'_>, entity: &EntityId, at: OccurredAt, kno
         let spacing = usize::try_from(base.spacing()).unwrap_or(usize::MAX);
         let segment = view.recent().segment(view.since(), outline, base, || {
             view.slow()?;
-            let all = deltas::read(view, &prefix, base.position, OccurredAt(Moment::MAX), TreeSize(u64::MAX))?;
-            Segment::read(entity, base.load(view, &prefix)?, all, spacing.saturating_mul(2))
+            let all = deltas::read_all(view, &prefix, base.position)?;
+            let state = base.load(view, &prefix)?;
+            Segment::read(entity, state, all, view.replaced(), spacing.saturating_mul(2))
         })?;
         view.take(segment.largest())?;
         if is_open {
@@ -165,13 +168,26 @@ fn replay_from(
 /// The rows of the deltas of one projector batch, by entity, in the order in which they apply.
 pub(crate) type Arrived = BTreeMap<EntityId, BTreeMap<Position, Arc<[u8]>>>;
 
-/// Adds the deltas of a batch of records that ends at `size`.
-pub(crate) fn project(view: &View<'_>, arrived: &Arrived, size: TreeSize, batch: &mut Batch) -> Result<()> {
-    let prefixes: Vec<Vec<u8>> = arrived.keys().map(entity_prefix).collect();
+/// The deltas that a projector batch takes back, by entity, each with the record that replaces it.
+pub(crate) type Withdrawn = BTreeMap<EntityId, BTreeMap<Position, u64>>;
+
+/// Adds the deltas of a batch of records that ends at `size`, and takes back those that count no longer.
+pub(crate) fn project(
+    view: &View<'_>,
+    arrived: &Arrived,
+    withdrawn: &Withdrawn,
+    size: TreeSize,
+    batch: &mut Batch,
+) -> Result<()> {
+    let entities: BTreeSet<&EntityId> = arrived.keys().chain(withdrawn.keys()).collect();
+    let prefixes: Vec<Vec<u8>> = entities.iter().map(|entity| entity_prefix(entity)).collect();
     let held = view.get_many(Column::Timelines, &prefixes)?;
-    for (((entity, deltas), prefix), held) in arrived.iter().zip(prefixes).zip(held) {
+    let (none_arrived, none_withdrawn) = (BTreeMap::new(), BTreeMap::new());
+    for ((entity, prefix), held) in entities.into_iter().zip(prefixes).zip(held) {
         let timeline = Timeline::read(view, held)?;
-        let written = Writer { view, entity, prefix: &prefix, timeline, size }.write(deltas, batch)?;
+        let arrived = arrived.get(entity).unwrap_or(&none_arrived);
+        let withdrawn = withdrawn.get(entity).unwrap_or(&none_withdrawn);
+        let written = Writer { view, entity, prefix: &prefix, timeline, size }.write(arrived, withdrawn, batch)?;
         batch.put(Column::Timelines, prefix, written.to_bytes());
     }
     Ok(())
@@ -187,17 +203,26 @@ struct Writer<'w, 'a> {
 }
 
 impl Writer<'_, '_> {
-    fn write(mut self, arrived: &BTreeMap<Position, Arc<[u8]>>, batch: &mut Batch) -> Result<Timeline> {
-        let late = arrived.keys().next().filter(|first| **first < self.timeline.base.position);
+    fn write(
+        mut self,
+        arrived: &BTreeMap<Position, Arc<[u8]>>,
+        withdrawn: &BTreeMap<Position, u64>,
+        batch: &mut Batch,
+    ) -> Result<Timeline> {
+        let news = arrived.keys().map(|position| (*position, position.2.0));
+        // What comes and is taken back in one batch does both.
+        let mut since: BTreeMap<Position, u64> = withdrawn.clone();
+        since.extend(news);
+        let late = since.keys().next().filter(|first| **first <= self.timeline.base.position);
         if let Some(&first) = late {
-            self.timeline.base = self.close_from(first, arrived, batch)?;
+            self.timeline.base = self.close_from(first, &since, batch)?;
         }
-        self.timeline.count += arrived.len() as u64;
+        self.timeline.count = (self.timeline.count + arrived.len() as u64).saturating_sub(withdrawn.len() as u64);
         self.timeline.credit = self.timeline.credit.saturating_add(CREDIT_PER_DELTA * arrived.len() as u64);
         for (position, delta) in arrived {
             batch.put(Column::Deltas, key(self.prefix, &[&position_bytes(position)]), delta.to_vec());
         }
-        let uncovered = self.timeline.count - self.timeline.base.ordinal;
+        let uncovered = self.timeline.count.saturating_sub(self.timeline.base.ordinal);
         if uncovered >= self.timeline.base.spacing() && self.timeline.credit >= uncovered {
             self.timeline.credit -= uncovered;
             self.cover(arrived, batch)?;
@@ -205,13 +230,14 @@ impl Writer<'_, '_> {
         Ok(self.timeline)
     }
 
-    /// Closes the open snapshots from `first` on and gives the newest open one before it.
-    fn close_from(&self, first: Position, arrived: &BTreeMap<Position, Arc<[u8]>>, batch: &mut Batch) -> Result<Base> {
+    /// Closes the open snapshots from `first` on and gives the newest open one before it. `since` has the record by which
+    /// each delta came, or was taken back.
+    fn close_from(&self, first: Position, since: &BTreeMap<Position, u64>, batch: &mut Batch) -> Result<Base> {
         let from = key(self.prefix, &[&position_bytes(&first)]);
         for row in self.view.forward(Column::Snapshots, &from, self.prefix)? {
             let (row_key, mut value) = row?;
             let (snapshot, valid_until) = read_snapshot(self.view, &row_key[self.prefix.len()..], &value)?;
-            let late = arrived.range(..=snapshot.position).map(|(position, _)| position.1.0).min();
+            let late = since.range(..=snapshot.position).map(|(_, index)| *index).min();
             if let (OPEN, Some(late)) = (valid_until, late) {
                 value[8..16].copy_from_slice(&late.to_be_bytes());
                 batch.put(Column::Snapshots, row_key.into(), value.into());
@@ -230,18 +256,20 @@ impl Writer<'_, '_> {
     /// Applies all deltas after the base, those of this batch too, and leaves snapshots on the way.
     fn cover(&mut self, arrived: &BTreeMap<Position, Arc<[u8]>>, batch: &mut Batch) -> Result<()> {
         let mut base = self.timeline.base;
-        let end = OccurredAt(Moment::MAX);
         let mut pending: BTreeMap<Position, Rc<Delta>> =
-            deltas::read(self.view, self.prefix, base.position, end, self.size)?.collect::<Result<_>>()?;
+            deltas::read_all(self.view, self.prefix, base.position)?.collect::<Result<_>>()?;
         for (position, bytes) in arrived {
             pending.insert(*position, Delta::read(self.view, bytes)?);
         }
         let mut state = base.load(self.view, self.prefix)?;
         let (mut ordinal, mut valid_from) = (base.ordinal, base.valid_from);
         for (position, delta) in pending {
+            valid_from = valid_from.max(self.view.settled_from(&position));
+            if !self.view.counts(&position, self.size) {
+                continue;
+            }
             delta.apply(&mut state, self.entity, position);
             ordinal += 1;
-            valid_from = valid_from.max(position.1.0 + 1);
             if ordinal - base.ordinal >= base.spacing() {
                 let entries = u32::try_from(entries(&state)).unwrap_or(u32::MAX);
                 base = Base { position, created: self.size.0, valid_from, ordinal, entries };
@@ -347,12 +375,13 @@ impl Timeline {
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; TIMELINE_BYTES] = bytes.try_into().ok()?;
         let number = |start: usize| read_u64(&bytes[start..start + 8]);
+        let behind = 16 + POSITION_BYTES;
         let base = Base {
-            position: read_position(&bytes[16..40])?,
-            created: number(40)?,
-            valid_from: number(48)?,
-            ordinal: number(56)?,
-            entries: u32::from_be_bytes(bytes[64..].try_into().ok()?),
+            position: read_position(&bytes[16..behind])?,
+            created: number(behind)?,
+            valid_from: number(behind + 8)?,
+            ordinal: number(behind + 16)?,
+            entries: u32::from_be_bytes(bytes[behind + 24..].try_into().ok()?),
         };
         Some(Self { count: number(0)?, credit: number(8)?, base })
     }

@@ -25,13 +25,16 @@ use crate::error::Result;
 use crate::views::database::{Batch, Column, View};
 use crate::views::deltas::{self, Delta};
 use crate::views::keys::{Position, entity_prefix, key, position_bytes};
+use crate::views::replaced::Replaced;
 use crate::views::segments::Segment;
 
 /// Every fact that says what one entity is, by all records.
 #[derive(Debug)]
 pub(crate) struct Traits {
     entity: EntityId,
+    /// By all records, also by those that count no longer.
     facts: Vec<(Position, Rc<Delta>)>,
+    replaced: Arc<Replaced>,
     /// Whether any of them links it with somebody.
     pub(crate) is_linked: bool,
     /// Whether any of them switches it off.
@@ -47,7 +50,7 @@ impl Traits {
         let has = |kinds: &[FactKind]| facts.iter().any(|(_, delta)| kinds.contains(&delta.fact.kind()));
         let is_linked = has(&[FactKind::IdentityLinked]);
         let is_ended = has(&[FactKind::AccountDisabled, FactKind::AccountDeleted]);
-        Ok(Self { entity: entity.clone(), facts, is_linked, is_ended })
+        Ok(Self { entity: entity.clone(), facts, replaced: view.replaced().clone(), is_linked, is_ended })
     }
 
     /// When it was made: the last time, if it was made anew.
@@ -66,7 +69,7 @@ impl Traits {
     /// Those up to a time, of the first `known` records, in their order.
     pub(crate) fn facts(&self, at: OccurredAt, known: TreeSize) -> impl Iterator<Item = &(Position, Rc<Delta>)> {
         let by_then = self.facts.iter().take_while(move |(position, _)| position.0 <= at);
-        by_then.filter(move |(position, _)| position.1.0 < known.0)
+        by_then.filter(move |(position, _)| self.replaced.counts(position.2, known))
     }
 
     /// Whom it is linked with, whether it is switched off, what it is as a rule, and of an entitlement whether it was removed,
@@ -86,7 +89,7 @@ pub(crate) fn state_kept(view: &View<'_>, entity: &EntityId, at: OccurredAt, kno
     let segment = view.recent().traits(view.since(), entity, || {
         let prefix = entity_prefix(entity);
         let facts = deltas::decoded(view, view.forward(Column::Traits, &prefix, &prefix)?);
-        Segment::read(entity, State::default(), facts, usize::MAX)
+        Segment::read(entity, State::default(), facts, view.replaced(), usize::MAX)
     })?;
     match segment.applied(at, known) {
         Some(applied) => Ok(Kept::Segment(segment, applied)),

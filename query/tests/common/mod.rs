@@ -3,23 +3,27 @@
 //! Owns the way from facts to records. It never asserts anything.
 #![allow(dead_code, reason = "each test uses another part of it")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use counterfoil_ledger::{Batch, Clock, Ledger, Location, Options, Outcome, PreparedEvent, Reader, Reading, init};
 use counterfoil_proto::v1::fact::Detail;
 use counterfoil_proto::v1::record::Body;
 use counterfoil_proto::v1::{
     AccessItem, AccessOperation, Approval, ApprovalRule, Authentication, Confidence, Correlation, Delivery, EntityKind,
-    Event, Fact, FactKind, Mapping, Outcome as FactOutcome, Position, Precision, Provenance, Ref, Source, Ticket,
-    TicketType, Time, Value, Values,
+    Event, EventRemapped, Fact, FactKind, Mapping, Outcome as FactOutcome, Position, Precision, Provenance, Record,
+    Ref, Source, Ticket, TicketType, Time, Value, Values,
 };
 use counterfoil_query::Views;
 use counterfoil_verify::beside;
 use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::fact::entity_set;
 use counterfoil_verify::identifier::IdentifierKind;
+use counterfoil_verify::record::{self, event_of};
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
+use counterfoil_verify::tree::RecordIndex;
 use prost::Message;
 use tempfile::TempDir;
 
@@ -32,6 +36,8 @@ pub struct TestLedger {
     pub folder: TempDir,
     seconds: Arc<AtomicI64>,
     next: AtomicU64,
+    /// The newest reading of each event that was read again.
+    readings: Mutex<BTreeMap<u64, u64>>,
 }
 
 struct TestClock(Arc<AtomicI64>);
@@ -85,7 +91,7 @@ impl TestLedger {
         let clock = Box::new(TestClock(seconds.clone()));
         let options = Options { clock, accept_clock: true, holder: "a test".to_owned() };
         let ledger = Ledger::open(&location, options).unwrap();
-        Self { ledger, folder, seconds, next: AtomicU64::new(0) }
+        Self { ledger, folder, seconds, next: AtomicU64::new(0), readings: Mutex::default() }
     }
 
     pub fn reader(&self) -> Reader {
@@ -113,6 +119,35 @@ impl TestLedger {
     /// Records a body that has no facts.
     pub fn record_body(&self, system: &'static str, body: Body) -> u64 {
         self.append(vec![self.prepare(Native::new(system, Vec::new()), |_| body)])[0]
+    }
+
+    /// Reads the event of a record again, with other facts, in one record or in one for each fact; gives the first.
+    pub fn remap(&self, first: u64, facts: Vec<Fact>, is_split: bool) -> u64 {
+        let read = |index: u64| self.reader().record(RecordIndex(index)).unwrap();
+        let replaces = self.readings.lock().unwrap().get(&first).copied().unwrap_or(first);
+        let count = u64::from(event_of(&read(replaces)).unwrap().parts);
+        let replaced: Vec<Record> = (replaces..replaces + count).map(read).collect();
+        let entities: BTreeSet<EntityId> = replaced.iter().flat_map(entity_set).collect();
+        let bytes = record::encode(&replaced[0]).unwrap();
+        let said: Vec<Vec<Fact>> = facts.chunks(if is_split { 1 } else { facts.len() }).map(<[Fact]>::to_vec).collect();
+        let parts = said.len() as u32;
+        let body = |(part, facts): (u32, Vec<Fact>)| {
+            let Body::Event(event) = event(facts, Mapping::Mapped) else { unreachable!() };
+            // Each part repeats some of the entities.
+            let own = entities.iter().enumerate().filter(|(number, _)| *number as u32 % parts == part);
+            Body::EventRemapped(EventRemapped {
+                first_index: first,
+                replaces,
+                replaces_leaf: record::hash(&bytes).0.as_bytes().to_vec(),
+                entities: own.map(|(_, entity)| entity.as_bytes().to_vec()).collect(),
+                event: Some(Event { part, parts, ..event }),
+            })
+        };
+        let bodies = (0..).zip(said).map(body).collect();
+        let provenance = Provenance { connector_version: 2, ..replaced[0].provenance.clone().unwrap() };
+        let index = self.append(vec![PreparedEvent::new(provenance, bodies, None, None).unwrap()])[0];
+        self.readings.lock().unwrap().insert(first, index);
+        index
     }
 
     fn append(&self, events: Vec<PreparedEvent>) -> Vec<u64> {
@@ -146,6 +181,13 @@ impl TestLedger {
 
     pub fn views_folder(&self) -> PathBuf {
         self.folder.path().join("views")
+    }
+
+    /// Views of their own, built from the log at once.
+    pub fn views_elsewhere(&self) -> Views {
+        let views = Views::open(&self.folder.path().join("elsewhere"), self.reader()).unwrap();
+        views.catch_up(&mut |_, _| ()).unwrap();
+        views
     }
 
     /// The views, opened and brought up to date.

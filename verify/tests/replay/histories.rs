@@ -4,16 +4,29 @@ use counterfoil_proto::v1::{
     Account, Approval, Credential, Entitlement, EntityKind, Fact, FactKind, Grant, Lifecycle, MatchingRule, Ownership,
     Record, Ref, Snapshot, Ticket, Time, fact::Detail,
 };
+use counterfoil_verify::remap::place_of;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
 use crate::support::*;
 
-/// Records with facts about a few entities, whose facts happened in any order.
+/// Records with facts about a few entities, whose facts happened in any order; some events are read again, and again.
 pub fn any_history() -> BoxedStrategy<Vec<Record>> {
-    vec(vec(any_event_fact(), 1..4), 1..25)
-        .prop_map(|events| (1..).zip(events).map(|(index, facts)| record_of(index, facts)).collect())
+    let again = option::weighted(0.3, any::<prop::sample::Index>());
+    vec((vec(any_event_fact(), 1..4), again), 1..25)
+        .prop_map(|events| {
+            let mut records: Vec<Record> = Vec::new();
+            for (index, (facts, again)) in (1..).zip(events) {
+                let event = again.filter(|_| !records.is_empty()).map(|again| place_of(again.get(&records)));
+                let newest = records.iter().rev().find(|record| Some(place_of(record)) == event);
+                records.push(newest.map_or_else(
+                    || record_of(index, facts.clone()),
+                    |newest| remapped(index, &[newest], facts.clone()),
+                ));
+            }
+            records
+        })
         .boxed()
 }
 

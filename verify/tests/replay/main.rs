@@ -8,7 +8,7 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use counterfoil_proto::v1::{Authentication, Precision, Provenance, Record, record::Body};
+use counterfoil_proto::v1::{Authentication, Event, Precision, Provenance, Record, record::Body};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::fact::entity_set;
 use counterfoil_verify::replay::{apply, bearers, facts_of, replay};
@@ -23,6 +23,14 @@ use support::*;
 
 fn entities(records: &[Record]) -> BTreeSet<EntityId> {
     records.iter().flat_map(entity_set).collect()
+}
+
+fn event_mut(record: &mut Record) -> Option<&mut Event> {
+    match &mut record.body {
+        Some(Body::Event(event)) => Some(event),
+        Some(Body::EventRemapped(remapped)) => remapped.event.as_mut(),
+        _ => None,
+    }
 }
 
 proptest! {
@@ -73,7 +81,7 @@ proptest! {
     #[test]
     fn failures_change_nothing(records in any_history(), outcome in 2..=4) {
         let failed: Vec<Record> = records.into_iter().map(|mut record| {
-            if let Some(Body::Event(event)) = &mut record.body {
+            if let Some(event) = event_mut(&mut record) {
                 event.facts.iter_mut().for_each(|fact| fact.outcome = outcome);
             }
             record
@@ -86,7 +94,7 @@ proptest! {
     #[test]
     fn no_ticket_and_no_approval_creates_access(records in any_history()) {
         let asked: Vec<Record> = records.into_iter().map(|mut record| {
-            if let Some(Body::Event(event)) = &mut record.body {
+            if let Some(event) = event_mut(&mut record) {
                 event.facts.retain(|fact| {
                     let name = fact.kind().as_str_name();
                     name.contains("TICKET") || name.contains("APPROVAL") || name.contains("REVIEW")
@@ -109,7 +117,7 @@ proptest! {
         let evidence = Evidence::of(&record, number, OccurredAt(occurred));
         prop_assert_eq!(evidence.authentication(), Authentication::SourceSignature);
         prop_assert_eq!((evidence.occurred_at(), evidence.recorded_at()), (OccurredAt(occurred), RecordedAt(recorded)));
-        prop_assert_eq!(evidence.order(), (OccurredAt(occurred), RecordIndex(index), number));
+        prop_assert_eq!(evidence.order(), (OccurredAt(occurred), RecordIndex(index), RecordIndex(index), number));
         prop_assert_eq!(Moment::from_sortable_bytes(&occurred.to_sortable_bytes()), occurred);
     }
 

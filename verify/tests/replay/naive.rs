@@ -32,7 +32,18 @@ fn text(reference: &Option<Ref>) -> String {
 pub fn naive(records: &[Record], at: i64, known: u64) -> World {
     let mut facts = Vec::new();
     for record in records.iter().filter(|record| record.index < known) {
-        let Some(Body::Event(event)) = &record.body else { continue };
+        let (place, event) = match &record.body {
+            Some(Body::Event(event)) => (record.index, event),
+            Some(Body::EventRemapped(remapped)) => (remapped.first_index, remapped.event.as_ref().unwrap()),
+            _ => continue,
+        };
+        let is_read_again = |later: &Record| match &later.body {
+            Some(Body::EventRemapped(remapped)) => remapped.first_index == place && later.index > record.index,
+            _ => false,
+        };
+        if records.iter().any(|later| later.index < known && is_read_again(later)) {
+            continue;
+        }
         for (number, fact) in event.facts.iter().enumerate() {
             let happened = fact.occurred_at.unwrap().seconds;
             if happened <= at && fact.outcome() == Outcome::Success {
@@ -41,10 +52,11 @@ pub fn naive(records: &[Record], at: i64, known: u64) -> World {
                     fact: number as u32,
                     occurred_seconds: happened,
                     recorded_seconds: record.recorded_at.unwrap().seconds,
+                    place,
                     authentication: record.provenance.as_ref().unwrap().authentication,
                     ..Evidence::default()
                 };
-                facts.push(((happened, record.index, number), fact, evidence));
+                facts.push(((happened, place, number), fact, evidence));
             }
         }
     }

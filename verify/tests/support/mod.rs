@@ -2,13 +2,17 @@
 //! for arbitrary valid records. It checks nothing itself.
 #![allow(dead_code, reason = "each test program uses its own share of this module")]
 
+use std::collections::BTreeSet;
+
 use counterfoil_proto::v1::{
     AccessItem, AccessOperation, Account, Approval, Authentication, Correlation, Credential, Delivery, Entitlement,
-    EntityKind, Event, EventConflict, Fact, FactKind, Grant, Lifecycle, Mapping, MatchingRule, Origin, Outcome,
-    Ownership, PolicyDecision, Position, Precision, Predecessor, Provenance, Record, Ref, Review, Snapshot, Source,
-    SourceGap, SourceRejected, Ticket, Time, fact::Detail, record::Body,
+    EntityKind, Event, EventConflict, EventRemapped, Fact, FactKind, Grant, Lifecycle, Mapping, MatchingRule, Origin,
+    Outcome, Ownership, PolicyDecision, Position, Precision, Predecessor, Provenance, Record, Ref, Review, Snapshot,
+    Source, SourceGap, SourceRejected, Ticket, Time, fact::Detail, record::Body,
 };
-use counterfoil_verify::record::{FORMAT, origin_record};
+use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::fact::entity_set;
+use counterfoil_verify::record::{FORMAT, encode, hash, origin_record};
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt, SECONDS_MAX, SECONDS_MIN};
 use proptest::collection::{btree_set, vec};
 use proptest::option;
@@ -185,7 +189,22 @@ pub fn one_of_each_body() -> Vec<(&'static str, Record)> {
         ("event_conflict", record(300, 1_000_300, Body::EventConflict(EventConflict { first_index: 1 }))),
         ("source_rejected", record(301, 1_000_301, Body::SourceRejected(SourceRejected { reason: 3, size: 1_000 }))),
         ("source_gap", record(302, 1_000_302, Body::SourceGap(SourceGap { from: 5, to: 500, reason: 1 }))),
+        ("event_remapped", remapped(303, &[&record_of(1, vec![full_fact()])], vec![approval_fact()])),
     ]
+}
+
+/// The record, at `index`, of a reading with other facts that replaces one.
+pub fn remapped(index: u64, replaced: &[&Record], facts: Vec<Fact>) -> Record {
+    let Body::Event(event) = event(facts) else { unreachable!() };
+    let entities: BTreeSet<EntityId> = replaced.iter().flat_map(|record| entity_set(record)).collect();
+    let remapped = EventRemapped {
+        first_index: counterfoil_verify::remap::place_of(replaced[0]).0,
+        replaces: replaced[0].index,
+        replaces_leaf: hash(&encode(replaced[0]).unwrap()).0.as_bytes().to_vec(),
+        entities: entities.iter().map(|entity| entity.as_bytes().to_vec()).collect(),
+        event: Some(event),
+    };
+    record(index, 1_000_000 + index as i64, Body::EventRemapped(remapped))
 }
 
 /// Every kind of fact but the unspecified one.
@@ -240,6 +259,16 @@ pub fn any_body(source: &Source, index: u64) -> BoxedStrategy<Body> {
     let gap = (any::<u64>(), any::<u64>(), 1..=4).prop_filter_map("a gap has a width", |(one, other, reason)| {
         (one != other).then(|| SourceGap { from: one.min(other), to: one.max(other), reason })
     });
+    let replaced = (1..=index.max(2) - 1, 1..=index.max(2) - 1, any_bytes(32), vec(any_entity(), 0..4));
+    let remapped = (replaced, any_event(source)).prop_filter_map("a remap comes later", move |(replaced, event)| {
+        let (one, other, replaces_leaf, entities) = replaced;
+        let entities = BTreeSet::from_iter(entities).into_iter().collect();
+        let (first_index, replaces) = (one.min(other), one.max(other));
+        let is_later = replaces < index.saturating_sub(event.part.into());
+        let remapped = EventRemapped { first_index, replaces, replaces_leaf, entities, event: Some(event) };
+        is_later.then_some(Body::EventRemapped(remapped))
+    });
+    let remapped = if index > 2_000 { remapped.boxed() } else { any_event(source).prop_map(Body::Event).boxed() };
     let conflict = if index > 1 { (1..index).boxed() } else { Just(0).boxed() };
     let conflict = conflict.prop_filter("record 0 is no event", |first| *first > 0);
     let conflict = conflict.prop_map(|first_index| Body::EventConflict(EventConflict { first_index }));
@@ -247,10 +276,16 @@ pub fn any_body(source: &Source, index: u64) -> BoxedStrategy<Body> {
     prop_oneof![
         8 => any_event(source).prop_map(Body::Event),
         1 => conflict,
+        1 => remapped,
         1 => rejected.prop_map(Body::SourceRejected),
         1 => gap.prop_map(Body::SourceGap),
     ]
     .boxed()
+}
+
+fn any_entity() -> BoxedStrategy<Vec<u8>> {
+    let named = "[a-z0-9]{1,9}".prop_map(|id| EntityId::new(EntityKind::Account, "okta", "acme", &id).unwrap());
+    named.prop_map(|entity| entity.as_bytes().to_vec()).boxed()
 }
 
 fn any_event(source: &Source) -> BoxedStrategy<Event> {

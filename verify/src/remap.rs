@@ -1,0 +1,124 @@
+//! What is read again: a reading of an event that replaces the one before it.
+//!
+//! Owns which reading of an event counts by how many records, and what a remapping has to repeat. A **reading** is all
+//! records of one event, as it first came or as it was remapped: they are consecutive, and named by the first of them. It
+//! never reads a payload: connectors do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use counterfoil_proto::v1::{EventRemapped, Provenance, Record, record::Body};
+
+use crate::entity::EntityId;
+use crate::fact::entity_set;
+use crate::record::{self, event_of};
+use crate::rules::Violation;
+use crate::tree::{RecordIndex, TreeSize};
+
+/// The remapping that a record is a part of.
+pub fn remapped(record: &Record) -> Option<&EventRemapped> {
+    match &record.body {
+        Some(Body::EventRemapped(remapped)) => Some(remapped),
+        _ => None,
+    }
+}
+
+/// The first record of the reading that a record is a part of; itself where it is no event.
+pub fn reading_of(record: &Record) -> RecordIndex {
+    RecordIndex(record.index.saturating_sub(event_of(record).map_or(0, |event| u64::from(event.part))))
+}
+
+/// The record in which what a record says first came to the ledger: itself, unless it was read again.
+pub fn place_of(record: &Record) -> RecordIndex {
+    RecordIndex(remapped(record).map_or(record.index, |remapped| remapped.first_index))
+}
+
+/// The first record of the event as it first came.
+fn event_index(record: &Record) -> RecordIndex {
+    remapped(record).map_or_else(|| reading_of(record), |remapped| RecordIndex(remapped.first_index))
+}
+
+/// Which readings count by the first so many of some records.
+#[derive(Clone, Debug, Default)]
+pub struct Counting {
+    known: TreeSize,
+    /// The newest remapping of each event that has one, by the event's first record.
+    newest: BTreeMap<RecordIndex, RecordIndex>,
+}
+
+impl Counting {
+    /// Looks through records, in any order, for what the first `known` of the log say. A remapping is known with its first
+    /// record.
+    pub fn of<'a>(records: impl IntoIterator<Item = &'a Record>, known: TreeSize) -> Self {
+        let mut newest: BTreeMap<RecordIndex, RecordIndex> = BTreeMap::new();
+        for record in records.into_iter().filter(|record| remapped(record).is_some()) {
+            let reading = reading_of(record);
+            if reading.0 < known.0 {
+                let held = newest.entry(event_index(record)).or_insert(reading);
+                *held = reading.max(*held);
+            }
+        }
+        Self { known, newest }
+    }
+
+    /// Whether what a record says counts: it is known, and no newer reading of its event is.
+    pub fn counts(&self, record: &Record) -> bool {
+        let newest = self.newest.get(&event_index(record));
+        record.index < self.known.0 && newest.is_none_or(|newest| *newest == reading_of(record))
+    }
+}
+
+/// The entities that a remapping repeats.
+pub fn repeated(remapped: &EventRemapped) -> impl Iterator<Item = EntityId> {
+    remapped.entities.iter().filter_map(|entity| EntityId::from_bytes(entity).ok())
+}
+
+/// Checks the records of one remapping against those of the reading that it replaces: that they are this event's, and
+/// that they repeat the entities of these, no fewer and no others.
+///
+/// # Errors
+/// [`Violation`] if it is no remapping of them.
+pub fn check(parts: &[Record], replaced: &[Record]) -> Result<(), Violation> {
+    let fail = |problem: &str| Err(Violation(problem.to_owned()));
+    let (Some(said), Some(first)) = (parts.first().and_then(remapped), replaced.first()) else {
+        return fail("a part of the remapping, or of what it replaces, is missing");
+    };
+    if !is_whole(parts) || !is_whole(replaced) || first.index != said.replaces {
+        return fail("the parts of the remapping, or of what it replaces, are not one whole reading");
+    }
+    let leaf = record::encode(first).map(|bytes| record::hash(&bytes));
+    if leaf.map_or(true, |leaf| leaf.0.as_bytes()[..] != said.replaces_leaf) {
+        return fail("event_remapped.replaces_leaf is not the leaf hash of the record that it replaces");
+    }
+    if event_index(first).0 != said.first_index {
+        return fail("event_remapped.first_index is not the first record of the event that it replaces");
+    }
+    let is_same = |part: &Record| {
+        let said_too = remapped(part).map(|part| (part.first_index, part.replaces, &part.replaces_leaf));
+        said_too == Some((said.first_index, said.replaces, &said.replaces_leaf)) && identity(part) == identity(first)
+    };
+    if !parts.iter().all(is_same) {
+        return fail("the remapping is of another event than what it replaces");
+    }
+    let repeats: BTreeSet<EntityId> = parts.iter().filter_map(remapped).flat_map(repeated).collect();
+    match repeats == replaced.iter().flat_map(entity_set).collect() {
+        true => Ok(()),
+        false => fail("event_remapped.entities are not those of the records that it replaces"),
+    }
+}
+
+/// Whether records are all parts of one reading, in order.
+fn is_whole(records: &[Record]) -> bool {
+    let first = records.first().map_or(0, |first| first.index);
+    let is_next = |(number, record): (u64, &Record)| {
+        event_of(record).is_some_and(|event| {
+            (u64::from(event.part), event.parts as usize) == (number, records.len()) && record.index == first + number
+        })
+    };
+    (0..).zip(records).all(is_next)
+}
+
+/// What makes an event itself.
+fn identity(record: &Record) -> Option<Provenance> {
+    let provenance = record.provenance.clone()?;
+    Some(Provenance { connector_version: 0, ..provenance })
+}
