@@ -285,7 +285,7 @@ impl Row for GetBlastRadiusResponse {
 
 impl Row for TraceStep {
     const COLUMNS: &'static str = "\
-         step=TRACE_MOMENT_UNSPECIFIED at missing access=[]";
+         step=TRACE_MOMENT_UNSPECIFIED at missing access=[] records=[]";
 }
 
 impl Row for GrantExplanation {

@@ -17,6 +17,8 @@ pub(crate) struct Action {
     pub(crate) executor: Executor,
     /// The ticket that the call names.
     pub(crate) reference: Option<CaseIndex>,
+    /// The transaction that it shares with others; most have one of their own.
+    pub(crate) transaction: Option<u128>,
     pub(crate) succeeded: bool,
     pub(crate) late: bool,
 }
@@ -119,6 +121,10 @@ impl Basis {
 
     pub(crate) fn window(case: CaseIndex) -> Basis {
         Basis { verdict: Verdict::Approved, rule: Some(Rule::Window), case: Some(case), rival: None }
+    }
+
+    pub(crate) fn transaction(case: CaseIndex) -> Basis {
+        Basis { verdict: Verdict::Approved, rule: Some(Rule::Transaction), case: Some(case), rival: None }
     }
 
     pub(crate) fn ambiguous(case: CaseIndex, rival: CaseIndex) -> Basis {

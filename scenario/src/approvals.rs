@@ -18,6 +18,8 @@ pub(crate) struct Course {
 #[derive(Clone)]
 pub(crate) struct Approval {
     pub(crate) approver: IdentityIndex,
+    /// Whoever was to answer in the approver's place.
+    pub(crate) delegate: Option<IdentityIndex>,
     pub(crate) level: u8,
     pub(crate) quorum: Quorum,
     pub(crate) asked_at: Timestamp,
@@ -101,6 +103,7 @@ pub(crate) fn decide(
     };
     let row = |n: usize, level, quorum, asked_at, answer| Approval {
         approver: approvers[n],
+        delegate: None,
         level,
         quorum,
         asked_at,

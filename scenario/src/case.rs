@@ -15,6 +15,8 @@ pub(crate) struct Case {
     pub(crate) beneficiary: IdentityIndex,
     /// Empty for an incident.
     pub(crate) items: Vec<Access>,
+    /// It asks for any thing of the type of its items, and names none.
+    pub(crate) is_for_any: bool,
     pub(crate) operation: Operation,
     pub(crate) from: Option<Timestamp>,
     pub(crate) until: Option<Timestamp>,

@@ -83,6 +83,7 @@ impl Chronicle {
             requester,
             beneficiary,
             items,
+            is_for_any: false,
             operation,
             from,
             until,
@@ -260,7 +261,8 @@ impl Chronicle {
             *finished = (*finished).max(Some(whole_second(at)));
         }
         let uuid = self.random.uuid();
-        self.actions.push(Action { at, uuid, event, subject, executor, reference, succeeded: true, late: false });
+        let (transaction, succeeded, late) = (None, true, false);
+        self.actions.push(Action { at, uuid, event, subject, executor, reference, transaction, succeeded, late });
         ActionIndex(self.actions.len() - 1)
     }
 

@@ -47,6 +47,8 @@ pub(crate) struct IdentityIndex(pub(crate) usize);
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Nature {
     Person,
+    /// Somebody of the near misses, who plays no other part.
+    Lookalike,
     Service,
     Agent,
 }

@@ -55,7 +55,7 @@ pub(crate) fn ticket_versions(chronicle: &Chronicle, case: &Case) -> Vec<(Timest
 
 fn ticket(company: &Company, case: &Case, updated_at: Timestamp, (status, approval, approval_name): Stage) -> Value {
     let incident = case.items.is_empty();
-    let items: Vec<_> = case.items.iter().map(|item| company.item(*item)).collect();
+    let items: Vec<_> = case.items.iter().map(|item| asked_for(case, company.item(*item))).collect();
     let operation = if case.operation == Operation::Add { "add" } else { "remove" };
     let unless_incident = |value: Value| if incident { Value::Null } else { value };
     let beneficiary = company.of(case.beneficiary);
@@ -105,6 +105,14 @@ fn ticket(company: &Company, case: &Case, updated_at: Timestamp, (status, approv
     })
 }
 
+/// As the ticket writes an item: the thing itself, or its type alone.
+fn asked_for(case: &Case, item: String) -> String {
+    match item.rsplit_once('/') {
+        Some((kind, _)) if case.is_for_any => kind.to_owned(),
+        _ => item,
+    }
+}
+
 /// The versions of one approval row: asked, and answered.
 pub(crate) fn approval_versions(company: &Company, case: &Case, row: &Approval, id: u64) -> Vec<(Timestamp, Value)> {
     let mut versions = vec![(row.asked_at, approval(company, case, row, id, row.asked_at, (0, "requested")))];
@@ -135,7 +143,7 @@ fn approval(
         "approver_id": approver.freshservice_id,
         "approver_name": approver.display_name(),
         "created_at": freshservice_time(row.asked_at),
-        "delegatee": null,
+        "delegatee": row.delegate.map(|delegate| company.of(delegate).freshservice_id),
         "id": id,
         "latest_remark": if status == 2 { Value::from("Not needed for this role") } else { Value::Null },
         "level": row.level,

@@ -26,6 +26,7 @@ mod lives;
 mod messages;
 mod migration;
 mod names;
+mod near_misses;
 mod noise;
 mod okta;
 mod random;
@@ -56,11 +57,13 @@ pub struct Options {
     pub start: jiff::civil::Date,
     /// How long the story is; at least one month.
     pub months: u32,
+    /// How often each change is planted that is easily taken for another ticket's; the list of what is true has them, too.
+    pub near_misses: u32,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { seed: 1, people: 60, start: jiff::civil::date(2026, 1, 1), months: 6 }
+        Options { seed: 1, people: 60, start: jiff::civil::date(2026, 1, 1), months: 6, near_misses: 0 }
     }
 }
 
@@ -123,6 +126,7 @@ pub fn generate(options: &Options) -> Company {
     lives::departures(&mut chronicle);
     noise::play(&mut chronicle);
     cloud::plots::play(&mut chronicle);
+    near_misses::play(&mut chronicle, options.near_misses);
 
     let order = chronicle.number_cases();
     let (files, mut counts) = files::render(&chronicle, &order, &mut random::Random::new(options.seed, "files"));

@@ -120,6 +120,7 @@ fn report_incidents(chronicle: &mut Chronicle) {
             requester: who,
             beneficiary: who,
             items: Vec::new(),
+            is_for_any: false,
             operation: Operation::Add,
             from: None,
             until: None,

@@ -11,7 +11,7 @@ use crate::calendar::okta_time;
 use crate::chronicle::Chronicle;
 use crate::company::{Identity, IdentityIndex};
 use crate::names::ROLES;
-use crate::random::{Random, uuid_text};
+use crate::random::{Random, hex_text, uuid_text};
 
 const PLACES: [(&str, &str, &str, f64, f64, &str); 4] = [
     ("Zürich", "Switzerland", "8001", 47.3667, 8.55, "Zurich"),
@@ -36,7 +36,8 @@ const BROWSERS: [(&str, &str, &str); 3] = [
 
 /// An action as one event of the System Log. Targets come in any order.
 pub(crate) fn system_log_event(chronicle: &Chronicle, action: &Action, deed: &Deed, random: &mut Random) -> Value {
-    let request_id = random.hex();
+    let own_id = random.hex();
+    let request_id = action.transaction.map_or(own_id, hex_text);
     let mut target = targets(chronicle, action, deed);
     random.shuffle(&mut target);
     let token = match action.executor {

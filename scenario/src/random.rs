@@ -69,8 +69,13 @@ impl Random {
     }
 }
 
+/// 128 bits as text, as [`Random::hex`] writes them.
+pub(crate) fn hex_text(bits: u128) -> String {
+    format!("{bits:032x}")
+}
+
 /// A UUID as text.
 pub(crate) fn uuid_text(bits: u128) -> String {
-    let hex = format!("{bits:032x}");
+    let hex = hex_text(bits);
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }

@@ -27,7 +27,8 @@ pub(crate) fn sample(chronicle: &Chronicle, story: &Story, random: &mut Random) 
     ]);
     moments.extend(company.movers.first().map(|mover| (mover.who, last_second)));
     moments.extend(company.people().find(|who| company.of(*who).until.is_some()).map(|leaver| (leaver, last_second)));
-    let known: Vec<_> = (0..company.identities.len()).map(IdentityIndex).collect();
+    let is_known = |who: &IdentityIndex| company.of(*who).nature != Nature::Lookalike;
+    let known: Vec<_> = (0..company.identities.len()).map(IdentityIndex).filter(is_known).collect();
     while moments.len() < MOMENTS + 6 {
         let who = *random.pick(&known);
         // Accounts of machines are few and short of events: one in four draws is enough of them.

@@ -60,6 +60,8 @@ pub enum Verdict {
 pub enum Rule {
     /// The change names the ticket.
     Explicit,
+    /// Another event of the same transaction names the ticket.
+    Transaction,
     /// Same beneficiary, same entitlement, at most 14 days after the approval.
     Window,
 }

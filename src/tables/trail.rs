@@ -1,5 +1,7 @@
 //! The trail of a ticket, explained grants and reversal plans, as rows.
 
+use std::collections::BTreeSet;
+
 use counterfoil_proto::v1::{
     AccessAtStep, AccessStanding, ExplainGrantResponse, GrantExplanation, PlanReversalResponse, ResolvedParty,
     ReversalStep, Ruling, ThreeVerdicts, TraceMoment, TraceTicketResponse, TracedApproval, TracedChange,
@@ -165,8 +167,11 @@ pub fn trace_steps(response: &TraceTicketResponse) -> Rows {
             rows.push(vec![name.to_owned(), at, String::new(), String::new(), nothing, String::new()]);
         }
     }
+    let records: BTreeSet<u64> = response.steps.iter().flat_map(|step| step.records.iter().copied()).collect();
+    let records = records.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+    let by = if records.is_empty() { String::new() } else { format!(", by the records {records}") };
     Rows {
-        title: vec!["What the beneficiary had of it:".to_owned()],
+        title: vec![format!("What the beneficiary had of it{by}:")],
         columns: vec!["step", "at", "which", "holder", "how", "record"],
         rows,
     }

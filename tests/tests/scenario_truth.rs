@@ -269,6 +269,7 @@ fn check_explanation(change: &Change, explanation: &Explanation) {
     assert_eq!(tickets, expected, "{context}");
     let rule = match (change.rule, change.verdict) {
         (Some(Rule::Explicit), _) => LinkRule::Explicit,
+        (Some(Rule::Transaction), _) => LinkRule::Correlation,
         // Tickets that fit, and that the change does not name, were found by the window.
         (Some(Rule::Window), _) | (None, Verdict::Ambiguous) => LinkRule::Window,
         (None, _) => LinkRule::Unspecified,

@@ -28,10 +28,12 @@ pub struct Holding {
     pub counterpart: String,
     /// The fact that took it away.
     pub ended: Option<Evidence>,
+    /// The records of the facts that made it this, in their order: whoever replays them finds it again.
+    pub records: Vec<u64>,
 }
 
 /// What one access came to at a moment.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Standing {
     /// Whether it was held.
     pub standing: AccessStanding,
@@ -39,15 +41,18 @@ pub struct Standing {
     pub expires_at: Option<Moment>,
     /// The fact that it rests on; none where nothing gives it.
     pub evidence: Option<Evidence>,
+    /// The records of the facts that made it this, in their order.
+    pub records: Vec<u64>,
 }
 
 impl Standing {
     /// That of what no record gives.
-    pub const NEVER: Self = Self { standing: AccessStanding::NeverGiven, expires_at: None, evidence: None };
+    pub const NEVER: Self =
+        Self { standing: AccessStanding::NeverGiven, expires_at: None, evidence: None, records: Vec::new() };
 }
 
 impl Holding {
-    fn begun(grant: &GrantState) -> Self {
+    fn begun(grant: &GrantState, records: Vec<u64>) -> Self {
         Self {
             given: grant.evidence,
             is_seen_only: grant.confidence() == Confidence::Snapshot,
@@ -55,6 +60,7 @@ impl Holding {
             scope: grant.scope.clone(),
             counterpart: grant.counterpart.clone(),
             ended: None,
+            records,
         }
     }
 
@@ -67,7 +73,8 @@ impl Holding {
             None if self.is_seen_only => AccessStanding::SeenOnly,
             None => AccessStanding::Held,
         };
-        Standing { standing, expires_at: self.expires_at, evidence: Some(self.ended.unwrap_or(self.given)) }
+        let evidence = Some(self.ended.unwrap_or(self.given));
+        Standing { standing, expires_at: self.expires_at, evidence, records: self.records.clone() }
     }
 }
 
@@ -98,10 +105,19 @@ pub fn holdings(
         for key in touched {
             let times = held.entry(key.clone()).or_default();
             let open = times.last_mut().filter(|last| last.ended.is_none());
+            let index = fact.evidence.index;
             match (state.grants.get(&key), open) {
-                (Some(grant), Some(open)) if open.given != grant.evidence => *open = Holding::begun(grant),
-                (Some(grant), None) => times.push(Holding::begun(grant)),
-                (None, Some(open)) => open.ended = Some(fact.evidence),
+                (Some(grant), Some(open)) if open.given != grant.evidence => {
+                    // What a modification leaves out, earlier facts say.
+                    let is_modified = fact.fact.kind() == FactKind::GrantModified;
+                    let earlier = if is_modified { std::mem::take(&mut open.records) } else { Vec::new() };
+                    *open = Holding::begun(grant, [earlier, vec![index]].concat());
+                }
+                (Some(grant), None) => times.push(Holding::begun(grant, vec![index])),
+                (None, Some(open)) => {
+                    open.ended = Some(fact.evidence);
+                    open.records.push(index);
+                }
                 (Some(_), Some(_)) | (None, None) => {}
             }
         }
@@ -139,14 +155,22 @@ pub fn account(entity: &EntityId, facts: &[FactAt<'_>], at: OccurredAt) -> Stand
         Some(AccountStatus::Created | AccountStatus::Enabled) => AccessStanding::Held,
         Some(AccountStatus::Disabled | AccountStatus::Deleted) => AccessStanding::Removed,
     };
-    Standing { standing, expires_at: None, evidence: by }
+    Standing { standing, expires_at: None, evidence: by, records: by.iter().map(|by| by.index).collect() }
 }
 
 /// What a credential came to by a moment.
 pub fn credential(credential: &EntityId, facts: &[FactAt<'_>], at: OccurredAt) -> Standing {
-    let mut state = State::default();
-    facts.iter().filter(|fact| fact.evidence.occurred_at() <= at).for_each(|fact| apply(&mut state, credential, fact));
-    let Some(held) = state.credentials.get(&credential.to_string()) else { return Standing::NEVER };
+    let (mut state, id) = (State::default(), credential.to_string());
+    let mut records = Vec::new();
+    for fact in facts.iter().filter(|fact| fact.evidence.occurred_at() <= at) {
+        let said = |state: &State| state.credentials.get(&id).map(|held| (held.status, held.expires_at));
+        let before = said(&state);
+        apply(&mut state, credential, fact);
+        if said(&state) != before {
+            records.push(fact.evidence.index);
+        }
+    }
+    let Some(held) = state.credentials.get(&id) else { return Standing::NEVER };
     let expires_at = held.expires_at.as_ref().map(Moment::of);
     let standing = match held.status() {
         CredentialStatus::Active if expires_at.is_some_and(|end| end <= at.0) => AccessStanding::Lapsed,
@@ -154,5 +178,5 @@ pub fn credential(credential: &EntityId, facts: &[FactAt<'_>], at: OccurredAt) -
         CredentialStatus::Unspecified => AccessStanding::NeverGiven,
         CredentialStatus::Disabled | CredentialStatus::Revoked | CredentialStatus::Expired => AccessStanding::Removed,
     };
-    Standing { standing, expires_at, evidence: Some(held.evidence) }
+    Standing { standing, expires_at, evidence: Some(held.evidence), records }
 }

@@ -26,6 +26,7 @@ use crate::answers::parties::Parties;
 use crate::answers::reversal::Timelines;
 use crate::error::Result;
 use crate::views::changes::Effect;
+use crate::views::keys::Position;
 
 /// The most accesses that are followed from step to step.
 const TARGETS_MAX: usize = 64;
@@ -57,10 +58,10 @@ enum Target {
 type Reached = std::result::Result<OccurredAt, &'static str>;
 
 impl Query<'_> {
-    /// The beneficiary's access at each step.
+    /// The beneficiary's access at each step; the ticket comes with its records.
     pub(crate) fn moments(
         &self,
-        ticket: Option<&TicketState>,
+        (ticket, records): (Option<&TicketState>, &BTreeSet<u64>),
         linked: &Linked,
         now: OccurredAt,
         size: TreeSize,
@@ -69,9 +70,12 @@ impl Query<'_> {
         let beneficiary = beneficiary(ticket, linked, size, judge)?;
         let targets = targets(ticket, linked, &beneficiary, now, size, judge)?;
         let mut timelines = Timelines::new(self, size)?;
-        let mut table = Table { parties: self.parties(size), beneficiary: &beneficiary, timelines: &mut timelines };
+        let parties = self.parties(size);
+        let mut table =
+            Table { parties, beneficiary: &beneficiary, timelines: &mut timelines, records: BTreeSet::new() };
         let mut steps = Vec::new();
-        for (step, reached) in reached(ticket, linked, now)? {
+        for (step, reached, by) in reached((ticket, records), linked, now)? {
+            table.records = by;
             let mut traced = TraceStep { step: step.into(), ..TraceStep::default() };
             match reached {
                 Err(why) => traced.missing = why.to_owned(),
@@ -82,19 +86,25 @@ impl Query<'_> {
                     }
                 }
             }
+            traced.records = std::mem::take(&mut table.records).into_iter().collect();
             steps.push(traced);
         }
         Ok(steps)
     }
 }
 
-fn reached(ticket: Option<&TicketState>, linked: &Linked, now: OccurredAt) -> Result<[(TraceMoment, Reached); 5]> {
+/// The moments, each with the records that say when it is.
+fn reached(
+    (ticket, records): (Option<&TicketState>, &BTreeSet<u64>),
+    linked: &Linked,
+    now: OccurredAt,
+) -> Result<[(TraceMoment, Reached, BTreeSet<u64>); 5]> {
     let opened = ticket.map(|ticket| ticket.opened.unwrap_or(ticket.evidence).occurred_at().0);
     let approved = ticket.and_then(final_decision).filter(|derived| derived.decision == Decision::Approved);
-    let mut last: Option<(bool, OccurredAt)> = None;
+    let mut last: Option<(bool, Position)> = None;
     for change in linked.changes.iter().filter(|change| change.is_covered) {
         let gave = Effect::of(&change.fact()?) == Some(Effect::Gave);
-        last = last.max(Some((gave, change.position.0)));
+        last = last.max(Some((gave, change.position)));
     }
     let until = ticket.and_then(asked_until).map(|until| until.plus_seconds(CLOCK_TOLERANCE_SECONDS));
     let after_expiry = match until {
@@ -106,6 +116,7 @@ fn reached(ticket: Option<&TicketState>, linked: &Linked, now: OccurredAt) -> Re
         (
             TraceMoment::BeforeRequest,
             opened.map(|opened| OccurredAt(opened.just_before())).ok_or("nothing says when it was opened"),
+            records.clone(),
         ),
         (
             TraceMoment::AtApproval,
@@ -115,10 +126,15 @@ fn reached(ticket: Option<&TicketState>, linked: &Linked, now: OccurredAt) -> Re
                     derived.completed_by.map(|by| by.occurred_at()).ok_or("nothing says when it was approved")
                 }
             },
+            records.clone(),
         ),
-        (TraceMoment::AfterChange, last.map(|(_, at)| at).ok_or("no recorded change carries it out")),
-        (TraceMoment::AfterExpiry, after_expiry),
-        (TraceMoment::Now, Ok(now)),
+        (
+            TraceMoment::AfterChange,
+            last.map(|(_, position)| position.0).ok_or("no recorded change carries it out"),
+            last.iter().map(|(_, position)| position.1.0).collect(),
+        ),
+        (TraceMoment::AfterExpiry, after_expiry, records.clone()),
+        (TraceMoment::Now, Ok(now), BTreeSet::new()),
     ])
 }
 
@@ -206,6 +222,8 @@ struct Table<'t, 'q, 'a> {
     parties: Parties<'q, 'a>,
     beneficiary: &'t BTreeSet<EntityId>,
     timelines: &'t mut Timelines<'q, 'a>,
+    /// Those that the step at hand rests on.
+    records: BTreeSet<u64>,
 }
 
 impl Table<'_, '_, '_> {
@@ -260,12 +278,13 @@ impl Table<'_, '_, '_> {
     }
 
     fn row(
-        &self,
+        &mut self,
         target: Option<&EntityId>,
         holder: Option<&EntityId>,
         scope: &str,
         standing: &Standing,
     ) -> Result<AccessAtStep> {
+        self.records.extend(&standing.records);
         Ok(AccessAtStep {
             target: target.map(|target| self.parties.party(target)).transpose()?,
             holder: holder.map(|holder| self.parties.party(holder)).transpose()?,

@@ -3,6 +3,7 @@
 //! Owns the message and its gaps. Which changes there are is `linked`'s to find, what the beneficiary had step by step is
 //! `moments`', and what the approvals come to is `verify`'s.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use counterfoil_proto::Shared;
@@ -80,7 +81,8 @@ impl<'a> Query<'a> {
         let rows: Vec<(Position, Rc<Delta>)> =
             deltas::read(&self.view, &entity_prefix(ticket), FIRST, at, size)?.collect::<Result<_>>()?;
         let facts: Vec<FactAt<'_>> = rows.iter().map(|(position, delta)| delta.at(*position)).collect();
-        let steps = self.moments(state.as_ref(), &linked, at, size, &mut judge)?;
+        let records: BTreeSet<u64> = rows.iter().map(|(position, _)| position.1.0).collect();
+        let steps = self.moments((state.as_ref(), &records), &linked, at, size, &mut judge)?;
 
         let parties = self.parties(size);
         let mut resolver = Resolver { parties: &parties, judge: &mut judge, at, size };

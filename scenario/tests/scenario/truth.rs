@@ -16,7 +16,7 @@ pub static COMPANIES: LazyLock<Vec<(Company, Reading)>> = LazyLock::new(|| {
     let sizes =
         [(1, 60, 6, "2026-01-01"), (2, 12, 1, "2026-02-01"), (3, 25, 3, "2025-11-15"), (4, 150, 9, "2024-02-29")];
     let company = |(seed, people, months, start): (u64, u32, u32, &str)| {
-        let company = generate(&Options { seed, people, start: start.parse().unwrap(), months });
+        let company = generate(&Options { seed, people, start: start.parse().unwrap(), months, ..Options::default() });
         let reading = read(&company, true);
         (company, reading)
     };
@@ -278,4 +278,30 @@ fn the_ground_truth_survives_its_file() {
     let truth = generate(&Options { people: 12, months: 1, ..Options::default() }).truth;
     let read: Truth = serde_json::from_slice(&truth.to_json().unwrap()).unwrap();
     assert_eq!(read, truth);
+}
+
+/// What is easily confused stands beside the company, and is no part of it.
+#[test]
+fn near_misses_are_more_changes_and_no_other_ones() {
+    for (people, months, start) in [(12, 1, "2026-02-01"), (25, 3, "2025-11-15")] {
+        let options = Options { seed: 7, people, months, start: start.parse().unwrap(), ..Options::default() };
+        let without = generate(&options).truth.changes;
+        let with = generate(&Options { near_misses: 3, ..options }).truth.changes;
+        let event = |change: &Change| change.event_uuid.clone();
+        let before: BTreeSet<String> = without.iter().map(event).collect();
+        let (same, more): (Vec<_>, Vec<_>) = with.into_iter().partition(|change| before.contains(&event(change)));
+        let stands = |change: &Change| (event(change), change.verdict, change.rule, change.approved_at);
+        assert_eq!(same.iter().map(stands).collect::<Vec<_>>(), without.iter().map(stands).collect::<Vec<_>>());
+
+        let is_account = |change: &&Change| change.entitlement == "okta/account";
+        let of = |verdict, rule| more.iter().filter(|one| (one.verdict, one.rule) == (verdict, rule)).count();
+        assert_eq!(of(Verdict::Approved, Some(Rule::Explicit)), 3);
+        assert_eq!(of(Verdict::Approved, Some(Rule::Transaction)), 3);
+        assert_eq!(of(Verdict::Approved, Some(Rule::Window)), 3 * 8);
+        assert_eq!(of(Verdict::OtherBeneficiary, Some(Rule::Explicit)), 3);
+        assert_eq!(of(Verdict::Ambiguous, None), 3);
+        let unasked = of(Verdict::None, None) - more.iter().filter(is_account).count();
+        assert_eq!(unasked, 3 * 5);
+        assert!(more.iter().filter(|one| one.verdict == Verdict::Ambiguous).all(|one| one.candidates.len() == 2));
+    }
 }
