@@ -131,7 +131,7 @@ fn reached(
         (
             TraceMoment::AfterChange,
             last.map(|(_, position)| position.0).ok_or("no recorded change carries it out"),
-            last.iter().map(|(_, position)| position.1.0).collect(),
+            last.iter().map(|(_, position)| position.2.0).collect(),
         ),
         (TraceMoment::AfterExpiry, after_expiry, records.clone()),
         (TraceMoment::Now, Ok(now), BTreeSet::new()),

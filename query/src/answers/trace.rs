@@ -81,7 +81,7 @@ impl<'a> Query<'a> {
         let rows: Vec<(Position, Rc<Delta>)> =
             deltas::read(&self.view, &entity_prefix(ticket), FIRST, at, size)?.collect::<Result<_>>()?;
         let facts: Vec<FactAt<'_>> = rows.iter().map(|(position, delta)| delta.at(*position)).collect();
-        let records: BTreeSet<u64> = rows.iter().map(|(position, _)| position.1.0).collect();
+        let records: BTreeSet<u64> = rows.iter().map(|(position, _)| position.2.0).collect();
         let steps = self.moments((state.as_ref(), &records), &linked, at, size, &mut judge)?;
 
         let parties = self.parties(size);
