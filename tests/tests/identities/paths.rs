@@ -217,11 +217,12 @@ fn each_gap_of_a_path_is_said_and_no_other() {
     let nothing: Option<Value> = None;
     let good = || Some(json!({}));
     let (early, late) = ("2026-03-10", "2026-03-20");
-    // What is so, the entries of source and credential, what happened, and what the path lacks.
     type Happened = fn(usize) -> Vec<Value>;
+    /// What is so, the entries of source and credential, what happened, and what the path lacks.
+    type Case = (&'static str, Option<Value>, Option<Value>, Happened, &'static [G]);
     let once: Happened = |number| vec![used(number, "2026-03-10")];
     let twice: Happened = |number| vec![used(number, "2026-03-10"), used(number, "2026-03-20")];
-    let cases: Vec<(&str, Option<Value>, Option<Value>, Happened, &[G])> = vec![
+    let cases: Vec<Case> = vec![
         ("all is there", good(), good(), twice, &[]),
         (
             "nothing is registered",
