@@ -163,7 +163,7 @@ pub fn entity_set(record: &Record) -> BTreeSet<EntityId> {
         Some(Body::EventConflict(_) | Body::SourceRejected(_) | Body::SourceGap(_)) => {
             entities.insert(EntityId::source(source));
         }
-        Some(Body::Origin(_)) | None => {}
+        Some(Body::Origin(_) | Body::Seal(_)) | None => {}
     }
     entities
 }
