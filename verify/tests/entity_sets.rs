@@ -104,6 +104,7 @@ fn entity_sets_of_hand_written_records() {
     check("conflict", bodies[2].1.clone(), &["source:okta:acme:system-log"]);
     check("rejected", bodies[3].1.clone(), &["source:okta:acme:system-log"]);
     check("gap", bodies[4].1.clone(), &["source:okta:acme:system-log"]);
+    check("seal", bodies[5].1.clone(), &[]);
     check("an event without facts", record_of(1, vec![]), &[]);
     let one = format!("identifier:{}", "01".repeat(16));
     let two = format!("identifier:{}", "02".repeat(16));
