@@ -127,7 +127,7 @@ fn check_seal(seal: &Seal) -> Checked {
         };
         check_source(source)?;
         ensure(sealed.unmapped <= sealed.events, "seal.sources has more unmapped events than events")?;
-        let counts = [sealed.events, sealed.duplicates, sealed.conflicts, sealed.rejected];
+        let counts = [sealed.events, sealed.facts, sealed.duplicates, sealed.conflicts, sealed.rejected];
         ensure(counts.iter().any(|count| *count > 0), "seal.sources has a source from which nothing came")?;
     }
     let ascends = seal.sources.is_sorted_by(|one, other| name_of(one) < name_of(other));

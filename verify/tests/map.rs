@@ -244,21 +244,21 @@ fn every_cut_or_longer_proof_is_rejected() {
 #[test]
 fn another_count_another_head_and_another_entity_are_rejected() {
     let map = filled(50);
-    let (root, proof) = (map.root(), map.prove(&MapKey::of(&entity(4))));
+    let (root, proof) = (map.root(), map.prove(&MapKey::of(&entity(9))));
     let End::Entity(chain) = proof.end else { panic!("{proof:?}") };
     assert!(chain.count > 1);
-    let with = |end| MapProof { path: proof.path.clone(), end }.verify(root, &entity(4));
+    let with = |end| MapProof { path: proof.path.clone(), end }.verify(root, &entity(9));
     for count in [0, 1, chain.count - 1, chain.count + 1, u64::MAX] {
         assert!(matches!(with(End::Entity(EntityChain { count, ..chain })), Err(MapProofError::Root { .. })));
     }
     for head in hash_flips(chain.head) {
         assert!(with(End::Entity(EntityChain { head, ..chain })).is_err());
     }
-    for number in (0..60).filter(|number| *number != 4) {
+    for number in (0..60).filter(|number| *number != 9) {
         assert!(proof.verify(root, &entity(number)).is_err());
     }
     for other in [filled(49).root(), filled(51).root(), MapRoot::empty()] {
-        assert!(proof.verify(other, &entity(4)).is_err());
+        assert!(proof.verify(other, &entity(9)).is_err());
     }
 }
 
@@ -400,7 +400,7 @@ fn the_longest_path_fits() {
 
 #[test]
 fn a_missing_page_is_an_error() {
-    let links: Vec<Link> = (0..1_000).map(|number| link(number, number)).collect();
+    let links: Vec<Link> = (0..200).map(|number| link(number, number)).collect();
     let mut store = Store::default();
     append(&mut store, links.clone()).unwrap();
     let failed = |store: &Store| {

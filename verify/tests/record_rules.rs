@@ -225,10 +225,6 @@ fn what_no_seal_may_say() {
         ("sources in disorder", |record| the_seal(record).sources.reverse()),
         ("more unmapped events than events", |record| the_seal(record).sources[0].unmapped = 301),
         ("a source of nothing", |record| the_seal(record).sources[1].duplicates = 0),
-        ("facts of nothing", |record| {
-            let source = &mut the_seal(record).sources[1];
-            (source.facts, source.duplicates) = (1, 0);
-        }),
         ("no channel", |record| the_seal(record).next[0].channel.clear()),
         ("a channel twice", |record| the_seal(record).next[1].channel = "file/1".into()),
         ("channels in disorder", |record| the_seal(record).next.reverse()),
