@@ -124,8 +124,10 @@ fn opposite_in_okta(event: &Value, step: &ReversalStep, id: &str, at: Timestamp)
         (operation, _) => panic!("{operation:?} is the opposite of no {kind}"),
     };
     let mut undone = event.clone();
-    // Of several roles that came in one event, the one that the step is about.
-    let role = step.object.as_ref().map(|object| object.name.clone());
+    // Of several roles that came in one event, the one that the step is about, as Okta writes it with its scope.
+    let roles = event["debugContext"]["debugData"]["privilegeGranted"].as_str().unwrap_or_default();
+    let name = step.object.as_ref().map_or("", |object| object.name.as_str());
+    let role = roles.split(", ").find(|role| role.starts_with(name));
     for (key, value) in [
         ("eventType", json!(opposite)),
         ("uuid", json!(id)),
