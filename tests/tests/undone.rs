@@ -52,9 +52,15 @@ impl World {
         among[usize::try_from(self.random.next_u64() % among.len() as u64).unwrap()].clone()
     }
 
-    /// Some change, or all that some ticket covers, or all that was done with some token in two weeks.
+    /// Some change, a token's creation first; or all that some ticket covers; or all that was done with some token in two
+    /// weeks.
     fn question(&mut self, number: usize) -> ReversalOf {
         match number % 3 {
+            0 if number == 0 => {
+                let (token, changes) = (&self.company.truth.story.agent_token_id, &self.company.truth.changes);
+                let created = changes.iter().find(|change| change.credential_id.as_ref() == Some(token)).unwrap();
+                ReversalOf::Change(ChangeSelector::Event(created.event_uuid.clone()))
+            }
             0 => {
                 let ids: Vec<String> = self.sent.keys().cloned().collect();
                 ReversalOf::Change(ChangeSelector::Event(self.pick(&ids)))
