@@ -18,7 +18,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
 /// How many plans with something to do are carried out of each company, of each kind of question.
-const PLANS: usize = 12;
+const PLANS: usize = 8;
 
 /// A company's ledger, and what its systems sent, by the id of the event.
 struct World {
