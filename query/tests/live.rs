@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use common::{Native, TestLedger, approval, entity, fact, grant, occurred, of_system, recorded, source, ticket, time};
 use counterfoil_proto::v1::fact::Detail;
 use counterfoil_proto::v1::{
-    AccountStatus, Completeness, Confidence, Entitlement, EntityKind, Fact, FactKind, ReconcileKind, ReconciledItem,
-    Record, Ref, Snapshot,
+    AccountStatus, Completeness, Confidence, Entitlement, EntityKind, Fact, FactKind, LinkRule, ReconcileKind,
+    ReconciledItem, Record, Ref, Snapshot,
 };
 use counterfoil_query::{ChangeSelector, Query};
 use counterfoil_verify::entity::EntityId;
@@ -205,7 +205,9 @@ fn explained(query: &Query<'_>, item: &ReconciledItem) -> (i32, BTreeSet<u64>) {
     let change = item.change.as_ref().unwrap();
     let selector = ChangeSelector::Record(RecordIndex(change.record), Some(change.fact));
     let explanation = query.explain(&selector, None).unwrap().explanations.remove(0);
-    let covering = explanation.tickets.iter().filter(|linked| linked.verdict == explanation.verdict);
+    // Of several that merely fit, the best one counts.
+    let most = if explanation.rule() == LinkRule::Window { 1 } else { usize::MAX };
+    let covering = explanation.tickets.iter().filter(|linked| linked.verdict == explanation.verdict).take(most);
     let records = covering.flat_map(|linked| linked.records.iter().copied()).chain([change.record]).collect();
     (explanation.verdict, records)
 }

@@ -6,7 +6,7 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{check_answer, log_key, read_checkpoint};
+use common::{check_answer, log_key, read_checkpoint, total};
 use counterfoil_proto::v1::{
     AccessAtStep, AccessStanding, AccountStatus, Confidence, CredentialStatus, Decision, EntityKind, GetRecordResponse,
     Record, TraceMoment, TraceTicketResponse,
@@ -153,8 +153,8 @@ fn check_steps(proved: &mut Proved<'_>, ticket: &str, at: &str) -> Vec<AccessSta
         assert_eq!(step.moment(traced.step(), &id, now), step.at, "{context}");
         for access in &traced.access {
             let (standing, end) = step.standing(access);
-            assert_eq!(standing, access.standing(), "{context}");
-            assert_eq!(end, access.expires_at.as_ref().map(moment), "{context}");
+            let found = (access.standing(), access.expires_at.as_ref().map(moment));
+            assert_eq!((standing, end), found, "{access:#?} of {context}");
             standings.push(standing);
             let evidence = access.evidence.iter().map(|evidence| evidence.record);
             assert!(evidence.into_iter().all(|record| traced.records.contains(&record)), "{context}");
@@ -211,12 +211,13 @@ fn s2_05_what_an_earlier_record_says_is_among_them() {
         fact
     };
     let (group, key) = ("group_member/g-1", "api_token/k-1");
-    let item = |target: &str, kind: &str| {
-        json!({"operation": "add", "target_type": format!("idp:{kind}"), "target": {"id": target},
-               "until": "2026-03-20T00:00:00Z"})
+    let item = |kind: &str, target: &str| {
+        let (target_type, target) = (target.split('/').next().unwrap(), json!({"kind": kind, "id": target}));
+        let until = "2026-03-20T00:00:00Z";
+        json!({"operation": "add", "target_type": format!("idp:{target_type}"), "target": target, "until": until})
     };
     let asked = json!({"kind": "ticket.opened", "subject": {"id": "u-1"}, "object": ticket(),
-                       "items": [item(group, "group_member"), item(key, "api_token")]});
+                       "items": [item("entitlement", group), item("credential", key)]});
     let approved =
         json!({"kind": "approval.granted", "object": ticket(), "approval_id": "a-1", "actor": {"id": "u-2"}});
     let documents = [
@@ -228,7 +229,9 @@ fn s2_05_what_an_earlier_record_says_is_among_them() {
         document(6, "2026-03-03T09:00:00Z", about("credential.rotated", key)),
     ];
     let ledger = LedgerFolder::init();
-    ledger.import("fact", &ledger.file("facts.jsonl", lines(&documents)), &["--backfill"]).ended(0);
+    let import = ledger.import("fact", &ledger.file("facts.jsonl", lines(&documents)), &["--output", "json"]);
+    let told = total(import);
+    assert_eq!((told.events, told.rejected), (6, 0), "{told:?}");
     let found = check_steps(&mut Proved::of(&ledger), "ticket:idp:prod:ticket/7", "2026-04-01Z");
     for standing in [AccessStanding::NeverGiven, AccessStanding::Held, AccessStanding::Lapsed] {
         assert!(found.contains(&standing), "{standing:?} goes unchecked: {found:?}");

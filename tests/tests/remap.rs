@@ -10,7 +10,7 @@ use counterfoil_ingest::remap::{RemapOptions, Remapped, remap};
 use counterfoil_ingest::sources::file::Input;
 use counterfoil_ledger::{Ledger, Location, Options, SystemClock};
 use counterfoil_proto::v1::{
-    Authentication, Fact, FactKind, FsckReport, GetRecordResponse, ImportResponse, ListSourcesResponse, Mapping,
+    Authentication, Event, Fact, FactKind, FsckReport, GetRecordResponse, ImportResponse, ListSourcesResponse, Mapping,
     RemapResponse, record::Body,
 };
 use counterfoil_tests::files::lines;
@@ -153,6 +153,15 @@ fn answers(folder: &LedgerFolder, known_at: Option<&str>) -> Vec<Value> {
     questions.iter().map(ask).collect()
 }
 
+/// What is the same of an event in whichever ledger: its type, and what its facts are about. Digests and tokens are keyed.
+fn essence(event: &Event) -> (&str, Mapping, Vec<String>) {
+    let fact = |fact: &Fact| {
+        let ids = [&fact.actor, &fact.subject, &fact.object].map(|named| named.as_ref().map(|one| one.id.as_str()));
+        format!("{:?} {:?} {:?} {ids:?}", fact.kind(), fact.outcome(), fact.occurred_at)
+    };
+    (&event.native_type, event.mapping(), event.facts.iter().map(fact).collect())
+}
+
 /// Somebody joins a group and another, and leaves the first; and is switched off, which was always read right.
 fn events() -> Vec<u8> {
     let off = event(4, "user.lifecycle.deactivate", "2026-03-01T11:00:00Z", &[user(1)]);
@@ -205,7 +214,7 @@ fn what_is_read_again_counts_from_then_on_and_what_was_known_stays() {
         let (Some(Body::EventRemapped(mended_body)), Some(Body::Event(right_body))) = (mended.body, right.body) else {
             panic!("record {event} is no event");
         };
-        assert_eq!(mended_body.event.unwrap(), right_body);
+        assert_eq!(essence(&mended_body.event.unwrap()), essence(&right_body));
         assert_eq!((mended_body.first_index, mended_body.replaces), (event, event));
         let (mended, right) = (mended.provenance.unwrap(), right.provenance.unwrap());
         assert_eq!((&mended.event_id, mended.authentication), (&right.event_id, right.authentication));

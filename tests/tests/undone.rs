@@ -18,7 +18,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
 /// How many plans with something to do are carried out of each company, of each kind of question.
-const PLANS: usize = 12;
+const PLANS: usize = 8;
 
 /// A company's ledger, and what its systems sent, by the id of the event.
 struct World {
@@ -52,9 +52,15 @@ impl World {
         among[usize::try_from(self.random.next_u64() % among.len() as u64).unwrap()].clone()
     }
 
-    /// Some change, or all that some ticket covers, or all that was done with some token in two weeks.
+    /// Some change, a token's creation first; or all that some ticket covers; or all that was done with some token in two
+    /// weeks.
     fn question(&mut self, number: usize) -> ReversalOf {
         match number % 3 {
+            0 if number == 0 => {
+                let (token, changes) = (&self.company.truth.story.agent_token_id, &self.company.truth.changes);
+                let created = changes.iter().find(|change| change.credential_id.as_ref() == Some(token)).unwrap();
+                ReversalOf::Change(ChangeSelector::Event(created.event_uuid.clone()))
+            }
             0 => {
                 let ids: Vec<String> = self.sent.keys().cloned().collect();
                 ReversalOf::Change(ChangeSelector::Event(self.pick(&ids)))
@@ -124,8 +130,10 @@ fn opposite_in_okta(event: &Value, step: &ReversalStep, id: &str, at: Timestamp)
         (operation, _) => panic!("{operation:?} is the opposite of no {kind}"),
     };
     let mut undone = event.clone();
-    // Of several roles that came in one event, the one that the step is about.
-    let role = step.object.as_ref().map(|object| object.name.clone());
+    // Of several roles that came in one event, the one that the step is about, as Okta writes it with its scope.
+    let roles = event["debugContext"]["debugData"]["privilegeGranted"].as_str().unwrap_or_default();
+    let name = step.object.as_ref().map_or("", |object| object.name.as_str());
+    let role = roles.split(", ").find(|role| role.starts_with(name));
     for (key, value) in [
         ("eventType", json!(opposite)),
         ("uuid", json!(id)),

@@ -163,7 +163,7 @@ pub fn credential(credential: &EntityId, facts: &[FactAt<'_>], at: OccurredAt) -
     let (mut state, id) = (State::default(), credential.to_string());
     let mut records = Vec::new();
     for fact in facts.iter().filter(|fact| fact.evidence.occurred_at() <= at) {
-        let said = |state: &State| state.credentials.get(&id).map(|held| (held.status, held.expires_at));
+        let said = |state: &State| state.credentials.get(&id).map(|held| (held.evidence, held.expires_at));
         let before = said(&state);
         apply(&mut state, credential, fact);
         if said(&state) != before {

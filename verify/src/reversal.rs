@@ -166,12 +166,14 @@ fn plan_one<'a>(
             kept = kept.or(newest.map(|touch| touch.fact.evidence));
         }
     }
-    // An account that others gave access is not made undone by deleting it.
-    for step in &mut steps {
-        if step.operation == Some(FactKind::AccountDeleted)
-            && let Some(kept) = kept
-        {
-            (step.status, step.operation, step.because) = (ReversalStatus::Superseded, None, Some(kept));
+    // An account that others gave access is not made undone by deleting it, and so nothing else of it is undone by that.
+    if kept.is_some() && steps.iter().any(|step| step.operation == Some(FactKind::AccountDeleted)) {
+        let is_undone = |step: &&mut Step<'_>| {
+            let is_undone = matches!(step.status, ReversalStatus::Applicable | ReversalStatus::NotNeeded);
+            step.part == Part::Status && is_undone
+        };
+        for step in steps.iter_mut().filter(is_undone) {
+            (step.status, step.operation, step.because) = (ReversalStatus::Superseded, None, kept);
         }
     }
     steps

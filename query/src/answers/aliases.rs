@@ -129,6 +129,25 @@ impl People<'_, '_> {
         Ok(aliases)
     }
 
+    /// What an entitlement is called at a moment, itself first, then other ids, then identifiers; and whether there are more.
+    /// A policy and a role of the same name are two things: only what is of its type is the same one.
+    pub(crate) fn names_of(
+        &mut self,
+        entitlement: &EntityId,
+        at: OccurredAt,
+        known: TreeSize,
+    ) -> Result<(Vec<EntityId>, bool)> {
+        let aliases = self.aliases(vec![entitlement.clone()], at, known)?;
+        let type_of = |one: &EntityId| one.native_id().split('/').next().map(str::to_owned);
+        let is_it = |one: &&EntityId| {
+            let is_named = one.token().is_some() || entitlement.token().is_some();
+            *one != entitlement && (is_named || type_of(one) == type_of(entitlement))
+        };
+        let others = aliases.entities().iter().filter(is_it).cloned();
+        let (ids, tokens): (Vec<_>, Vec<_>) = others.partition(|one| one.token().is_none());
+        Ok(([vec![entitlement.clone()], ids, tokens].concat(), aliases.is_cut))
+    }
+
     fn closure(&mut self, start: Vec<EntityId>, asked: &mut Asked) -> Result<Aliases> {
         let rules = self.rules(asked.known)?;
         let mut aliases = Aliases::default();

@@ -61,8 +61,8 @@ impl Query<'_> {
         let size = self.known_size(known)?;
         let (mut judge, mut timelines) = (Judge::new(self), Timelines::new(self, size)?);
         let holders = judge.people.aliases(vec![asked.who.clone()], at, size)?;
-        let names = judge.people.aliases(vec![asked.entitlement.clone()], at, size)?;
-        let wanted: BTreeSet<String> = names.entities().iter().map(EntityId::to_text).collect();
+        let (names, is_cut) = judge.people.names_of(&asked.entitlement, at, size)?;
+        let wanted: BTreeSet<String> = names.iter().map(EntityId::to_text).collect();
         let mut grants = Vec::new();
         for holder in holders.entities() {
             for found in found(holder, &wanted, at, &mut timelines)? {
@@ -76,7 +76,7 @@ impl Query<'_> {
             holder: Some(parties.party(&asked.who)?),
             entitlement: Some(parties.party(&asked.entitlement)?),
             grants,
-            cut: holders.is_cut || names.is_cut,
+            cut: holders.is_cut || is_cut,
         })
     }
 

@@ -197,10 +197,8 @@ fn targets(
             EntityKind::Credential => found.push(Target::Credential(entity)),
             EntityKind::Account => found.push(Target::Account(entity)),
             _ => {
-                let names = judge.people.aliases(vec![entity.clone()], at, size)?;
-                let (ids, tokens): (Vec<_>, Vec<_>) =
-                    names.entities().iter().cloned().partition(|one| one.kind() != EntityKind::Identifier);
-                found.push(Target::Entitlement([ids, tokens].concat()));
+                let (names, _) = judge.people.names_of(&entity, at, size)?;
+                found.push(Target::Entitlement(names));
             }
         }
     }

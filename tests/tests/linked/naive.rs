@@ -81,7 +81,8 @@ impl<'r> Model<'r> {
                 if let Some(Detail::Ticket(version)) = &fact.fact.detail {
                     let targets = version.items.iter().flat_map(|item| &item.target);
                     asked.extend(targets.flat_map(|target| named(target, fact.source)).map(|one| one.to_text()));
-                    asked.extend(version.items.iter().map(|item| item.target_type.clone()));
+                    let any = version.items.iter().filter(|item| item.target.is_none());
+                    asked.extend(any.map(|item| item.target_type.clone()));
                 }
             }
             let Some(correlation) = &fact.fact.correlation else { continue };

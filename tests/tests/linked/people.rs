@@ -139,8 +139,8 @@ impl People {
     /// Whether one was made when the other was gone for good.
     fn are_two(&self, one: &EntityId, other: &EntityId, at: Moment, known: u64) -> bool {
         let replaced = |new: &EntityId, old: &EntityId| {
-            let fates = self.fates.get(new).into_iter().flatten();
-            let made = fates.filter(|(place, fate)| place.1 < known && *fate == Fate::Made).next_back();
+            let mut fates = self.fates.get(new).into_iter().flatten();
+            let made = fates.rfind(|(place, fate)| place.1 < known && *fate == Fate::Made);
             let is_over = |at| self.fate(old, at, known) == Some(Fate::OffForGood);
             made.is_some_and(|(made, _)| is_over(at) && is_over(made.0))
         };
