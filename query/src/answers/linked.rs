@@ -84,6 +84,7 @@ impl Query<'_> {
         if let Some((named, since)) = self.asked_for(ticket, at, size)? {
             // Who stood for the beneficiary at one moment may be who is meant by a name that stood for them at another.
             let (stood, is_cut) = judge.people.aliases_during(&named, (since, at), size)?;
+            let stood: Vec<Vec<EntityId>> = stood.into_iter().map(|entity| vec![entity]).collect();
             let (entities, is_more_cut) = judge.people.aliases_during(&stood, (since, at), size)?;
             linked.is_cut |= is_cut || is_more_cut;
             for entity in &entities {
@@ -109,20 +110,21 @@ impl Query<'_> {
         Ok(linked)
     }
 
-    /// Whom the versions of a ticket are for, and the first moment that any of them covers; none of a ticket that names
+    /// Whom each version of a ticket is for, and the first moment that any of them covers; none of a ticket that names
     /// nobody.
     fn asked_for(
         &self,
         ticket: &EntityId,
         at: OccurredAt,
         size: TreeSize,
-    ) -> Result<Option<(BTreeSet<EntityId>, OccurredAt)>> {
+    ) -> Result<Option<(BTreeSet<Vec<EntityId>>, OccurredAt)>> {
         let (mut named_by, mut since) = (BTreeSet::new(), None::<Moment>);
         for delta in deltas::read(&self.view, &entity_prefix(ticket), FIRST, at, size)? {
             let (position, delta) = delta?;
             let fact = delta.at(position);
             let Some(Detail::Ticket(version)) = &fact.fact.detail else { continue };
-            named_by.extend(fact.fact.subject.iter().flat_map(|subject| named(subject, fact.source)));
+            let beneficiary = fact.fact.subject.iter().map(|subject| named(subject, fact.source));
+            named_by.extend(beneficiary.filter(|named| !named.is_empty()));
             let starts = version.window_start.iter().chain(version.items.iter().filter_map(|item| item.from.as_ref()));
             let earliest = starts.map(Moment::of).chain([position.0.0]).min();
             since = since.into_iter().chain(earliest).min();

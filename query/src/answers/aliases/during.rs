@@ -15,26 +15,28 @@ use crate::error::Result;
 const MOMENTS_MAX: usize = 256;
 
 impl People<'_, '_> {
-    /// Everything that stood for one of `start` at some moment from `from` to `to`, and whether there is more than was
-    /// followed.
-    pub(crate) fn aliases_during(
+    /// Everything that stood for one of `starts`, each of them by itself, at some moment from `from` to `to`, and whether
+    /// there is more than was followed. What is closed over together can come to less: records may tell two of them apart.
+    pub(crate) fn aliases_during<'s>(
         &mut self,
-        start: &BTreeSet<EntityId>,
+        starts: impl IntoIterator<Item = &'s Vec<EntityId>>,
         (from, to): (OccurredAt, OccurredAt),
         known: TreeSize,
     ) -> Result<(BTreeSet<EntityId>, bool)> {
-        let (mut found, mut is_cut) = (start.clone(), false);
-        let mut at = from;
-        for _ in 0..MOMENTS_MAX {
-            let mut asked = Asked { at, known, span: Span::ALWAYS };
-            let aliases = self.closure(start.iter().cloned().collect(), &mut asked)?;
-            is_cut |= aliases.is_cut;
-            found.extend(aliases.entities().iter().cloned());
-            match asked.span.until.filter(|until| *until <= to) {
-                Some(next) => at = next,
-                None => return Ok((found, is_cut)),
+        let (mut found, mut is_cut) = (BTreeSet::new(), false);
+        for start in starts {
+            found.extend(start.iter().cloned());
+            let mut next = Some(from);
+            for _ in 0..MOMENTS_MAX {
+                let Some(at) = next else { break };
+                let mut asked = Asked { at, known, span: Span::ALWAYS };
+                let aliases = self.closure(start.clone(), &mut asked)?;
+                is_cut |= aliases.is_cut;
+                found.extend(aliases.entities().iter().cloned());
+                next = asked.span.until.filter(|until| *until <= to);
             }
+            is_cut |= next.is_some();
         }
-        Ok((found, true))
+        Ok((found, is_cut))
     }
 }
