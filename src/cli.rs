@@ -14,19 +14,23 @@ use crate::exit::Refused;
 use crate::{explain, when};
 
 mod access;
+mod deadletter;
 mod questions;
 mod remap;
 mod serve;
+mod states;
 mod tables;
 mod token;
 
 pub use access::{AccessArguments, AffectedArguments, BlastArguments, IdentitiesArguments};
+pub use deadletter::{DeadletterArguments, DeadletterVerb, RetryArguments};
 pub use questions::{Effect, ExplainGrantArguments, ReversalArguments, TraceArguments};
 pub use remap::RemapArguments;
 pub use serve::{
     ConfigArguments, ConfigVerb, FollowArguments, IngestArguments, LogFormat, OwnerArguments, QueryArguments,
     ServeArguments, ServiceArguments,
 };
+pub use states::{DiffArguments, HistoryArguments, HoldersArguments, StateArguments};
 pub use tables::{
     NhiArguments, NhiListArguments, NhiPathsArguments, NhiReportArguments, NhiVerb, PeopleArguments, PeopleVerb,
     PersonArguments, TableArguments,
@@ -294,102 +298,6 @@ pub struct SnapshotArguments {
     pub output: OutputArguments,
 }
 
-/// What an identity could do, or what a ticket came to, at any past moment
-#[derive(Args)]
-#[command(
-    after_help = "Example:\n  counterfoil state yuki.moreau@tallyhall.example --data ledger --system okta --at 2026-03-01Z"
-)]
-pub struct StateArguments {
-    #[command(flatten)]
-    pub who: WhoArguments,
-    #[command(flatten)]
-    pub person: PersonArguments,
-    #[command(flatten)]
-    pub ask: AskArguments,
-    #[command(flatten)]
-    pub moment: MomentArguments,
-    #[command(flatten)]
-    pub output: OutputArguments,
-}
-
-/// Every fact about an entity, in the order in which they happened
-#[derive(Args)]
-#[command(after_help = "Example:\n  counterfoil history SR-1042 --data ledger")]
-pub struct HistoryArguments {
-    #[command(flatten)]
-    pub who: WhoArguments,
-    #[command(flatten)]
-    pub person: PersonArguments,
-    #[command(flatten)]
-    pub ask: AskArguments,
-    /// From this moment on
-    #[arg(long, value_name = "TIME", value_parser = when::parse)]
-    pub from: Option<Moment>,
-    /// Up to this moment, inclusive; 2026-03-31Z is the first moment of that day
-    #[arg(long, value_name = "TIME", value_parser = when::parse)]
-    pub at: Option<Moment>,
-    /// Counting only what the ledger held by then
-    #[arg(long, value_name = "TIME", value_parser = when::parse)]
-    pub known_at: Option<Moment>,
-    /// The most entries, the earliest first; 0 is all
-    #[arg(long, value_name = "COUNT", default_value_t = 0)]
-    pub limit: usize,
-    #[command(flatten)]
-    pub output: OutputArguments,
-}
-
-/// What differs between two moments of an entity
-#[derive(Args)]
-#[command(
-    after_help = "Example:\n  counterfoil diff yuki.moreau@tallyhall.example --data ledger --system okta \\\n    --from 2026-01-01Z --at 2026-07-01Z"
-)]
-pub struct DiffArguments {
-    #[command(flatten)]
-    pub who: WhoArguments,
-    #[command(flatten)]
-    pub person: PersonArguments,
-    #[command(flatten)]
-    pub ask: AskArguments,
-    /// The earlier moment
-    #[arg(long, value_name = "TIME", value_parser = when::parse)]
-    pub from: Moment,
-    /// What the ledger held by then counts for the earlier moment; all, if it is left out
-    #[arg(long, value_name = "TIME", value_parser = when::parse)]
-    pub from_known_at: Option<Moment>,
-    #[command(flatten)]
-    pub moment: MomentArguments,
-    #[command(flatten)]
-    pub output: OutputArguments,
-}
-
-/// Who held an entitlement at any past moment
-#[derive(Args)]
-#[command(
-    after_help = "Examples:\n  counterfoil holders 'Production Database Readers' --data ledger --at 2026-03-01Z\n  \
-    counterfoil holders 'Production Database Readers' --effective --data ledger",
-    mut_arg("who", |who| who.value_name("WHAT").help(
-        "The entitlement (a group, a role, an application): its id (entitlement:okta:default:group_member/00g1) or its name"
-    ))
-)]
-pub struct HoldersArguments {
-    #[command(flatten)]
-    pub who: WhoArguments,
-    /// Everybody who holds it through any path, with the path, rather than those whom grants name
-    #[arg(long)]
-    pub effective: bool,
-    #[command(flatten)]
-    pub ask: AskArguments,
-    #[command(flatten)]
-    pub moment: MomentArguments,
-    /// Only holders that this is true of (google.aip.dev/160), such as 'NOT expires_at:* AND mode = active'. Fields: system,
-    /// instance, scope, mode, confidence, status, lapsed, conditional, expires_at, occurred_at, recorded_at, record, holder,
-    /// granted_by, inherited_via
-    #[arg(long, value_name = "FILTER")]
-    pub filter: Option<String>,
-    #[command(flatten)]
-    pub output: OutputArguments,
-}
-
 /// Which approval covers a change
 #[derive(Args)]
 #[command(after_help = "Examples:\n  counterfoil explain 2a992f80-d1ad-4f62-900e-8c68bb72a21b --data ledger\n  \
@@ -525,79 +433,6 @@ pub struct FsckArguments {
 pub struct SourcesArguments {
     #[command(flatten)]
     pub ask: AskArguments,
-    #[command(flatten)]
-    pub output: OutputArguments,
-}
-
-/// What could not be read
-#[derive(Args)]
-#[command(
-    after_help = "Examples:\n  counterfoil deadletter list --data ledger\n  counterfoil deadletter show 17 --data ledger\n  \
-    counterfoil deadletter retry 17 --data ledger"
-)]
-pub struct DeadletterArguments {
-    #[command(subcommand)]
-    pub verb: DeadletterVerb,
-}
-
-#[derive(Subcommand)]
-pub enum DeadletterVerb {
-    /// List those that were not put through since, with the reason of each
-    #[command(after_help = "Example:\n  counterfoil deadletter list --data ledger --output csv")]
-    List {
-        #[command(flatten)]
-        ask: AskArguments,
-        /// Only those after this record
-        #[arg(long, value_name = "INDEX")]
-        after: Option<u64>,
-        /// The most that are listed, the earliest first; 0 is all
-        #[arg(long, value_name = "COUNT", default_value_t = 0)]
-        limit: usize,
-        /// Also those that were put through since, with the first record that was read from each
-        #[arg(long)]
-        all: bool,
-        #[command(flatten)]
-        output: OutputArguments,
-    },
-    /// Read them again, with the connectors as they are now, and append what they give
-    Retry(RetryArguments),
-    /// Show one: its bytes as they came, less their secrets
-    #[command(after_help = "Example:\n  counterfoil deadletter show 17 --data ledger")]
-    Show {
-        /// The record's index, also with the number of a fact in it (17.0)
-        #[arg(value_name = "INDEX")]
-        place: Place,
-        #[command(flatten)]
-        ask: AskArguments,
-        #[command(flatten)]
-        output: OutputArguments,
-    },
-}
-
-#[derive(Args)]
-#[command(after_help = "Examples:\n  counterfoil deadletter retry 17 --assume-zone UTC --data ledger\n  \
-    counterfoil deadletter retry --all --server http://127.0.0.1:7401\n\n\
-    What is read keeps the place that it had in its source, and says which dead letter it was. What cannot be read still \
-    adds nothing, and the exit code is then 1. Retrying again adds nothing either. A message of Kafka whose value could not \
-    be decoded is best retried with --server, on a server that reads its topic and knows its format.")]
-pub struct RetryArguments {
-    /// Their records' indexes, also with the number of a fact (17.0)
-    #[arg(value_name = "INDEX", required_unless_present = "all", conflicts_with = "all")]
-    pub places: Vec<Place>,
-    /// All that were not put through yet
-    #[arg(long)]
-    pub all: bool,
-    /// The zone of times that lost theirs; without it, that is as it was
-    #[arg(long, value_name = "ZONE", value_parser = ["UTC"])]
-    pub assume_zone: Option<String>,
-    /// The tenant whose tickets they mention, where it is another one than it was
-    #[arg(long, value_name = "NAME")]
-    pub ticket_instance: Option<String>,
-    #[command(flatten)]
-    pub ask: AskArguments,
-    /// The wall clock is right although it jumped; with --server, that is for the server to be told
-    #[arg(long)]
-    pub accept_clock: bool,
     #[command(flatten)]
     pub output: OutputArguments,
 }

@@ -66,9 +66,21 @@ impl Client {
             Some(server) => Self::remote(server, arguments),
             None => {
                 let (mut routes, ledger) = answering(arguments, accept_clock)?;
-                let intake = Arc::new(Intake::new(ledger.clone(), when::now, open::entropy));
-                let (listings, retries) = (Listings::new(intake.clone()), Retries::new(intake.clone(), Vec::new()));
-                routes.add_service(Ingest::server(intake, listings, retries));
+                add_ingest(&mut routes, &ledger);
+                Self::embedded(routes, ledger)
+            }
+        }
+    }
+
+    /// Services that append, and answer from the log alone: no views are built.
+    pub fn appending(arguments: &AskArguments, accept_clock: bool) -> Result<Self> {
+        match &arguments.server {
+            Some(_) if accept_clock => Err(Refused::Wrong(CLOCK_OF_SERVER.to_owned()).into()),
+            Some(server) => Self::remote(server, arguments),
+            None => {
+                let ledger = Arc::new(open::ledger(&open::location_of(arguments)?, accept_clock)?);
+                let mut routes = RoutesBuilder::default();
+                add_ingest(&mut routes, &ledger);
                 Self::embedded(routes, ledger)
             }
         }
@@ -147,7 +159,8 @@ impl Client {
         self.wait(ask(client.max_decoding_message_size(usize::MAX)))
     }
 
-    /// Hands over to `IngestService`, which servers have, and [`Client::retrying`].
+    /// Hands over to `IngestService`, which servers have, [`Client::retrying`] and
+    /// [`Client::appending`].
     pub fn ingest<A, F>(&self, ask: impl FnOnce(IngestServiceClient<Transport>) -> F) -> Result<A>
     where
         F: Future<Output = Result<Response<A>, Status>>,
@@ -181,6 +194,12 @@ impl Client {
         }
         Ok(())
     }
+}
+
+fn add_ingest(routes: &mut RoutesBuilder, ledger: &Arc<Ledger>) {
+    let intake = Arc::new(Intake::new(ledger.clone(), when::now, open::entropy));
+    let (listings, retries) = (Listings::new(intake.clone()), Retries::new(intake.clone(), Vec::new()));
+    routes.add_service(Ingest::server(intake, listings, retries));
 }
 
 /// What answers from the views and from the log of a ledger that this program opens.

@@ -186,7 +186,8 @@ impl Row for RetriedDeadLetter {
 
 impl Row for RemapResponse {
     const COLUMNS: &'static str = "\
-        connector connectorVersion=0 events=0 same=0 remapped=0 listings=0 removed=0 newer=0 unreadable=0 dryRun=false";
+        connector connectorVersion=0 events=0 same=0 remapped=0 listings=0 removed=0 newer=0 unreadable=0 dryRun=false \
+        lookedAt=0 records=0 firstUnreadable.record=0 firstUnreadable.error";
 }
 
 impl Row for ImportSummary {

@@ -1,68 +1,53 @@
 //! `counterfoil remap`.
 
 use anyhow::{Context, Result};
-use counterfoil_ingest::connectors::{self, Connector};
-use counterfoil_ingest::remap::{RemapOptions, Remapped, remap};
-use counterfoil_proto::v1::{Basis, RemapResponse};
+use counterfoil_proto::v1::{RemapRequest, RemapResponse};
 use counterfoil_verify::entity::check_name;
+use tonic::Response;
 
 use crate::cli::RemapArguments;
+use crate::client::Client;
 use crate::exit::{Exit, Refused};
 use crate::open;
 use crate::output::{self, Rows, safe};
 use crate::words::counted;
 
 pub fn run(arguments: &RemapArguments) -> Result<Exit> {
-    let connector = connectors::by_name(&arguments.connector).context("the connector is not known")?;
     check_name(&arguments.ticket_instance).map_err(|error| Refused::Wrong(format!("--ticket-instance: {error}")))?;
-    let ledger = open::ledger(&open::location(&arguments.ledger), arguments.accept_clock)?;
-    let options = RemapOptions {
-        connector: connector.as_ref(),
-        source: arguments.source.clone(),
+    let client = Client::appending(&arguments.ask, arguments.accept_clock)?;
+    let (system, instance) = arguments.source.clone().unwrap_or_default();
+    let request = RemapRequest {
+        connector: arguments.connector.clone(),
+        system,
+        instance,
         ticket_instance: arguments.ticket_instance.clone(),
         dry_run: arguments.dry_run,
-        seed_secret: open::entropy(),
     };
     let bar = open::bar("Reading again", "records");
-    let done = remap(&ledger, &options, &mut |done, all| {
-        bar.set_length(all);
-        bar.set_position(done);
+    let shown = &bar;
+    let last = client.ingest(|mut ingest| async move {
+        let mut answers = ingest.remap(request).await?.into_inner();
+        let mut last = None;
+        while let Some(answer) = answers.message().await? {
+            shown.set_length(answer.records);
+            shown.set_position(answer.looked_at);
+            last = Some(answer);
+        }
+        Ok(Response::new(last))
     });
     bar.finish_and_clear();
-    let done = done?;
-    let head = ledger.reader().head();
-    let basis = Basis {
-        origin: head.origin.as_str().to_owned(),
-        tree_size: head.size.0,
-        root: head.root.as_bytes().to_vec(),
-        ..Basis::default()
-    };
-    let response = message(connector.as_ref(), &done, arguments.dry_run, basis);
+    let response = last?.filter(|last| last.basis.is_some()).context("it broke off: to do it again goes on")?;
     output::print(arguments.output.output, &response, &[&response], &rows(&response), response.basis.as_ref())?;
-    if let Some((record, why)) = &done.example {
-        let events = counted(done.unreadable, "event");
+    if let Some(first) = &response.first_unreadable {
+        let events = counted(response.unreadable, "event");
+        let why = if first.error.is_empty() { "why is shown to the role payload" } else { &first.error };
+        let record = first.record;
         anstream::eprintln!(
             "counterfoil: {events} cannot be read any more; the first is record {record}: {}",
             safe(why)
         );
     }
     Ok(Exit::Done)
-}
-
-fn message(connector: &dyn Connector, done: &Remapped, dry_run: bool, basis: Basis) -> RemapResponse {
-    RemapResponse {
-        basis: Some(basis),
-        connector: connector.name().to_owned(),
-        connector_version: connector.version(),
-        events: done.events,
-        same: done.same,
-        remapped: done.remapped,
-        listings: done.listings,
-        removed: done.removed,
-        newer: done.newer,
-        unreadable: done.unreadable,
-        dry_run,
-    }
 }
 
 fn rows(response: &RemapResponse) -> Rows {

@@ -7,6 +7,7 @@
 //! again.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 use counterfoil_ledger::{Batch, ContentDigest, EventKey, Ledger, LedgerError, Outcome, PreparedEvent, Reader};
 use counterfoil_proto::v1::{
@@ -66,21 +67,26 @@ pub struct Remapped {
     pub unreadable: u64,
     /// The first of these, and why.
     pub example: Option<(RecordIndex, String)>,
+    /// The records of the log that were looked at.
+    pub looked_at: u64,
+    /// All of them.
+    pub records: u64,
 }
 
 /// Reads the kept events of a connector again, and appends what they say by now where that is something else. `progress`
-/// is called with the records looked at and in all.
+/// is told after each record what came of those so far, and may end it there.
 ///
 /// # Errors
 /// [`LedgerError`] if the ledger cannot be read or takes nothing. What was appended before stays.
 pub fn remap(
     ledger: &Ledger,
     options: &RemapOptions<'_>,
-    progress: &mut dyn FnMut(u64, u64),
+    progress: &mut dyn FnMut(&Remapped) -> ControlFlow<()>,
 ) -> Result<Remapped, LedgerError> {
     let (reader, digest_key) = (ledger.reader(), DigestKey::new(*ledger.keys().ingest()));
     let remapper = Remapper { options, reader: &reader, digest_key: &digest_key, ledger };
-    let mut done = Remapped::default();
+    let size = reader.head().size.0;
+    let mut done = Remapped { records: size, ..Remapped::default() };
     let (mut events, mut bytes) = (Vec::new(), 0);
     // What was replaced meanwhile, by the commit before this run, is known already.
     let append = |events: &mut Vec<PreparedEvent>| -> Result<(u64, u64), LedgerError> {
@@ -92,9 +98,9 @@ pub fn remap(
         let outcomes = ledger.append(Batch { events, positions: Vec::new() })?.outcomes;
         let is_new = |outcome: &&Outcome| matches!(outcome, Outcome::Recorded(_));
         let new = outcomes.iter().filter(is_new).count() as u64;
+        metrics::counter!("counterfoil_remapped_total", "connector" => options.connector.name()).increment(new);
         Ok((new, count - new))
     };
-    let size = reader.head().size.0;
     for record in reader.records(0..size) {
         let record = record?;
         if let Some(provenance) = remapper.provenance(&record) {
@@ -118,7 +124,10 @@ pub fn remap(
             done.count(append(&mut events)?);
             bytes = 0;
         }
-        progress(record.index + 1, size);
+        done.looked_at = record.index + 1;
+        if progress(&done).is_break() {
+            return Ok(done);
+        }
     }
     done.count(append(&mut events)?);
     Ok(done)

@@ -5,18 +5,19 @@ use clap::builder::PossibleValuesParser;
 use counterfoil_ingest::connectors;
 use counterfoil_verify::entity::check_name;
 
-use super::{LedgerArguments, OutputArguments};
+use super::{AskArguments, OutputArguments};
 
 /// Read kept events again with the connector as it is now
 #[derive(Args)]
 #[command(after_help = "Examples:\n  counterfoil remap okta --data ledger --dry-run\n  \
-    counterfoil remap okta --data ledger --source okta/acme\n\n\
+    counterfoil remap okta --data ledger --source okta/acme\n  \
+    counterfoil remap okta --server http://127.0.0.1:7401\n\n\
     Where an event says something else by now, a record is appended that says what, and counts from then on; answers as\n\
     of an earlier --known-at stay what they were. Nothing is changed or removed. To do it again adds nothing, and an\n\
     interrupted run goes on by being done again.")]
 pub struct RemapArguments {
     #[command(flatten)]
-    pub ledger: LedgerArguments,
+    pub ask: AskArguments,
     /// Which connector's events
     #[arg(value_parser = PossibleValuesParser::new(connectors::names()))]
     pub connector: String,

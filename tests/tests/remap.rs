@@ -1,6 +1,7 @@
 //! A connector's mistake, mended: kept events are read again, what was known stays known, and doing it twice adds nothing.
 #![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use counterfoil_ingest::connectors::{self, Connector, Context, PartContext, Reading, Reject, Split};
@@ -14,8 +15,10 @@ use counterfoil_proto::v1::{
     RemapResponse, record::Body,
 };
 use counterfoil_tests::files::lines;
+use counterfoil_tests::http::curl;
 use counterfoil_tests::okta::{event, group, joined, left, user, user_id};
-use counterfoil_tests::program::LedgerFolder;
+use counterfoil_tests::program::{self, LedgerFolder};
+use counterfoil_tests::server::Server;
 use counterfoil_verify::time::Moment;
 use serde_json::{Value, json};
 
@@ -114,7 +117,7 @@ fn remap_with(folder: &LedgerFolder, connector: &dyn Connector, seed: u8) -> Rem
         dry_run: false,
         seed_secret: [seed; 32],
     };
-    remap(&opened(folder), &options, &mut |_, _| ()).unwrap()
+    remap(&opened(folder), &options, &mut |_| ControlFlow::Continue(())).unwrap()
 }
 
 fn size(folder: &LedgerFolder) -> u64 {
@@ -283,4 +286,64 @@ fn a_reading_may_have_several_records() {
     assert_eq!(remap_with(&folder, &Altered::verbose(2), 5).same, 1);
     let report: FsckReport = folder.run(&["fsck", "--output", "json"]).json();
     assert!(report.sound, "{report:?}");
+}
+
+/// What is ended in between adds nothing more, and to do it again goes on from there.
+#[test]
+fn what_was_ended_goes_on_by_being_done_again() {
+    let folder = LedgerFolder::init();
+    let many: Vec<Value> = (1..=2_500).map(|number| joined(number, AT, 1, number)).collect();
+    import_with(&folder, &Altered::mistaken(), &folder.file("log.jsonl", lines(&many)));
+    let imported = size(&folder);
+    let current = connectors::by_name("okta").unwrap();
+    let options = RemapOptions {
+        connector: current.as_ref(),
+        source: None,
+        ticket_instance: "default".to_owned(),
+        dry_run: false,
+        seed_secret: [6; 32],
+    };
+    let end_at = &mut |done: &Remapped| match done.looked_at {
+        1_500 => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    };
+    let ended = remap(&opened(&folder), &options, end_at).unwrap();
+    assert_eq!((ended.looked_at, ended.records, ended.remapped), (1_500, imported, 1_000), "whole batches alone");
+    assert_eq!(size(&folder), imported + 1_000);
+    let rest = remapped(&folder, &[]);
+    assert_eq!((rest.events, rest.remapped, rest.same), (2_500, 1_500, 1_000));
+    assert_eq!((size(&folder), rest.looked_at), (imported + 2_500, imported + 1_000));
+}
+
+/// A server reads again what it has, says how far it is, and counts.
+#[test]
+fn a_server_reads_again_as_the_command_line_does() {
+    let (folder, model) = (LedgerFolder::init(), LedgerFolder::init());
+    for folder in [&folder, &model] {
+        import_with(folder, &Altered::mistaken(), &folder.file("log.jsonl", events()));
+    }
+    let server = Server::start(&folder);
+    let asked = |further: &[&str]| -> RemapResponse {
+        let url = server.url();
+        let arguments = [&["remap", "okta", "--server", &url, "--output", "json"], further].concat();
+        program::run(&arguments).json()
+    };
+    let metric = || {
+        let text = String::from_utf8(curl(&[format!("{}/metrics", server.url())]).body).unwrap();
+        let line = text.lines().find(|line| line.starts_with("counterfoil_remapped_total{"));
+        line.map(|line| line.to_owned())
+    };
+    for arguments in [&["--dry-run"][..], &["--source", "okta/another"], &[], &[]] {
+        let (mut of_server, mut of_files) = (asked(arguments), remapped(&model, arguments));
+        // Two ledgers have two origins.
+        assert_eq!(of_server.basis.take().unwrap().tree_size, of_files.basis.take().unwrap().tree_size);
+        assert_eq!(of_server, of_files, "{arguments:?}");
+    }
+    assert_eq!(metric().as_deref(), Some("counterfoil_remapped_total{connector=\"okta\"} 3"));
+    let url = format!("{}/v1/connectors/okta/remap", server.url());
+    let refused = |body: Value| curl(&["--json".to_owned(), body.to_string(), url.clone()]).error(400);
+    assert!(refused(json!({"instance": "acme"})).contains("system"));
+    assert!(refused(json!({"system": "Okta!"})).contains("system"));
+    let unknown = curl(&["--json".to_owned(), "{}".to_owned(), url.replace("okta", "nothing")]).error(400);
+    assert!(unknown.contains("the connectors are"), "{unknown}");
 }

@@ -139,6 +139,10 @@ fn a_client_that_is_not_ours_calls_every_method() {
             let affected = all[0]["affected"].as_array().unwrap();
             affected.len() == 2 && affected.iter().all(|one| one["kind"] == "AFFECTED_KIND_GAINED")
         }),
+        ("IngestService/Remap", json!({"connector": "okta"}), |all| {
+            let last = all.last().unwrap();
+            last["events"] == "3" && last["same"] == "3" && last["basis"]["treeSize"] == "5"
+        }),
         ("IngestService/Append", ticket, |all| all[0]["events"][0]["index"] == "5"),
         ("LinkageService/TraceTicket", json!({"ticket": "SR-7", "minTreeSize": 6}), |all| {
             all[0]["steps"].as_array().unwrap().len() == 5 && all[0]["gaps"].is_array()

@@ -1,7 +1,7 @@
 //! Source `grpc`: producers that call `IngestService`.
 //!
-//! Owns the requests: one push each, acknowledged by a receipt, dead letters, and runs of listings, page by page. How the producer was
-//! authenticated is told by whoever let the request in.
+//! Owns the requests: one push each, acknowledged by a receipt, dead letters, what is read again, and runs of listings, page
+//! by page. How the producer was authenticated is told by whoever let the request in.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use std::time::Duration;
 use counterfoil_proto::v1::ingest_service_server::{IngestService, IngestServiceServer};
 use counterfoil_proto::v1::snapshot_request::Part;
 use counterfoil_proto::v1::{
-    AppendRequest, AppendResponse, AppendStreamRequest, AppendStreamResponse, Authentication, RetryDeadLetterRequest,
-    RetryDeadLetterResponse, SnapshotRequest, SnapshotResponse,
+    AppendRequest, AppendResponse, AppendStreamRequest, AppendStreamResponse, Authentication, RemapRequest,
+    RemapResponse, RetryDeadLetterRequest, RetryDeadLetterResponse, SnapshotRequest, SnapshotResponse,
 };
 use counterfoil_verify::tree::RecordIndex;
 use tokio::sync::mpsc;
@@ -21,6 +21,7 @@ use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::pages::{Listings, Run};
 use super::receipt::{self, assume_utc, instance_or_default, invalid, problem};
+use super::remaps::Remaps;
 use crate::intake::{BYTES_MAX, DOCUMENTS_MAX, Intake, Push};
 use crate::retry::{Retries, Retry};
 
@@ -47,12 +48,15 @@ pub struct Ingest {
     intake: Arc<Intake>,
     listings: Listings,
     retries: Retries,
+    remaps: Remaps,
 }
 
 impl Ingest {
     /// The service for an intake, for listings, and for dead letters.
     pub fn server(intake: Arc<Intake>, listings: Listings, retries: Retries) -> IngestServiceServer<Self> {
-        IngestServiceServer::new(Self { intake, listings, retries }).max_decoding_message_size(MESSAGE_BYTES_MAX)
+        let remaps = Remaps::new(intake.clone());
+        let service = Self { intake, listings, retries, remaps };
+        IngestServiceServer::new(service).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     async fn push(&self, request: AppendRequest, producer: Producer) -> Result<AppendResponse, Status> {
@@ -108,6 +112,15 @@ impl IngestService for Ingest {
         let retry = Retry { record: RecordIndex(record), assume_utc: assume_utc(&assume_zone)?, ticket_instance };
         let retried = self.retries.retry(retry).await.map_err(|error| receipt::of_retry(&error))?;
         Ok(Response::new(receipt::retried(&self.intake, record, retried, may_see)))
+    }
+
+    type RemapStream = ReceiverStream<Result<RemapResponse, Status>>;
+
+    async fn remap(&self, request: Request<RemapRequest>) -> Result<Response<Self::RemapStream>, Status> {
+        producer(request.extensions())?;
+        let may_see = request.extensions().get::<Seer>().is_some();
+        let answers = self.remaps.begin(request.into_inner(), may_see)?;
+        Ok(Response::new(ReceiverStream::new(answers)))
     }
 
     async fn snapshot(

@@ -8,5 +8,6 @@ pub mod http;
 pub mod kafka;
 pub mod pages;
 pub mod receipt;
+pub mod remaps;
 mod resync;
 mod structure;

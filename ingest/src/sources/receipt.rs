@@ -97,7 +97,7 @@ pub fn of_retry(error: &RetryError) -> Status {
 }
 
 /// What it means for a producer that the ledger does not take it.
-fn of_ledger(error: &LedgerError) -> Status {
+pub(crate) fn of_ledger(error: &LedgerError) -> Status {
     let (code, reason) = match error {
         LedgerError::Closed(_) => (Code::Unavailable, "CLOSED"),
         LedgerError::ClockJumped { .. } => (Code::Unavailable, "CLOCK_JUMPED"),

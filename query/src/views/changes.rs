@@ -21,7 +21,7 @@ use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::error::Result;
 use crate::views::database::{Batch, Column, Row, View};
-use crate::views::keys::{Position, entity_prefix, key, position_bytes, read_position, read_u64};
+use crate::views::keys::{Position, entity_prefix, position_bytes, read_position, read_u64};
 
 /// Adds the rows of a record.
 pub(crate) fn project(record: &Record, batch: &mut Batch) {
@@ -29,17 +29,16 @@ pub(crate) fn project(record: &Record, batch: &mut Batch) {
     for fact in facts_of(record) {
         could_change |= changes_access(fact.fact);
         if let Some(effect) = Effect::of(&fact) {
-            batch.put(Column::Changes, position_bytes(&fact.evidence.order()).to_vec(), vec![effect as u8]);
+            batch.put(Column::Changes, &[&position_bytes(&fact.evidence.order())], &[effect as u8]);
         }
         project_request(&fact, batch);
     }
     let event_id = record.provenance.as_ref().map(|provenance| provenance.event_id.as_str());
     if let (true, Some(event_id)) = (could_change, event_id) {
-        let key = key(&event_hash(event_id), &[&record.index.to_be_bytes()]);
-        batch.put(Column::EventIds, key, Vec::new());
+        batch.put(Column::EventIds, &[&event_hash(event_id), &record.index.to_be_bytes()], &[]);
     }
     if let Some(Body::SourceRejected(_)) = &record.body {
-        batch.put(Column::DeadLetters, record.index.to_be_bytes().to_vec(), Vec::new());
+        batch.put(Column::DeadLetters, &[&record.index.to_be_bytes()], &[]);
     }
 }
 
@@ -51,8 +50,7 @@ fn project_request(fact: &FactAt<'_>, batch: &mut Batch) {
     };
     for ticket in counterfoil_verify::replay::named(object, fact.source) {
         for beneficiary in entities_of(subject, fact.source) {
-            let key = key(&entity_prefix(&beneficiary), &[ticket.as_bytes()]);
-            batch.put(Column::Requests, key, Vec::new());
+            batch.put(Column::Requests, &[&entity_prefix(&beneficiary), ticket.as_bytes()], &[]);
         }
     }
 }

@@ -19,7 +19,6 @@ use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::error::Result;
 use crate::views::database::{Batch, Column, View};
-use crate::views::keys::key;
 
 const HASH_BYTES: usize = 16;
 /// The most tickets of one transaction, and the most rows that are read for them.
@@ -29,14 +28,14 @@ const ROWS_MAX: usize = 1_024;
 /// Adds the rows of a record.
 pub(crate) fn project(record: &Record, batch: &mut Batch) {
     for fact in facts_of(record) {
-        let hashes = hashes(&fact);
-        if hashes.is_empty() {
+        let tickets = tickets(&fact);
+        // Most facts name no ticket, and many have a transaction.
+        if tickets.is_empty() {
             continue;
         }
-        for ticket in tickets(&fact) {
-            for hash in &hashes {
-                let key = key(hash, &[&record.index.to_be_bytes(), ticket.as_bytes()]);
-                batch.put(Column::Correlations, key, Vec::new());
+        for hash in hashes(&fact) {
+            for ticket in &tickets {
+                batch.put(Column::Correlations, &[&hash, &record.index.to_be_bytes(), ticket.as_bytes()], &[]);
             }
         }
     }

@@ -151,6 +151,8 @@ impl Column {
 }
 
 const MEMTABLE_BYTES: usize = 32 << 20;
+/// What RocksDB writes of a row besides its key and value: what it is, its column family, and two lengths.
+const ROW_HEAD_BYTES: usize = 8;
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
 /// A block of rows that are read one after the other. Where single keys are looked up it is RocksDB's own, a quarter of it.
 const LISTED_BLOCK_BYTES: usize = 16 << 10;
@@ -222,16 +224,17 @@ impl Database {
     /// Writes a batch, all or nothing, in the order of its keys; `changed` are the entities that it says something of.
     pub(crate) fn write(&self, mut batch: Batch, changed: &Changed) -> Result<()> {
         batch.sort();
-        let mut writes = WriteBatch::default();
-        for rows in batch.0.chunk_by(|(one, ..), (other, ..)| one == other) {
-            let handle = self.handle(rows[0].0)?;
-            rows.iter().for_each(|(_, key, value)| writes.put_cf(&handle, key, value));
+        let Batch { bytes, rows } = &batch;
+        let mut writes = WriteBatch::with_capacity_bytes(bytes.len() + ROW_HEAD_BYTES * rows.len());
+        for rows in rows.chunk_by(|one, other| one.column == other.column) {
+            let handle = self.handle(rows[0].column)?;
+            rows.iter().for_each(|row| writes.put_cf(&handle, &bytes[row.key..row.value], &bytes[row.value..row.end]));
         }
         let mut options = WriteOptions::default();
         options.disable_wal(true);
         let write = || self.db.write_opt(writes, &options).map_err(|error| QueryError::storage(&self.path, error));
         self.recent.write(changed, write)?;
-        self.keys_written.fetch_add(batch.0.len() as u64, Ordering::Relaxed);
+        self.keys_written.fetch_add(rows.len() as u64, Ordering::Relaxed);
         Ok(())
     }
 
@@ -293,17 +296,35 @@ fn column_options(memory: &Memory, column: Column) -> Options {
 
 /// Rows to be written together. Of two with one key the later counts.
 #[derive(Default)]
-pub(crate) struct Batch(Vec<(Column, Vec<u8>, Vec<u8>)>);
+pub(crate) struct Batch {
+    /// The keys and values of all rows, one behind the other.
+    bytes: Vec<u8>,
+    rows: Vec<BatchRow>,
+}
+
+/// Where a row is among the bytes.
+struct BatchRow {
+    column: Column,
+    key: usize,
+    value: usize,
+    end: usize,
+}
 
 impl Batch {
-    /// Adds a row.
-    pub(crate) fn put(&mut self, column: Column, key: Vec<u8>, value: Vec<u8>) {
-        self.0.push((column, key, value));
+    /// Adds a row; its key is these parts.
+    pub(crate) fn put(&mut self, column: Column, key: &[&[u8]], value: &[u8]) {
+        let start = self.bytes.len();
+        key.iter().for_each(|part| self.bytes.extend_from_slice(part));
+        let at = self.bytes.len();
+        self.bytes.extend_from_slice(value);
+        self.rows.push(BatchRow { column, key: start, value: at, end: self.bytes.len() });
     }
 
     /// Puts the rows into the order of their keys. Rows that are in order already cost little.
     pub(crate) fn sort(&mut self) {
-        self.0.sort_by(|(one, one_key, _), (other, other_key, _)| (one, one_key).cmp(&(other, other_key)));
+        let Self { bytes, rows } = self;
+        let place = |row: &BatchRow| (row.column, &bytes[row.key..row.value]);
+        rows.sort_by(|one, other| place(one).cmp(&place(other)));
     }
 }
 

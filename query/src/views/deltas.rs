@@ -20,7 +20,7 @@ use prost::encoding::message;
 
 use crate::error::Result;
 use crate::views::database::{Column, Row, View};
-use crate::views::keys::{POSITION_BYTES, Position, key, position_bytes, read_position};
+use crate::views::keys::{Position, key, position_bytes, split_position};
 
 /// A fact without its place, which is in the key.
 #[derive(Clone, PartialEq, Message)]
@@ -176,7 +176,7 @@ pub(crate) fn placed<'v>(
 ) -> impl Iterator<Item = Result<(Position, Box<[u8]>)>> + 'v {
     rows.map(move |row| {
         let (key, value) = row?;
-        let position = key.len().checked_sub(POSITION_BYTES).and_then(|start| read_position(&key[start..]));
-        Ok((position.ok_or_else(|| view.damaged("a delta cannot be read"))?, value))
+        let (_, position) = split_position(&key).ok_or_else(|| view.damaged("a delta cannot be read"))?;
+        Ok((position, value))
     })
 }

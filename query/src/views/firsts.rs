@@ -10,7 +10,6 @@
 //! what ‖ position   →   empty
 //! ```
 
-use std::collections::BTreeMap;
 use std::hash::Hash;
 
 use counterfoil_verify::tree::TreeSize;
@@ -18,13 +17,13 @@ use foldhash::HashMap;
 
 use crate::error::Result;
 use crate::views::database::{Batch, Column, View};
-use crate::views::keys::{POSITION_BYTES, Position, key, position_bytes, read_position};
+use crate::views::keys::{Position, position_bytes, split_position};
 
 /// How many things of a sort the projector remembers: beyond that it starts afresh and asks the database again.
 pub(crate) const REMEMBERED_MAX: usize = 120_000;
 
 /// When each of many things was so by one batch of records.
-pub(crate) struct Firsts<W>(BTreeMap<W, Times>);
+pub(crate) struct Firsts<W>(HashMap<W, Times>);
 
 /// Of one thing, in the order of the records.
 #[derive(Default)]
@@ -39,11 +38,11 @@ pub(crate) type Remembered<W> = HashMap<W, Position>;
 
 impl<W> Default for Firsts<W> {
     fn default() -> Self {
-        Self(BTreeMap::new())
+        Self(HashMap::default())
     }
 }
 
-impl<W: Hash + Ord> Firsts<W> {
+impl<W: Hash + Eq> Firsts<W> {
     /// Adds a time of one thing.
     pub(crate) fn add(&mut self, what: W, position: Position) {
         self.0.entry(what).or_default().positions.push(position);
@@ -76,7 +75,9 @@ impl<W: Hash + Ord> Firsts<W> {
         for (what, Times { positions, is_withdrawn }) in self.0 {
             let prefix = prefix_of(&what);
             let counts = |position: &Position| view.counts(position, TreeSize(u64::MAX));
-            let row = |position: &Position| key(&prefix, &[&position_bytes(position)]);
+            let put = |position: &Position, batch: &mut Batch| {
+                batch.put(column, &[&prefix, &position_bytes(position)], &[]);
+            };
             let held = remembered.remove(&what).filter(|_| !is_withdrawn);
             let mut earliest = match held {
                 Some(held) => Some(held),
@@ -92,11 +93,11 @@ impl<W: Hash + Ord> Firsts<W> {
             };
             if is_withdrawn {
                 earliest = first_counting(&what)?;
-                earliest.iter().for_each(|first| batch.put(column, row(first), Vec::new()));
+                earliest.iter().for_each(|first| put(first, batch));
             }
             for position in positions {
                 if earliest.is_none_or(|held| position < held) {
-                    batch.put(column, row(&position), Vec::new());
+                    put(&position, batch);
                     earliest = Some(position).filter(counts).or(earliest);
                 }
             }
@@ -108,9 +109,5 @@ impl<W: Hash + Ord> Firsts<W> {
 
 /// What the key of a row names, and the time.
 pub(crate) fn split<'k>(view: &View<'_>, row_key: &'k [u8]) -> Result<(&'k [u8], Position)> {
-    let read = || {
-        let (what, position) = row_key.split_at_checked(row_key.len().checked_sub(POSITION_BYTES)?)?;
-        Some((what, read_position(position)?))
-    };
-    read().ok_or_else(|| view.damaged("a row that says since when something is so cannot be read"))
+    split_position(row_key).ok_or_else(|| view.damaged("a row that says since when something is so cannot be read"))
 }

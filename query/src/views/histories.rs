@@ -119,8 +119,7 @@ pub(crate) fn project(position: Position, mentions: &BTreeMap<EntityId, Mention>
         let bound = u8::from(!mention.tokens.is_empty());
         let mut value = mention.roles.to_be_bytes().to_vec();
         mention.tokens.iter().for_each(|token| value.extend_from_slice(token.as_bytes()));
-        let key = key(&entity_prefix(entity), &[&[bound], &position_bytes(&position)]);
-        batch.put(Column::History, key, value);
+        batch.put(Column::History, &[&entity_prefix(entity), &[bound], &position_bytes(&position)], &value);
     }
 }
 

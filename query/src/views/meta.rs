@@ -20,7 +20,7 @@ use crate::views::database::{Batch, Column, View};
 use crate::views::keys::{key, read_u64};
 
 /// The layout of the rows in all column families.
-const FORMAT: u32 = 9;
+const FORMAT: u32 = 10;
 const ABOUT: &[u8] = b"about";
 const CURSOR: &[u8] = b"cursor";
 const BASIS: &[u8] = b"basis";
@@ -81,15 +81,15 @@ pub(crate) fn basis(view: &View<'_>) -> Result<Option<Basis>> {
 /// Adds the cursor and, where the batch reaches one, the head.
 pub(crate) fn project(cursor: &Cursor, head: Option<&Basis>, batch: &mut Batch) {
     let row = |size: TreeSize, hash: &Hash, rest: &[u8]| key(&size.0.to_be_bytes(), &[hash.as_bytes(), rest]);
-    batch.put(Column::Meta, CURSOR.to_vec(), row(cursor.size, &cursor.leaf.0, &[]));
+    batch.put(Column::Meta, &[CURSOR], &row(cursor.size, &cursor.leaf.0, &[]));
     if let Some(Basis { size, root, recorded_at }) = head {
-        batch.put(Column::Meta, BASIS.to_vec(), row(*size, root, &recorded_at.0.to_sortable_bytes()));
+        batch.put(Column::Meta, &[BASIS], &row(*size, root, &recorded_at.0.to_sortable_bytes()));
     }
 }
 
 /// The first row of new views.
 pub(crate) fn found(head: &Head, batch: &mut Batch) {
-    batch.put(Column::Meta, ABOUT.to_vec(), about(head));
+    batch.put(Column::Meta, &[ABOUT], &about(head));
 }
 
 fn about(head: &Head) -> Vec<u8> {

@@ -53,8 +53,8 @@ const STAMP_BYTES: usize = 20;
 pub(crate) struct Gathered {
     /// When each identifier was bound.
     bound: Firsts<Binding>,
-    seen: BTreeMap<EntityId, u64>,
-    values: BTreeMap<(EntityId, String), Vec<Stamped>>,
+    seen: HashMap<EntityId, u64>,
+    values: HashMap<(EntityId, String), Vec<Stamped>>,
 }
 
 /// That an identifier is bound to an entity.
@@ -66,7 +66,9 @@ impl Gathered {
     /// Adds one fact's mentions.
     pub(crate) fn add_mentions(&mut self, position: Position, mentions: &BTreeMap<EntityId, Mention>) {
         for (entity, mention) in mentions {
-            self.seen.entry(entity.clone()).or_insert(position.2.0);
+            if !self.seen.contains_key(entity) {
+                self.seen.insert(entity.clone(), position.2.0);
+            }
             for token in &mention.tokens {
                 self.bound.add((*token, entity.clone()), position);
             }
@@ -136,14 +138,13 @@ pub(crate) fn project(view: &View<'_>, gathered: Gathered, memory: &mut Memory, 
         batch,
         earliest,
         |(token, entity), first, batch| {
-            let key = key(&entity_prefix(entity), &[token.as_bytes()]);
-            batch.put(Column::Bound, key, first.2.0.to_be_bytes().to_vec());
+            batch.put(Column::Bound, &[&entity_prefix(entity), token.as_bytes()], &first.2.0.to_be_bytes());
         },
     )?;
     let mut named = BTreeMap::new();
     let new = absent(view, Column::Seen, gathered.seen, &mut memory.seen, entity_prefix)?;
     for (entity, first) in &new {
-        batch.put(Column::Seen, entity_prefix(entity), first.to_be_bytes().to_vec());
+        batch.put(Column::Seen, &[&entity_prefix(entity)], &first.to_be_bytes());
         let native = entity.native_id().rsplit('/').next().unwrap_or_default();
         if !native.is_empty() {
             named.insert(name_key(native, entity), *first);
@@ -158,7 +159,7 @@ pub(crate) fn project(view: &View<'_>, gathered: Gathered, memory: &mut Memory, 
 fn absent<K: std::hash::Hash + Eq + Clone>(
     view: &View<'_>,
     column: Column,
-    found: BTreeMap<K, u64>,
+    found: HashMap<K, u64>,
     remembered: &mut HashMap<K, ()>,
     key: impl Fn(&K) -> Vec<u8>,
 ) -> Result<Vec<(K, u64)>> {
@@ -177,7 +178,7 @@ fn absent<K: std::hash::Hash + Eq + Clone>(
 /// values changed.
 fn project_values(
     view: &View<'_>,
-    values: BTreeMap<(EntityId, String), Vec<Stamped>>,
+    values: HashMap<(EntityId, String), Vec<Stamped>>,
     remembered: &mut HashMap<Vec<u8>, Stamped>,
     named: &mut BTreeMap<Vec<u8>, u64>,
     batch: &mut Batch,
@@ -206,11 +207,11 @@ fn project_values(
             }
             let is_newest = newest.as_ref().is_none_or(|(held, old)| stamp > *held && value != *old);
             if is_newest && let Some(replaced) = newest.replace((stamp, value)) {
-                batch.put(Column::Former, former_key(&key, index), value_row(&replaced));
+                batch.put(Column::Former, &[&former_key(&key, index)], &value_row(&replaced));
             }
         }
         if let Some(newest) = newest.filter(|newest| before.as_ref() != Some(newest)) {
-            batch.put(Column::Values, key.clone(), value_row(&newest));
+            batch.put(Column::Values, &[&key], &value_row(&newest));
             remembered.insert(key, newest);
             changed.push(of.0);
         }
@@ -224,7 +225,7 @@ fn project_names(view: &View<'_>, named: BTreeMap<Vec<u8>, u64>, batch: &mut Bat
     let held = view.get_many(Column::Names, &keys)?;
     for ((key, first), held) in keys.into_iter().zip(firsts).zip(held) {
         if held.is_none() {
-            batch.put(Column::Names, key, first.to_be_bytes().to_vec());
+            batch.put(Column::Names, &[&key], &first.to_be_bytes());
         }
     }
     Ok(())

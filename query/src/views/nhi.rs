@@ -72,7 +72,7 @@ pub(crate) fn project(
     }
     for (((entity, first), key), held) in asked.into_iter().zip(keys).zip(held) {
         if held.is_none() {
-            batch.put(Column::Nhi, key, first.to_be_bytes().to_vec());
+            batch.put(Column::Nhi, &[&key], &first.to_be_bytes());
         }
         known.insert(entity, ());
     }

@@ -141,7 +141,7 @@ impl Rows {
             size: TreeSize(0),
             recorded_at: RecordedAt(Moment::MIN),
             batch: Batch::default(),
-            arrived: timelines::Arrived::new(),
+            arrived: timelines::Arrived::default(),
             replaced: replaced::Gathered::default(),
             listed: Firsts::default(),
             nhi: nhi::Gathered::default(),

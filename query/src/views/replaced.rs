@@ -109,7 +109,7 @@ impl Withdrawn {
             return held.clone();
         }
         for (index, by) in &self.by {
-            batch.put(Column::Replaced, index.to_be_bytes().to_vec(), by.to_be_bytes().to_vec());
+            batch.put(Column::Replaced, &[&index.to_be_bytes()], &by.to_be_bytes());
         }
         Arc::new(held.with(&self.by))
     }

@@ -44,7 +44,7 @@ pub(crate) fn project(
         }
         let record = reader.record(RecordIndex(letter))?;
         if let Some(Body::SourceRejected(_)) = &record.body {
-            batch.put(Column::Retried, letter.to_be_bytes().to_vec(), first.to_be_bytes().to_vec());
+            batch.put(Column::Retried, &[&letter.to_be_bytes()], &first.to_be_bytes());
             counters.add_retried(&record);
         }
     }

@@ -258,11 +258,11 @@ impl Counters {
     pub(crate) fn project(&mut self, batch: &mut Batch) {
         for name in std::mem::take(&mut self.changed_sources) {
             let counts = self.sources.get(&name).map(Message::encode_to_vec).unwrap_or_default();
-            batch.put(Column::Sources, key(&name), counts);
+            batch.put(Column::Sources, &[&key(&name)], &counts);
         }
         for name in std::mem::take(&mut self.changed_objects) {
             let count = self.objects.get(&name).copied().unwrap_or_default();
-            batch.put(Column::Objects, key(&name), count.to_be_bytes().to_vec());
+            batch.put(Column::Objects, &[&key(&name)], &count.to_be_bytes());
         }
     }
 }

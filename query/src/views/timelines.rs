@@ -6,8 +6,8 @@
 //! ```text
 //! snapshots   entity ‖ position ‖ u64 created   →  u64 valid_from ‖ u64 valid_until ‖ u64 ordinal ‖ u32 entries
 //! states      the same key                      →  verify::state::State, as protobuf
-//! timelines   entity                            →  u64 count ‖ u64 credit ‖ position ‖ u64 created ‖ u64 valid_from
-//!                                                  ‖ u64 ordinal ‖ u32 entries
+//! timelines   entity                            →  u64 count ‖ u64 credit ‖ u64 created ‖ u64 valid_from ‖ u64 ordinal
+//!                                                  ‖ u32 entries ‖ position
 //! ```
 //! A snapshot at position P, made when the log had `created` records, holds every delta up to P among these. It answers
 //! for K exactly if valid_from ≤ K ≤ valid_until: `valid_from` is one past the largest index in it, and `valid_until` the
@@ -27,14 +27,13 @@ use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::state::State;
 use counterfoil_verify::time::OccurredAt;
 use counterfoil_verify::tree::TreeSize;
+use foldhash::HashMap;
 use prost::Message;
 
 use crate::error::Result;
 use crate::views::database::{Batch, Column, View};
 use crate::views::deltas::{self, Delta};
-use crate::views::keys::{
-    FIRST, POSITION_BYTES, Position, entity_prefix, key, last_at, position_bytes, read_position, read_u64,
-};
+use crate::views::keys::{FIRST, Position, entity_prefix, key, last_at, position_bytes, read_position, read_u64};
 use crate::views::recent::Outline;
 use crate::views::segments::{HeldGrant, Segment};
 
@@ -165,8 +164,8 @@ fn replay_from(
     Ok(state)
 }
 
-/// The rows of the deltas of one projector batch, by entity, in the order in which they apply.
-pub(crate) type Arrived = BTreeMap<EntityId, BTreeMap<Position, Arc<[u8]>>>;
+/// The rows of the deltas of one projector batch, by entity, those of each in the order in which they apply.
+pub(crate) type Arrived = HashMap<EntityId, BTreeMap<Position, Arc<[u8]>>>;
 
 /// The deltas that a projector batch takes back, by entity, each with the record that replaces it.
 pub(crate) type Withdrawn = BTreeMap<EntityId, BTreeMap<Position, u64>>;
@@ -188,7 +187,7 @@ pub(crate) fn project(
         let arrived = arrived.get(entity).unwrap_or(&none_arrived);
         let withdrawn = withdrawn.get(entity).unwrap_or(&none_withdrawn);
         let written = Writer { view, entity, prefix: &prefix, timeline, size }.write(arrived, withdrawn, batch)?;
-        batch.put(Column::Timelines, prefix, written.to_bytes());
+        batch.put(Column::Timelines, &[&prefix], &written.to_bytes());
     }
     Ok(())
 }
@@ -220,7 +219,7 @@ impl Writer<'_, '_> {
         self.timeline.count = (self.timeline.count + arrived.len() as u64).saturating_sub(withdrawn.len() as u64);
         self.timeline.credit = self.timeline.credit.saturating_add(CREDIT_PER_DELTA * arrived.len() as u64);
         for (position, delta) in arrived {
-            batch.put(Column::Deltas, key(self.prefix, &[&position_bytes(position)]), delta.to_vec());
+            batch.put(Column::Deltas, &[self.prefix, &position_bytes(position)], delta);
         }
         let uncovered = self.timeline.count.saturating_sub(self.timeline.base.ordinal);
         if uncovered >= self.timeline.base.spacing() && self.timeline.credit >= uncovered {
@@ -240,7 +239,7 @@ impl Writer<'_, '_> {
             let late = since.range(..=snapshot.position).map(|(_, index)| *index).min();
             if let (OPEN, Some(late)) = (valid_until, late) {
                 value[8..16].copy_from_slice(&late.to_be_bytes());
-                batch.put(Column::Snapshots, row_key.into(), value.into());
+                batch.put(Column::Snapshots, &[&row_key], &value);
             }
         }
         for row in self.view.backward(Column::Snapshots, &from, self.prefix)? {
@@ -274,8 +273,8 @@ impl Writer<'_, '_> {
                 let entries = u32::try_from(entries(&state)).unwrap_or(u32::MAX);
                 base = Base { position, created: self.size.0, valid_from, ordinal, entries };
                 let key = base.key(self.prefix);
-                batch.put(Column::Snapshots, key.clone(), base.to_row());
-                batch.put(Column::States, key, state.encode_to_vec());
+                batch.put(Column::Snapshots, &[&key], &base.to_row());
+                batch.put(Column::States, &[&key], &state.encode_to_vec());
             }
         }
         self.timeline.base = base;
@@ -334,10 +333,10 @@ impl Base {
 /// Reads a row of `snapshots`, its key without the entity.
 fn read_snapshot(view: &View<'_>, key: &[u8], value: &[u8]) -> Result<(Base, u64)> {
     let read = || {
-        let (position, created) = key.split_at_checked(POSITION_BYTES)?;
+        let (position, created) = key.split_last_chunk::<8>()?;
         let base = Base {
             position: read_position(position)?,
-            created: read_u64(created)?,
+            created: u64::from_be_bytes(*created),
             valid_from: read_u64(value.get(..8)?)?,
             ordinal: read_u64(value.get(16..24)?)?,
             entries: u32::from_be_bytes(value.get(24..)?.try_into().ok()?),
@@ -355,8 +354,6 @@ struct Timeline {
     base: Base,
 }
 
-const TIMELINE_BYTES: usize = 8 + 8 + POSITION_BYTES + 8 + 8 + 8 + 4;
-
 impl Timeline {
     fn read(view: &View<'_>, row: Option<Vec<u8>>) -> Result<Self> {
         match row {
@@ -367,23 +364,22 @@ impl Timeline {
 
     fn to_bytes(&self) -> Vec<u8> {
         let Base { position, created, valid_from, ordinal, entries } = &self.base;
-        let head = [self.count, self.credit].map(u64::to_be_bytes).concat();
-        let numbers = [*created, *valid_from, *ordinal].map(u64::to_be_bytes).concat();
-        key(&head, &[&position_bytes(position), &numbers, &entries.to_be_bytes()])
+        let numbers = [self.count, self.credit, *created, *valid_from, *ordinal].map(u64::to_be_bytes).concat();
+        key(&numbers, &[&entries.to_be_bytes(), &position_bytes(position)])
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let bytes: &[u8; TIMELINE_BYTES] = bytes.try_into().ok()?;
-        let number = |start: usize| read_u64(&bytes[start..start + 8]);
-        let behind = 16 + POSITION_BYTES;
+        let (numbers, rest) = bytes.split_first_chunk::<40>()?;
+        let (entries, position) = rest.split_first_chunk::<4>()?;
+        let number = |place: usize| read_u64(&numbers[8 * place..8 * (place + 1)]);
         let base = Base {
-            position: read_position(&bytes[16..behind])?,
-            created: number(behind)?,
-            valid_from: number(behind + 8)?,
-            ordinal: number(behind + 16)?,
-            entries: u32::from_be_bytes(bytes[behind + 24..].try_into().ok()?),
+            position: read_position(position)?,
+            created: number(2)?,
+            valid_from: number(3)?,
+            ordinal: number(4)?,
+            entries: u32::from_be_bytes(*entries),
         };
-        Some(Self { count: number(0)?, credit: number(8)?, base })
+        Some(Self { count: number(0)?, credit: number(1)?, base })
     }
 }
 

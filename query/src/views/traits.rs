@@ -24,7 +24,7 @@ use counterfoil_verify::tree::TreeSize;
 use crate::error::Result;
 use crate::views::database::{Batch, Column, View};
 use crate::views::deltas::{self, Delta};
-use crate::views::keys::{Position, entity_prefix, key, position_bytes};
+use crate::views::keys::{Position, entity_prefix, position_bytes};
 use crate::views::replaced::Replaced;
 use crate::views::segments::Segment;
 
@@ -118,7 +118,7 @@ impl Borrow<State> for Kept {
 pub(crate) fn project(fact: &FactAt<'_>, bearers: &[EntityId], delta: &[u8], batch: &mut Batch) {
     let position = position_bytes(&fact.evidence.order());
     let mut put = |bearer: &EntityId| {
-        batch.put(Column::Traits, key(&entity_prefix(bearer), &[&position]), delta.to_vec());
+        batch.put(Column::Traits, &[&entity_prefix(bearer), &position], delta);
     };
     if is_held(fact.fact) {
         let own: Vec<EntityId> = fact.fact.subject.iter().flat_map(|own| entities_of(own, fact.source)).collect();
@@ -131,7 +131,7 @@ pub(crate) fn project(fact: &FactAt<'_>, bearers: &[EntityId], delta: &[u8], bat
     let Some(Detail::Entitlement(detail)) = &fact.fact.detail else { return };
     for implied in detail.implies_added.iter().flat_map(|implied| named(implied, fact.source)) {
         for bearer in bearers {
-            batch.put(Column::Implying, key(&entity_prefix(&implied), &[bearer.as_bytes()]), Vec::new());
+            batch.put(Column::Implying, &[&entity_prefix(&implied), bearer.as_bytes()], &[]);
         }
     }
 }

@@ -93,7 +93,7 @@ impl Marks {
             for (index, mark) in moved {
                 if held.with(mark) != *held {
                     *held = held.with(mark);
-                    batch.put(Column::Watermarks, key(&prefix(&source), &[&index.to_be_bytes()]), held.to_row());
+                    batch.put(Column::Watermarks, &[&prefix(&source), &index.to_be_bytes()], &held.to_row());
                 }
             }
         }

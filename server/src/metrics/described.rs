@@ -33,12 +33,13 @@ const HISTOGRAMS: [(&str, &[f64], &str); 6] = [
     ("counterfoil_commit_bytes", &BYTES, "The bytes that a commit writes to the log."),
 ];
 
-const COUNTERS: [(&str, &str); 4] = [
+const COUNTERS: [(&str, &str); 5] = [
     ("counterfoil_requests_total", "Requests that ended, by method, transport and code."),
     (
         "counterfoil_events_total",
         "Events that producers pushed, or that were read from Kafka or from retried dead letters, by what became of them.",
     ),
+    ("counterfoil_remapped_total", "Events that say something else since they were read again."),
     (
         "counterfoil_database_write_stalls_total",
         "How often RocksDB's flushes or compactions were so far behind that writes had to be delayed or stopped.",
