@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use counterfoil_ledger::compress_for_good;
 use counterfoil_verify::hash::leaf_hash;
 use rocksdb::{
-    BlockBasedOptions, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, IteratorMode, Options, ReadOptions,
-    WriteBatch, WriteOptions,
+    BlockBasedOptions, ColumnFamily, ColumnFamilyDescriptor, DB, IteratorMode, Options, ReadOptions, WriteBatch,
+    WriteOptions,
 };
 
 /// Events in a synced batch.
@@ -122,8 +123,7 @@ fn family() -> Options {
     blocks.set_block_size(16 << 10);
     let mut options = Options::default();
     options.set_block_based_table_factory(&blocks);
-    options.set_compression_type(DBCompressionType::Lz4);
-    options.set_bottommost_compression_type(DBCompressionType::Zstd);
+    compress_for_good(&mut options);
     options.set_write_buffer_size(64 << 20);
     options.set_max_write_buffer_number(3);
     options

@@ -7,6 +7,7 @@
 mod anchor;
 mod append;
 mod clock;
+mod compression;
 mod condition;
 mod derive;
 mod error;
@@ -37,6 +38,7 @@ pub use append::{
     Advance, Batch, ChannelPosition, ContentDigest, EventKey, LastRead, Outcome, PreparedEvent, Receipt, SourceKey,
 };
 pub use clock::{Clock, JUMP_SECONDS_MAX, Reading, SystemClock};
+pub use compression::{compress, compress_for_good};
 pub use condition::Condition;
 pub use error::{LedgerError, Result};
 pub use fsck::{Problem, Report, fsck};

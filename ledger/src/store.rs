@@ -22,6 +22,7 @@ use counterfoil_verify::record;
 use counterfoil_verify::tree::{Frontier, NodeSource, TreeSize};
 use rocksdb::{ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Options, WriteBatch, WriteOptions};
 
+use crate::compression::compress_for_good;
 use crate::error::{LedgerError, Result};
 use crate::memory::Memory;
 
@@ -71,8 +72,7 @@ impl LogDb {
         options.set_max_total_wal_size(512 << 20);
         let kept_for_good = || {
             let mut options = family(memory, LARGE_BUFFER_BYTES, false);
-            // What no compaction touches again is worth more time.
-            options.set_bottommost_compression_type(DBCompressionType::Zstd);
+            compress_for_good(&mut options);
             options
         };
         let families = [

@@ -106,6 +106,9 @@ pub(crate) struct Judge<'q, 'a> {
     view: &'q View<'a>,
     pub(crate) people: People<'q, 'a>,
     tickets: Kept<EntityId, Ticket>,
+    /// Up to when tickets are known by all records, and how many that are.
+    newest: (TreeSize, Option<Moment>),
+    /// The same by fewer.
     known_until: Kept<TreeSize, Option<Moment>>,
 }
 
@@ -121,7 +124,8 @@ type Replayed = BTreeMap<(TreeSize, Reached), Option<Rc<ReadTicket>>>;
 impl<'q, 'a> Judge<'q, 'a> {
     pub(crate) fn new(query: &'q Query<'a>) -> Self {
         let view = &query.view;
-        Self { view, people: People::new(query), tickets: Kept::new(), known_until: Kept::new() }
+        let newest = (query.basis.size, query.standing.tickets_known_until);
+        Self { view, people: People::new(query), tickets: Kept::new(), newest, known_until: Kept::new() }
     }
 
     /// What the approvals say about a fact that changed access, in short.
@@ -148,8 +152,11 @@ impl<'q, 'a> Judge<'q, 'a> {
 
     /// Up to when the first `size` records tell of tickets.
     pub(crate) fn tickets_known_until(&mut self, size: TreeSize) -> Result<Option<Moment>> {
-        let view = self.view;
-        self.known_until.get(&size, || watermarks::tickets_known_until(view, size)).map(|until| *until)
+        let (view, newest) = (self.view, self.newest);
+        match newest.0 == size {
+            true => Ok(newest.1),
+            false => self.known_until.get(&size, || watermarks::tickets_known_until(view, size)).map(|until| *until),
+        }
     }
 
     /// What each ticket that may cover a change says about it: those that it names; where it names none, those that its

@@ -34,7 +34,7 @@ impl LinkageService for Answers {
         request: Request<ExplainChangeRequest>,
     ) -> Result<Response<ExplainChangeResponse>, Status> {
         let min_tree_size = request.get_ref().min_tree_size;
-        self.ask(request, min_tree_size, |query, asked, _| {
+        self.ask_quickly(request, min_tree_size, |query, asked, _| {
             let known = recorded("known_at", asked.known_at)?;
             let change = selector(&asked.change)?;
             if let ChangeSelector::Record(index, _) = change {

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use counterfoil_ledger::{Memory, WritePressure};
+use counterfoil_ledger::{Memory, WritePressure, compress, compress_for_good};
 use counterfoil_verify::tree::TreeSize;
 use rocksdb::{
-    AsColumnFamilyRef, ColumnFamilyDescriptor, DB, DBCompressionType, DBRawIterator, FlushOptions, Options,
-    ReadOptions, ReadTier, WriteBatch, WriteOptions,
+    AsColumnFamilyRef, ColumnFamilyDescriptor, DB, DBRawIterator, FlushOptions, Options, ReadOptions, ReadTier,
+    WriteBatch, WriteOptions,
 };
 
 use crate::error::{QueryError, Result};
@@ -240,9 +240,20 @@ impl Database {
 
     /// Makes all that was written durable, as of one moment.
     pub(crate) fn flush(&self) -> Result<()> {
+        self.flush_with(&FlushOptions::default())
+    }
+
+    /// The same, while more is written.
+    pub(crate) fn begin_flush(&self) -> Result<()> {
+        let mut options = FlushOptions::default();
+        options.set_wait(false);
+        self.flush_with(&options)
+    }
+
+    fn flush_with(&self, options: &FlushOptions) -> Result<()> {
         let handles = Column::ALL.iter().map(|&column| self.handle(column)).collect::<Result<Vec<_>>>()?;
         self.db
-            .flush_cfs_opt(&handles.iter().collect::<Vec<_>>(), &FlushOptions::default())
+            .flush_cfs_opt(&handles.iter().collect::<Vec<_>>(), options)
             .map_err(|error| QueryError::storage(&self.path, error))
     }
 
@@ -287,9 +298,9 @@ fn column_options(memory: &Memory, column: Column) -> Options {
     }
     let mut options = Options::default();
     options.set_block_based_table_factory(&blocks);
-    options.set_compression_type(DBCompressionType::Lz4);
-    if !column.is_read_for_states() {
-        options.set_bottommost_compression_type(DBCompressionType::Zstd);
+    match column.is_read_for_states() {
+        true => compress(&mut options),
+        false => compress_for_good(&mut options),
     }
     options
 }

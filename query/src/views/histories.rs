@@ -340,13 +340,15 @@ impl Bindings {
     }
 }
 
-/// What [`binding_at`] finds, for entities that are asked about again: it is kept for the next question.
+/// What [`binding_at`] finds, for entities that are asked about again: from the second question on it is kept.
 pub(crate) fn tokens_kept(view: &View<'_>, entity: &EntityId, at: OccurredAt, known: TreeSize) -> Result<Vec<Token>> {
     let bindings = view.recent().bindings(view.since(), entity, || Bindings::read(view, entity))?;
-    if bindings.newest <= known.0 {
+    if let Some(bindings) = bindings.filter(|bindings| bindings.newest <= known.0) {
         return Ok(bindings.at(at).to_vec());
     }
-    Ok(binding_at(view, entity, at, known)?.map(|binding| binding.tokens).unwrap_or_default())
+    let binding = binding_at(view, entity, at, known)?;
+    view.recent().keep_asked(view.since(), entity);
+    Ok(binding.map(|binding| binding.tokens).unwrap_or_default())
 }
 
 /// The identifiers of an entity at a moment.

@@ -156,7 +156,10 @@ impl Views {
         let view = self.database.view_with(allowance);
         let standing = view.recent().standing(view.since(), || {
             let [listed, ruled] = sources::places_of(&view, [EntityKind::SnapshotScope, EntityKind::Rule])?;
-            Ok(Standing { basis: meta::basis(&view)?, listed, ruled })
+            let basis = meta::basis(&view)?;
+            let size = basis.map_or(TreeSize(0), |basis| basis.size);
+            let tickets_known_until = watermarks::tickets_known_until(&view, size)?;
+            Ok(Standing { basis, listed, ruled, tickets_known_until })
         })?;
         match standing.basis {
             Some(basis) => Ok(Query::new(view, &self.reader, basis, standing)),

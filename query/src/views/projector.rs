@@ -29,7 +29,7 @@ use crate::views::{changes, correlations, histories, listed, names, nhi, timelin
 /// The most records of one batch: entities that many of them name are then written once.
 pub(crate) const BATCH_RECORDS: u64 = 2_000;
 /// How many records may be lost by a crash, and are then projected again.
-const FLUSH_RECORDS: u64 = 100_000;
+const FLUSH_RECORDS: u64 = 25_000;
 
 /// Where the projection stands, and what it remembers. After an error it is loaded afresh.
 pub(crate) struct Projector {
@@ -108,7 +108,7 @@ impl Projector {
         self.unflushed += size.0 - start;
         self.size = size;
         if self.unflushed >= FLUSH_RECORDS {
-            database.flush()?;
+            database.begin_flush()?;
             self.unflushed = 0;
         }
         Ok(())

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use counterfoil_verify::entity::EntityId;
-use counterfoil_verify::time::OccurredAt;
+use counterfoil_verify::time::{Moment, OccurredAt};
 use counterfoil_verify::tree::TreeSize;
 use quick_cache::sync::Cache;
 use quick_cache::{OptionsBuilder, Weighter};
@@ -54,7 +54,8 @@ pub(crate) struct Recent {
     writes: RwLock<Writes>,
     called: Cache<Box<str>, Arc<Called>, Bytes>,
     outlines: Cache<EntityId, Outline, Bytes>,
-    bindings: Cache<EntityId, Arc<Bindings>, Bytes>,
+    /// None yet where they were asked for once.
+    bindings: Cache<EntityId, Option<Arc<Bindings>>, Bytes>,
     segments: Cache<(u64, Base), Arc<Segment>, Bytes>,
     /// The open snapshots that segments were kept of, by the number of their outline, in order; none yet where the outline
     /// has answered once.
@@ -73,6 +74,8 @@ pub(crate) struct Standing {
     pub(crate) listed: BTreeSet<(String, String)>,
     /// Those that declared matching rules.
     pub(crate) ruled: BTreeSet<(String, String)>,
+    /// Up to when all records tell of tickets, where any source does.
+    pub(crate) tickets_known_until: Option<Moment>,
 }
 
 /// How often something was written, and whether something is being written now.
@@ -165,19 +168,31 @@ impl Recent {
         self.keep(since, || self.called.insert(id.into(), called.clone()));
     }
 
-    /// By which identifiers an entity was ever known; read where it is not there.
+    /// By which identifiers an entity was ever known; read where it is not there, from the second time on: whoever asks twice
+    /// may ask often.
     pub(crate) fn bindings(
         &self,
         since: Writes,
         entity: &EntityId,
         read: impl FnOnce() -> Result<Bindings>,
-    ) -> Result<Arc<Bindings>> {
-        if let Some(bindings) = self.bindings.get(entity) {
-            return Ok(bindings);
+    ) -> Result<Option<Arc<Bindings>>> {
+        match self.bindings.get(entity) {
+            Some(None) => {
+                let bindings = Arc::new(read()?);
+                self.keep(since, || self.bindings.insert(entity.clone(), Some(bindings.clone())));
+                Ok(Some(bindings))
+            }
+            kept => Ok(kept.flatten()),
         }
-        let bindings = Arc::new(read()?);
-        self.keep(since, || self.bindings.insert(entity.clone(), bindings.clone()));
-        Ok(bindings)
+    }
+
+    /// Notes that they were asked for.
+    pub(crate) fn keep_asked(&self, since: Writes, entity: &EntityId) {
+        self.keep(since, || {
+            if self.bindings.get(entity).is_none() {
+                self.bindings.insert(entity.clone(), None);
+            }
+        });
     }
 
     /// Where the history of an entity stands; none if it may not be kept now.
@@ -306,9 +321,9 @@ impl Weighter<EntityId, Outline> for Bytes {
     }
 }
 
-impl Weighter<EntityId, Arc<Bindings>> for Bytes {
-    fn weight(&self, entity: &EntityId, bindings: &Arc<Bindings>) -> u64 {
-        (ENTRY_BYTES + entity.as_bytes().len() + bindings.bytes()) as u64
+impl Weighter<EntityId, Option<Arc<Bindings>>> for Bytes {
+    fn weight(&self, entity: &EntityId, bindings: &Option<Arc<Bindings>>) -> u64 {
+        (ENTRY_BYTES + entity.as_bytes().len() + bindings.as_ref().map_or(0, |bindings| bindings.bytes())) as u64
     }
 }
 
