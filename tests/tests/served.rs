@@ -83,7 +83,7 @@ fn a_client_that_is_not_ours_calls_every_method() {
     }});
     let ticket = BASE64_STANDARD.encode(ticket.to_string());
     let ticket = json!({"connector": "freshservice", "documents": [ticket], "requestId": "r3"});
-    let calls: [Call; 32] = [
+    let calls: [Call; 33] = [
         ("IdentityService/ListIdentities", json!({}), |all| all[0]["identities"].as_array().unwrap().len() == 2),
         ("IdentityService/ListIdentities", json!({"query": who}), |all| all[0]["identities"][0]["name"] == "Person 1"),
         ("IdentityService/GetState", json!({"who": who}), |all| {

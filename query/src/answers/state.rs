@@ -20,6 +20,7 @@ use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::answers::Query;
 use crate::answers::convert::{evidence, is_lapsed, optional_timestamp, timestamp};
+use crate::answers::kept::Kept;
 use crate::answers::pages::{Page, Question, occurred_part, recorded_part};
 use crate::answers::parties::Parties;
 use crate::answers::wanted::WantsHolder;
@@ -88,13 +89,18 @@ impl Query<'_> {
         // Few of very many may be wanted.
         let looked_at = if wants.wants_all() { page.count(PAGE_HOLDERS, PAGE_HOLDERS_MAX) } else { PAGE_HOLDERS_MAX };
         let parties = self.parties(size);
+        // Somebody may hold it in many scopes.
+        let mut statuses: Kept<EntityId, i32> = Kept::new();
         let (mut holders, mut last) = (Vec::new(), None);
         for (key, grant) in rest.by_ref().take(looked_at) {
             last = Some(key);
             let mut holder = parties.grant(grant.into(), at)?;
             if let Ok(entity) = grant.counterpart.parse::<EntityId>() {
-                let account = timelines::state_at(&self.view, &entity, at, size)?.account;
-                holder.holder_status = account.map_or(0, |account| account.status);
+                let status = || {
+                    let account = timelines::state_at(&self.view, &entity, at, size)?.account;
+                    Ok(account.map_or(0, |account| account.status))
+                };
+                holder.holder_status = *statuses.get(&entity, status)?;
             }
             holders.extend(Some(holder).filter(|holder| wants.wants(holder)));
             if holders.len() == page.count(PAGE_HOLDERS, PAGE_HOLDERS_MAX) {
