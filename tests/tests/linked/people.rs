@@ -21,8 +21,8 @@ pub fn place(fact: &FactAt<'_>) -> Place {
 
 #[derive(Default)]
 pub struct People {
-    /// Who was called what, each time that it was said.
-    holders: BTreeMap<Token, Vec<(EntityId, Place)>>,
+    /// Who was called what, and since when: each time that a record told of an earlier moment than those before it.
+    holders: BTreeMap<Token, BTreeMap<EntityId, Vec<Place>>>,
     called: BTreeMap<EntityId, BTreeSet<Token>>,
     /// What became of accounts, in order.
     fates: BTreeMap<EntityId, Vec<(Place, Fate)>>,
@@ -53,7 +53,10 @@ impl People {
         for (_, reference) in references(fact.fact).filter(|(_, reference)| !reference.id.is_empty()) {
             for entity in named(reference, fact.source) {
                 for token in reference.tokens.iter().map(|token| Token::from_slice(token).unwrap()) {
-                    self.holders.entry(token).or_default().push((entity.clone(), place(fact)));
+                    let since = self.holders.entry(token).or_default().entry(entity.clone()).or_default();
+                    if since.last().is_none_or(|earliest| place(fact) < *earliest) {
+                        since.push(place(fact));
+                    }
                     self.called.entry(entity.clone()).or_default().insert(token);
                 }
             }
@@ -103,14 +106,10 @@ impl People {
 
     /// Those who had an address by then and are there; or else the next one who got it, or the last who had it.
     fn meant_by(&self, token: &Token, at: Moment, known: u64) -> Vec<EntityId> {
-        let mut since: BTreeMap<&EntityId, Place> = BTreeMap::new();
-        for (entity, place) in self.holders.get(token).into_iter().flatten().filter(|(_, place)| place.1 < known) {
-            let first = since.entry(entity).or_insert(*place);
-            *first = *place.min(first);
-        }
         let mut systems: BTreeMap<_, Vec<(Place, &EntityId)>> = BTreeMap::new();
-        for (entity, first) in since {
-            systems.entry((entity.kind(), entity.system(), entity.instance())).or_default().push((first, entity));
+        for (entity, since) in self.holders.get(token).into_iter().flatten() {
+            let Some(first) = since.iter().rfind(|place| place.1 < known) else { continue };
+            systems.entry((entity.kind(), entity.system(), entity.instance())).or_default().push((*first, entity));
         }
         let mut meant = Vec::new();
         for mut holders in systems.into_values() {
