@@ -23,7 +23,7 @@ use crate::naive::{Answer, Model};
 /// How many pieces a company's events arrive in, when they arrive in no order.
 const PIECES: usize = 12;
 /// How many past sizes of each log the naive model is asked about.
-const SIZES: usize = 2;
+const SIZES: usize = 4;
 /// Of the changes that only points can tell, the share that has to be told.
 const FOUND_PERCENT: usize = 95;
 
@@ -32,7 +32,7 @@ const EVENTS_MIN: u64 = 50_000;
 
 /// A company of at least [`EVENTS_MIN`] events, or of some thousands.
 fn company(seed: u64) -> Company {
-    let (people, months, near_misses) = if is_torture() { (130, 9, 60) } else { (24, 2, 5) };
+    let (people, months, near_misses) = if is_torture() { (135, 9, 60) } else { (24, 2, 5) };
     generate(&Options { seed, people, months, near_misses, ..Options::default() })
 }
 

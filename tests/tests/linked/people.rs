@@ -87,7 +87,7 @@ impl People {
             match entity.token() {
                 // Whoever has the same address is the same one, unless one got it when the other was gone.
                 Some(token) => {
-                    for meant in self.meant_by(&token, at, known) {
+                    for meant in self.meant_by(&token, is_start, at, known) {
                         let is_other = |one: &EntityId| one.token().is_none() && self.are_two(one, &meant, at, known);
                         if is_start || !found.iter().any(is_other) {
                             next.push_back((meant, false));
@@ -96,7 +96,7 @@ impl People {
                 }
                 None => {
                     let called = self.called.get(&entity).into_iter().flatten();
-                    let own = called.filter(|token| self.meant_by(token, at, known).contains(&entity));
+                    let own = called.filter(|token| self.meant_by(token, false, at, known).contains(&entity));
                     next.extend(own.map(|token| (EntityId::identifier(token), false)));
                 }
             }
@@ -104,8 +104,9 @@ impl People {
         found
     }
 
-    /// Those who had an address by then and are there; or else the next one who got it, or the last who had it.
-    fn meant_by(&self, token: &Token, at: Moment, known: u64) -> Vec<EntityId> {
+    /// Those who had an address by then and are there; or else the last who had it. Where it is named by itself, as in a
+    /// ticket for somebody who is to come, the next one who got it goes before that.
+    fn meant_by(&self, token: &Token, is_named: bool, at: Moment, known: u64) -> Vec<EntityId> {
         let mut systems: BTreeMap<_, Vec<(Place, &EntityId)>> = BTreeMap::new();
         for (entity, since) in self.holders.get(token).into_iter().flatten() {
             let Some(first) = since.iter().rfind(|place| place.1 < known) else { continue };
@@ -118,10 +119,12 @@ impl People {
                 first.0 <= at && !matches!(self.fate(entity, at, known), Some(Fate::Off | Fate::OffForGood))
             };
             let there: Vec<_> = holders.iter().filter(is_there).collect();
-            let next = holders.iter().find(|(first, _)| first.0 > at).or(holders.last());
+            let last = holders.iter().rfind(|(first, _)| first.0 <= at);
+            let next = holders.iter().find(|(first, _)| first.0 > at);
+            let free = if is_named { next.or(last) } else { last.or(next) };
             let holders = match &holders[..] {
                 [only] => vec![only],
-                _ if there.is_empty() => next.into_iter().collect(),
+                _ if there.is_empty() => free.into_iter().collect(),
                 _ => there,
             };
             meant.extend(holders.iter().map(|(_, entity)| (*entity).clone()));
