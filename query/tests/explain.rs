@@ -374,6 +374,32 @@ fn who_has_an_address_at_a_moment() {
     }
 }
 
+/// Who gets a free address next is meant by a ticket for the address; one for an account that is called so is for the
+/// last who had it.
+#[test]
+fn a_ticket_for_an_account_is_not_for_whoever_gets_its_address_next() {
+    for (is_for, expected) in [("an account", Verdict::NoneRecorded), ("its address", Verdict::Approved)] {
+        let case = Case::new();
+        let address = "ann@example.com";
+        let who = |id: &str| case.ledger.who(id, &[address]);
+        let beneficiary = match is_for {
+            "an account" => case.ledger.who("account:freshservice:default:5", &[]),
+            _ => case.ledger.email(address),
+        };
+        let group = || case.ledger.who(GROUP, &[]);
+        let deleted = of_system("okta", fact(FactKind::AccountDeleted, HOUR, Some(who(ANN)), None));
+        let asked = ticket(FactKind::TicketOpened, 2 * HOUR, 7, Some(beneficiary), Some(group()));
+        let change = grant(10 * HOUR, who("account:okta:default:00u2"), group(), &[]);
+        let explained = case.explain(vec![
+            Native::new("okta", vec![deleted]),
+            Native::new("freshservice", vec![asked]),
+            case.decided(3, 7, FactKind::ApprovalGranted),
+            Native { id: Some("the-change".to_owned()), ..Native::new("okta", vec![change]) },
+        ]);
+        assert_eq!(explained.verdict(), expected, "a ticket for {is_for}: {}", explained.summary);
+    }
+}
+
 #[test]
 fn a_ticket_for_a_former_address_is_found() {
     let case = Case::new();

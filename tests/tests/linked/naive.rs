@@ -2,6 +2,7 @@
 //! hand from all tickets. It calls nothing of what links changes in the product.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use counterfoil_proto::v1::{
     Confidence, Decision, Delivery, LinkRule, Outcome, Precision, Record, Verdict, fact::Detail,
@@ -11,7 +12,7 @@ use counterfoil_verify::fact::{Group, entities_of, gives_access, kind_group};
 use counterfoil_verify::replay::{FactAt, facts_of, named};
 use counterfoil_verify::time::Moment;
 
-use crate::people::{People, is_somebody, place};
+use crate::people::{People, Place, is_somebody, place};
 use crate::tickets::{Item, Ticket};
 
 /// 14 days, and how far two clocks may differ.
@@ -31,8 +32,8 @@ pub struct Model<'r> {
     people: People,
     /// The facts about each ticket, in the order in which they happened.
     tickets: BTreeMap<EntityId, Vec<FactAt<'r>>>,
-    /// Everything that a ticket ever asked for: to know at once that it is about something else.
-    asked: BTreeMap<EntityId, BTreeSet<String>>,
+    /// The tickets that ever asked for something, or for any of its type: all others are about something else.
+    asking: BTreeMap<String, BTreeSet<EntityId>>,
     /// The tickets that each transaction or request names, and in which record.
     together: BTreeMap<Together, Vec<(EntityId, u64)>>,
     changes: Vec<FactAt<'r>>,
@@ -41,6 +42,9 @@ pub struct Model<'r> {
 
 /// A transaction or a request, by system, instance, which of the two it is, and its id.
 type Together = (String, String, bool, String);
+
+/// All tickets by the first records of a log.
+type Histories<'m> = BTreeMap<&'m EntityId, History>;
 
 /// Somebody's change, at a size of the log.
 struct Case<'c, 'r> {
@@ -54,36 +58,47 @@ struct Case<'c, 'r> {
     target_type: String,
 }
 
+/// A ticket by the first records of a log.
+struct History {
+    /// What it was after each of its facts, in the order in which they happened; never none.
+    states: Vec<State>,
+    is_backfill: bool,
+}
+
+/// A ticket after one of its facts.
+struct State {
+    place: Place,
+    ticket: Ticket,
+    decision: Option<(Decision, Option<Place>)>,
+    /// Everything that stood for its beneficiary when it was opened.
+    whose: Rc<BTreeSet<EntityId>>,
+}
+
 /// A ticket at the moments that count.
-struct Read {
-    basis: Ticket,
+struct Read<'h> {
+    basis: &'h State,
     is_known_then: bool,
     is_approved_then: bool,
-    last: Ticket,
-    /// What was approved, and what it said at the change; for whom that was when it was opened.
-    approved: (Ticket, BTreeSet<EntityId>),
-    edited: (Ticket, BTreeSet<EntityId>),
-    is_backfill: bool,
+    last: &'h State,
+    /// What was approved, and what it said at the change.
+    approved: &'h State,
+    edited: &'h State,
 }
 
 impl<'r> Model<'r> {
     pub fn read(records: &'r [Record]) -> Self {
         let facts: Vec<FactAt<'r>> = records.iter().flat_map(facts_of).collect();
         let mut tickets: BTreeMap<EntityId, Vec<FactAt<'r>>> = BTreeMap::new();
-        let mut asked: BTreeMap<EntityId, BTreeSet<String>> = BTreeMap::new();
+        let mut asking: BTreeMap<String, BTreeSet<EntityId>> = BTreeMap::new();
         let mut together: BTreeMap<Together, Vec<(EntityId, u64)>> = BTreeMap::new();
         for fact in &facts {
             let is_about = matches!(kind_group(fact.fact.kind()), Group::Ticket | Group::Approval);
             let own = fact.fact.object.iter().filter(|_| is_about).flat_map(|object| named(object, fact.source));
             for ticket in own {
-                tickets.entry(ticket.clone()).or_default().push(*fact);
-                let asked = asked.entry(ticket).or_default();
-                if let Some(Detail::Ticket(version)) = &fact.fact.detail {
-                    let targets = version.items.iter().flat_map(|item| &item.target);
-                    asked.extend(targets.flat_map(|target| named(target, fact.source)).map(|one| one.to_text()));
-                    let any = version.items.iter().filter(|item| item.target.is_none());
-                    asked.extend(any.map(|item| item.target_type.clone()));
+                for asked in asked(fact) {
+                    asking.entry(asked).or_default().insert(ticket.clone());
                 }
+                tickets.entry(ticket).or_default().push(*fact);
             }
             let Some(correlation) = &fact.fact.correlation else { continue };
             for ticket in correlation.tickets.iter().flat_map(|ticket| named(ticket, fact.source)) {
@@ -103,7 +118,7 @@ impl<'r> Model<'r> {
         Self {
             people: People::read(&facts),
             tickets,
-            asked,
+            asking,
             together,
             changes: facts.iter().filter(is_change).copied().collect(),
             backfilled: records.iter().filter(is_backfilled).map(|record| record.index).collect(),
@@ -112,17 +127,23 @@ impl<'r> Model<'r> {
 
     /// What there is to say about each change of the first `known` records, by record and fact.
     pub fn answers(&self, known: u64) -> BTreeMap<(u64, u32), Answer> {
+        let history = |ticket| Some((ticket, self.history(ticket, known)?));
+        let histories: Histories<'_> = self.tickets.keys().filter_map(history).collect();
         let changes = self.changes.iter().filter(|fact| fact.evidence.index < known);
-        changes.map(|fact| ((fact.evidence.index, fact.evidence.fact), self.answer(fact, known))).collect()
+        let answer = |fact: &FactAt<'r>| {
+            ((fact.evidence.index, fact.evidence.fact), self.answer(&self.case(fact, known), &histories))
+        };
+        changes.map(answer).collect()
     }
 
-    fn answer(&self, fact: &FactAt<'r>, known: u64) -> Answer {
-        let case = self.case(fact, known);
+    fn answer(&self, case: &Case<'_, 'r>, histories: &Histories<'_>) -> Answer {
+        let fact = case.fact;
+        let verdict = |ticket: &EntityId, is_named| self.verdict(ticket, histories.get(ticket)?, case, is_named);
         let correlation = fact.fact.correlation.iter().flat_map(|correlation| &correlation.tickets);
         let explicit: BTreeSet<EntityId> = correlation.flat_map(|ticket| named(ticket, fact.source)).collect();
         if !explicit.is_empty() {
             let of = |ticket: EntityId| {
-                let verdict = self.verdict(&ticket, &case, true).unwrap_or(Verdict::TicketUnknown);
+                let verdict = verdict(&ticket, true).unwrap_or(Verdict::TicketUnknown);
                 (ticket, verdict, 0)
             };
             return best(LinkRule::Explicit, explicit.into_iter().map(of).collect());
@@ -131,11 +152,10 @@ impl<'r> Model<'r> {
             .iter()
             .filter_map(|key| self.together.get(key))
             .flatten()
-            .filter(|(_, index)| *index < known)
+            .filter(|(_, index)| *index < case.known)
             .map(|(ticket, _)| ticket)
             .collect();
-        let judged =
-            beside.into_iter().filter_map(|ticket| Some((ticket.clone(), self.verdict(ticket, &case, true)?, 0)));
+        let judged = beside.into_iter().filter_map(|ticket| Some((ticket.clone(), verdict(ticket, true)?, 0)));
         let is_about = |verdict: Verdict| {
             !matches!(verdict, Verdict::OtherBeneficiary | Verdict::OutOfScope | Verdict::OutOfWindow)
         };
@@ -143,14 +163,10 @@ impl<'r> Model<'r> {
         if correlated.iter().any(|(_, verdict, _)| *verdict != Verdict::ApprovedUnspecific) {
             return best(LinkRule::Correlation, correlated);
         }
-        let names: Vec<String> = case.targets.iter().map(EntityId::to_text).collect();
-        let is_asked = |ticket: &&EntityId| {
-            let asked = &self.asked[*ticket];
-            asked.contains(&case.target_type) || names.iter().any(|name| asked.contains(name))
-        };
-        let judged = self.tickets.keys().filter(is_asked).filter_map(|ticket| {
-            let verdict = self.verdict(ticket, &case, false)?;
-            Some((ticket.clone(), verdict, self.read_ticket(ticket, fact, known)?.points(&case)))
+        let wanted = case.targets.iter().map(EntityId::to_text).chain([case.target_type.clone()]);
+        let asking: BTreeSet<&EntityId> = wanted.filter_map(|wanted| self.asking.get(&wanted)).flatten().collect();
+        let judged = asking.into_iter().filter_map(|ticket| {
+            Some((ticket.clone(), verdict(ticket, false)?, histories.get(ticket)?.read(fact).points(case)))
         });
         let fitting: Vec<_> = judged.collect();
         match fitting.is_empty() && !correlated.is_empty() {
@@ -173,56 +189,83 @@ impl<'r> Model<'r> {
         Case { fact, known, subject, beneficiary, targets, target_type }
     }
 
+    /// A ticket by the first `known` records; none if they do not tell of it.
+    fn history(&self, ticket: &EntityId, known: u64) -> Option<History> {
+        let facts = self.tickets.get(ticket)?.iter().filter(|fact| fact.evidence.index < known);
+        let facts: Vec<&FactAt<'r>> = facts.collect();
+        let tickets = Ticket::after_each(&facts);
+        let opened = tickets.last()?.opened_at();
+        let mut stood: BTreeMap<Vec<EntityId>, Rc<BTreeSet<EntityId>>> = BTreeMap::new();
+        let state = |(fact, ticket): (&&FactAt<'r>, Ticket)| {
+            let stands_for = || Rc::new(self.people.stands_for(ticket.beneficiary.clone(), opened, known));
+            let whose = stood.entry(ticket.beneficiary.clone()).or_insert_with(stands_for).clone();
+            State { place: place(fact), decision: ticket.decision(), ticket, whose }
+        };
+        Some(History {
+            states: facts.iter().zip(tickets).map(state).collect(),
+            is_backfill: facts.iter().all(|fact| self.backfilled.contains(&fact.evidence.index)),
+        })
+    }
+
     /// What one ticket says about a change; none if it says nothing. What was approved in time was so for the ledger
     /// only if the ledger knew it before the change, where not all of it is old logs.
-    fn verdict(&self, ticket: &EntityId, case: &Case<'_, 'r>, is_named: bool) -> Option<Verdict> {
-        let read = self.read_ticket(ticket, case.fact, case.known)?;
-        let now = read.verdict(case, is_named)?;
-        let is_backfill = read.is_backfill && self.backfilled.contains(&case.fact.evidence.index);
+    fn verdict(&self, ticket: &EntityId, history: &History, case: &Case<'_, 'r>, is_named: bool) -> Option<Verdict> {
+        let now = history.read(case.fact).verdict(case, is_named)?;
+        let is_backfill = history.is_backfill && self.backfilled.contains(&case.fact.evidence.index);
         if now != Verdict::Approved || is_backfill {
             return Some(now);
         }
         let then = self.case(case.fact, case.fact.evidence.index + 1);
-        let read = self.read_ticket(ticket, then.fact, then.known);
-        match read.and_then(|read| read.verdict(&then, is_named)) {
+        let history = self.history(ticket, then.known);
+        match history.and_then(|history| history.read(then.fact).verdict(&then, is_named)) {
             Some(Verdict::Approved) => Some(now),
             _ => Some(Verdict::ApprovedRecordedLate),
         }
     }
+}
 
-    fn read_ticket(&self, ticket: &EntityId, change: &FactAt<'_>, known: u64) -> Option<Read> {
-        let facts = self.tickets.get(ticket)?.iter().filter(|fact| fact.evidence.index < known);
-        let facts: Vec<&FactAt<'r>> = facts.collect();
-        let by = |moment: Moment| Ticket::of(facts.iter().copied().filter(|fact| place(fact).0 <= moment));
-        let last = Ticket::of(facts.iter().copied())?;
+impl History {
+    fn read<'h>(&'h self, change: &FactAt<'_>) -> Read<'h> {
+        let up_to = |is_by: &dyn Fn(Place) -> bool| self.states.iter().rfind(|state| is_by(state.place));
+        let by = |moment: Moment| up_to(&|place| place.0 <= moment);
+        let last = &self.states[self.states.len() - 1];
         let at = place(change).0;
         let around = [by(at), by(at.plus_seconds(-CLOCKS_SECONDS)), by(latest(change))];
-        let approved_then = around.iter().flatten().find(|then| then.is_approved());
-        let basis = approved_then.unwrap_or(&last).clone();
+        let approved_then = around.into_iter().flatten().find(|then| then.is_approved());
+        let basis = approved_then.unwrap_or(last);
         // A version of then; or else the first one after it.
-        let first_version = (0..=facts.len())
-            .filter_map(|count| Ticket::of(facts[..count].iter().copied()))
-            .find(|ticket| ticket.versioned.is_some());
-        let said = |then: Option<Ticket>| then.filter(|then| then.versioned.is_some()).or(first_version.clone());
-        let edited = said(around[0].clone()).unwrap_or_else(|| last.clone());
-        let approved = match basis.decision() {
-            Some((Decision::Approved, Some(by))) => {
-                said(Ticket::of(facts.iter().copied().filter(|fact| place(fact) <= by)))
-            }
+        let is_version = |state: &&State| state.ticket.versioned.is_some();
+        let first_version = self.states.iter().find(is_version);
+        let said = |then: Option<&'h State>| then.filter(is_version).or(first_version);
+        let edited = said(around[0]).unwrap_or(last);
+        let approved = match basis.decision {
+            Some((Decision::Approved, Some(by))) => said(up_to(&|place| place <= by)),
             _ => None,
         };
-        let approved = approved.unwrap_or_else(|| edited.clone());
-        let whose = |ticket: &Ticket| self.people.stands_for(ticket.beneficiary.clone(), last.opened_at(), known);
-        Some(Read {
+        Read {
+            basis,
             is_known_then: around.iter().any(Option::is_some),
             is_approved_then: approved_then.is_some(),
-            approved: (approved.clone(), whose(&approved)),
-            edited: (edited.clone(), whose(&edited)),
-            is_backfill: facts.iter().all(|fact| self.backfilled.contains(&fact.evidence.index)),
-            basis,
             last,
-        })
+            approved: approved.unwrap_or(edited),
+            edited,
+        }
     }
+}
+
+impl State {
+    fn is_approved(&self) -> bool {
+        matches!(self.decision, Some((Decision::Approved, _)))
+    }
+}
+
+/// Everything that a version of a ticket asks for: each by its names, or any of a type.
+fn asked(fact: &FactAt<'_>) -> Vec<String> {
+    let Some(Detail::Ticket(version)) = &fact.fact.detail else { return Vec::new() };
+    let targets = version.items.iter().flat_map(|item| &item.target);
+    let targets = targets.flat_map(|target| named(target, fact.source)).map(|one| one.to_text());
+    let any = version.items.iter().filter(|item| item.target.is_none());
+    targets.chain(any.map(|item| item.target_type.clone())).collect()
 }
 
 /// What shares a transaction or a request with a fact: whatever names the same one at the same source.
@@ -243,14 +286,14 @@ fn latest(change: &FactAt<'_>) -> Moment {
     place(change).0.plus_seconds(inexact + CLOCKS_SECONDS)
 }
 
-impl Read {
+impl Read<'_> {
     fn decided_at(&self) -> Moment {
-        self.basis.decision().and_then(|(_, by)| by).map_or(self.last.opened_at(), |by| by.0)
+        self.basis.decision.and_then(|(_, by)| by).map_or(self.last.ticket.opened_at(), |by| by.0)
     }
 
     fn verdict(&self, case: &Case<'_, '_>, is_named: bool) -> Option<Verdict> {
         let decision = self.decision(case);
-        let (approved, edited) = (self.fit(&self.approved, case, is_named), self.fit(&self.edited, case, is_named));
+        let (approved, edited) = (self.fit(self.approved, case, is_named), self.fit(self.edited, case, is_named));
         match (approved, is_named) {
             (Ok(()), _) => Some(decision),
             (Err(Verdict::ApprovedUnspecific), true) if decision == Verdict::Approved => {
@@ -264,7 +307,7 @@ impl Read {
     }
 
     fn decision(&self, case: &Case<'_, '_>) -> Verdict {
-        match self.basis.decision() {
+        match self.basis.decision {
             _ if self.is_approved_then => Verdict::Approved,
             Some((Decision::Approved, Some(by))) => {
                 let is_late = self.is_known_then || by.0 > latest(case.fact);
@@ -276,12 +319,7 @@ impl Read {
     }
 
     /// Whether it is for the one whose access changed, for what changed, and for this time.
-    fn fit(
-        &self,
-        (ticket, whose): &(Ticket, BTreeSet<EntityId>),
-        case: &Case<'_, '_>,
-        is_named: bool,
-    ) -> Result<(), Verdict> {
+    fn fit(&self, State { ticket, whose, .. }: &State, case: &Case<'_, '_>, is_named: bool) -> Result<(), Verdict> {
         let is_for_somebody = !case.beneficiary.is_empty() && !whose.is_empty();
         if is_for_somebody && !is_same(case, whose) {
             return Err(Verdict::OtherBeneficiary);
@@ -309,8 +347,10 @@ impl Read {
         let decided_at = self.decided_at();
         let covered = |since: Moment| since.max(decided_at).plus_seconds(COVERED_SECONDS);
         let (start, end) = match is_named {
-            true => (from, until.or(self.edited.0.closed.map(covered))),
-            false => (from.or(Some(self.last.opened_at())), until.into_iter().chain([covered(decided_at)]).min()),
+            true => (from, until.or(self.edited.ticket.closed.map(covered))),
+            false => {
+                (from.or(Some(self.last.ticket.opened_at())), until.into_iter().chain([covered(decided_at)]).min())
+            }
         };
         let at = place(case.fact).0;
         start.is_none_or(|start| start.plus_seconds(-CLOCKS_SECONDS) <= at)
@@ -318,7 +358,7 @@ impl Read {
     }
 
     fn points(&self, case: &Case<'_, '_>) -> u32 {
-        let ticket = &self.approved.0;
+        let ticket = &self.approved.ticket;
         let beneficiary = if case.subject.iter().any(|one| ticket.beneficiary.contains(one)) { 40 } else { 30 };
         let likeness = |item: &Item| match item.targets.iter().find(|target| case.targets.contains(target)) {
             Some(target) if target.token().is_none() => 40,

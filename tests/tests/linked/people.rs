@@ -21,8 +21,8 @@ pub fn place(fact: &FactAt<'_>) -> Place {
 
 #[derive(Default)]
 pub struct People {
-    /// Who was called what, each time that it was said.
-    holders: BTreeMap<Token, Vec<(EntityId, Place)>>,
+    /// Who was called what, and since when: each time that a record told of an earlier moment than those before it.
+    holders: BTreeMap<Token, BTreeMap<EntityId, Vec<Place>>>,
     called: BTreeMap<EntityId, BTreeSet<Token>>,
     /// What became of accounts, in order.
     fates: BTreeMap<EntityId, Vec<(Place, Fate)>>,
@@ -53,7 +53,10 @@ impl People {
         for (_, reference) in references(fact.fact).filter(|(_, reference)| !reference.id.is_empty()) {
             for entity in named(reference, fact.source) {
                 for token in reference.tokens.iter().map(|token| Token::from_slice(token).unwrap()) {
-                    self.holders.entry(token).or_default().push((entity.clone(), place(fact)));
+                    let since = self.holders.entry(token).or_default().entry(entity.clone()).or_default();
+                    if since.last().is_none_or(|earliest| place(fact) < *earliest) {
+                        since.push(place(fact));
+                    }
                     self.called.entry(entity.clone()).or_default().insert(token);
                 }
             }
@@ -84,7 +87,7 @@ impl People {
             match entity.token() {
                 // Whoever has the same address is the same one, unless one got it when the other was gone.
                 Some(token) => {
-                    for meant in self.meant_by(&token, at, known) {
+                    for meant in self.meant_by(&token, is_start, at, known) {
                         let is_other = |one: &EntityId| one.token().is_none() && self.are_two(one, &meant, at, known);
                         if is_start || !found.iter().any(is_other) {
                             next.push_back((meant, false));
@@ -93,7 +96,7 @@ impl People {
                 }
                 None => {
                     let called = self.called.get(&entity).into_iter().flatten();
-                    let own = called.filter(|token| self.meant_by(token, at, known).contains(&entity));
+                    let own = called.filter(|token| self.meant_by(token, false, at, known).contains(&entity));
                     next.extend(own.map(|token| (EntityId::identifier(token), false)));
                 }
             }
@@ -101,16 +104,13 @@ impl People {
         found
     }
 
-    /// Those who had an address by then and are there; or else the next one who got it, or the last who had it.
-    fn meant_by(&self, token: &Token, at: Moment, known: u64) -> Vec<EntityId> {
-        let mut since: BTreeMap<&EntityId, Place> = BTreeMap::new();
-        for (entity, place) in self.holders.get(token).into_iter().flatten().filter(|(_, place)| place.1 < known) {
-            let first = since.entry(entity).or_insert(*place);
-            *first = *place.min(first);
-        }
+    /// Those who had an address by then and are there; or else the last who had it. Where it is named by itself, as in a
+    /// ticket for somebody who is to come, the next one who got it goes before that.
+    fn meant_by(&self, token: &Token, is_named: bool, at: Moment, known: u64) -> Vec<EntityId> {
         let mut systems: BTreeMap<_, Vec<(Place, &EntityId)>> = BTreeMap::new();
-        for (entity, first) in since {
-            systems.entry((entity.kind(), entity.system(), entity.instance())).or_default().push((first, entity));
+        for (entity, since) in self.holders.get(token).into_iter().flatten() {
+            let Some(first) = since.iter().rfind(|place| place.1 < known) else { continue };
+            systems.entry((entity.kind(), entity.system(), entity.instance())).or_default().push((*first, entity));
         }
         let mut meant = Vec::new();
         for mut holders in systems.into_values() {
@@ -119,10 +119,12 @@ impl People {
                 first.0 <= at && !matches!(self.fate(entity, at, known), Some(Fate::Off | Fate::OffForGood))
             };
             let there: Vec<_> = holders.iter().filter(is_there).collect();
-            let next = holders.iter().find(|(first, _)| first.0 > at).or(holders.last());
+            let last = holders.iter().rfind(|(first, _)| first.0 <= at);
+            let next = holders.iter().find(|(first, _)| first.0 > at);
+            let free = if is_named { next.or(last) } else { last.or(next) };
             let holders = match &holders[..] {
                 [only] => vec![only],
-                _ if there.is_empty() => next.into_iter().collect(),
+                _ if there.is_empty() => free.into_iter().collect(),
                 _ => there,
             };
             meant.extend(holders.iter().map(|(_, entity)| (*entity).clone()));

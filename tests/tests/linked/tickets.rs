@@ -47,17 +47,18 @@ struct Row {
 }
 
 impl Ticket {
-    /// What facts make of it, which come in order; none where there is none.
-    pub fn of<'f, 'r: 'f>(facts: impl IntoIterator<Item = &'f FactAt<'r>>) -> Option<Self> {
-        let mut ticket = None;
-        for fact in facts {
-            assert_eq!(fact.fact.outcome(), Outcome::Success);
-            ticket.get_or_insert_with(Self::default).apply(fact);
-        }
-        ticket
+    /// What it is after each of its facts, which come in order.
+    pub fn after_each(facts: &[&FactAt<'_>]) -> Vec<Self> {
+        let mut ticket = Self::default();
+        let after = |fact: &&FactAt<'_>| {
+            ticket.apply(fact);
+            ticket.clone()
+        };
+        facts.iter().map(after).collect()
     }
 
     fn apply(&mut self, fact: &FactAt<'_>) {
+        assert_eq!(fact.fact.outcome(), Outcome::Success);
         let (at, Fact { detail, .. }) = (place(fact), fact.fact);
         match detail {
             Some(Detail::Ticket(version)) if fact.fact.confidence() == Confidence::Derived => {
@@ -145,9 +146,5 @@ impl Ticket {
             (None, Some(by)) => (Decision::Rejected, Some(*by)),
             (None, None) => (Decision::Requested, None),
         }
-    }
-
-    pub fn is_approved(&self) -> bool {
-        matches!(self.decision(), Some((Decision::Approved, _)))
     }
 }
