@@ -13,8 +13,9 @@ use prost::Message;
 use prost_types::FileDescriptorSet;
 use protox::Compiler;
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     "counterfoil/v1/fact.proto",
+    "counterfoil/v1/map.proto",
     "counterfoil/v1/record.proto",
     "counterfoil/v1/beside.proto",
     "counterfoil/v1/answer.proto",

@@ -92,6 +92,11 @@ fn rows(response: &GetRecordResponse) -> Rows {
             let why = words::word(gap.reason().as_str_name(), "GAP_REASON_");
             push("gap", format!("{why}: what begins at {} is missing, and it goes on at {}", gap.from, gap.to));
         }
+        Some(Body::Seal(seal)) => {
+            let sources = counted(seal.sources.len() as u64, "source");
+            push("seal", format!("over all records before it, with new counts of {sources}"));
+            push("map root", BASE64_STANDARD.encode(&seal.map_root));
+        }
         Some(Body::EventRemapped(EventRemapped { event: None, .. })) | None => {}
     }
     for values in &response.values {

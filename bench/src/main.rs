@@ -5,9 +5,10 @@
 //! if a bar is missed. Ours and the baseline take turns, and medians are compared, since machines are noisy. Parts are for
 //! whoever works on one of them ([`PARTS`]).
 //! `counterfoil-bench large [EVENTS]` measures the services with many events, `counterfoil-bench peers [EVENTS]` against
-//! PostgreSQL; they write `target/bench-large.json` and `target/bench-peers.json`. `counterfoil-bench events [EVENTS]` writes
-//! what is imported to stdout, for whoever measures otherwise. `COUNTERFOIL_BIN` is the program that
-//! is run where a process of its own is measured.
+//! PostgreSQL, `counterfoil-bench map [ENTITIES]` the entity map; they write `target/bench-large.json`,
+//! `target/bench-peers.json` and `target/bench-map.json`. `counterfoil-bench events [EVENTS]` writes what is imported to
+//! stdout, for whoever measures otherwise. `COUNTERFOIL_BIN` is the program that is run where a process of its own is
+//! measured.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -28,6 +29,7 @@ mod kafka;
 mod large;
 mod live;
 mod machine;
+mod map;
 mod million;
 mod peers;
 mod process;
@@ -59,6 +61,8 @@ const TIMES_MORE: usize = 5;
 const PARTS: [&str; 8] = ["fsck", "kafka", "state", "follow", "served", "live", "access", "million"];
 /// What the services' memory is measured at.
 const LARGE_EVENTS: usize = 10_000_000;
+/// What the entity map is measured at.
+const ENTITIES: usize = 1_000_000;
 
 fn main() -> Result<ExitCode> {
     let mut arguments = std::env::args().skip(1).peekable();
@@ -80,7 +84,8 @@ fn main() -> Result<ExitCode> {
         None => (all(folder.path(), count.unwrap_or(EVENTS), &parts)?, "target/bench.json"),
         Some("large") => (large::measure(folder.path(), count.unwrap_or(LARGE_EVENTS))?, "target/bench-large.json"),
         Some("peers") => (peers::measure(count.unwrap_or(EVENTS))?, "target/bench-peers.json"),
-        Some(other) => bail!("expected large, peers, events or how many events to import, got {other:?}"),
+        Some("map") => (map::measure(count.unwrap_or(ENTITIES))?, "target/bench-map.json"),
+        Some(other) => bail!("expected large, peers, map, events or how many events to import, got {other:?}"),
     };
     figure::report(&figures, Path::new(file))
 }

@@ -164,7 +164,7 @@ pub fn entity_set(record: &Record) -> BTreeSet<EntityId> {
         Some(Body::EventConflict(_) | Body::SourceRejected(_) | Body::SourceGap(_)) => {
             entities.insert(EntityId::source(source));
         }
-        Some(Body::Event(_) | Body::Origin(_)) | None => {}
+        Some(Body::Event(_) | Body::Origin(_) | Body::Seal(_)) | None => {}
     }
     entities
 }

@@ -8,9 +8,9 @@
 //! 10 2a                 index 42 (left out for 0)
 //! 1a 20 <32 bytes>      prev: the leaf hash of record 41
 //! 22 .. <time>          recorded_at
-//! 2a .. <provenance>    provenance (absent in record 0 only)
+//! 2a .. <provenance>    provenance (absent in record 0 and in seals only)
 //! 32 20 <32 bytes>      commitment (absent where nothing lies beside)
-//! 3a|42|4a|52|5a|7a ..  origin | event | event_conflict | source_rejected | source_gap | event_remapped
+//! 3a|42|4a|52|5a|62|7a ..  origin | event | event_conflict | source_rejected | source_gap | seal | event_remapped
 //! ```
 
 use counterfoil_proto::v1::{Event, EventConflict, Origin, Precision, Provenance, Record, Time, record::Body};

@@ -8,8 +8,8 @@ use counterfoil_proto::v1::{
     AccessItem, AccessOperation, Account, Approval, ApprovalRule, Authentication, Completeness, Confidence,
     Correlation, Decision, Delivery, Entitlement, EntityKind, Event, EventRemapped, Fact, FactKind, GapReason, Grant,
     GrantMode, IdentityType, Lifecycle, Mapping, MatchedBy, MatchingRule, Origin, Outcome, Ownership, PolicyDecision,
-    PolicyEffect, Precision, Provenance, Record, Ref, RejectReason, Review, ReviewDecision, Snapshot, Source, Ticket,
-    TicketStatus, TicketText, TicketType, Time, fact::Detail, record::Body,
+    PolicyEffect, Precision, Provenance, Record, Ref, RejectReason, Review, ReviewDecision, Seal, SealedSource,
+    Snapshot, Source, Ticket, TicketStatus, TicketText, TicketType, Time, fact::Detail, record::Body,
 };
 
 use crate::checkpoint::Origin as OriginName;
@@ -55,6 +55,11 @@ pub fn check(record: &Record) -> Checked {
         return check_origin(origin);
     }
     ensure(record.index > 0, "record 0 states the origin")?;
+    if let Some(Body::Seal(seal)) = &record.body {
+        ensure(record.provenance.is_none(), "a seal has no provenance")?;
+        ensure(record.commitment.is_empty(), "nothing lies beside a seal")?;
+        return check_seal(seal);
+    }
     if let Some(Body::EventConflict(conflict)) = &record.body {
         ensure(conflict.first_index < record.index, "event_conflict.first_index is not an earlier record")?;
     }
@@ -82,6 +87,7 @@ pub fn check_tail(record: &Record) -> Checked {
     match &record.body {
         None => fail("the record has no body"),
         Some(Body::Origin(_)) => fail("an origin stands in record 0 only"),
+        Some(Body::Seal(_)) => fail("a seal has no provenance"),
         Some(Body::Event(event)) => check_event(event, source),
         Some(Body::EventConflict(conflict)) => {
             ensure(conflict.first_index > 0, "event_conflict.first_index is missing")
@@ -113,12 +119,39 @@ fn check_origin(origin: &Origin) -> Checked {
     Ok(())
 }
 
-fn check_provenance(provenance: &Provenance, source: &Source) -> Checked {
-    for (name, value) in
-        [("source.system", &source.system), ("source.instance", &source.instance), ("source.stream", &source.stream)]
-    {
-        check_name(value).or_else(|error| fail(format!("{name}: {error}")))?;
+fn check_seal(seal: &Seal) -> Checked {
+    ensure(seal.map_root.len() == 32, "seal.map_root is not 32 bytes")?;
+    for sealed in &seal.sources {
+        let Some(source) = &sealed.source else {
+            return fail("seal.sources has one without a source");
+        };
+        check_source(source)?;
+        ensure(sealed.unmapped <= sealed.events, "seal.sources has more unmapped events than events")?;
+        let counts = [sealed.events, sealed.facts, sealed.duplicates, sealed.conflicts, sealed.rejected];
+        ensure(counts.iter().any(|count| *count > 0), "seal.sources has a source from which nothing came")?;
     }
+    let ascends = seal.sources.is_sorted_by(|one, other| name_of(one) < name_of(other));
+    ensure(ascends, "seal.sources are not in ascending order")?;
+    seal.next.iter().try_for_each(|position| check_opaque(&position.channel, "seal.next.channel"))?;
+    let ascends = seal.next.is_sorted_by(|one, other| one.channel < other.channel);
+    ensure(ascends, "seal.next is not in ascending order")?;
+    let is_empty = seal.sources.is_empty() && seal.next.is_empty();
+    ensure(!(seal.continued && is_empty), "a seal is continued that had room for more")
+}
+
+fn name_of(sealed: &SealedSource) -> Option<[&str; 3]> {
+    sealed.source.as_ref().map(|source| [source.system.as_str(), &source.instance, &source.stream])
+}
+
+fn check_source(source: &Source) -> Checked {
+    let parts = [("system", &source.system), ("instance", &source.instance), ("stream", &source.stream)];
+    parts
+        .into_iter()
+        .try_for_each(|(part, name)| check_name(name).or_else(|error| fail(format!("source.{part}: {error}"))))
+}
+
+fn check_provenance(provenance: &Provenance, source: &Source) -> Checked {
+    check_source(source)?;
     let Some(position) = &provenance.position else {
         return fail("provenance.position is missing");
     };

@@ -129,6 +129,7 @@ fn entity_sets_of_hand_written_records() {
             "ticket:okta:acme:ticket/1042",
         ],
     );
+    check("seal", bodies[6].1.clone(), &[]);
     check("an event without facts", record_of(1, vec![]), &[]);
     let one = format!("identifier:{}", "01".repeat(16));
     let two = format!("identifier:{}", "02".repeat(16));

@@ -4,7 +4,7 @@
 mod support;
 
 use counterfoil_proto::v1::{
-    Entitlement, EntityKind, Event, EventConflict, EventRemapped, FactKind, Mapping, Origin, Record, Ref, Review,
+    Entitlement, EntityKind, Event, EventConflict, EventRemapped, FactKind, Mapping, Origin, Record, Ref, Review, Seal,
     SourceGap, SourceRejected, Ticket, Time, fact::Detail, record::Body,
 };
 use counterfoil_verify::hash::{Hash, LeafHash};
@@ -201,6 +201,49 @@ fn what_record_0_may_not_say() {
         break_it(&mut broken);
         assert!(matches!(encode(&broken), Err(RecordError::Rule(_))), "{name}");
     }
+}
+
+#[test]
+fn what_no_seal_may_say() {
+    let valid = one_of_each_body().pop().unwrap().1;
+    assert!(encode(&valid).is_ok());
+    let breaks: &[Break] = &[
+        ("in record 0", |record| record.index = 0),
+        ("a provenance", |record| record.provenance = Some(provenance(okta()))),
+        ("a commitment", |record| record.commitment = vec![1; 32]),
+        ("no root", |record| the_seal(record).map_root.clear()),
+        ("a root of 31 bytes", |record| the_seal(record).map_root.truncate(31)),
+        ("no source", |record| the_seal(record).sources[0].source = None),
+        ("an empty stream", |record| the_seal(record).sources[0].source.as_mut().unwrap().stream.clear()),
+        ("a system with an address", |record| {
+            the_seal(record).sources[0].source.as_mut().unwrap().system = "bob@x.y".into();
+        }),
+        ("a source twice", |record| {
+            let twice = the_seal(record).sources[0].clone();
+            the_seal(record).sources.insert(0, twice);
+        }),
+        ("sources in disorder", |record| the_seal(record).sources.reverse()),
+        ("more unmapped events than events", |record| the_seal(record).sources[0].unmapped = 301),
+        ("a source of nothing", |record| the_seal(record).sources[1].duplicates = 0),
+        ("no channel", |record| the_seal(record).next[0].channel.clear()),
+        ("a channel twice", |record| the_seal(record).next[1].channel = "file/1".into()),
+        ("channels in disorder", |record| the_seal(record).next.reverse()),
+        ("nothing, and more to come", |record| {
+            the_seal(record).sources.clear();
+            the_seal(record).next.clear();
+        }),
+    ];
+    for (what, change) in breaks {
+        let mut record = valid.clone();
+        change(&mut record);
+        assert!(matches!(encode(&record), Err(RecordError::Rule(_))), "{what}");
+        assert!(decode(&record.encode_to_vec()).is_err(), "{what}");
+    }
+}
+
+fn the_seal(record: &mut Record) -> &mut Seal {
+    let Some(Body::Seal(seal)) = &mut record.body else { unreachable!() };
+    seal
 }
 
 fn the_origin(record: &mut Record) -> &mut Origin {

@@ -2,13 +2,13 @@
 //! for arbitrary valid records. It checks nothing itself.
 #![allow(dead_code, reason = "each test program uses its own share of this module")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use counterfoil_proto::v1::{
     AccessItem, AccessOperation, Account, Approval, Authentication, Correlation, Credential, Delivery, Entitlement,
     EntityKind, Event, EventConflict, EventRemapped, Fact, FactKind, Grant, Lifecycle, Mapping, MatchingRule, Origin,
-    Outcome, Ownership, PolicyDecision, Position, Precision, Predecessor, Provenance, Record, Ref, Review, Snapshot,
-    Source, SourceGap, SourceRejected, Ticket, Time, fact::Detail, record::Body,
+    Outcome, Ownership, PolicyDecision, Position, Precision, Predecessor, Provenance, Record, Ref, Review, Seal,
+    SealedSource, Snapshot, Source, SourceGap, SourceRejected, Ticket, Time, fact::Detail, record::Body,
 };
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::fact::entity_set;
@@ -190,6 +190,10 @@ pub fn one_of_each_body() -> Vec<(&'static str, Record)> {
         ("source_rejected", record(301, 1_000_301, Body::SourceRejected(SourceRejected { reason: 3, size: 1_000 }))),
         ("source_gap", record(302, 1_000_302, Body::SourceGap(SourceGap { from: 5, to: 500, reason: 1 }))),
         ("event_remapped", remapped(303, &[&record_of(1, vec![full_fact()])], vec![approval_fact()])),
+        (
+            "seal",
+            Record { provenance: None, commitment: Vec::new(), ..record(304, 1_000_304, Body::Seal(full_seal())) },
+        ),
     ]
 }
 
@@ -207,6 +211,24 @@ pub fn remapped(index: u64, replaced: &[&Record], facts: Vec<Fact>) -> Record {
     record(index, 1_000_000 + index as i64, Body::EventRemapped(remapped))
 }
 
+/// A seal with every field, and one source of which little is said.
+pub fn full_seal() -> Seal {
+    let full = SealedSource {
+        source: Some(okta()),
+        events: 300,
+        facts: 500,
+        unmapped: 7,
+        duplicates: 12,
+        conflicts: 2,
+        rejected: 1,
+    };
+    let other = Source { system: "tickets".into(), ..okta() };
+    let bare = SealedSource { source: Some(other), duplicates: 1, ..SealedSource::default() };
+    let next = |channel: &str, sequence| Position { channel: channel.into(), sequence };
+    let next = vec![next("file/1", 0), next("file/2", 330)];
+    Seal { map_root: vec![0xcc; 32], sources: vec![full, bare], next, continued: true }
+}
+
 /// Every kind of fact but the unspecified one.
 pub fn fact_kinds() -> Vec<FactKind> {
     (1..=1_000).map_while(|number| FactKind::try_from(number).ok()).collect()
@@ -217,7 +239,7 @@ pub fn fact_kinds() -> Vec<FactKind> {
 
 /// Any valid record: every body, every kind, every detail, every optional field there or not.
 pub fn any_record() -> BoxedStrategy<Record> {
-    prop_oneof![1 => any_origin_record(), 8 => any_later_record()].boxed()
+    prop_oneof![1 => any_origin_record(), 1 => any_seal_record(), 8 => any_later_record()].boxed()
 }
 
 fn any_origin_record() -> BoxedStrategy<Record> {
@@ -227,6 +249,36 @@ fn any_origin_record() -> BoxedStrategy<Record> {
         .prop_map(|(origin, index_key_commitment, predecessor, recorded_at)| {
             let recorded_at = Time { precision: Precision::Nanosecond.into(), ..recorded_at };
             origin_record(Origin { origin, index_key_commitment, predecessor }, recorded_at)
+        })
+        .boxed()
+}
+
+fn any_seal_record() -> BoxedStrategy<Record> {
+    let counts = || 0..=u64::MAX / 2;
+    let sealed = (any_source(), (counts(), counts(), counts()), (1..=u64::MAX, any::<u64>(), any::<u64>()));
+    let sealed = sealed.prop_map(|(source, (unmapped, more, facts), (duplicates, conflicts, rejected))| {
+        let name = (source.system.clone(), source.instance.clone(), source.stream.clone());
+        let source = Some(source);
+        let events = unmapped + more;
+        (name, SealedSource { source, events, facts, unmapped, duplicates, conflicts, rejected })
+    });
+    let sources = vec(sealed, 0..4).prop_map(|sources| BTreeMap::from_iter(sources).into_values().collect::<Vec<_>>());
+    let next = vec((any_opaque(), any::<u64>()), 0..4).prop_map(|next| {
+        let next = BTreeMap::from_iter(next).into_iter();
+        next.map(|(channel, sequence)| Position { channel, sequence }).collect::<Vec<_>>()
+    });
+    let seal = (any_bytes(32), sources, next, any::<bool>()).prop_map(|(map_root, sources, next, continued)| {
+        let continued = continued && !(sources.is_empty() && next.is_empty());
+        Seal { map_root, sources, next, continued }
+    });
+    (1..=u64::MAX, any_bytes(32), any_time(), seal)
+        .prop_map(|(index, prev, recorded_at, seal)| Record {
+            format: FORMAT,
+            index,
+            prev,
+            recorded_at: Some(Time { precision: Precision::Nanosecond.into(), ..recorded_at }),
+            body: Some(Body::Seal(seal)),
+            ..Record::default()
         })
         .boxed()
 }
