@@ -10,6 +10,7 @@ mod clock;
 mod compression;
 mod condition;
 mod derive;
+mod endless;
 mod error;
 #[cfg(not(feature = "failpoints"))]
 mod failpoint;
@@ -40,6 +41,7 @@ pub use append::{
 pub use clock::{Clock, JUMP_SECONDS_MAX, Reading, SystemClock};
 pub use compression::{compress, compress_for_good};
 pub use condition::Condition;
+pub use endless::check_logs;
 pub use error::{LedgerError, Result};
 pub use fsck::{Problem, Report, fsck};
 pub use keys::Keys;

@@ -23,6 +23,7 @@ use counterfoil_verify::tree::{Frontier, NodeSource, TreeSize};
 use rocksdb::{ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Options, WriteBatch, WriteOptions};
 
 use crate::compression::compress_for_good;
+use crate::endless::check_logs;
 use crate::error::{LedgerError, Result};
 use crate::memory::Memory;
 
@@ -150,6 +151,7 @@ impl DerivedDb {
         if !path.join("CURRENT").exists() {
             return Ok(false);
         }
+        check_logs(path)?;
         let made = DB::list_cf(&Options::default(), path)?;
         Ok([NODES, EVENTS].iter().all(|family| made.iter().any(|name| name == family)))
     }
@@ -292,6 +294,7 @@ fn family(memory: &Memory, write_buffer_bytes: usize, random_keys: bool) -> Opti
 }
 
 fn open<const N: usize>(path: &Path, options: Options, families: [(&str, Options); N], access: Access) -> Result<DB> {
+    check_logs(path)?;
     let families = families.map(|(name, options)| ColumnFamilyDescriptor::new(name, options));
     Ok(match access {
         Access::Owner => DB::open_cf_descriptors(&options, path, families)?,

@@ -405,3 +405,43 @@ fn what_cannot_be_read_is_an_error() {
         fs::write(manifest, "").unwrap();
     });
 }
+
+/// Where the records of a file begin that RocksDB logs for itself: u32 checksum, u16 length, u8 kind, content. The file has one
+/// block.
+fn logged(bytes: &[u8]) -> Vec<usize> {
+    let mut starts = vec![0];
+    while let Some(start) = starts.last().copied().filter(|start| start + 7 <= bytes.len()) {
+        starts.push(start + 7 + usize::from(u16::from_le_bytes([bytes[start + 4], bytes[start + 5]])));
+    }
+    assert_eq!(starts.pop(), Some(bytes.len()));
+    starts
+}
+
+/// RocksDB reads a record of a kind that only files have which are used again for ever: such a file is refused before.
+#[test]
+fn what_rocksdb_would_read_for_ever_is_refused() {
+    let home = sound();
+    let mut tried = 0;
+    for database in ["log", "derived"] {
+        for entry in home.part(database).read_dir().unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let bytes = fs::read(&path).unwrap();
+            if !(name.starts_with("MANIFEST-") || name.ends_with(".log")) || bytes.len() > 32 << 10 {
+                continue;
+            }
+            for start in logged(&bytes).into_iter().take(5) {
+                let mut turned = bytes.clone();
+                turned[start + 6] ^= 4;
+                fs::write(&path, &turned).unwrap();
+                let refusal = home.refusal();
+                let is_named = matches!(&refusal, LedgerError::Falsified { place, .. } if place.ends_with(name));
+                assert!(is_named, "{name} at {start}: {refusal}");
+                tried += 1;
+            }
+            fs::write(&path, &bytes).unwrap();
+        }
+    }
+    assert!(tried > 5, "{tried}");
+    home.open();
+}

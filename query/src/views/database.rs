@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use counterfoil_ledger::{Memory, WritePressure, compress, compress_for_good};
+use counterfoil_ledger::{Memory, WritePressure, check_logs, compress, compress_for_good};
 use counterfoil_verify::tree::TreeSize;
 use rocksdb::{
     AsColumnFamilyRef, ColumnFamilyDescriptor, DB, DBRawIterator, FlushOptions, Options, ReadOptions, ReadTier,
@@ -171,6 +171,7 @@ impl Database {
     /// Opens the database at `path`, and makes an empty one where there is none. It takes its memory from the budget of the
     /// log that it is of.
     pub(crate) fn open(path: &Path, memory: &Memory) -> Result<Self> {
+        check(path)?;
         let failed = |error| QueryError::storage(path, error);
         let columns = Column::ALL.map(|column| {
             let mut options = column_options(memory, column);
@@ -202,6 +203,7 @@ impl Database {
         if !path.join("CURRENT").exists() {
             return Ok(false);
         }
+        check(path)?;
         let found = DB::list_cf(&Options::default(), path).map_err(|error| QueryError::storage(path, error))?;
         Ok(found.iter().any(|name| Column::ALL.iter().all(|column| column.name() != name)))
     }
@@ -287,6 +289,11 @@ impl Database {
             problem: format!("the column family {} is missing", column.name()),
         })
     }
+}
+
+/// Refuses files that RocksDB would read for ever.
+fn check(path: &Path) -> Result<()> {
+    check_logs(path).map_err(|error| QueryError::Damaged { path: path.to_owned(), problem: error.to_string() })
 }
 
 fn column_options(memory: &Memory, column: Column) -> Options {
