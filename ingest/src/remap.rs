@@ -86,6 +86,8 @@ pub fn remap(
     let (reader, digest_key) = (ledger.reader(), DigestKey::new(*ledger.keys().ingest()));
     let remapper = Remapper { options, reader: &reader, digest_key: &digest_key, ledger };
     let size = reader.head().size.0;
+    // There to be seen, also where nothing is replaced.
+    replaced(options.connector, 0);
     let mut done = Remapped { records: size, ..Remapped::default() };
     let (mut events, mut bytes) = (Vec::new(), 0);
     // What was replaced meanwhile, by the commit before this run, is known already.
@@ -98,7 +100,7 @@ pub fn remap(
         let outcomes = ledger.append(Batch { events, positions: Vec::new() })?.outcomes;
         let is_new = |outcome: &&Outcome| matches!(outcome, Outcome::Recorded(_));
         let new = outcomes.iter().filter(is_new).count() as u64;
-        metrics::counter!("counterfoil_remapped_total", "connector" => options.connector.name()).increment(new);
+        replaced(options.connector, new);
         Ok((new, count - new))
     };
     for record in reader.records(0..size) {
@@ -131,6 +133,11 @@ pub fn remap(
     }
     done.count(append(&mut events)?);
     Ok(done)
+}
+
+/// Counts events that say something else, for whoever watches.
+fn replaced(connector: &dyn Connector, events: u64) {
+    metrics::counter!("counterfoil_remapped_total", "connector" => connector.name()).increment(events);
 }
 
 impl Remapped {

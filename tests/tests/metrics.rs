@@ -89,6 +89,8 @@ fn measured(broker: Option<&Broker>) -> Metrics {
     post(&server, "okta", &lines(&[joined(1, "2026-03-01T09:00:00Z", 1, 1)]));
     post(&server, "okta", &lines(&[left(1, "2026-03-02T09:00:00Z", 1, 1)]));
     post(&server, "okta", b"{\"uuid\": 1}\n");
+    let again = curl(&["--json", "{}", &format!("{}/v1/connectors/okta/remap", server.url())]);
+    assert_eq!(again.status, 200, "{again}");
     let replica = LedgerFolder::empty();
     let follower = Server::query(&replica, &ledger.policy(), &server.url(), &[] as &[&str]);
     until("the replica follows", || read(&follower).lines().any(|line| line == "counterfoil_following 1"));
