@@ -7,7 +7,7 @@ use counterfoil_ingest::connectors;
 use counterfoil_ingest::import::{self, ImportOptions, Summary};
 use counterfoil_ingest::snapshot::{SnapshotOptions, read, take};
 use counterfoil_ingest::sources::file::Input;
-use counterfoil_ledger::{Ledger, Location, Options, SystemClock, init};
+use counterfoil_ledger::{Ledger, Location, Options, Sealing, SystemClock, init};
 use counterfoil_proto::v1::Authentication;
 
 /// As in the program: no more threads than the owner can keep up with.
@@ -23,7 +23,12 @@ pub fn create(data: &Path) -> Result<Location> {
 
 /// Opens a ledger as its owner.
 pub fn open(location: &Location) -> Result<Ledger> {
-    let options = Options { clock: Box::new(SystemClock::new()), accept_clock: false, holder: "bench".to_owned() };
+    let options = Options {
+        clock: Box::new(SystemClock::new()),
+        accept_clock: false,
+        holder: "bench".to_owned(),
+        sealing: Sealing::Never,
+    };
     Ok(Ledger::open(location, options)?)
 }
 

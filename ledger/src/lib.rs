@@ -8,6 +8,7 @@ mod anchor;
 mod append;
 mod clock;
 mod condition;
+mod coverage;
 mod derive;
 mod error;
 #[cfg(not(feature = "failpoints"))]
@@ -31,6 +32,7 @@ mod renewal;
 mod replica;
 mod room;
 mod row;
+mod sealing;
 mod store;
 
 pub use append::{
@@ -47,3 +49,4 @@ pub use memory::Memory;
 pub use pressure::WritePressure;
 pub use read::{Entry, Head, Kept, Reader};
 pub use replica::{Replica, Row};
+pub use sealing::Sealing;

@@ -45,7 +45,7 @@ impl Owner {
         again.put(EDGE, store::edge_value(&log.edge()?));
         log.write_synced(again)?;
         let size = log.size()?;
-        recover::catch_up(log, derived, size)?;
+        self.coverage = recover::catch_up(log, derived, size)?;
         let nodes = StoredNodes { log, derived, size };
         self.frontier = recover::right_edge(&nodes)?;
         (self.last_leaf, self.last_time) = recover::last_record(&nodes, &self.frontier)?;

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use common::*;
 use counterfoil_ledger::failpoint::{Kind, Point, arm};
-use counterfoil_ledger::{Condition, Ledger, LedgerError, Location, Options, Outcome, PreparedEvent, fsck};
+use counterfoil_ledger::{Condition, Ledger, LedgerError, Location, Options, Outcome, PreparedEvent, Sealing, fsck};
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 const POINTS: [Point; 6] = [
@@ -98,7 +98,12 @@ fn child() {
     let numbers: Vec<usize> = case.split(' ').map(|number| number.parse().unwrap()).collect();
     let kind = KINDS[numbers[1]];
     let location = Location::new(&folder.join("ledger"), None);
-    let options = Options { clock: Box::new(TestClock::new()), accept_clock: false, holder: "a child".to_owned() };
+    let options = Options {
+        clock: Box::new(TestClock::new()),
+        accept_clock: false,
+        holder: "a child".to_owned(),
+        sealing: Sealing::Never,
+    };
     let ledger = Ledger::open(&location, options).unwrap();
     println!();
     arm(POINTS[numbers[0]], kind, numbers[2] as u32);

@@ -7,7 +7,7 @@ use std::fs;
 use std::process::Stdio;
 
 use common::{basis_of, events, import};
-use counterfoil_ledger::{Ledger, Location, Options, SystemClock};
+use counterfoil_ledger::{Ledger, Location, Options, Sealing, SystemClock};
 use counterfoil_proto::v1::FsckReport;
 use counterfoil_tests::files::lines;
 use counterfoil_tests::okta::login;
@@ -15,8 +15,12 @@ use counterfoil_tests::program::{LedgerFolder, ORIGIN, command};
 
 /// Opens a ledger in this process, which others then find in use.
 fn held(ledger: &LedgerFolder) -> Ledger {
-    let options =
-        Options { clock: Box::new(SystemClock::new()), accept_clock: false, holder: "a test that holds it".to_owned() };
+    let options = Options {
+        clock: Box::new(SystemClock::new()),
+        accept_clock: false,
+        holder: "a test that holds it".to_owned(),
+        sealing: Sealing::Never,
+    };
     Ledger::open(&Location::new(&ledger.data(), None), options).unwrap()
 }
 
