@@ -49,6 +49,7 @@ impl Owner {
         let nodes = StoredNodes { log, derived, size };
         self.frontier = recover::right_edge(&nodes)?;
         (self.last_leaf, self.last_time) = recover::last_record(&nodes, &self.frontier)?;
+        self.schedule.committed(!self.coverage.is_sealed());
         if size > reader.head().size { self.sign_and_publish() } else { Ok(()) }
     }
 }

@@ -7,6 +7,7 @@ mod common;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use common::*;
 use counterfoil_ledger::failpoint::{Kind, Point, arm};
@@ -44,6 +45,20 @@ fn a_commit_fails_and_dies_at_each_of_its_points() {
         eprintln!("points of a commit: {count} of {}", POINTS.len() * KINDS.len() * passes.len());
     }
     eprintln!("FAULT | a commit fails, dies or finds no room at each of its points | {count} | 0 lost, 0 doubled |");
+}
+
+/// What no seal covered when a disk was full is sealed once there is room, though nothing comes.
+#[test]
+fn what_waits_for_room_is_sealed() {
+    let home = Home::new(1);
+    let ledger = home.open_sealing(Sealing::AsTimePasses);
+    arm(Point::AfterBatch, Kind::Full, 0);
+    let refused = ledger.append(batch(events_of(0)));
+    assert!(matches!(refused, Err(LedgerError::NoSpace(_))), "{refused:?}");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let (reader, size) = (ledger.reader(), TreeSize(1 + EVENTS));
+    let sealed = async { tokio::time::timeout(Duration::from_secs(60), reader.until_sealed(size)).await };
+    runtime.block_on(sealed).unwrap();
 }
 
 fn check(point: Point, kind: Kind, passes: u64, case: &str) {
