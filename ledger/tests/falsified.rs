@@ -432,11 +432,11 @@ fn a_wrong_seal_is_named() {
 #[test]
 fn a_falsified_entity_map_is_found() {
     let home = sealed();
-    let rows = |family: &str| -> Vec<(Box<[u8]>, Box<[u8]>)> {
+    let rows = |family: &str| {
         let copy = home.copy();
         let hand = Hand::on(&copy);
         let rows = hand.derived.iterator_cf(Hand::family(&hand.derived, family), IteratorMode::Start);
-        rows.map(Result::unwrap).collect()
+        rows.map(Result::unwrap).collect::<Vec<_>>()
     };
     let pages = rows("map");
     assert!(pages.len() > 16);

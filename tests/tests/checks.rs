@@ -91,6 +91,36 @@ fn whoever_has_the_ledger_is_named_with_verb_and_time() {
     assert_eq!(fs::read_to_string(&lock).unwrap(), "", "nobody has it any more");
 }
 
+/// As for whoever sets nothing: every other test runs the program without seals.
+#[test]
+fn a_run_that_appends_is_sealed_at_its_end() {
+    let ledger = LedgerFolder::init();
+    let with_seals = |arguments: &[&str], value: Option<&str>| {
+        let mut run = command();
+        run.args(arguments).arg("--data").arg(ledger.data()).env_remove("COUNTERFOIL_SEAL");
+        value.map(|value| run.env("COUNTERFOIL_SEAL", value));
+        run.output().unwrap()
+    };
+    let check = |records: u64| {
+        let report: FsckReport = ledger.run(&["fsck", "--output", "json"]).json();
+        assert_eq!((report.sound, report.records), (true, records));
+    };
+    let file = |name: &str, count| ledger.file(name, lines(&events(count))).to_str().unwrap().to_owned();
+    let (some, more) = (file("a.jsonl", 3), file("b.jsonl", 8));
+    let refused = with_seals(&["import", "okta", &some], Some("sometimes"));
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(2) && words.contains("COUNTERFOIL_SEAL: expected never"), "{words}");
+    check(1);
+    // Again, and a question: neither has anything to seal.
+    for (file, records) in [(&some, 5), (&some, 5), (&more, 11), (&more, 11)] {
+        for arguments in [&["import", "okta", file][..], &["state", &login(1)]] {
+            let ended = with_seals(arguments, None);
+            assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+            check(records);
+        }
+    }
+}
+
 #[test]
 fn records_that_a_crash_left_beyond_the_anchor_are_told_and_caught_up() {
     let ledger = LedgerFolder::init();
