@@ -401,3 +401,35 @@ fn a_replica_refuses_a_wrong_seal() {
         }
     }
 }
+
+/// A replica takes another history behind what was confirmed, seals and all, forgets it, and takes the right one.
+#[test]
+fn what_a_replica_forgets_is_no_more_in_its_map() {
+    let sealed = |home: &Home, numbers| append(&home.open_sealing(Sealing::AtTheEnd), events("one", numbers));
+    let older = Home::new(1);
+    sealed(&older, 0..50);
+    let (ours, other) = (older.copy(), older.copy());
+    sealed(&ours, 50..100);
+    sealed(&other, 200..260);
+    let rows = |home: &Home, from: u64| -> Vec<Row> {
+        let row =
+            |record: Record| Row::check(RecordIndex(record.index), record::encode(&record).unwrap(), None).unwrap();
+        home.open().reader().records(from..u64::MAX).map(|record| row(record.unwrap())).collect()
+    };
+    let policy = Policy::parse(&fs::read(older.location.policy()).unwrap()).unwrap();
+    for confirmed in [0, 52] {
+        let folder = tempfile::tempdir().unwrap();
+        let location = counterfoil_ledger::Location::new(&folder.path().join("replica"), None);
+        let mut replica = Replica::open(&location, &policy, "a test").unwrap();
+        if confirmed > 0 {
+            replica.take(rows(&older, 0)).unwrap();
+            replica.confirm(&older.anchor()).unwrap();
+        }
+        replica.take(rows(&other, confirmed)).unwrap();
+        replica.forget_unconfirmed().unwrap();
+        assert_eq!(replica.size(), TreeSize(confirmed));
+        replica.take(rows(&ours, confirmed)).unwrap();
+        replica.confirm(&ours.anchor()).unwrap();
+        assert_eq!(replica.reader().sealed(), TreeSize(102), "behind {confirmed}");
+    }
+}
