@@ -39,6 +39,7 @@ mod remap;
 mod reversal;
 mod serve;
 mod service;
+mod signals;
 mod snapshot;
 mod sources;
 mod standby;

@@ -5,13 +5,12 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use counterfoil_server::{Environment, Listener, Otlp, Protection, Server, Transport, listen};
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
 use tonic::Status;
 use tower::ServiceExt;
 
 use crate::cli::LogFormat;
 use crate::config::{Collector, Front};
-use crate::{open, output, when};
+use crate::{open, output, signals, when};
 
 /// A service that listens, and does nothing yet.
 pub struct Service {
@@ -52,12 +51,12 @@ pub enum Ended<T> {
 
 /// Serves until the process is told to stop, or until `end` is there. Needs a runtime of tokio.
 pub async fn run<T>(server: Server, told: &Started, end: impl Future<Output = T>) -> Result<Ended<T>> {
-    let mut terminated = signal(SignalKind::terminate())?;
+    let mut told_to_stop = signals::told_to_stop()?;
     let mut ended = Ended::Told;
     let stop = async {
         tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminated.recv() => {}
+            // Nobody else can tell it: whoever would is gone only once it has.
+            _ = told_to_stop.wait_for(|told| *told) => {}
             end = end => ended = Ended::ByItself(end),
         }
         tracing::info!("stopping: calls in flight may end");
