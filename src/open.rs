@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use counterfoil_ledger::{Ledger, LedgerError, Location, Options, SystemClock};
+use counterfoil_ledger::{Ledger, LedgerError, Location, Options, Sealing, SystemClock};
 use counterfoil_query::Views;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::{AskArguments, LedgerArguments, TokensArguments};
+use crate::exit::Refused;
 use crate::when;
 
 /// How long one run waits for another that has the ledger: longer than a question takes.
@@ -46,14 +47,19 @@ pub fn entropy() -> [u8; 32] {
     bytes
 }
 
-/// Opens a ledger as its owner.
+/// Opens a ledger as its owner, for one run, at whose end it is sealed.
 pub fn ledger(location: &Location, accept_clock: bool) -> Result<Ledger> {
-    ledger_as(location, accept_clock, &holder())
+    ledger_as(location, accept_clock, &holder(), Sealing::AtTheEnd)
 }
 
-/// The same, for a run that describes itself in other words.
-pub fn ledger_as(location: &Location, accept_clock: bool, holder: &str) -> Result<Ledger> {
-    let options = || Options { clock: Box::new(SystemClock::new()), accept_clock, holder: holder.to_owned() };
+/// The same, for a run that describes itself in other words, and seals at other times.
+pub fn ledger_as(location: &Location, accept_clock: bool, holder: &str, sealing: Sealing) -> Result<Ledger> {
+    let sealing = match std::env::var("COUNTERFOIL_SEAL").as_deref() {
+        Err(_) | Ok("") => sealing,
+        Ok("never") => Sealing::Never,
+        Ok(other) => return Err(Refused::Wrong(format!("COUNTERFOIL_SEAL: expected never, got {other:?}")).into()),
+    };
+    let options = || Options { clock: Box::new(SystemClock::new()), accept_clock, holder: holder.to_owned(), sealing };
     let ledger = in_turn(location, || Ledger::open(location, options()))?;
     if ledger.caught_up() > 0 {
         anstream::eprintln!(

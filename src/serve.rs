@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use counterfoil_ingest::sources::kafka;
-use counterfoil_ledger::{LedgerError, Location};
+use counterfoil_ledger::{LedgerError, Location, Sealing};
 use counterfoil_query::Views;
 use counterfoil_server::{Events, Offer, Server};
 
@@ -45,7 +45,7 @@ pub fn ingest(arguments: &IngestArguments) -> Result<Exit> {
 
 fn run(verb: &str, location: &Location, front: Front, own: Own, has_views: bool) -> Result<Exit> {
     let Service { runtime, listener, holder, started } = Service::start(verb, &front, &location.tokens())?;
-    let ledger = Arc::new(open::ledger_as(location, own.accept_clock, &holder)?);
+    let ledger = Arc::new(open::ledger_as(location, own.accept_clock, &holder, Sealing::AsTimePasses)?);
     let views = has_views.then(|| Views::open(&location.views(), ledger.reader())).transpose()?.map(Arc::new);
     let reading = kafka::Environment { now: when::now, entropy: open::entropy, threads: import::threads() };
     let clusters: Vec<_> = own.clusters.into_iter().map(Arc::new).collect();

@@ -36,6 +36,7 @@ mod process;
 mod questions;
 mod raw;
 mod restart;
+mod sealed;
 mod served;
 mod state;
 mod stopwatch;
@@ -58,7 +59,7 @@ const EVENTS_PER_STEP: usize = 2;
 /// The ledger that is asked, weighed and killed has more: a million.
 const TIMES_MORE: usize = 5;
 /// What can be measured by itself, beside the import, on which most of it rests.
-const PARTS: [&str; 8] = ["fsck", "kafka", "state", "follow", "served", "live", "access", "million"];
+const PARTS: [&str; 9] = ["seals", "fsck", "kafka", "state", "follow", "served", "live", "access", "million"];
 /// What the services' memory is measured at.
 const LARGE_EVENTS: usize = 10_000_000;
 /// What the entity map is measured at.
@@ -95,6 +96,9 @@ fn all(folder: &Path, events: usize, parts: &[String]) -> Result<Vec<Figure>> {
     let wants = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
     machine::describe(folder)?;
     let (mut figures, imported) = import::measure(folder, events)?;
+    if wants("seals") {
+        figures.push(sealed::measure(folder, &import::events_file(folder), events)?);
+    }
     if wants("fsck") {
         figures.push(check::measure(&imported)?);
     }

@@ -7,7 +7,7 @@ use counterfoil_ingest::connectors;
 use counterfoil_ingest::import::{self, ImportOptions, Summary};
 use counterfoil_ingest::snapshot::{SnapshotOptions, read, take};
 use counterfoil_ingest::sources::file::Input;
-use counterfoil_ledger::{Ledger, Location, Options, SystemClock, init};
+use counterfoil_ledger::{Ledger, Location, Options, Sealing, SystemClock, init};
 use counterfoil_proto::v1::Authentication;
 
 /// As in the program: no more threads than the owner can keep up with.
@@ -21,9 +21,15 @@ pub fn create(data: &Path) -> Result<Location> {
     Ok(location)
 }
 
-/// Opens a ledger as its owner.
+/// Opens a ledger as its owner, which never seals: what is compared has the same records.
 pub fn open(location: &Location) -> Result<Ledger> {
-    let options = Options { clock: Box::new(SystemClock::new()), accept_clock: false, holder: "bench".to_owned() };
+    open_sealing(location, Sealing::Never)
+}
+
+/// The same for an owner that seals at other times.
+pub fn open_sealing(location: &Location, sealing: Sealing) -> Result<Ledger> {
+    let clock = Box::new(SystemClock::new());
+    let options = Options { clock, accept_clock: false, holder: "bench".to_owned(), sealing };
     Ok(Ledger::open(location, options)?)
 }
 

@@ -3,7 +3,7 @@
 
 use counterfoil_ingest::connectors;
 use counterfoil_ingest::snapshot::{File, SnapshotError, SnapshotOptions, take};
-use counterfoil_ledger::{Clock, Ledger, Location, Options, Reading, init};
+use counterfoil_ledger::{Clock, Ledger, Location, Options, Reading, Sealing, init};
 use counterfoil_proto::v1::{Authentication, Precision};
 use counterfoil_verify::time::Moment;
 
@@ -22,7 +22,8 @@ fn more_elements_than_their_bytes_allow_are_refused_and_nothing_is_recorded() {
     let folder = tempfile::tempdir().unwrap();
     let location = Location::new(&folder.path().join("ledger"), None);
     init(&location, "example.com/test", &Stopped, &mut |bytes| bytes.fill(7)).unwrap();
-    let options = Options { clock: Box::new(Stopped), accept_clock: true, holder: "a test".to_owned() };
+    let options =
+        Options { clock: Box::new(Stopped), accept_clock: true, holder: "a test".to_owned(), sealing: Sealing::Never };
     let ledger = Ledger::open(&location, options).unwrap();
     let connector = connectors::by_name("okta").unwrap();
     let options = SnapshotOptions {

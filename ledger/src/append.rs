@@ -55,6 +55,8 @@ pub struct SourceKey {
     pub system: String,
     /// The tenant.
     pub instance: String,
+    /// Which of its logs or listings.
+    pub stream: String,
     /// The connector that read it.
     pub connector: String,
 }
@@ -101,8 +103,8 @@ impl PreparedEvent {
     /// Which counter it goes to where it is known.
     pub(crate) fn source(&self) -> Option<SourceKey> {
         let Provenance { source, connector, .. } = self.tails.first()?.provenance();
-        let Source { system, instance, .. } = source.unwrap_or_default();
-        Some(SourceKey { system, instance, connector })
+        let Source { system, instance, stream } = source.unwrap_or_default();
+        Some(SourceKey { system, instance, stream, connector })
     }
 
     pub(crate) fn size(&self) -> usize {

@@ -7,6 +7,7 @@ use counterfoil_verify::tree::{RecordIndex, SubtreeRoot, TreeSize};
 use rocksdb::WriteBatch;
 
 use crate::append::{ContentDigest, EventKey};
+use crate::coverage::{self, Coverage};
 use crate::error::{LedgerError, Result};
 use crate::store::{CURSOR, DerivedDb, EVENTS, NODES, cf, node_key};
 
@@ -69,7 +70,8 @@ pub(crate) fn put(
     batch.put(CURSOR, covered.0.to_be_bytes());
 }
 
-/// Removes what the records from `kept` to `covered` gave, whose entries are `events`, for good.
+/// Removes what the records from `kept` to `covered` gave, whose entries are `events`, for good. Of the entity map, from which
+/// nothing can be taken, that is all of it, if it goes further: it is made again from the records.
 pub(crate) fn remove(
     derived: &DerivedDb,
     events: &[(EventKey, RecordIndex, ContentDigest)],
@@ -81,6 +83,9 @@ pub(crate) fn remove(
     for level in (8..64).step_by(8).take_while(|level| covered.0 >> level > 0) {
         let stored = kept.0 >> level..covered.0 >> level;
         stored.for_each(|index| batch.delete_cf(cf(&derived.0, NODES), node_key(level, index)));
+    }
+    if Coverage::load(derived)?.taken() > kept {
+        coverage::remove(derived, &mut batch)?;
     }
     batch.put(CURSOR, kept.0.to_be_bytes());
     derived.write(batch)?;

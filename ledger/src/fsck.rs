@@ -1,29 +1,34 @@
 //! fsck: reads every byte and believes none of it.
 //!
 //! Owns the complete check of a ledger: canonical form and rules of each record, the chain, the tree against anchor and
-//! stored edge, every commitment, the form of what the ledger keeps for its own use, and the derived data against what
-//! the records give. It changes nothing, and looks at no views: they are built by whoever stands above the ledger.
+//! stored edge, every seal, every commitment, the form of what the ledger keeps for its own use, and the derived data
+//! against what the records give. It changes nothing, and looks at no views: they are built by whoever stands above the ledger.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 use counterfoil_verify::checkpoint::Origin;
 use counterfoil_verify::hash::{Hash, LeafHash};
+use counterfoil_verify::map::pages;
 use counterfoil_verify::record;
+use counterfoil_verify::seal::{self, Share};
 use counterfoil_verify::time::RecordedAt;
 use counterfoil_verify::tree::{Frontier, RecordIndex, TreeSize};
 
 use crate::anchor::Anchor;
 use crate::append::{ContentDigest, EventKey};
+use crate::coverage::pages::{StoredMap, told};
+use crate::coverage::{Coverage, seal_of};
 use crate::derive;
 use crate::error::{LedgerError, Result};
 use crate::keys::Keys;
 use crate::ledger::{Location, check_identity};
 use crate::lock::Lock;
 use crate::memory::Memory;
+use crate::recover;
 use crate::remapped::{self, Part};
 use crate::row::Checked;
-use crate::store::{self, Access, CONFIRMED, DerivedDb, EVENTS, LogDb, NODES, cf};
+use crate::store::{self, Access, CONFIRMED, DerivedDb, EVENTS, LogDb, MAP, NODES, cf};
 
 mod own;
 mod rows;
@@ -132,6 +137,7 @@ struct Check {
     beyond_anchor: u64,
     events: Vec<(EventKey, RecordIndex, ContentDigest)>,
     nodes: HashMap<(u8, u64), Hash>,
+    coverage: seal::Coverage,
 }
 
 impl Check {
@@ -153,7 +159,11 @@ impl Check {
         self.check_repeated()?;
         own::check_log(&log)?;
         match DerivedDb::is_made(&location.derived())? {
-            true => self.check_derived(&DerivedDb::open(&location.derived(), Access::ReadOnly, memory)?, size),
+            true => {
+                let derived = DerivedDb::open(&location.derived(), Access::ReadOnly, memory)?;
+                self.check_derived(&derived, size)?;
+                self.check_map(&log, &derived, size)
+            }
             false => Ok(()),
         }
     }
@@ -180,6 +190,9 @@ impl Check {
                     }
                 });
             }
+            self.coverage
+                .take(index, row.leaf, &row.share, row.seal.as_ref())
+                .map_err(|error| Stop::wrong(Some(index), error))?;
             self.previous = Some((row.leaf, record::recorded_at(&row.head)));
             let nodes = &mut self.nodes;
             self.frontier.append(row.leaf, |node| {
@@ -251,6 +264,34 @@ impl Check {
             return Err(Stop::wrong(Some(*index), "the known events lack its entry"));
         }
         self.check_nodes(derived, covered)
+    }
+
+    /// Compares the entity map and the counts that are kept with what the records gave: brought up to the records, they come
+    /// to the same.
+    fn check_map(&mut self, log: &LogDb, derived: &DerivedDb, size: TreeSize) -> Step<()> {
+        let others = || Stop::wrong(None, "the entity map, or a source's counts, are not those of the records");
+        let mut kept = Coverage::load(derived)?;
+        if kept.taken() > size {
+            return Err(Stop::wrong(None, "the entity map covers more records than there are"));
+        }
+        let root = kept.settled(derived)?.root();
+        let map = StoredMap { derived, written: &mut HashMap::new() };
+        let pages = pages::count(&map, root).map_err(told)?;
+        let rows = derived.0.iterator_cf(cf(&derived.0, MAP), rocksdb::IteratorMode::Start);
+        if rows.count() as u64 != pages {
+            return Err(Stop::wrong(None, "the entity map has a page that is not in it"));
+        }
+        for index in (kept.taken().0..size.0).map(RecordIndex) {
+            let record = log.record(index.0)?.ok_or_else(|| Stop::wrong(Some(index), "it is missing"))?;
+            let leaf = record::hash(&record);
+            let record = recover::decode(index.0, &record)?;
+            // Each seal was compared with the records: one that does not fit what is kept says that this is wrong.
+            kept.take(derived, (index, leaf), &Share::of(&record), seal_of(&record)).map_err(|_| others())?;
+        }
+        match kept.settled(derived)? == self.coverage.settled() {
+            true => Ok(()),
+            false => Err(others()),
+        }
     }
 
     fn check_nodes(&self, derived: &DerivedDb, covered: TreeSize) -> Step<()> {

@@ -37,6 +37,7 @@ use crate::owner::{Owner, Pending, read_clock_value};
 use crate::read::{Published, Reader, Shared};
 use crate::recover::{Recovered, decode};
 use crate::renewal::Renewal;
+use crate::sealing::{Schedule, Sealing};
 use crate::store::{self, Access, CLOCK, CONFIRMED, EDGE, LogDb, RECORDS, StoredNodes, cf};
 
 /// How many batches wait for the owner before producers are held back: as many producers may share one commit.
@@ -142,6 +143,8 @@ pub struct Options {
     pub accept_clock: bool,
     /// How the process describes itself to another that finds the ledger in use: what it does, and since when.
     pub holder: String,
+    /// When it seals.
+    pub sealing: Sealing,
 }
 
 /// Makes a new ledger: keys, record 0, anchor and policy. `entropy` fills bytes with randomness.
@@ -217,7 +220,7 @@ impl Ledger {
         if size < anchored.size {
             return Err(LedgerError::Behind { size, anchored: anchored.size });
         }
-        let Recovered { log, derived, frontier, last } = Recovered::of(log, &location.derived(), &memory)?;
+        let Recovered { log, derived, frontier, coverage, last } = Recovered::of(log, &location.derived(), &memory)?;
         let (last_leaf, last_time) = last.ok_or_else(|| LedgerError::falsified("record 0", "it is missing"))?;
         let nodes = StoredNodes { log: &log, derived: &derived, size };
         let root = root_at(&nodes, anchored.size).map_err(|error| LedgerError::falsified("the tree", error))?;
@@ -237,6 +240,7 @@ impl Ledger {
                 root: anchored.root,
                 last: anchored_leaf,
                 note: Arc::from(anchor.note()),
+                sealed: coverage.sealed().min(anchored.size),
             }),
             grown: watch::Sender::new(anchored.size),
         });
@@ -252,6 +256,8 @@ impl Ledger {
             last_reading,
             is_clock_accepted: options.accept_clock,
             unflushed: 0,
+            schedule: Schedule::new(options.sealing, coverage.is_sealed())?,
+            coverage,
             condition: watch::Sender::new(Condition::Taking),
         };
         let condition = owner.condition.subscribe();

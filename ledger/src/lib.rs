@@ -9,6 +9,7 @@ mod append;
 mod clock;
 mod compression;
 mod condition;
+mod coverage;
 mod derive;
 mod endless;
 mod error;
@@ -33,6 +34,7 @@ mod renewal;
 mod replica;
 mod room;
 mod row;
+mod sealing;
 mod store;
 
 pub use append::{
@@ -51,3 +53,4 @@ pub use memory::Memory;
 pub use pressure::WritePressure;
 pub use read::{Entry, Head, Kept, Reader};
 pub use replica::{Replica, Row};
+pub use sealing::Sealing;

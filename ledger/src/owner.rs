@@ -5,14 +5,18 @@
 //! records exist, and a crash before the acknowledgement leaves them there. If anything fails, the owner takes no more
 //! appends, since only a restart, which runs the same checks as ever, can tell what became durable. A full disk is the
 //! exception (`condition` says why): the owner waits for room, and goes on by the same checks (`room`).
+//!
+//! A seal is a record of the owner's own: it stands at the end of a commit, or makes one by itself. When that is, `sealing`
+//! says; what it says, `coverage`, which takes it like any other record, and so compares it before it is written.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use counterfoil_proto::v1::{Position, Seal};
 use counterfoil_verify::checkpoint::{Checkpoint, Origin};
 use counterfoil_verify::hash::LeafHash;
 use counterfoil_verify::note::SigningKey;
-use counterfoil_verify::record;
+use counterfoil_verify::record::{self, RecordTail};
 use counterfoil_verify::time::RecordedAt;
 use counterfoil_verify::tree::{Frontier, RecordIndex, SubtreeRoot};
 use rocksdb::WriteBatch;
@@ -22,11 +26,13 @@ use crate::anchor::Anchor;
 use crate::append::{Advance, Batch, ContentDigest, EventKey, Outcome, PreparedEvent, Receipt, SourceKey};
 use crate::clock::{self, Clock, Reading};
 use crate::condition::Condition;
+use crate::coverage::Coverage;
 use crate::derive;
 use crate::error::{LedgerError, Result};
 use crate::failpoint::{Point, reach};
 use crate::measure::Stopwatch;
 use crate::read::{Published, Reader, count_bytes, count_key, position_bytes};
+use crate::sealing::{Schedule, Turn};
 use crate::store::{self, BESIDE, CLOCK, EDGE, EVENTS, FLUSH_RECORDS_MAX, RECORDS, VALUE_FORMAT, cf};
 
 /// The most events that one commit takes in, and the most bytes.
@@ -50,6 +56,8 @@ pub(crate) struct Owner {
     pub(crate) last_reading: Option<Reading>,
     pub(crate) is_clock_accepted: bool,
     pub(crate) unflushed: u64,
+    pub(crate) coverage: Coverage,
+    pub(crate) schedule: Schedule,
     pub(crate) condition: watch::Sender<Condition>,
 }
 
@@ -62,6 +70,13 @@ struct Commit {
     settled: Vec<Settled>,
 }
 
+/// A record without a place yet, with what lies beside it, and what it says where it is a seal.
+struct Row<'a> {
+    tail: &'a RecordTail,
+    beside: Option<&'a [u8]>,
+    seal: Option<&'a Seal>,
+}
+
 /// What became of the events of a batch, and the leaf hashes of what is new.
 #[derive(Default)]
 struct Settled {
@@ -72,37 +87,53 @@ struct Settled {
 impl Owner {
     /// Serves appends until the ledger is closed, and those that were handed over before.
     pub(crate) fn run(mut self, queue: &mut mpsc::Receiver<Pending>) {
-        while let Some((batch, reply)) = queue.blocking_recv() {
-            if let Some(refusal) = self.condition.borrow().refusal() {
+        while let Some(turn) = self.schedule.next(queue) {
+            match (turn, self.refusal()) {
                 // The asker may have gone; there is nobody else to tell.
-                let _ = reply.send(Err(refusal));
-                continue;
-            }
-            let group = self.in_order(gather((batch, reply), queue));
-            match self.commit(&group) {
-                Ok((receipts, derived)) => {
-                    for ((_, reply), receipt) in group.into_iter().zip(receipts) {
-                        let _ = reply.send(Ok(receipt));
-                    }
-                    if let Err(error) = self.write_derived(derived) {
-                        self.stands(Condition::after(&error));
-                    }
+                (Turn::Append((_, reply)), Some(refusal)) => drop(reply.send(Err(refusal))),
+                (Turn::Append(first), None) => {
+                    let group = self.in_order(gather(first, queue));
+                    self.turn(group, self.schedule.is_due());
                 }
-                Err(error) => {
-                    let condition = Condition::after(&error);
-                    let mut told = condition.passing().unwrap_or(error);
-                    // First, so that whoever is told finds it so.
-                    self.stands(condition);
-                    for (_, reply) in group {
-                        let others = told.shared();
-                        let _ = reply.send(Err(std::mem::replace(&mut told, others)));
-                    }
-                }
+                (Turn::Seal, _) => self.turn(Vec::new(), true),
             }
             self.wait_for_room(queue);
         }
+        if self.schedule.seals_at_the_end() && self.refusal().is_none() {
+            self.turn(Vec::new(), true);
+        }
         // What is not flushed is rebuilt at the next open.
         let _ = self.reader.derived().flush();
+    }
+
+    fn refusal(&self) -> Option<LedgerError> {
+        self.condition.borrow().refusal()
+    }
+
+    /// Commits a group of batches, seals if that is due, and tells each what became of it.
+    fn turn(&mut self, group: Vec<Pending>, is_seal_due: bool) {
+        match self.commit(&group, is_seal_due) {
+            Ok((receipts, derived)) => {
+                for ((_, reply), receipt) in group.into_iter().zip(receipts) {
+                    let _ = reply.send(Ok(receipt));
+                }
+                if let Err(error) = self.write_derived(derived) {
+                    self.stands(Condition::after(&error));
+                }
+            }
+            Err(error) => {
+                let condition = Condition::after(&error);
+                let mut told = condition.passing().unwrap_or(error);
+                // First, so that whoever is told finds it so.
+                self.stands(condition);
+                for (_, reply) in group {
+                    let others = told.shared();
+                    let _ = reply.send(Err(std::mem::replace(&mut told, others)));
+                }
+            }
+        }
+        let is_open = self.refusal().is_none();
+        self.schedule.committed(is_open && !self.coverage.is_sealed());
     }
 
     /// Tells in which condition the ledger is.
@@ -140,12 +171,12 @@ impl Owner {
         Ok(())
     }
 
-    fn commit(&mut self, group: &[Pending]) -> Result<(Vec<Receipt>, WriteBatch)> {
+    fn commit(&mut self, group: &[Pending], is_seal_due: bool) -> Result<(Vec<Receipt>, WriteBatch)> {
         let mut stopwatch = Stopwatch::start();
         let reading = self.clock.read();
         let now = clock::next_time(&reading, self.last_reading.as_ref(), self.last_time, self.is_clock_accepted)?;
         let frontier_before = self.frontier.clone();
-        let mut commit = self.number(group, now)?;
+        let mut commit = self.number(group, now, is_seal_due)?;
         if commit.records.is_empty()
             && group.iter().all(|(batch, _)| batch.events.is_empty() && batch.positions.is_empty())
         {
@@ -195,9 +226,9 @@ impl Owner {
         reach(Point::BeforeAnchor)?;
         self.anchor.swap(note.clone())?;
         reach(Point::AfterAnchor)?;
-        let published =
-            Published { size: checkpoint.size, root: checkpoint.root, last: self.last_leaf, note: Arc::from(note) };
-        self.reader.publish(published);
+        let Checkpoint { size, root, .. } = checkpoint;
+        let (last, sealed) = (self.last_leaf, self.coverage.sealed());
+        self.reader.publish(Published { size, root, last, note: Arc::from(note), sealed });
         Ok(())
     }
 
@@ -206,8 +237,8 @@ impl Owner {
         settled.into_iter().map(|Settled { outcomes, leaves }| Receipt { outcomes, leaves, size }).collect()
     }
 
-    /// Decides what is new, and gives every new record its place.
-    fn number(&mut self, group: &[Pending], now: RecordedAt) -> Result<Commit> {
+    /// Decides what is new, and gives every new record its place, and a seal behind them if it is due.
+    fn number(&mut self, group: &[Pending], now: RecordedAt, is_seal_due: bool) -> Result<Commit> {
         let events: Vec<&PreparedEvent> = group.iter().flat_map(|(batch, _)| &batch.events).collect();
         let mut known = self.look_up(&events)?;
         let mut commit = Commit {
@@ -228,7 +259,7 @@ impl Owner {
                         let index = RecordIndex(self.frontier.size().0);
                         for (part, tail) in event.tails.iter().enumerate() {
                             let beside = event.beside.as_deref().filter(|_| part == 0);
-                            self.place(&mut commit, &mut nodes, tail, beside, now);
+                            self.place(&mut commit, &mut nodes, Row { tail, beside, seal: None }, now)?;
                         }
                         known.insert(event.key, (index, event.content));
                         fresh.push((event.key, index, event.content));
@@ -242,7 +273,8 @@ impl Owner {
                             None => {
                                 let index = RecordIndex(self.frontier.size().0);
                                 let tail = event.tails[0].conflict_with(known_first);
-                                self.place(&mut commit, &mut nodes, &tail, event.beside.as_deref(), now);
+                                let row = Row { tail: &tail, beside: event.beside.as_deref(), seal: None };
+                                self.place(&mut commit, &mut nodes, row, now)?;
                                 known.insert(key, (index, event.content));
                                 fresh.push((key, index, event.content));
                                 Outcome::Conflict(index)
@@ -255,8 +287,40 @@ impl Owner {
             }
             commit.settled.push(settled);
         }
+        let advances = group.iter().flat_map(|(batch, _)| &batch.positions);
+        advances.for_each(|advance| self.coverage.moves(advance.channel.clone()));
+        if self.schedule.seals(is_seal_due, self.coverage.waiting()) && !self.coverage.is_sealed() {
+            self.seal(group, &mut commit, &mut nodes, now)?;
+        }
         derive::put(self.reader.derived(), &mut commit.derived, fresh, &nodes, self.frontier.size());
+        self.coverage.put(self.reader.derived(), &mut commit.derived)?;
         Ok(commit)
+    }
+
+    /// Seals all records so far. Of duplicates it says how many there were before this commit.
+    fn seal(
+        &mut self,
+        group: &[Pending],
+        commit: &mut Commit,
+        nodes: &mut Vec<SubtreeRoot>,
+        now: RecordedAt,
+    ) -> Result<()> {
+        let advances = group.iter().flat_map(|(batch, _)| &batch.positions);
+        let reached: HashMap<&str, u64> = advances.map(|advance| (advance.channel.as_str(), advance.to.next)).collect();
+        let mut next = Vec::new();
+        for channel in self.coverage.moved().cloned() {
+            let sequence = match reached.get(channel.as_str()) {
+                Some(sequence) => *sequence,
+                None => self.reader.position(&channel)?.unwrap_or_default().next,
+            };
+            next.push(Position { channel, sequence });
+        }
+        let duplicates = self.reader.duplicates()?;
+        for seal in self.coverage.seals(self.reader.derived(), &duplicates, next)? {
+            let tail = RecordTail::of_seal(seal.clone()).map_err(|error| LedgerError::falsified("a seal", error))?;
+            self.place(commit, nodes, Row { tail: &tail, beside: None, seal: Some(&seal) }, now)?;
+        }
+        Ok(())
     }
 
     /// Gives one record its place: encodes, hashes and chains it.
@@ -264,13 +328,13 @@ impl Owner {
         &mut self,
         commit: &mut Commit,
         nodes: &mut Vec<SubtreeRoot>,
-        tail: &record::RecordTail,
-        beside: Option<&[u8]>,
+        Row { tail, beside, seal }: Row<'_>,
         now: RecordedAt,
-    ) {
+    ) -> Result<()> {
         let index = RecordIndex(self.frontier.size().0);
         let bytes = tail.at(index, self.last_leaf, now);
         let leaf = record::hash(&bytes);
+        self.coverage.take(self.reader.derived(), (index, leaf), tail.share(), seal)?;
         self.frontier.append(leaf, |node| {
             if derive::is_stored(&node) {
                 nodes.push(node);
@@ -283,6 +347,7 @@ impl Owner {
             commit.log.put_cf(cf(log, BESIDE), index.0.to_be_bytes(), beside);
         }
         commit.records.push((bytes, leaf));
+        Ok(())
     }
 
     /// What is known of the events of a group: one sorted read of the derived data.

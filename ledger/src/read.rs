@@ -25,7 +25,7 @@ use crate::derive;
 use crate::error::{LedgerError, Result};
 use crate::memory::Memory;
 use crate::pressure::WritePressure;
-use crate::store::{self, BESIDE, COUNT, DerivedDb, EVENTS, LogDb, NODES, RECORDS, StoredNodes, VALUE_FORMAT, cf};
+use crate::store::{self, BESIDE, COUNT, DerivedDb, EVENTS, LogDb, MAP, NODES, RECORDS, StoredNodes, VALUE_FORMAT, cf};
 
 /// How far a pass over many rows reads ahead: most passes end after about as much.
 const READ_AHEAD_BYTES: usize = 256 << 10;
@@ -53,6 +53,8 @@ pub(crate) struct Published {
     /// The leaf hash of the last record.
     pub(crate) last: LeafHash,
     pub(crate) note: Arc<[u8]>,
+    /// How many records the newest seal covers.
+    pub(crate) sealed: TreeSize,
 }
 
 /// A record with what lies beside it.
@@ -100,6 +102,17 @@ impl Reader {
     pub fn head(&self) -> Head {
         let published = self.published();
         Head { origin: self.0.origin.clone(), size: published.size, root: published.root, checkpoint: published.note }
+    }
+
+    /// How many records the newest seal covers: the entity map is proved as of these.
+    pub fn sealed(&self) -> TreeSize {
+        self.published().sealed
+    }
+
+    /// Waits until a seal covers the first `size` records: where it does already, not at all.
+    pub async fn until_sealed(&self, size: TreeSize) {
+        // Whoever publishes lives as long as this handle.
+        let _ = self.growth().wait_for(|_| self.sealed() >= size).await;
     }
 
     /// Follows the size of the newest head.
@@ -275,7 +288,7 @@ impl Reader {
         let Shared { log, derived, .. } = &*self.0;
         [
             ("log", WritePressure::of(&log.0, ["default", RECORDS, BESIDE])),
-            ("derived", WritePressure::of(&derived.0, ["default", NODES, EVENTS])),
+            ("derived", WritePressure::of(&derived.0, ["default", NODES, EVENTS, MAP])),
         ]
     }
 
@@ -403,16 +416,17 @@ pub(crate) fn count_bytes(count: u64) -> Vec<u8> {
 }
 
 pub(crate) fn count_key(source: &SourceKey) -> Vec<u8> {
-    let name = format!("{}\0{}\0{}", source.system, source.instance, source.connector);
+    let SourceKey { system, instance, stream, connector } = source;
+    let name = format!("{system}\0{instance}\0{stream}\0{connector}");
     [COUNT, name.as_bytes()].concat()
 }
 
 /// Reads what the key of a count names.
 pub(crate) fn source_of(name: &[u8]) -> Option<SourceKey> {
     let parts: Vec<&str> = std::str::from_utf8(name).ok()?.split('\0').collect();
-    let [system, instance, connector] = parts[..] else { return None };
-    let [system, instance, connector] = [system, instance, connector].map(str::to_owned);
-    Some(SourceKey { system, instance, connector })
+    let [system, instance, stream, connector] = parts[..] else { return None };
+    let [system, instance, stream, connector] = [system, instance, stream, connector].map(str::to_owned);
+    Some(SourceKey { system, instance, stream, connector })
 }
 
 fn decode(index: RecordIndex, bytes: &[u8]) -> Result<Record> {

@@ -1,8 +1,8 @@
 //! What the records of a log come to, found out when it is opened.
 //!
 //! Owns the checks of a log against itself: the derived data are brought up to the records, the stored right edge is that
-//! of the records, and the last record is in the tree. Whether it is the log that was signed is for those to say who know
-//! what was signed.
+//! of the records, each seal that is read again is right, and the last record is in the tree. Whether it is the log that was
+//! signed is for those to say who know what was signed.
 
 use std::path::Path;
 
@@ -10,10 +10,12 @@ use counterfoil_proto::v1::Record;
 use counterfoil_verify::hash::LeafHash;
 use counterfoil_verify::proof::verify_inclusion;
 use counterfoil_verify::record;
+use counterfoil_verify::seal::Share;
 use counterfoil_verify::time::RecordedAt;
 use counterfoil_verify::tree::{Frontier, RecordIndex, TreeSize, inclusion_proof};
 use rocksdb::WriteBatch;
 
+use crate::coverage::{Coverage, seal_of};
 use crate::derive;
 use crate::error::{LedgerError, Result};
 use crate::memory::Memory;
@@ -27,6 +29,8 @@ pub(crate) struct Recovered {
     pub(crate) log: LogDb,
     pub(crate) derived: DerivedDb,
     pub(crate) frontier: Frontier,
+    /// What the records come to for seals.
+    pub(crate) coverage: Coverage,
     /// The leaf hash and the time of the last record; none of a log without records.
     pub(crate) last: Option<(LeafHash, RecordedAt)>,
 }
@@ -39,20 +43,20 @@ impl Recovered {
     pub(crate) fn of(log: LogDb, derived: &Path, memory: &Memory) -> Result<Self> {
         let size = log.size()?;
         let opened = DerivedDb::open(derived, Access::Owner, memory)?;
-        let derived = match opened.cursor()? {
+        let derived = match opened.cursor()?.max(Coverage::load(&opened)?.taken()) {
             cursor if cursor <= size => opened,
             // The log lost a tail that nobody was told of: start the derived data over.
             _ => start_over(opened, derived, memory)?,
         };
-        catch_up(&log, &derived, size)?;
+        let coverage = catch_up(&log, &derived, size)?;
         if size == TreeSize(0) {
-            return Ok(Self { log, derived, frontier: Frontier::new(), last: None });
+            return Ok(Self { log, derived, frontier: Frontier::new(), coverage, last: None });
         }
 
         let nodes = StoredNodes { log: &log, derived: &derived, size };
         let frontier = right_edge(&nodes)?;
         let last = Some(last_record(&nodes, &frontier)?);
-        Ok(Self { log, derived, frontier, last })
+        Ok(Self { log, derived, frontier, coverage, last })
     }
 }
 
@@ -78,37 +82,45 @@ pub(crate) fn last_record(nodes: &StoredNodes<'_>, frontier: &Frontier) -> Resul
     Ok((leaf, record::recorded_at(&decoded)))
 }
 
-/// Brings the derived data up to the records, checking each record and its place in the chain on the way.
-pub(crate) fn catch_up(log: &LogDb, derived: &DerivedDb, size: TreeSize) -> Result<()> {
-    let start = derived.cursor()?;
-    if start == size {
-        return Ok(());
-    }
+/// Brings the derived data up to the records, checking each record, its place in the chain, and each seal on the way. The
+/// entity map goes on where it is kept, which may be further back.
+pub(crate) fn catch_up(log: &LogDb, derived: &DerivedDb, size: TreeSize) -> Result<Coverage> {
+    let (start, mut coverage) = (derived.cursor()?, Coverage::load(derived)?);
+    let mut next = start.min(coverage.taken()).0;
     let mut frontier = frontier_at(&StoredNodes { log, derived, size }, start)?;
     let mut previous: Option<(LeafHash, RecordedAt)> = None;
-    if start.0 > 0 {
-        let bytes = read_row(log, start.0 - 1)?;
-        previous = Some((record::hash(&bytes), record::recorded_at(&decode(start.0 - 1, &bytes)?)));
+    if next > 0 && next < size.0 {
+        let bytes = read_row(log, next - 1)?;
+        previous = Some((record::hash(&bytes), record::recorded_at(&decode(next - 1, &bytes)?)));
     }
-    let mut next = start.0;
     while next < size.0 {
         let end = (next + CATCH_UP_RECORDS).min(size.0);
         let (mut batch, mut events, mut nodes) = (WriteBatch::default(), Vec::new(), Vec::new());
-        for index in next..end {
-            let bytes = read_row(log, index)?;
-            let record = decode(index, &bytes)?;
-            record::check_link(&record, RecordIndex(index), previous)
+        for index in (next..end).map(RecordIndex) {
+            let bytes = read_row(log, index.0)?;
+            let record = decode(index.0, &bytes)?;
+            record::check_link(&record, index, previous)
                 .map_err(|error| LedgerError::falsified(format!("record {index}"), error))?;
             let leaf = record::hash(&bytes);
             previous = Some((leaf, record::recorded_at(&record)));
-            frontier.append(leaf, |node| nodes.extend(derive::is_stored(&node).then_some(node)));
-            events.extend(derive::event_entry(&record));
+            if index.0 >= start.0 {
+                frontier.append(leaf, |node| nodes.extend(derive::is_stored(&node).then_some(node)));
+                events.extend(derive::event_entry(&record));
+            }
+            if index.0 >= coverage.taken().0 {
+                derive::position(&record).into_iter().for_each(|(channel, _)| coverage.moves(channel));
+                coverage.take(derived, (index, leaf), &Share::of(&record), seal_of(&record))?;
+            }
         }
-        derive::put(derived, &mut batch, events, &nodes, TreeSize(end));
+        derive::put(derived, &mut batch, events, &nodes, start.max(TreeSize(end)));
+        coverage.put(derived, &mut batch)?;
         derived.write(batch)?;
         next = end;
     }
-    derived.flush()
+    if start < size {
+        derived.flush()?;
+    }
+    Ok(coverage)
 }
 
 fn read_row(log: &LogDb, index: u64) -> Result<Vec<u8>> {

@@ -28,6 +28,7 @@ use tokio::sync::watch;
 
 use crate::anchor::Anchor;
 use crate::append::{ChannelPosition, SourceKey};
+use crate::coverage::Coverage;
 use crate::derive;
 use crate::error::{LedgerError, Result};
 use crate::files;
@@ -37,7 +38,7 @@ use crate::ledger::Location;
 use crate::lock::Lock;
 use crate::memory::Memory;
 use crate::read::{Published, Reader, Shared, count_bytes, count_key, position_bytes};
-use crate::recover::{Recovered, decode};
+use crate::recover::{self, Recovered, decode};
 use crate::remapped;
 use crate::row::{self, Checked};
 use crate::store::{self, Access, BESIDE, CONFIRMED, EDGE, FLUSH_RECORDS_MAX, LogDb, RECORDS, StoredNodes, cf};
@@ -51,6 +52,8 @@ pub struct Replica {
     /// Of all rows that were taken.
     frontier: Frontier,
     last: Option<(LeafHash, RecordedAt)>,
+    /// What all of them come to for seals.
+    coverage: Coverage,
     unflushed: u64,
     keeps_positions: bool,
     /// Where evidence of a second history is kept.
@@ -99,7 +102,7 @@ impl Replica {
                 Vec::new()
             }
         };
-        let Recovered { log, derived, frontier, last } = Recovered::of(log, &location.derived(), &memory)?;
+        let Recovered { log, derived, frontier, coverage, last } = Recovered::of(log, &location.derived(), &memory)?;
         let reader = Reader::new(Shared {
             log,
             derived,
@@ -111,6 +114,7 @@ impl Replica {
                 root: Frontier::new().root(),
                 last: record::origin_hash(origin.as_str()),
                 note: Arc::from([]),
+                sealed: TreeSize(0),
             }),
             grown: watch::Sender::new(TreeSize(0)),
         });
@@ -122,6 +126,7 @@ impl Replica {
             index_key,
             frontier,
             last,
+            coverage,
             unflushed: 0,
             keeps_positions: false,
             forks,
@@ -173,8 +178,17 @@ impl Replica {
     /// # Errors
     /// [`LedgerError::Unlinked`] if one does not go on from the one before it, and nothing was taken;
     /// [`LedgerError::OtherLog`] if record 0 is not that of the policy's log; [`LedgerError::Falsified`] if one says that an
-    /// event was read again, and does not fit what it replaces.
+    /// event was read again, and does not fit what it replaces, or is a seal that the records before it do not come to.
     pub fn take(&mut self, rows: Vec<Row>) -> Result<()> {
+        let taken = self.take_rows(rows);
+        if taken.is_err() {
+            // Some of them may have been counted.
+            self.coverage = recover::catch_up(self.reader.log(), self.reader.derived(), self.size())?;
+        }
+        taken
+    }
+
+    fn take_rows(&mut self, rows: Vec<Row>) -> Result<()> {
         self.check_remapped(&rows)?;
         let (mut log, mut derived) = (WriteBatch::default(), WriteBatch::default());
         let (mut frontier, mut last) = (self.frontier.clone(), self.last);
@@ -191,6 +205,7 @@ impl Replica {
                 .map_err(|error| LedgerError::Unlinked { index, problem: error.to_string() })?;
             frontier.append(checked.leaf, |node| nodes.extend(derive::is_stored(&node).then_some(node)));
             last = Some((checked.leaf, record::recorded_at(&checked.head)));
+            self.coverage.take(self.reader.derived(), (index, checked.leaf), &checked.share, checked.seal.as_ref())?;
             events.extend(checked.event);
             if self.keeps_positions {
                 positions.extend(checked.position);
@@ -206,6 +221,7 @@ impl Replica {
         }
         log.put(EDGE, store::edge_value(&frontier));
         derive::put(self.reader.derived(), &mut derived, events, &nodes, frontier.size());
+        self.coverage.put(self.reader.derived(), &mut derived)?;
         self.reader.log().write_unsynced(log)?;
         self.reader.derived().write(derived)?;
         (self.frontier, self.last) = (frontier, last);
@@ -276,6 +292,7 @@ impl Replica {
         derive::remove(derived, &events, confirmed, taken)?;
         log.write_synced(rows)?;
         (self.frontier, self.last) = (frontier, last);
+        self.coverage = recover::catch_up(log, derived, confirmed)?;
         Ok(())
     }
 
@@ -401,7 +418,11 @@ impl Replica {
     fn publish(&self, checkpoint: &Checkpoint, note: &[u8]) -> Result<()> {
         let nodes = StoredNodes { log: self.reader.log(), derived: self.reader.derived(), size: self.size() };
         let last = nodes.leaf(checkpoint.size.0.saturating_sub(1))?;
-        self.reader.publish(Published { size: checkpoint.size, root: checkpoint.root, last, note: Arc::from(note) });
+        let Checkpoint { size, root, .. } = *checkpoint;
+        // A seal past the checkpoint is not shown yet.
+        let sealed = Some(self.coverage.sealed()).filter(|sealed| *sealed < size);
+        let sealed = sealed.unwrap_or_else(|| self.reader.sealed());
+        self.reader.publish(Published { size, root, last, note: Arc::from(note), sealed });
         Ok(())
     }
 }

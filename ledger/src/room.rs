@@ -45,10 +45,11 @@ impl Owner {
         again.put(EDGE, store::edge_value(&log.edge()?));
         log.write_synced(again)?;
         let size = log.size()?;
-        recover::catch_up(log, derived, size)?;
+        self.coverage = recover::catch_up(log, derived, size)?;
         let nodes = StoredNodes { log, derived, size };
         self.frontier = recover::right_edge(&nodes)?;
         (self.last_leaf, self.last_time) = recover::last_record(&nodes, &self.frontier)?;
+        self.schedule.committed(!self.coverage.is_sealed());
         if size > reader.head().size { self.sign_and_publish() } else { Ok(()) }
     }
 }

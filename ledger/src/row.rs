@@ -3,13 +3,15 @@
 //! Owns what a row can be told wrong for without knowing any other: its bytes, and what lies beside it. Its place among
 //! the others is for whoever has them.
 
-use counterfoil_proto::v1::Record;
+use counterfoil_proto::v1::{Record, Seal};
 use counterfoil_verify::beside;
 use counterfoil_verify::hash::{Hash, LeafHash};
 use counterfoil_verify::record;
+use counterfoil_verify::seal::Share;
 use counterfoil_verify::tree::RecordIndex;
 
 use crate::append::{ContentDigest, EventKey};
+use crate::coverage::seal_of;
 use crate::derive;
 use crate::error::{LedgerError, Result};
 use crate::remapped::Part;
@@ -23,6 +25,9 @@ pub(crate) struct Checked {
     pub(crate) event: Option<(EventKey, RecordIndex, ContentDigest)>,
     /// The channel that it came through, and where reading that goes on behind it.
     pub(crate) position: Option<(String, u64)>,
+    /// What it brings to a seal, and what it says where it is one.
+    pub(crate) share: Share,
+    pub(crate) seal: Option<Seal>,
     /// Of what was read again, which part it is.
     pub(crate) remapped: Option<Part>,
     /// Of the record and of what lies beside it.
@@ -51,6 +56,7 @@ pub(crate) fn check(index: RecordIndex, record: &[u8], beside: Option<&[u8]>) ->
     let event = derive::event_entry(&record);
     let position = derive::position(&record);
     let remapped = Part::of(&record);
+    let (share, seal) = (Share::of(&record), seal_of(&record).cloned());
     let head = Record { provenance: None, body: record.body.filter(|_| index.0 == 0), ..record };
-    Ok(Checked { head, leaf, event, position, remapped, bytes })
+    Ok(Checked { head, leaf, event, position, share, seal, remapped, bytes })
 }

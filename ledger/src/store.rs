@@ -10,10 +10,13 @@
 //! | log | default | `clock` | 1 ‖ i64 wall ‖ i64 since boot ‖ boot id | a jump across that restart goes unnoticed |
 //! | log | default | `position/` channel | 1 ‖ u64 next ‖ u8 complete | read again from the start: duplicates |
 //! | log | default | `confirmed` | of a replica: the signed checkpoint that its records were compared with | compared again |
-//! | log | default | `count/` system 0 instance 0 connector | 1 ‖ u64 duplicates | the count of duplicates |
+//! | log | default | `count/` system 0 instance 0 stream 0 connector | 1 ‖ u64 duplicates | the count of duplicates |
 //! | derived | nodes | u8 level ‖ u64 index | 32 bytes; levels 8, 16, … | rebuilt from the log |
 //! | derived | events | 16 bytes | u64 index ‖ 16 bytes content digest | rebuilt from the log |
 //! | derived | default | `cursor` | u64 records covered | rebuilt from the log |
+//! | derived | map | u8 depth ‖ half-bytes | a page of the entity map (`coverage::pages`) | rebuilt from the log |
+//! | derived | default | `covered` | 1 ‖ u64 records in the map ‖ 32 bytes of its root ‖ u64 records sealed ‖ u8 continued | rebuilt from the log |
+//! | derived | default | `sealed/` system 0 instance 0 stream | 1 ‖ u8 changed since the last seal ‖ `SealedSource` | rebuilt from the log |
 
 use std::path::Path;
 
@@ -31,12 +34,17 @@ pub(crate) const RECORDS: &str = "records";
 pub(crate) const BESIDE: &str = "beside";
 pub(crate) const NODES: &str = "nodes";
 pub(crate) const EVENTS: &str = "events";
+pub(crate) const MAP: &str = "map";
 
 pub(crate) const EDGE: &[u8] = b"edge";
 pub(crate) const CLOCK: &[u8] = b"clock";
 /// The newest checkpoint that the records of a replica were compared with.
 pub(crate) const CONFIRMED: &[u8] = b"confirmed";
 pub(crate) const CURSOR: &[u8] = b"cursor";
+/// How far the entity map goes.
+pub(crate) const COVERED: &[u8] = b"covered";
+/// What the key of a source's counts starts with.
+pub(crate) const SEALED: &[u8] = b"sealed/";
 /// What the key of a channel's position starts with, and that of a source's count of duplicates.
 pub(crate) const POSITION: &[u8] = b"position/";
 pub(crate) const COUNT: &[u8] = b"count/";
@@ -141,6 +149,7 @@ impl DerivedDb {
             ("default", family(memory, SMALL_BUFFER_BYTES, false)),
             (NODES, family(memory, SMALL_BUFFER_BYTES, false)),
             (EVENTS, family(memory, LARGE_BUFFER_BYTES, true)),
+            (MAP, family(memory, LARGE_BUFFER_BYTES, false)),
         ];
         open(path, options, families, access).map(Self)
     }
@@ -153,7 +162,7 @@ impl DerivedDb {
         }
         check_logs(path)?;
         let made = DB::list_cf(&Options::default(), path)?;
-        Ok([NODES, EVENTS].iter().all(|family| made.iter().any(|name| name == family)))
+        Ok([NODES, EVENTS, MAP].iter().all(|family| made.iter().any(|name| name == family)))
     }
 
     /// How many records are covered.
@@ -172,7 +181,7 @@ impl DerivedDb {
 
     /// Makes everything written so far survive the process, all families at once.
     pub(crate) fn flush(&self) -> Result<()> {
-        let families = [cf(&self.0, "default"), cf(&self.0, NODES), cf(&self.0, EVENTS)];
+        let families = ["default", NODES, EVENTS, MAP].map(|family| cf(&self.0, family));
         Ok(self.0.flush_cfs_opt(&families, &rocksdb::FlushOptions::default())?)
     }
 }

@@ -7,10 +7,11 @@ mod common;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use common::*;
 use counterfoil_ledger::failpoint::{Kind, Point, arm};
-use counterfoil_ledger::{Condition, Ledger, LedgerError, Location, Options, Outcome, PreparedEvent, fsck};
+use counterfoil_ledger::{Condition, Ledger, LedgerError, Location, Options, Outcome, PreparedEvent, Sealing, fsck};
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 const POINTS: [Point; 6] = [
@@ -44,6 +45,20 @@ fn a_commit_fails_and_dies_at_each_of_its_points() {
         eprintln!("points of a commit: {count} of {}", POINTS.len() * KINDS.len() * passes.len());
     }
     eprintln!("FAULT | a commit fails, dies or finds no room at each of its points | {count} | 0 lost, 0 doubled |");
+}
+
+/// What no seal covered when a disk was full is sealed once there is room, though nothing comes.
+#[test]
+fn what_waits_for_room_is_sealed() {
+    let home = Home::new(1);
+    let ledger = home.open_sealing(Sealing::AsTimePasses);
+    arm(Point::AfterBatch, Kind::Full, 0);
+    let refused = ledger.append(batch(events_of(0)));
+    assert!(matches!(refused, Err(LedgerError::NoSpace(_))), "{refused:?}");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let (reader, size) = (ledger.reader(), TreeSize(1 + EVENTS));
+    let sealed = async { tokio::time::timeout(Duration::from_secs(60), reader.until_sealed(size)).await };
+    runtime.block_on(sealed).unwrap();
 }
 
 fn check(point: Point, kind: Kind, passes: u64, case: &str) {
@@ -98,7 +113,12 @@ fn child() {
     let numbers: Vec<usize> = case.split(' ').map(|number| number.parse().unwrap()).collect();
     let kind = KINDS[numbers[1]];
     let location = Location::new(&folder.join("ledger"), None);
-    let options = Options { clock: Box::new(TestClock::new()), accept_clock: false, holder: "a child".to_owned() };
+    let options = Options {
+        clock: Box::new(TestClock::new()),
+        accept_clock: false,
+        holder: "a child".to_owned(),
+        sealing: Sealing::Never,
+    };
     let ledger = Ledger::open(&location, options).unwrap();
     println!();
     arm(POINTS[numbers[0]], kind, numbers[2] as u32);

@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 
 use common::*;
-use counterfoil_ledger::{LedgerError, Problem, fsck};
-use counterfoil_proto::v1::{Record, record::Body};
+use counterfoil_ledger::{LedgerError, Problem, Sealing, fsck};
+use counterfoil_proto::v1::{Record, Seal, record::Body};
 use counterfoil_verify::beside;
 use counterfoil_verify::record;
 use counterfoil_verify::tree::{Frontier, RecordIndex};
@@ -37,11 +37,10 @@ struct Hand {
 
 impl Hand {
     fn on(home: &Home) -> Self {
-        let open =
-            |name: &str, families: [&str; 3]| DB::open_cf(&Options::default(), home.part(name), families).unwrap();
+        let open = |name: &str, families: &[&str]| DB::open_cf(&Options::default(), home.part(name), families).unwrap();
         Self {
-            log: open("log", ["default", "records", "beside"]),
-            derived: open("derived", ["default", "nodes", "events"]),
+            log: open("log", &["default", "records", "beside"]),
+            derived: open("derived", &["default", "nodes", "events", "map"]),
         }
     }
 
@@ -289,7 +288,7 @@ fn what_the_ledger_keeps_for_its_own_use_is_checked() {
     let number = 7_u64.to_be_bytes();
     let form = |rest: &[u8]| [&[1], &number[..], rest].concat();
     let channel = format!("position/{CHANNEL}");
-    let count = b"count/test\0default\0test";
+    let count = b"count/test\0default\0log\0test";
     for (key, value) in [(channel.as_bytes(), form(&[1])), (b"position/other", form(&[0])), (count, form(&[]))] {
         let copy = home.copy();
         log(key, &value)(&Hand::on(&copy));
@@ -304,10 +303,10 @@ fn what_the_ledger_keeps_for_its_own_use_is_checked() {
         (b"position/no blank", form(&[1])),
         (count, form(&[0])),
         (count, vec![1]),
-        (b"count/test\0default", form(&[])),
-        (b"count/test\0default\0test\0more", form(&[])),
-        (b"count/te st\0default\0test", form(&[])),
-        (b"count/\xff\0default\0test", form(&[])),
+        (b"count/test\0default\0log", form(&[])),
+        (b"count/test\0default\0log\0test\0more", form(&[])),
+        (b"count/te st\0default\0log\0test", form(&[])),
+        (b"count/\xff\0default\0log\0test", form(&[])),
         (b"clock", vec![1, 2, 3]),
     ] {
         let named = format!("the row \"{}\" of the log database has another form", key.escape_ascii());
@@ -385,6 +384,91 @@ fn a_record_without_its_commit_is_not_signed() {
     let found = problem(&copy).unwrap();
     assert!(found.what.contains("right edge"), "{found:?}");
     assert!(matches!(copy.refusal(), LedgerError::Falsified { .. }), "it is not signed at the next start");
+}
+
+/// A ledger with two seals, closed: they are records 21 and 42.
+fn sealed() -> Home {
+    let home = Home::new(1);
+    for round in 0..2 {
+        let ledger = home.open_sealing(Sealing::AtTheEnd);
+        let accounts = |number: u64| [number, number % 3, 100 + number];
+        append(&ledger, (round * 20..round * 20 + 20).map(|number| about("one", number, &accounts(number))).collect());
+    }
+    assert_eq!(problem(&home), None);
+    home
+}
+
+/// Whoever changes a seal, and chains everything behind it again, is told the seal that is wrong.
+#[test]
+fn a_wrong_seal_is_named() {
+    let home = sealed();
+    let wrong = |place: u64, change: fn(&mut Seal), record: u64, why: &str| {
+        let falsify = |hand: &Hand| {
+            hand.change(place, |record| {
+                let Some(Body::Seal(seal)) = &mut record.body else { panic!("record {place} is no seal") };
+                change(seal);
+            });
+            hand.chain_again(place + 1);
+        };
+        check(&home, falsify, Some(record), why);
+        let copy = home.copy();
+        falsify(&Hand::on(&copy));
+        fs::remove_dir_all(copy.part("derived")).unwrap();
+        let refusal = copy.refusal();
+        assert!(matches!(&refusal, LedgerError::Falsified { place, .. } if *place == format!("record {record}")));
+    };
+    for place in [21, 42] {
+        wrong(place, |seal| seal.map_root[0] ^= 1, place, "the map root");
+        wrong(place, |seal| seal.sources[0].events -= 1, place, "events");
+        wrong(place, |seal| seal.sources[0].facts += 1, place, "facts");
+        wrong(place, |seal| seal.sources[0].unmapped += 1, place, "unmapped");
+        wrong(place, |seal| seal.sources[0].rejected += 1, place, "rejected");
+        wrong(place, |seal| seal.sources.clear(), place, "new counts");
+    }
+    wrong(21, |seal| seal.continued = true, 22, "continues");
+}
+
+/// The map that the ledger goes on from: wherever it is changed, fsck says so.
+#[test]
+fn a_falsified_entity_map_is_found() {
+    let home = sealed();
+    let rows = |family: &str| {
+        let copy = home.copy();
+        let hand = Hand::on(&copy);
+        let rows = hand.derived.iterator_cf(Hand::family(&hand.derived, family), IteratorMode::Start);
+        rows.map(Result::unwrap).collect::<Vec<_>>()
+    };
+    let pages = rows("map");
+    assert!(pages.len() > 16);
+    for (key, value) in &pages {
+        let why = "expected the page of the entity map";
+        check(&home, |hand| hand.delete_derived("map", key), None, why);
+        for place in [0, 3, 4, value.len() - 1] {
+            let mut other = value.to_vec();
+            other[place] ^= 1;
+            check(&home, |hand| hand.put_derived("map", key, &other), None, why);
+        }
+        check(&home, |hand| hand.put_derived("map", key, &[value, &[0][..]].concat()), None, why);
+    }
+    check(&home, |hand| hand.put_derived("map", &[9, 1, 2, 3, 4, 5], &pages[0].1), None, "a page that is not in it");
+    for (key, value) in rows("default") {
+        if key.starts_with(b"sealed/") {
+            check(&home, |hand| hand.delete_derived("default", &key), None, "a source's counts");
+            let last = [&value[..value.len() - 1], &[value[value.len() - 1] ^ 1]].concat();
+            check(&home, |hand| hand.put_derived("default", &key, &last), None, "a source's counts");
+            check(&home, |hand| hand.put_derived("default", &key, &[&[2], &value[1..]].concat()), None, "another form");
+            check(&home, |hand| hand.put_derived("default", b"sealed/a\0b\0c", &value), None, "another form");
+        }
+        if &*key == b"covered" {
+            check(&home, |hand| hand.put_derived("default", &key, &value[1..]), None, "another form");
+            for (place, why) in [(8, "counts"), (20, "the page of the entity map"), (48, "counts"), (49, "counts")] {
+                let mut other = value.to_vec();
+                other[place] ^= 1;
+                check(&home, |hand| hand.put_derived("default", &key, &other), None, why);
+            }
+            check(&home, |hand| hand.delete_derived("default", &key), None, "a page that is not in it");
+        }
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod common;
 use std::fs;
 
 use common::*;
-use counterfoil_ledger::{Ledger, LedgerError, Location, Options, Reader, Replica, Row, init};
+use counterfoil_ledger::{Ledger, LedgerError, Location, Options, Reader, Replica, Row, Sealing, init};
 use counterfoil_verify::policy::Policy;
 use counterfoil_verify::tree::RecordIndex;
 use prost::Message;
@@ -46,7 +46,12 @@ impl Standby {
     }
 
     fn own(&self, home: &Home) -> Result<Ledger, LedgerError> {
-        let options = Options { clock: Box::new(home.clock.clone()), accept_clock: false, holder: "new".to_owned() };
+        let options = Options {
+            clock: Box::new(home.clock.clone()),
+            accept_clock: false,
+            holder: "new".to_owned(),
+            sealing: Sealing::Never,
+        };
         Ledger::open(&self.location, options)
     }
 }

@@ -313,8 +313,8 @@ fn one_process_has_a_replica_and_counts_are_kept() {
     let kept = Kept::new();
     let replica = kept.open(&given.policy);
     assert!(matches!(Replica::open(&kept.location, &given.policy, "another"), Err(LedgerError::InUse { .. })));
-    let [system, instance, connector] = ["test", "default", "test"].map(str::to_owned);
-    let counts = vec![(SourceKey { system, instance, connector }, 7)];
+    let [system, instance, stream, connector] = ["test", "default", "log", "test"].map(str::to_owned);
+    let counts = vec![(SourceKey { system, instance, stream, connector }, 7)];
     replica.set_duplicates(&counts).unwrap();
     assert_eq!(replica.reader().duplicates().unwrap(), counts);
 }

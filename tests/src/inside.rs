@@ -8,7 +8,7 @@ use counterfoil_ingest::connectors;
 use counterfoil_ingest::import::{ImportOptions, Summary, import};
 use counterfoil_ingest::snapshot::{SnapshotOptions, Taken, read, take};
 use counterfoil_ingest::sources::file::Input;
-use counterfoil_ledger::{Clock, Ledger, Location, Options, Reading, init};
+use counterfoil_ledger::{Clock, Ledger, Location, Options, Reading, Sealing, init};
 use counterfoil_proto::v1::{Authentication, Precision};
 use counterfoil_query::Views;
 use counterfoil_scenario::Listings;
@@ -55,7 +55,12 @@ impl InsideLedger {
             }
         };
         init(&location, "tests.example/inside", &clock, &mut entropy).expect("a new ledger");
-        let options = Options { clock: Box::new(clock.clone()), accept_clock: false, holder: "a test".to_owned() };
+        let options = Options {
+            clock: Box::new(clock.clone()),
+            accept_clock: false,
+            holder: "a test".to_owned(),
+            sealing: Sealing::Never,
+        };
         let ledger = Ledger::open(&location, options).expect("a ledger that was just made");
         Self { ledger, clock, imports: AtomicI64::new(0), folder }
     }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use counterfoil_ledger::{Ledger, LedgerError, Location, Options, SystemClock, fsck};
+use counterfoil_ledger::{Ledger, LedgerError, Location, Options, Sealing, SystemClock, fsck};
 use counterfoil_verify::checkpoint::{Checkpoint, Origin};
 use counterfoil_verify::policy::Policy;
 use counterfoil_verify::record;
@@ -78,7 +78,12 @@ pub fn check(location: &Location, sent: &[String], acknowledged: &BTreeMap<Strin
 /// Why it does not open.
 pub fn open(location: &Location) -> Result<Ledger, LedgerError> {
     in_turn(location, || {
-        let options = Options { clock: Box::new(SystemClock::new()), accept_clock: false, holder: "a test".to_owned() };
+        let options = Options {
+            clock: Box::new(SystemClock::new()),
+            accept_clock: false,
+            holder: "a test".to_owned(),
+            sealing: Sealing::Never,
+        };
         Ledger::open(location, options)
     })
 }

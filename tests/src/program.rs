@@ -45,7 +45,8 @@ pub fn program() -> PathBuf {
     built
 }
 
-/// The program, ready for arguments, without anything of this process's environment that it would obey.
+/// The program, ready for arguments, without anything of this process's environment that it would obey. It does not seal, so
+/// that records have the numbers that tests know, unless a test removes `COUNTERFOIL_SEAL`.
 pub fn command() -> Command {
     let mut command = Command::new(program());
     let own = [
@@ -69,6 +70,7 @@ pub fn command() -> Command {
     for name in own.map(|name| format!("COUNTERFOIL_{name}")) {
         command.env_remove(name);
     }
+    command.env("COUNTERFOIL_SEAL", "never");
     command.env_remove("COLUMNS").env_remove("CLICOLOR_FORCE");
     command.env("NO_COLOR", "1").stdin(Stdio::null());
     command

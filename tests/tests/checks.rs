@@ -7,7 +7,7 @@ use std::fs;
 use std::process::Stdio;
 
 use common::{basis_of, events, import};
-use counterfoil_ledger::{Ledger, Location, Options, SystemClock};
+use counterfoil_ledger::{Ledger, Location, Options, Sealing, SystemClock};
 use counterfoil_proto::v1::FsckReport;
 use counterfoil_tests::files::lines;
 use counterfoil_tests::okta::login;
@@ -15,8 +15,12 @@ use counterfoil_tests::program::{LedgerFolder, ORIGIN, command};
 
 /// Opens a ledger in this process, which others then find in use.
 fn held(ledger: &LedgerFolder) -> Ledger {
-    let options =
-        Options { clock: Box::new(SystemClock::new()), accept_clock: false, holder: "a test that holds it".to_owned() };
+    let options = Options {
+        clock: Box::new(SystemClock::new()),
+        accept_clock: false,
+        holder: "a test that holds it".to_owned(),
+        sealing: Sealing::Never,
+    };
     Ledger::open(&Location::new(&ledger.data(), None), options).unwrap()
 }
 
@@ -85,6 +89,36 @@ fn whoever_has_the_ledger_is_named_with_verb_and_time() {
     drop(import.stdin.take());
     assert!(import.wait().unwrap().success());
     assert_eq!(fs::read_to_string(&lock).unwrap(), "", "nobody has it any more");
+}
+
+/// As for whoever sets nothing: every other test runs the program without seals.
+#[test]
+fn a_run_that_appends_is_sealed_at_its_end() {
+    let ledger = LedgerFolder::init();
+    let with_seals = |arguments: &[&str], value: Option<&str>| {
+        let mut run = command();
+        run.args(arguments).arg("--data").arg(ledger.data()).env_remove("COUNTERFOIL_SEAL");
+        value.map(|value| run.env("COUNTERFOIL_SEAL", value));
+        run.output().unwrap()
+    };
+    let check = |records: u64| {
+        let report: FsckReport = ledger.run(&["fsck", "--output", "json"]).json();
+        assert_eq!((report.sound, report.records), (true, records));
+    };
+    let file = |name: &str, count| ledger.file(name, lines(&events(count))).to_str().unwrap().to_owned();
+    let (some, more) = (file("a.jsonl", 3), file("b.jsonl", 8));
+    let refused = with_seals(&["import", "okta", &some], Some("sometimes"));
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(2) && words.contains("COUNTERFOIL_SEAL: expected never"), "{words}");
+    check(1);
+    // Again, and a question: neither has anything to seal.
+    for (file, records) in [(&some, 5), (&some, 5), (&more, 11), (&more, 11)] {
+        for arguments in [&["import", "okta", file][..], &["state", &login(1)]] {
+            let ended = with_seals(arguments, None);
+            assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+            check(records);
+        }
+    }
 }
 
 #[test]

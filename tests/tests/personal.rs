@@ -423,7 +423,7 @@ fn no_personal_value_is_in_a_record() {
         parts.push((name.to_owned(), fs::read(ledger.beside(name)).unwrap()));
     }
     let options = rocksdb::Options::default();
-    for (name, columns) in [("log", &["default", "records"][..]), ("derived", &["default", "nodes", "events"])] {
+    for (name, columns) in [("log", &["default", "records"][..]), ("derived", &["default", "nodes", "events", "map"])] {
         let path = ledger.data().join(name);
         let all = DB::list_cf(&options, &path).unwrap();
         let db = DB::open_cf_for_read_only(&options, &path, &all, false).unwrap();

@@ -9,7 +9,7 @@ use counterfoil_ingest::import::{ImportOptions, import};
 use counterfoil_ingest::json::Json;
 use counterfoil_ingest::remap::{RemapOptions, Remapped, remap};
 use counterfoil_ingest::sources::file::Input;
-use counterfoil_ledger::{Ledger, Location, Options, SystemClock};
+use counterfoil_ledger::{Ledger, Location, Options, Sealing, SystemClock};
 use counterfoil_proto::v1::{
     Authentication, Event, Fact, FactKind, FsckReport, GetRecordResponse, ImportResponse, ListSourcesResponse, Mapping,
     RemapResponse, record::Body,
@@ -90,7 +90,12 @@ impl Connector for Altered {
 }
 
 fn opened(folder: &LedgerFolder) -> Ledger {
-    let options = Options { clock: Box::new(SystemClock::new()), accept_clock: false, holder: "a test".to_owned() };
+    let options = Options {
+        clock: Box::new(SystemClock::new()),
+        accept_clock: false,
+        holder: "a test".to_owned(),
+        sealing: Sealing::Never,
+    };
     Ledger::open(&Location::new(&folder.data(), None), options).unwrap()
 }
 

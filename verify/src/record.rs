@@ -13,11 +13,12 @@
 //! 3a|42|4a|52|5a|62|7a ..  origin | event | event_conflict | source_rejected | source_gap | seal | event_remapped
 //! ```
 
-use counterfoil_proto::v1::{Event, EventConflict, Origin, Precision, Provenance, Record, Time, record::Body};
+use counterfoil_proto::v1::{Event, EventConflict, Origin, Precision, Provenance, Record, Seal, Time, record::Body};
 use prost::Message;
 
 use crate::hash::{Hash, LeafHash, domain_hash, leaf_hash};
 use crate::rules::{self, Violation};
+use crate::seal::Share;
 use crate::time::{Moment, RecordedAt};
 use crate::tree::RecordIndex;
 
@@ -85,7 +86,10 @@ pub fn encode(record: &Record) -> Result<Vec<u8>, RecordError> {
 ///
 /// It is encoded where the event is read, in parallel; the owner of the log puts the head before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecordTail(Vec<u8>);
+pub struct RecordTail {
+    bytes: Vec<u8>,
+    share: Share,
+}
 
 impl RecordTail {
     /// Encodes the tail, if a record with it keeps every rule and stays within the size limit in any place.
@@ -97,11 +101,21 @@ impl RecordTail {
             ..Record::default()
         };
         rules::check_tail(&record)?;
-        let bytes = record.encode_to_vec();
+        Self::encoded(&record)
+    }
+
+    /// The tail of a seal.
+    pub fn of_seal(seal: Seal) -> Result<Self, RecordError> {
+        rules::check_seal(&seal)?;
+        Self::encoded(&Record { body: Some(Body::Seal(seal)), ..Record::default() })
+    }
+
+    fn encoded(tail: &Record) -> Result<Self, RecordError> {
+        let bytes = tail.encode_to_vec();
         if bytes.len() + HEAD_BYTES_MAX > RECORD_BYTES_MAX {
             return Err(RecordError::TooLarge(bytes.len() + HEAD_BYTES_MAX));
         }
-        Ok(Self(bytes))
+        Ok(Self { bytes, share: Share::of(tail) })
     }
 
     /// The record's bytes at its place: the same as [`encode`] gives for the whole record.
@@ -113,28 +127,37 @@ impl RecordTail {
             recorded_at: Some(recorded_at.0.to_time(Precision::Nanosecond)),
             ..Record::default()
         };
-        let mut bytes = Vec::with_capacity(HEAD_BYTES_MAX + self.0.len());
+        let mut bytes = Vec::with_capacity(HEAD_BYTES_MAX + self.bytes.len());
         head.encode(&mut bytes).expect("a Vec grows as needed");
-        bytes.extend_from_slice(&self.0);
+        bytes.extend_from_slice(&self.bytes);
         bytes
     }
 
     /// The tail of the record that says: this event came again, with other content than record `first` holds.
     pub fn conflict_with(&self, first: RecordIndex) -> Self {
-        let tail = Record::decode(self.0.as_slice()).expect("a tail is a valid message");
+        let tail = self.decoded();
         let body = Body::EventConflict(EventConflict { first_index: first.0 });
-        Self(Record { body: Some(body), ..tail }.encode_to_vec())
+        let tail = Record { body: Some(body), ..tail };
+        Self { bytes: tail.encode_to_vec(), share: Share::of(&tail) }
     }
 
     /// Where the record is said to come from.
     pub fn provenance(&self) -> Provenance {
-        let tail = Record::decode(self.0.as_slice()).expect("a tail is a valid message");
-        tail.provenance.unwrap_or_default()
+        self.decoded().provenance.unwrap_or_default()
+    }
+
+    /// What the record brings to the seals behind it, wherever it stands.
+    pub fn share(&self) -> &Share {
+        &self.share
+    }
+
+    fn decoded(&self) -> Record {
+        Record::decode(self.bytes.as_slice()).expect("a tail is a valid message")
     }
 
     /// How many bytes it has.
     pub fn size(&self) -> usize {
-        self.0.len()
+        self.bytes.len()
     }
 }
 

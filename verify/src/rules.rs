@@ -119,7 +119,8 @@ fn check_origin(origin: &Origin) -> Checked {
     Ok(())
 }
 
-fn check_seal(seal: &Seal) -> Checked {
+/// Checks what a seal says, by itself.
+pub(crate) fn check_seal(seal: &Seal) -> Checked {
     ensure(seal.map_root.len() == 32, "seal.map_root is not 32 bytes")?;
     for sealed in &seal.sources {
         let Some(source) = &sealed.source else {

@@ -2,7 +2,11 @@
 //!
 //! Owns what records come to for a seal, recomputed from them: the root of the entity map, and the counts of each
 //! source. Duplicates and positions leave no record and are the operator's word: of the former it only sees that they
-//! never shrink.
+//! never shrink. Whoever keeps the map says where ([`EntityMap`]); [`Coverage`] has it in memory.
+//!
+//! ```text
+//! a record, by itself → its share → taken in order → at a seal: links into the map, root and counts compared
+//! ```
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::take;
@@ -13,23 +17,50 @@ use crate::fact::entity_set;
 use crate::hash::{Hash, LeafHash};
 use crate::map::memory::MemoryMap;
 use crate::map::{Link, MapKey, MapRoot};
-use crate::tree::RecordIndex;
+use crate::tree::{RecordIndex, TreeSize};
 
 /// How many links wait before the map takes them, seal or none: a bound on memory.
 const LINKS_MAX: usize = 100_000;
 
-/// What the records of a log come to, from record 0 on.
-#[derive(Clone, Debug, Default)]
-pub struct Coverage {
+/// What one record brings to the seals behind it: a function of its bytes, whatever its place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Share {
+    keys: Vec<MapKey>,
+    added: Option<SealedSource>,
+}
+
+/// A map that is appended to.
+pub trait EntityMap {
+    /// Why that fails, or a seal is rejected.
+    type Error: From<SealError>;
+
+    /// Appends to the map of a root, and gives the new one.
+    ///
+    /// # Errors
+    /// Of whoever keeps it.
+    fn append(&mut self, root: MapRoot, links: Vec<Link>) -> Result<MapRoot, Self::Error>;
+}
+
+/// How far the records of a log were taken, and what waits for the next seal. The map is kept elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
     next: u64,
+    sealed: u64,
     is_continued: bool,
-    map: MemoryMap,
+    root: MapRoot,
     waiting: Vec<Link>,
     tally: Tally,
 }
 
-/// The counts of every source, and which of them are others than at the last seal.
+/// What the records of a log come to, from record 0 on, with the map in memory.
 #[derive(Clone, Debug, Default)]
+pub struct Coverage {
+    progress: Progress,
+    map: MemoryMap,
+}
+
+/// The counts of every source, and which of them are others than at the last seal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     sources: BTreeMap<Name, SealedSource>,
     changed: BTreeSet<Name>,
@@ -85,6 +116,129 @@ pub enum SealError {
     },
 }
 
+impl Share {
+    /// Of a record, of which a place in the log is not looked at.
+    pub fn of(record: &Record) -> Self {
+        let keys = entity_set(record).iter().map(MapKey::of).collect();
+        let source = record.provenance.as_ref().and_then(|provenance| provenance.source.clone());
+        let nothing = SealedSource { source, ..SealedSource::default() };
+        let added = match &record.body {
+            Some(Body::Event(event)) => {
+                let is_first_part = u64::from(event.part == 0);
+                let unmapped = if event.mapping() == Mapping::Unmapped { is_first_part } else { 0 };
+                SealedSource { events: is_first_part, facts: event.facts.len() as u64, unmapped, ..nothing }
+            }
+            Some(Body::EventConflict(_)) => SealedSource { conflicts: 1, ..nothing },
+            Some(Body::SourceRejected(_)) => SealedSource { rejected: 1, ..nothing },
+            // What is read again was counted as it first came.
+            Some(Body::Origin(_) | Body::SourceGap(_) | Body::Seal(_) | Body::EventRemapped(_)) | None => nothing,
+        };
+        let is_something = [added.events, added.facts, added.conflicts, added.rejected].iter().any(|count| *count > 0);
+        Self { keys, added: Some(added).filter(|_| is_something) }
+    }
+}
+
+impl EntityMap for MemoryMap {
+    /// Appending does not fail.
+    type Error = SealError;
+
+    fn append(&mut self, _: MapRoot, links: Vec<Link>) -> Result<MapRoot, SealError> {
+        Self::append(self, links);
+        Ok(self.root())
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::at(TreeSize(0), MapRoot::empty(), TreeSize(0), false, Tally::default())
+    }
+}
+
+impl Progress {
+    /// Behind so many records, all of which are in the map of this root, and so many of which the last seal covers; that one
+    /// is continued, or is not.
+    pub fn at(taken: TreeSize, root: MapRoot, sealed: TreeSize, is_continued: bool, tally: Tally) -> Self {
+        Self { next: taken.0, sealed: sealed.0, is_continued, root, waiting: Vec::new(), tally }
+    }
+
+    /// Takes the next record, once its link to the one before it is checked: its share, the hash of its bytes, and what it
+    /// says where it is a seal, which is compared with all that came before it.
+    ///
+    /// # Errors
+    /// [`SealError`], or that of the map; the record is not taken then.
+    pub fn take<M: EntityMap>(
+        &mut self,
+        map: &mut M,
+        index: RecordIndex,
+        leaf: LeafHash,
+        share: &Share,
+        seal: Option<&Seal>,
+    ) -> Result<(), M::Error> {
+        if index.0 != self.next {
+            return Err(SealError::Order { expected: RecordIndex(self.next), found: index }.into());
+        }
+        if let Some(seal) = seal {
+            self.settle(map)?;
+            let expected = self.root.0;
+            if seal.map_root != expected.as_bytes() {
+                let found = seal.map_root.iter().map(|byte| format!("{byte:02x}")).collect();
+                return Err(SealError::Root { expected, found }.into());
+            }
+            self.tally.seal(seal)?;
+            (self.sealed, self.is_continued) = (index.0, seal.continued);
+        } else if self.is_continued {
+            return Err(SealError::Unfinished.into());
+        }
+        if let Some(added) = &share.added {
+            self.tally.add(added);
+        }
+        self.waiting.extend(share.keys.iter().map(|&key| Link { key, index, leaf }));
+        self.next += 1;
+        if self.waiting.len() >= LINKS_MAX { self.settle(map) } else { Ok(()) }
+    }
+
+    /// Has the map take what waits.
+    ///
+    /// # Errors
+    /// Of the map.
+    pub fn settle<M: EntityMap>(&mut self, map: &mut M) -> Result<(), M::Error> {
+        if !self.waiting.is_empty() {
+            self.root = map.append(self.root, take(&mut self.waiting))?;
+        }
+        Ok(())
+    }
+
+    /// How many records were taken.
+    pub fn taken(&self) -> TreeSize {
+        TreeSize(self.next)
+    }
+
+    /// How many records the last seal covers.
+    pub fn sealed(&self) -> TreeSize {
+        TreeSize(self.sealed)
+    }
+
+    /// Whether the last seal is continued, and nothing continues it yet.
+    pub fn is_continued(&self) -> bool {
+        self.is_continued
+    }
+
+    /// The root of the map, once it is settled.
+    pub fn root(&self) -> MapRoot {
+        self.root
+    }
+
+    /// How many links wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// The counts so far.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+}
+
 impl Coverage {
     /// Of a log without records.
     pub fn new() -> Self {
@@ -97,83 +251,94 @@ impl Coverage {
     /// # Errors
     /// [`SealError`]; the record is not taken then.
     pub fn add(&mut self, record: &Record, leaf: LeafHash) -> Result<(), SealError> {
-        let index = RecordIndex(record.index);
-        if index.0 != self.next {
-            return Err(SealError::Order { expected: RecordIndex(self.next), found: index });
-        }
-        if let Some(Body::Seal(seal)) = &record.body {
-            let expected = self.root().0;
-            if seal.map_root != expected.as_bytes() {
-                let found = seal.map_root.iter().map(|byte| format!("{byte:02x}")).collect();
-                return Err(SealError::Root { expected, found });
-            }
-            self.tally.seal(seal)?;
-            self.is_continued = seal.continued;
-        } else if self.is_continued {
-            return Err(SealError::Unfinished);
-        }
-        self.tally.add(record);
-        let link = |entity| Link { key: MapKey::of(&entity), index, leaf };
-        self.waiting.extend(entity_set(record).into_iter().map(link));
-        if self.waiting.len() >= LINKS_MAX {
-            self.settle();
-        }
-        self.next += 1;
-        Ok(())
+        let seal = match &record.body {
+            Some(Body::Seal(seal)) => Some(seal),
+            _ => None,
+        };
+        self.take(RecordIndex(record.index), leaf, &Share::of(record), seal)
+    }
+
+    /// The same for a record whose share is known.
+    ///
+    /// # Errors
+    /// [`SealError`]; the record is not taken then.
+    pub fn take(
+        &mut self,
+        index: RecordIndex,
+        leaf: LeafHash,
+        share: &Share,
+        seal: Option<&Seal>,
+    ) -> Result<(), SealError> {
+        self.progress.take(&mut self.map, index, leaf, share, seal)
+    }
+
+    /// What they come to, with nothing waiting.
+    pub fn settled(&mut self) -> &Progress {
+        // Appending in memory does not fail.
+        let _ = self.progress.settle(&mut self.map);
+        &self.progress
     }
 
     /// The root of the entity map over all records so far.
     pub fn root(&mut self) -> MapRoot {
-        self.settle();
-        self.map.root()
+        self.settled().root()
     }
 
     /// The entity map over all records so far.
     pub fn map(&mut self) -> &MemoryMap {
-        self.settle();
+        self.settled();
         &self.map
     }
 
     /// The counts so far.
     pub fn tally(&self) -> &Tally {
-        &self.tally
-    }
-
-    fn settle(&mut self) {
-        if !self.waiting.is_empty() {
-            self.map.append(take(&mut self.waiting));
-        }
+        &self.progress.tally
     }
 }
 
 impl Tally {
-    /// Counts a record: each event once, whatever the number of its parts.
-    pub fn add(&mut self, record: &Record) {
-        let Some(source) = record.provenance.as_ref().and_then(|provenance| provenance.source.as_ref()) else { return };
-        let mut counts = self.of(source);
-        let before = counts.clone();
-        match &record.body {
-            Some(Body::Event(event)) => {
-                let is_first_part = u64::from(event.part == 0);
-                counts.events += is_first_part;
-                counts.facts += event.facts.len() as u64;
-                counts.unmapped += if event.mapping() == Mapping::Unmapped { is_first_part } else { 0 };
-            }
-            Some(Body::EventConflict(_)) => counts.conflicts += 1,
-            Some(Body::SourceRejected(_)) => counts.rejected += 1,
-            // What is read again was counted as it first came.
-            Some(Body::Origin(_) | Body::SourceGap(_) | Body::Seal(_) | Body::EventRemapped(_)) | None => {}
+    /// Of sources with their counts, and whether each has others than at the last seal.
+    pub fn of_sources(sources: impl IntoIterator<Item = (SealedSource, bool)>) -> Self {
+        let mut tally = Self::default();
+        for (counts, is_changed) in sources {
+            let name = name_of(counts.source.as_ref());
+            tally.changed.extend(is_changed.then(|| name.clone()));
+            tally.sources.insert(name, counts);
         }
-        if counts != before {
-            self.changed.insert(name_of(source));
-            self.sources.insert(name_of(source), counts);
-        }
+        tally
+    }
+
+    /// Every source with its counts, and whether they are others than at the last seal.
+    pub fn sources(&self) -> impl Iterator<Item = (&SealedSource, bool)> {
+        self.sources.iter().map(|(name, counts)| (counts, self.changed.contains(name)))
+    }
+
+    /// Adds what a record brings.
+    fn add(&mut self, added: &SealedSource) {
+        let name = name_of(added.source.as_ref());
+        let none = || SealedSource { source: added.source.clone(), ..SealedSource::default() };
+        let counts = self.sources.entry(name.clone()).or_insert_with(none);
+        counts.events += added.events;
+        counts.facts += added.facts;
+        counts.unmapped += added.unmapped;
+        counts.conflicts += added.conflicts;
+        counts.rejected += added.rejected;
+        self.changed.insert(name);
     }
 
     /// The counts of a source.
     pub fn of(&self, source: &Source) -> SealedSource {
         let none = || SealedSource { source: Some(source.clone()), ..SealedSource::default() };
-        self.sources.get(&name_of(source)).cloned().unwrap_or_else(none)
+        self.sources.get(&name_of(Some(source))).cloned().unwrap_or_else(none)
+    }
+
+    /// Says how often a source delivered what was known, where that is more than the last seal says.
+    pub fn set_duplicates(&mut self, source: &Source, duplicates: u64) {
+        let counts = self.of(source);
+        if duplicates > counts.duplicates {
+            self.changed.insert(name_of(Some(source)));
+            self.sources.insert(name_of(Some(source)), SealedSource { duplicates, ..counts });
+        }
     }
 
     /// Which sources the next seal has to name, or those that continue it, with their counts; the duplicates are those of the
@@ -191,7 +356,7 @@ impl Tally {
         let mut sealed = Vec::with_capacity(seal.sources.len());
         for stated in &seal.sources {
             let source = stated.source.clone().unwrap_or_default();
-            let (name, ours) = (name_of(&source), self.of(&source));
+            let (name, ours) = (name_of(Some(&source)), self.of(&source));
             let (expected, found) = (ours.duplicates, stated.duplicates);
             if found < expected {
                 return Err(SealError::Shrinks { name: text_of(&name), expected, found });
@@ -212,8 +377,9 @@ impl Tally {
     }
 }
 
-fn name_of(source: &Source) -> Name {
-    (source.system.clone(), source.instance.clone(), source.stream.clone())
+fn name_of(source: Option<&Source>) -> Name {
+    let Source { system, instance, stream } = source.cloned().unwrap_or_default();
+    (system, instance, stream)
 }
 
 fn text_of((system, instance, stream): &Name) -> String {

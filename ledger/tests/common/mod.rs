@@ -11,10 +11,13 @@ use std::sync::{Arc, Mutex};
 
 use counterfoil_ledger::{
     Advance, Batch, ChannelPosition, Clock, Ledger, LedgerError, Location, Options, Outcome, PreparedEvent, Reader,
-    Reading, Receipt, init,
+    Reading, Receipt, Sealing, init,
 };
 use counterfoil_proto::v1::record::Body;
-use counterfoil_proto::v1::{Authentication, Delivery, Event, Mapping, Position, Provenance, Source};
+use counterfoil_proto::v1::{
+    Authentication, Delivery, EntityKind, Event, Fact, FactKind, Mapping, Outcome as FactOutcome, Position, Precision,
+    Provenance, Ref, Source, Time,
+};
 use counterfoil_verify::beside;
 use counterfoil_verify::checkpoint::{Checkpoint, Origin};
 use counterfoil_verify::hash::{Hash, LeafHash, empty_root, node_hash};
@@ -112,10 +115,16 @@ impl Home {
     }
 
     pub fn open_with(&self, accept_clock: bool) -> Result<Ledger, LedgerError> {
-        Ledger::open(
-            &self.location,
-            Options { clock: Box::new(self.clock.clone()), accept_clock, holder: "a test".to_owned() },
-        )
+        Ledger::open(&self.location, self.options(accept_clock, Sealing::Never))
+    }
+
+    /// A ledger that seals.
+    pub fn open_sealing(&self, sealing: Sealing) -> Ledger {
+        Ledger::open(&self.location, self.options(false, sealing)).unwrap()
+    }
+
+    fn options(&self, accept_clock: bool, sealing: Sealing) -> Options {
+        Options { clock: Box::new(self.clock.clone()), accept_clock, holder: "a test".to_owned(), sealing }
     }
 
     /// Why it does not open.
@@ -190,9 +199,36 @@ pub fn event_of_parts(id: &str, content: u64, parts: u32) -> PreparedEvent {
         .unwrap()
 }
 
+/// An event of a stream that says that each of these accounts was updated.
+pub fn about(stream: &str, number: u64, accounts: &[u64]) -> PreparedEvent {
+    let fact = |account: &u64| Fact {
+        kind: FactKind::AccountUpdated.into(),
+        occurred_at: Some(Time { seconds: START, nanos: 0, precision: Precision::Second.into() }),
+        outcome: FactOutcome::Success.into(),
+        confidence: 1,
+        subject: Some(Ref { kind: EntityKind::Account.into(), id: format!("a{account}"), ..Ref::default() }),
+        ..Fact::default()
+    };
+    let mapping = if accounts.is_empty() { Mapping::Unmapped } else { Mapping::Mapped };
+    let body = Body::Event(Event {
+        native_type: "test".to_owned(),
+        mapping: mapping.into(),
+        part: 0,
+        parts: 1,
+        facts: accounts.iter().map(fact).collect(),
+    });
+    let source = Some(Source { stream: stream.to_owned(), ..source() });
+    let provenance = Provenance { source, ..provenance(&format!("{stream}-{number}"), number) };
+    PreparedEvent::new(provenance, vec![body], None, None).unwrap()
+}
+
+fn source() -> Source {
+    Source { system: "test".to_owned(), instance: "default".to_owned(), stream: "log".to_owned() }
+}
+
 fn provenance(id: &str, content: u64) -> Provenance {
     Provenance {
-        source: Some(Source { system: "test".to_owned(), instance: "default".to_owned(), stream: "log".to_owned() }),
+        source: Some(source()),
         position: Some(Position { channel: CHANNEL.to_owned(), sequence: content }),
         event_id: id.to_owned(),
         content_digest: u128::from(content).to_be_bytes().to_vec(),

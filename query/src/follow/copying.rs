@@ -114,8 +114,9 @@ fn check(message: ReadRecordsResponse, first: TreeSize) -> Result<Checked, Stop>
         Row::check(index, record.record_bytes, Some(record.beside_bytes).filter(|beside| !beside.is_empty()))
     };
     let rows = indexes.zip(message.records).map(row).collect::<Result<_, _>>();
-    let source =
-        |DuplicateCount { system, instance, connector, count }| (SourceKey { system, instance, connector }, count);
+    let source = |DuplicateCount { system, instance, stream, connector, count }| {
+        (SourceKey { system, instance, stream, connector }, count)
+    };
     match rows {
         Ok(rows) => Ok(Checked {
             rows,

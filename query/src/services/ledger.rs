@@ -260,9 +260,10 @@ fn batch(
             Ok(ReadRecord { index, record_bytes, beside, beside_bytes: Vec::new() })
         }))?,
     };
-    let duplicates = reader.duplicates()?.into_iter().map(|(SourceKey { system, instance, connector }, count)| {
-        DuplicateCount { system, instance, connector, count }
-    });
+    let duplicates =
+        reader.duplicates()?.into_iter().map(|(SourceKey { system, instance, stream, connector }, count)| {
+            DuplicateCount { system, instance, stream, connector, count }
+        });
     Ok(ReadRecordsResponse {
         basis: Some(basis(&head, if asked.with_beside { withheld(sight) } else { Vec::new() })),
         checkpoint: head.checkpoint.to_vec(),

@@ -259,7 +259,7 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
     use std::sync::mpsc::channel;
 
-    use counterfoil_ledger::{Clock, Ledger, Location, Options, Reading, init};
+    use counterfoil_ledger::{Clock, Ledger, Location, Options, Reading, Sealing, init};
 
     use tonic::Code;
 
@@ -281,7 +281,12 @@ mod tests {
     fn answers(folder: &std::path::Path) -> (Ledger, Answers) {
         let location = Location::new(&folder.join("ledger"), None);
         init(&location, "example.com/test", &Stopped, &mut |bytes| bytes.fill(7)).unwrap();
-        let options = Options { clock: Box::new(Stopped), accept_clock: true, holder: "a test".to_owned() };
+        let options = Options {
+            clock: Box::new(Stopped),
+            accept_clock: true,
+            holder: "a test".to_owned(),
+            sealing: Sealing::Never,
+        };
         let ledger = Ledger::open(&location, options).unwrap();
         let views = Views::open(&location.views(), ledger.reader()).unwrap();
         let size = views.catch_up(&mut |_, _| ()).unwrap();

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use counterfoil_ledger::{Batch, Clock, Ledger, Location, Options, Outcome, PreparedEvent, Reader, Reading, init};
+use counterfoil_ledger::{
+    Batch, Clock, Ledger, Location, Options, Outcome, PreparedEvent, Reader, Reading, Sealing, init,
+};
 use counterfoil_proto::v1::fact::Detail;
 use counterfoil_proto::v1::record::Body;
 use counterfoil_proto::v1::{
@@ -89,7 +91,7 @@ impl TestLedger {
         };
         init(&location, "example.com/test", &TestClock(seconds.clone()), &mut entropy).unwrap();
         let clock = Box::new(TestClock(seconds.clone()));
-        let options = Options { clock, accept_clock: true, holder: "a test".to_owned() };
+        let options = Options { clock, accept_clock: true, holder: "a test".to_owned(), sealing: Sealing::Never };
         let ledger = Ledger::open(&location, options).unwrap();
         Self { ledger, folder, seconds, next: AtomicU64::new(0), readings: Mutex::default() }
     }

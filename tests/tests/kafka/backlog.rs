@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use counterfoil_ledger::{Ledger, Location, Options, SystemClock};
+use counterfoil_ledger::{Ledger, Location, Options, Sealing, SystemClock};
 use counterfoil_proto::v1::SourceGap;
 use counterfoil_proto::v1::record::Body;
 use counterfoil_tests::kafka::{Sent, until};
@@ -102,7 +102,12 @@ fn what_retention_eats_of_what_is_being_read_is_one_gap() {
     server.stop();
     let (mut read, mut missing) = (Vec::new(), Vec::new());
     {
-        let options = Options { clock: Box::new(SystemClock::new()), accept_clock: false, holder: "a test".to_owned() };
+        let options = Options {
+            clock: Box::new(SystemClock::new()),
+            accept_clock: false,
+            holder: "a test".to_owned(),
+            sealing: Sealing::Never,
+        };
         let ledger = Ledger::open(&Location::new(&ledger.data(), None), options).unwrap();
         for record in ledger.reader().records(1..u64::MAX) {
             let record = record.unwrap();

@@ -6,7 +6,7 @@
 
 use std::fs;
 
-use counterfoil_ledger::{Ledger, Location, Options, Reader, SystemClock};
+use counterfoil_ledger::{Ledger, Location, Options, Reader, Sealing, SystemClock};
 use counterfoil_proto::v1::{ImportResponse, ImportSummary};
 use counterfoil_tests::files::{all_files, holds};
 use counterfoil_tests::program::LedgerFolder;
@@ -65,7 +65,12 @@ impl Stored {
 }
 
 pub fn open(ledger: &LedgerFolder) -> Ledger {
-    let options = Options { clock: Box::new(SystemClock::new()), accept_clock: false, holder: "a test".to_owned() };
+    let options = Options {
+        clock: Box::new(SystemClock::new()),
+        accept_clock: false,
+        holder: "a test".to_owned(),
+        sealing: Sealing::Never,
+    };
     Ledger::open(&Location::new(&ledger.data(), None), options).unwrap()
 }
 

@@ -114,6 +114,24 @@ pub fn prove<P: Pages>(pages: &P, root: MapRoot, key: &MapKey) -> Result<MapProo
     }
 }
 
+/// Reads every page of the map of a root, and says how many there are.
+///
+/// # Errors
+/// [`PagesError`].
+pub fn count<P: Pages>(pages: &P, root: MapRoot) -> Result<u64, PagesError<P::Error>> {
+    let mut count = 0;
+    let mut rest = if root == MapRoot::empty() { Vec::new() } else { vec![(PagePlace::TOP, root.0)] };
+    while let Some((place, root)) = rest.pop() {
+        count += 1;
+        for (number, slot) in read(pages, place, root)?.slots {
+            if let Slot::Below(root) = slot {
+                rest.push((place.below(number).ok_or(PagesError::Broken(place))?, root));
+            }
+        }
+    }
+    Ok(count)
+}
+
 /// Appends sorted links, of which there is at least one, to what is in a page, and gives the root over it.
 fn fill<P: Pages>(
     pages: &mut P,
