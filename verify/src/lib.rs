@@ -2,6 +2,7 @@
 #![deny(missing_docs)]
 
 pub mod approval;
+pub mod attest;
 pub mod beside;
 pub mod capability;
 pub mod checkpoint;
@@ -30,7 +31,9 @@ pub mod score;
 pub mod seal;
 pub mod state;
 pub mod ticket;
+pub mod tile;
 pub mod time;
 pub mod trail;
 pub mod tree;
 pub mod verdict;
+pub mod witness;

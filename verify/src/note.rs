@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Signs and verifies without randomness or clock. Never says what the text of a note means, and never
-//! shows a private key except through [`SigningKey::to_text`].
+//! shows a private key except through [`SigningKey::to_text`] and [`CosigningKey::to_text`].
 
 use std::fmt;
 
@@ -18,6 +18,10 @@ use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::Signer;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
+
+mod cosign;
+
+pub use cosign::CosigningKey;
 
 /// Bytes of a note, at most: 100 signature lines of 7 KB (a post-quantum signature of 5 KB in base64)
 /// leave more than 300 KB for the text.
@@ -34,9 +38,9 @@ pub struct Note {
     signatures: Vec<Signature>,
 }
 
-/// One signature line of a note, not verified.
+/// One signature line of a note, not verified. `Display` writes it, without the newline.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Signature {
+pub struct Signature {
     name: KeyName,
     id: KeyId,
     bytes: Vec<u8>,
@@ -249,11 +253,27 @@ impl Note {
     pub fn format(&self) -> Vec<u8> {
         let mut note = format!("{}\n", self.text);
         for signature in &self.signatures {
-            let blob = [&signature.id.0[..], &signature.bytes].concat();
-            let line = format!("\u{2014} {} {}\n", signature.name, STANDARD.encode(blob));
-            note.push_str(&line);
+            note.push_str(&format!("{signature}\n"));
         }
         note.into_bytes()
+    }
+
+    /// The note with one more signature line, which replaces one by the same key. It is not verified.
+    ///
+    /// # Errors
+    /// [`NoteError::TooManySignatures`] or [`NoteError::TooLong`].
+    pub fn with_signature(&self, signature: Signature) -> Result<Note, NoteError> {
+        let is_same = |known: &&Signature| known.name == signature.name && known.id == signature.id;
+        let mut signatures: Vec<Signature> = self.signatures.iter().filter(|known| !is_same(known)).cloned().collect();
+        if signatures.len() >= SIGNATURES_MAX {
+            return Err(NoteError::TooManySignatures);
+        }
+        signatures.push(signature);
+        let note = Note { text: self.text.clone(), signatures };
+        match note.format().len() {
+            found if found > NOTE_BYTES_MAX => Err(NoteError::TooLong { found }),
+            _ => Ok(note),
+        }
     }
 
     /// The text, with its final newline. Means nothing until [`Note::verify`] has succeeded.
@@ -263,7 +283,8 @@ impl Note {
 }
 
 impl Signature {
-    fn parse(line: &str) -> Option<Signature> {
+    /// Reads a signature line, without its newline; none if it is no such line.
+    pub fn parse(line: &str) -> Option<Signature> {
         let (name, encoded) = line.strip_prefix("\u{2014} ")?.split_once(' ')?;
         let blob = STANDARD.decode(encoded).ok()?;
         let (id, bytes) = blob.split_first_chunk::<4>()?;
@@ -271,6 +292,14 @@ impl Signature {
             return None;
         }
         Some(Signature { name: KeyName::new(name).ok()?, id: KeyId(*id), bytes: bytes.to_vec() })
+    }
+}
+
+/// The signature line, without its newline.
+impl fmt::Display for Signature {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let blob = [&self.id.0[..], &self.bytes].concat();
+        write!(formatter, "\u{2014} {} {}", self.name, STANDARD.encode(blob))
     }
 }
 
@@ -337,8 +366,7 @@ impl VerifierKey {
                 let time = u64::from_be_bytes(*time);
                 // C2SP tlog-cosignature: the timestamp must not exceed 2^63 - 1.
                 i64::try_from(time).ok()?;
-                let message = format!("cosignature/v1\ntime {time}\n{text}");
-                (message, signature, Some(CosignedAt(time)))
+                (cosign::message(CosignedAt(time), text), signature, Some(CosignedAt(time)))
             }
         };
         let signature = ed25519_dalek::Signature::from_slice(signature).ok()?;
@@ -367,31 +395,15 @@ impl SigningKey {
     /// # Errors
     /// [`NoteError::KeyFormat`] or [`NoteError::KeyIdMismatch`]; neither shows the seed.
     pub fn parse(text: &str) -> Result<SigningKey, NoteError> {
-        let malformed = NoteError::KeyFormat {
-            expected: "a private key as PRIVATE+KEY+name+8 hexadecimal digits+base64, of type 0x01",
-        };
-        let rest = text.strip_prefix("PRIVATE+KEY+").ok_or(malformed.clone())?;
-        let (name, id, material) = split_key(rest).ok_or(malformed.clone())?;
-        let [0x01, seed @ ..] = &material[..] else {
-            return Err(malformed);
-        };
-        let seed = seed.try_into().map_err(|_| malformed)?;
-        let key = SigningKey::from_seed(name, seed);
+        let (name, id, seed) = parse_private(text, SignatureType::Ed25519)?;
+        let key = SigningKey::from_seed(name, &seed);
         key.id().check(id, &key.name)?;
         Ok(key)
     }
 
     /// The private form of the key, as [`SigningKey::parse`] reads it. **Secret**; wiped on drop.
     pub fn to_text(&self) -> Zeroizing<String> {
-        let mut material = Zeroizing::new([SignatureType::Ed25519.byte(); 33]);
-        material[1..].copy_from_slice(self.private_key.as_bytes());
-        let encoded = Zeroizing::new(STANDARD.encode(&material[..]));
-        let head = format!("PRIVATE+KEY+{}+{}+", self.name, self.id());
-        // The capacity is final, so that no copy of the secret is left behind by growing.
-        let mut text = Zeroizing::new(String::with_capacity(head.len() + encoded.len()));
-        text.push_str(&head);
-        text.push_str(&encoded);
-        text
+        format_private(&self.name, self.id(), SignatureType::Ed25519, self.private_key.as_bytes())
     }
 
     /// Signs a text: the note with this one signature. The same text gives the same bytes.
@@ -518,6 +530,41 @@ impl fmt::Debug for KeyId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, formatter)
     }
+}
+
+/// The three parts of a private key's text: name, id, and seed.
+fn parse_private(
+    text: &str,
+    signature_type: SignatureType,
+) -> Result<(KeyName, KeyId, Zeroizing<[u8; 32]>), NoteError> {
+    let malformed = || NoteError::KeyFormat {
+        expected: match signature_type {
+            SignatureType::Ed25519 => "a private key as PRIVATE+KEY+name+8 hexadecimal digits+base64, of type 0x01",
+            SignatureType::Cosignature => "a private key as PRIVATE+KEY+name+8 hexadecimal digits+base64, of type 0x04",
+        },
+    };
+    let rest = text.strip_prefix("PRIVATE+KEY+").ok_or_else(malformed)?;
+    let (name, id, material) = split_key(rest).ok_or_else(malformed)?;
+    match material.split_first() {
+        Some((found, seed)) if *found == signature_type.byte() => {
+            let seed = Zeroizing::new(seed.try_into().map_err(|_| malformed())?);
+            Ok((name, id, seed))
+        }
+        _ => Err(malformed()),
+    }
+}
+
+/// The text of a private key. **Secret**; wiped on drop.
+fn format_private(name: &KeyName, id: KeyId, signature_type: SignatureType, seed: &[u8; 32]) -> Zeroizing<String> {
+    let mut material = Zeroizing::new([signature_type.byte(); 33]);
+    material[1..].copy_from_slice(seed);
+    let encoded = Zeroizing::new(STANDARD.encode(&material[..]));
+    let head = format!("PRIVATE+KEY+{name}+{id}+");
+    // The capacity is final, so that no copy of the secret is left behind by growing.
+    let mut text = Zeroizing::new(String::with_capacity(head.len() + encoded.len()));
+    text.push_str(&head);
+    text.push_str(&encoded);
+    text
 }
 
 /// The three parts of a key's text: name, id, and type byte with key. Wiped, since it may be private.

@@ -6,10 +6,14 @@
 //! witness w1 witness.example.com/w1+745fb5e8+BIE5dw6ofRdfVqNUZsNMfszLjYqRtO43ol32D1uPybOU
 //! group witnesses 1 w1
 //! quorum witnesses
+//! #counterfoil replayer r1 replayer.example.com/r1+c24c2c1f+BGvfO8HMsPyo0onzZ2RTDm8Hc2TX4BZTfkBZJlLzGCXF
+//! #counterfoil replayer-quorum r1
 //! ```
 //!
-//! Never decides whether a quorum is reached, and never takes a policy from the file being verified: it
-//! comes to the auditor by another way.
+//! A witness says that all whom it serves are shown one history. A replayer says besides that it recomputed all that
+//! seals say up to there: that is no word of C2SP tlog-policy, so that its lines are comments to everybody else.
+//!
+//! Never takes a policy from the file being verified: it comes to the auditor by another way.
 
 use std::collections::BTreeSet;
 
@@ -20,21 +24,26 @@ use zeroize::Zeroize;
 use crate::identifier::IndexKey;
 use crate::note::{NoteError, SignatureType, VerifierKey};
 
+mod cosigners;
+
+pub use cosigners::{Cosigner, Cosigners, Group, Quorum, Threshold};
+
+use cosigners::check_room;
+
 /// Bytes of a policy, at most: room for [`ENTRIES_MAX`] lines of each kind at 5 KB a line.
 pub const POLICY_BYTES_MAX: usize = 1 << 20;
 
-/// Logs, witnesses and groups, at most of each. C2SP tlog-policy asks for at least 32.
+/// Logs, witnesses, replayers and groups of either, at most of each. C2SP tlog-policy asks for at least 32.
 pub const ENTRIES_MAX: usize = 64;
 
-/// Whom to believe: logs, witnesses, and how many of them (C2SP tlog-policy). Always consistent: names
-/// are defined once and before use, members and public keys occur once.
+/// Whom to believe: logs, witnesses, replayers, and how many of them (C2SP tlog-policy). Always consistent:
+/// names are defined once and before use, members and public keys occur once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     index_key: Option<IndexKey>,
     logs: Vec<Log>,
-    witnesses: Vec<Witness>,
-    groups: Vec<Group>,
-    quorum: Quorum,
+    witnesses: Cosigners,
+    replayers: Cosigners,
 }
 
 /// A log whose checkpoints are believed, if the quorum agrees.
@@ -44,48 +53,6 @@ pub struct Log {
     pub key: VerifierKey,
     /// Where the log is served, without spaces. Its meaning is the reader's.
     pub url: Option<String>,
-}
-
-/// A cosigner: a witness or a replayer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Witness {
-    /// Its name within this policy, without spaces.
-    pub name: String,
-    /// Its key, of type [`SignatureType::Cosignature`].
-    pub key: VerifierKey,
-    /// Where it takes checkpoints, without spaces. Its meaning is the reader's.
-    pub url: Option<String>,
-}
-
-/// Several witnesses or groups that agree when enough of them do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Group {
-    /// Its name within this policy, without spaces.
-    pub name: String,
-    /// How many of the members must agree.
-    pub threshold: Threshold,
-    /// Names of witnesses and of groups defined before; at least one.
-    pub members: Vec<String>,
-}
-
-/// How many members of a group must agree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Threshold {
-    /// Every one.
-    All,
-    /// At least one.
-    Any,
-    /// At least this many: from 1 to the number of members.
-    AtLeast(usize),
-}
-
-/// What a checkpoint needs besides the log's own signature.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Quorum {
-    /// Nothing.
-    None,
-    /// The agreement of the witness or group of this name.
-    Of(String),
 }
 
 /// Why a policy is refused. Lines are numbered from 1.
@@ -126,10 +93,10 @@ pub enum PolicyError {
         #[source]
         source: NoteError,
     },
-    /// A log has a cosigner's key, or a witness a log's.
+    /// A log has a cosigner's key, or a cosigner a log's.
     #[error(
         "expected a key of type {:#04x} on line {line} of the policy, got type {:#04x}: \
-         log keys are of type 0x01, witness keys of type 0x04",
+         log keys are of type 0x01, those of witnesses and replayers of type 0x04",
         expected.byte(),
         found.byte()
     )]
@@ -187,7 +154,7 @@ pub enum PolicyError {
     },
     /// Too many lines of one kind.
     #[error(
-        "expected at most {ENTRIES_MAX} logs, witnesses and groups each, got more on line {line} of the policy: remove some"
+        "expected at most {ENTRIES_MAX} logs, witnesses, replayers and groups each, got more on line {line} of the policy: remove some"
     )]
     TooMany {
         /// Line that is one too many.
@@ -195,7 +162,7 @@ pub enum PolicyError {
     },
     /// There is no quorum, or a second one.
     #[error(
-        "expected exactly one quorum line in the policy, got {found}: write \"quorum none\" if no witness is needed"
+        "expected exactly one quorum line of a kind in the policy, got {found}: write \"quorum none\" if no witness is needed"
     )]
     Quorum {
         /// Number of quorum lines seen.
@@ -207,8 +174,9 @@ impl Policy {
     /// Reads a policy (C2SP tlog-policy, "Policy file syntax and structure").
     ///
     /// Narrower than the specification in two ways: the bytes are UTF-8, and no public key serves both
-    /// a log and a witness. Comments are dropped, except a line `#counterfoil index-key <base64>`; any
-    /// other `#counterfoil` line is an error, so that a newer policy is never half understood.
+    /// a log and a witness. Comments are dropped, except lines that begin with `#counterfoil`: the index key, and
+    /// replayers with their groups and their quorum. Any other such line is an error, so that a newer policy is
+    /// never half understood.
     ///
     /// # Errors
     /// Any [`PolicyError`]; it names the first line that is wrong.
@@ -218,14 +186,12 @@ impl Policy {
         for (position, line) in text.lines().enumerate() {
             draft.read_line(position + 1, line)?;
         }
-        let quorum = draft.quorum.ok_or(PolicyError::Quorum { found: 0 })?;
-        Ok(Policy {
-            index_key: draft.index_key,
-            logs: draft.logs,
-            witnesses: draft.witnesses,
-            groups: draft.groups,
-            quorum,
-        })
+        let (witnesses, has_quorum) = draft.witnesses.finish();
+        if !has_quorum {
+            return Err(PolicyError::Quorum { found: 0 });
+        }
+        let (replayers, _) = draft.replayers.finish();
+        Ok(Policy { index_key: draft.index_key, logs: draft.logs, witnesses, replayers })
     }
 
     /// The policy of a log that no witness has been asked to watch yet.
@@ -233,13 +199,12 @@ impl Policy {
         Policy {
             index_key: Some(index_key),
             logs: vec![Log { key, url: None }],
-            witnesses: Vec::new(),
-            groups: Vec::new(),
-            quorum: Quorum::None,
+            witnesses: Cosigners::nobody(),
+            replayers: Cosigners::nobody(),
         }
     }
 
-    /// The policy as text: index key, logs, witnesses, groups, quorum, one line each. Reading it again
+    /// The policy as text: index key, logs, witnesses, groups, quorum, replayers, one line each. Reading it again
     /// gives an equal policy. **Confidential** if there is an index key.
     pub fn format(&self) -> String {
         let mut text = String::new();
@@ -249,21 +214,10 @@ impl Policy {
         for log in &self.logs {
             text.push_str(&format!("log {}{}\n", log.key, spaced(&log.url)));
         }
-        for Witness { name, key, url } in &self.witnesses {
-            text.push_str(&format!("witness {name} {key}{}\n", spaced(url)));
-        }
-        for group in &self.groups {
-            let threshold = match group.threshold {
-                Threshold::All => "all".to_owned(),
-                Threshold::Any => "any".to_owned(),
-                Threshold::AtLeast(count) => count.to_string(),
-            };
-            let members = group.members.join(" ");
-            text.push_str(&format!("group {} {threshold} {members}\n", group.name));
-        }
-        match &self.quorum {
-            Quorum::None => text.push_str("quorum none\n"),
-            Quorum::Of(name) => text.push_str(&format!("quorum {name}\n")),
+        text.push_str(&self.witnesses.format(["witness", "group", "quorum"]));
+        if self.replayers != Cosigners::nobody() {
+            let words = ["#counterfoil replayer", "#counterfoil replayer-group", "#counterfoil replayer-quorum"];
+            text.push_str(&self.replayers.format(words));
         }
         text
     }
@@ -278,19 +232,14 @@ impl Policy {
         &self.logs
     }
 
-    /// The witnesses, in the order of their lines.
-    pub fn witnesses(&self) -> &[Witness] {
+    /// The witnesses, with what a checkpoint needs of them besides the log's own signature.
+    pub fn witnesses(&self) -> &Cosigners {
         &self.witnesses
     }
 
-    /// The groups, in the order of their lines: a group stands after its members.
-    pub fn groups(&self) -> &[Group] {
-        &self.groups
-    }
-
-    /// What a checkpoint needs besides the log's own signature.
-    pub fn quorum(&self) -> &Quorum {
-        &self.quorum
+    /// The replayers, with what a seal needs of them for what it says to be more than the operator's word.
+    pub fn replayers(&self) -> &Cosigners {
+        &self.replayers
     }
 }
 
@@ -299,11 +248,8 @@ impl Policy {
 struct Draft {
     index_key: Option<IndexKey>,
     logs: Vec<Log>,
-    witnesses: Vec<Witness>,
-    groups: Vec<Group>,
-    quorum: Option<Quorum>,
-    names: BTreeSet<String>,
-    members: BTreeSet<String>,
+    witnesses: cosigners::Draft,
+    replayers: cosigners::Draft,
     public_keys: BTreeSet<[u8; 32]>,
 }
 
@@ -313,22 +259,43 @@ impl Draft {
         let shape = |expected| Err(PolicyError::Line { line, expected });
         match fields[..] {
             [] => Ok(()),
-            ["#counterfoil", "index-key", key] => self.set_index_key(line, key),
-            ["#counterfoil", ..] => shape("\"#counterfoil index-key <base64 of 32 bytes>\""),
+            ["#counterfoil", ref own @ ..] => self.read_own(line, own),
             [comment, ..] if comment.starts_with('#') => Ok(()),
             ["log", key] => self.add_log(line, key, None),
             ["log", key, url] => self.add_log(line, key, Some(url)),
             ["log", ..] => shape("\"log <vkey> [<url>]\""),
-            ["witness", name, key] => self.add_witness(line, name, key, None),
-            ["witness", name, key, url] => self.add_witness(line, name, key, Some(url)),
+            ["witness", name, key, ref url @ ..] if url.len() < 2 => {
+                let key = self.read_key(line, key, SignatureType::Cosignature)?;
+                self.witnesses.add_member(line, name, key, url.first().copied())
+            }
             ["witness", ..] => shape("\"witness <name> <vkey> [<url>]\""),
             ["group", name, threshold, ref members @ ..] if !members.is_empty() => {
-                self.add_group(line, name, threshold, members)
+                self.witnesses.add_group(line, name, threshold, members)
             }
             ["group", ..] => shape("\"group <name> all|any|<number> <name>...\""),
-            ["quorum", name] => self.set_quorum(line, name),
+            ["quorum", name] => self.witnesses.set_quorum(line, name),
             ["quorum", ..] => shape("\"quorum <name>\" or \"quorum none\""),
             _ => shape("a line that starts with log, witness, group, quorum or #"),
+        }
+    }
+
+    /// Reads what stands behind `#counterfoil`.
+    fn read_own(&mut self, line: usize, fields: &[&str]) -> Result<(), PolicyError> {
+        let shape = |expected| Err(PolicyError::Line { line, expected });
+        match *fields {
+            ["index-key", key] => self.set_index_key(line, key),
+            ["replayer", name, key, ref url @ ..] if url.len() < 2 => {
+                let key = self.read_key(line, key, SignatureType::Cosignature)?;
+                self.replayers.add_member(line, name, key, url.first().copied())
+            }
+            ["replayer-group", name, threshold, ref members @ ..] if !members.is_empty() => {
+                self.replayers.add_group(line, name, threshold, members)
+            }
+            ["replayer-quorum", name] => self.replayers.set_quorum(line, name),
+            ["replayer", ..] => shape("\"#counterfoil replayer <name> <vkey> [<url>]\""),
+            ["replayer-group", ..] => shape("\"#counterfoil replayer-group <name> all|any|<number> <name>...\""),
+            ["replayer-quorum", ..] => shape("\"#counterfoil replayer-quorum <name>\""),
+            _ => shape("index-key, replayer, replayer-group or replayer-quorum after \"#counterfoil\""),
         }
     }
 
@@ -353,42 +320,6 @@ impl Draft {
         Ok(())
     }
 
-    fn add_witness(&mut self, line: usize, name: &str, key: &str, url: Option<&str>) -> Result<(), PolicyError> {
-        check_room(line, self.witnesses.len())?;
-        let key = self.read_key(line, key, SignatureType::Cosignature)?;
-        let name = self.define(line, name)?;
-        let url = url.map(str::to_owned);
-        self.witnesses.push(Witness { name, key, url });
-        Ok(())
-    }
-
-    fn add_group(&mut self, line: usize, name: &str, threshold: &str, members: &[&str]) -> Result<(), PolicyError> {
-        check_room(line, self.groups.len())?;
-        let threshold = read_threshold(line, threshold, members.len())?;
-        for member in members {
-            let member = self.defined(line, member)?;
-            if let Some(name) = self.members.replace(member) {
-                return Err(PolicyError::MemberRepeated { line, name });
-            }
-        }
-        // The group's own name becomes known last: a group is no member of itself.
-        let name = self.define(line, name)?;
-        let members = members.iter().map(|member| (*member).to_owned()).collect();
-        self.groups.push(Group { name, threshold, members });
-        Ok(())
-    }
-
-    fn set_quorum(&mut self, line: usize, name: &str) -> Result<(), PolicyError> {
-        if self.quorum.is_some() {
-            return Err(PolicyError::Quorum { found: 2 });
-        }
-        self.quorum = Some(match name {
-            "none" => Quorum::None,
-            _ => Quorum::Of(self.defined(line, name)?),
-        });
-        Ok(())
-    }
-
     fn read_key(&mut self, line: usize, key: &str, expected: SignatureType) -> Result<VerifierKey, PolicyError> {
         let key = VerifierKey::parse(key).map_err(|source| PolicyError::Key { line, source })?;
         let found = key.signature_type();
@@ -399,38 +330,6 @@ impl Draft {
             return Err(PolicyError::DuplicateKey { line });
         }
         Ok(key)
-    }
-
-    fn define(&mut self, line: usize, name: &str) -> Result<String, PolicyError> {
-        let name = name.to_owned();
-        if name == "none" || !self.names.insert(name.clone()) {
-            return Err(PolicyError::NameTaken { line, name });
-        }
-        Ok(name)
-    }
-
-    fn defined(&self, line: usize, name: &str) -> Result<String, PolicyError> {
-        let name = name.to_owned();
-        if !self.names.contains(&name) {
-            return Err(PolicyError::NameUndefined { line, name });
-        }
-        Ok(name)
-    }
-}
-
-fn read_threshold(line: usize, text: &str, members: usize) -> Result<Threshold, PolicyError> {
-    match (text, text.parse::<usize>()) {
-        ("all", _) => Ok(Threshold::All),
-        ("any", _) => Ok(Threshold::Any),
-        (_, Ok(count)) if (1..=members).contains(&count) && count.to_string() == text => Ok(Threshold::AtLeast(count)),
-        _ => Err(PolicyError::Threshold { line, members, found: text.to_owned() }),
-    }
-}
-
-fn check_room(line: usize, count: usize) -> Result<(), PolicyError> {
-    match count {
-        0..ENTRIES_MAX => Ok(()),
-        _ => Err(PolicyError::TooMany { line }),
     }
 }
 

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use common::*;
 use counterfoil_verify::checkpoint::Checkpoint;
 use counterfoil_verify::hash::{Hash, domain_hash, empty_root, leaf_hash};
-use counterfoil_verify::note::{CosignedAt, Note, SignatureType, VerifierKey};
+use counterfoil_verify::note::{CosignedAt, CosigningKey, Note, SignatureType, VerifierKey};
 use counterfoil_verify::proof::{TlogProof, verify_consistency, verify_inclusion};
 use counterfoil_verify::tree::{Frontier, RecordIndex, TreeSize, consistency_proof, inclusion_proof, root_at};
 use sha2::{Digest, Sha256};
@@ -116,6 +116,17 @@ fn checkpoint_signature_and_cosignature() {
         verified.iter().map(|signature| (signature.key.name().as_str(), signature.cosigned_at)).collect();
     let expected = [(ORIGIN, None), (WITNESS, Some(CosignedAt(1_700_000_000)))];
     assert_eq!(seen, expected);
+}
+
+#[test]
+fn a_cosignature_is_made_and_attached() {
+    let key = CosigningKey::from_seed(key_name(WITNESS), &[2; 32]);
+    assert_eq!(key.verifier_key(), verifier_key(WITNESS_VKEY));
+    let signed = checkpoint_of_seven().sign(&log_key()).expect("signs");
+    let cosignature = key.cosign(signed.text(), CosignedAt(1_700_000_000)).expect("cosigns");
+    assert_eq!(format!("{cosignature}\n"), COSIGNATURE_LINE);
+    let cosigned = signed.with_signature(cosignature).expect("fits");
+    assert_eq!(cosigned.format(), cosigned_checkpoint().as_bytes());
 }
 
 #[test]

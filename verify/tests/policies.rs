@@ -56,13 +56,13 @@ fn the_example_of_the_specification() {
     let policy = parse(&text).expect("the example");
     assert_eq!(policy.logs()[0].key.to_string(), log_vkey(100));
     assert_eq!(policy.logs()[0].url, None);
-    let names: Vec<&str> = policy.witnesses().iter().map(|witness| &witness.name[..]).collect();
+    let names: Vec<&str> = policy.witnesses().members().iter().map(|witness| &witness.name[..]).collect();
     assert_eq!(names, ["w1", "w2", "w3", "Y1", "Y2"]);
-    assert_eq!(policy.witnesses()[3].url.as_deref(), Some("https://y1.example/submit"));
-    let thresholds: Vec<Threshold> = policy.groups().iter().map(|group| group.threshold).collect();
+    assert_eq!(policy.witnesses().members()[3].url.as_deref(), Some("https://y1.example/submit"));
+    let thresholds: Vec<Threshold> = policy.witnesses().groups().iter().map(|group| group.threshold).collect();
     assert_eq!(thresholds, [Threshold::AtLeast(2), Threshold::Any, Threshold::All]);
-    assert_eq!(policy.groups()[2].members, ["X-witnesses", "Y-witnesses"]);
-    assert_eq!(policy.quorum(), &Quorum::Of("X-and-Y".to_owned()));
+    assert_eq!(policy.witnesses().groups()[2].members, ["X-witnesses", "Y-witnesses"]);
+    assert_eq!(policy.witnesses().quorum(), &Quorum::Of("X-and-Y".to_owned()));
     assert_eq!(policy.index_key(), None);
     assert_eq!(parse(&policy.format()), Ok(policy));
 }
@@ -123,7 +123,7 @@ proptest! {
         }
         text += &format!("quorum {}\n", last.expect("a group"));
         let policy = parse(&text).expect("a policy");
-        prop_assert_eq!(policy.witnesses().len(), usize::from(seed));
+        prop_assert_eq!(policy.witnesses().members().len(), usize::from(seed));
         prop_assert_eq!(policy.logs().len(), usize::from(logs));
         let mut ours: Vec<String> = policy.format().lines().map(str::to_owned).collect();
         prop_assert_eq!(parse(&policy.format()), Ok(policy));
@@ -246,4 +246,52 @@ fn the_limits_of_a_policy() {
     let comment = "#".repeat(POLICY_BYTES_MAX);
     let found = POLICY_BYTES_MAX + "\nquorum none\n".len();
     assert_eq!(check(format!("{comment}\n")), Err(PolicyError::TooLong { found }));
+}
+
+#[test]
+fn replayers_are_comments_to_everybody_else() {
+    let replayer =
+        |seed: u8| format!("#counterfoil replayer r{seed} {} https://r{seed}.example/\n", witness_vkey(seed));
+    let text = format!(
+        "log {}\n{}quorum w1\n{}{}#counterfoil replayer-group both all r4 r5\n#counterfoil replayer-quorum both\n",
+        log_vkey(100),
+        witnesses(1),
+        replayer(4),
+        replayer(5),
+    );
+    let policy = parse(&text).expect("a policy");
+    assert_eq!(policy.format(), text);
+    let names: Vec<&str> = policy.replayers().members().iter().map(|replayer| &replayer.name[..]).collect();
+    assert_eq!(names, ["r4", "r5"]);
+    assert_eq!(policy.replayers().members()[1].url.as_deref(), Some("https://r5.example/"));
+    assert_eq!(policy.replayers().quorum(), &Quorum::Of("both".to_owned()));
+    assert_eq!(policy.witnesses().members().len(), 1);
+    // Whoever knows nothing of replayers reads the rest of the file.
+    let standard: String = text.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+    let plain = parse(&standard).expect("a standard policy");
+    assert_eq!((plain.logs(), plain.witnesses()), (policy.logs(), policy.witnesses()));
+    assert_eq!((plain.replayers().members().len(), plain.replayers().quorum()), (0, &Quorum::None));
+
+    let check = |lines: &str| parse(&format!("{}quorum w1\n{}{lines}", witnesses(1), replayer(4))).map(|_| ());
+    let name = |name: &str| name.to_owned();
+    assert_eq!(check("#counterfoil replayer-quorum r4\n"), Ok(()));
+    assert_eq!(check("#counterfoil replayer-quorum none\n"), Ok(()));
+    // A witness is no replayer, and no member of theirs.
+    let undefined = Err(PolicyError::NameUndefined { line: 4, name: name("w1") });
+    assert_eq!(check("#counterfoil replayer-quorum w1\n"), undefined);
+    assert_eq!(check("#counterfoil replayer-group g any w1\n"), undefined);
+    assert_eq!(check("group g any r4\n"), Err(PolicyError::NameUndefined { line: 4, name: name("r4") }));
+    // One key is one word: what a witness says is not what a replayer says.
+    let twice = format!("#counterfoil replayer other {}\n", witness_vkey(1));
+    assert_eq!(check(&twice), Err(PolicyError::DuplicateKey { line: 4 }));
+    let twice = "#counterfoil replayer-quorum r4\n".repeat(2);
+    assert_eq!(check(&twice), Err(PolicyError::Quorum { found: 2 }));
+    let log = format!("#counterfoil replayer r {}\n", log_vkey(7));
+    assert!(matches!(check(&log), Err(PolicyError::KeyType { line: 4, .. })));
+    for wrong in
+        ["replayer", "replayer r", "replayer-group g any", "replayer-quorum", "replayer-quorum a b", "replayers"]
+    {
+        let found = check(&format!("#counterfoil {wrong}\n"));
+        assert!(matches!(found, Err(PolicyError::Line { line: 4, .. })), "{wrong}: {found:?}");
+    }
 }
