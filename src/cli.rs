@@ -28,7 +28,7 @@ pub use questions::{Effect, ExplainGrantArguments, ReversalArguments, TraceArgum
 pub use remap::RemapArguments;
 pub use serve::{
     ConfigArguments, ConfigVerb, FollowArguments, IngestArguments, LogFormat, OwnerArguments, QueryArguments,
-    ServeArguments, ServiceArguments,
+    ServeArguments, ServiceArguments, WitnessArguments,
 };
 pub use states::{DiffArguments, HistoryArguments, HoldersArguments, StateArguments};
 pub use tables::{
@@ -109,6 +109,7 @@ pub enum Verb {
     Reconcile(ReconcileArguments),
     Record(RecordArguments),
     Proof(ProofArguments),
+    Verify(VerifyArguments),
     Checkpoint(CheckpointArguments),
     Fsck(FsckArguments),
     Sources(SourcesArguments),
@@ -116,6 +117,7 @@ pub enum Verb {
     Serve(ServeArguments),
     Ingest(IngestArguments),
     Query(QueryArguments),
+    Witness(WitnessArguments),
     Health(HealthArguments),
     Config(ConfigArguments),
     Token(TokenArguments),
@@ -405,6 +407,26 @@ pub struct ProofArguments {
     pub ask: AskArguments,
     #[command(flatten)]
     pub output: OutputArguments,
+}
+
+/// Check a proof that a record is in a log (c2sp.org/tlog-proof) against a policy, without the log
+#[derive(Args)]
+#[command(
+    after_help = "Example:\n  counterfoil verify 1042.tlog-proof --record 1042.record --policy ledger.policy\n\n\
+    The record is what `counterfoil record 1042 --raw` prints. The policy comes to you by another way than the proof: it\n\
+    says which log, which witnesses and which replayers you believe.\n\
+    Exit code 0: it is shown; 1: it is not, and why."
+)]
+pub struct VerifyArguments {
+    /// The proof; - is standard input
+    #[arg(value_name = "FILE")]
+    pub proof: PathBuf,
+    /// The bytes of the record; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub record: PathBuf,
+    /// Whom to believe
+    #[arg(long, value_name = "FILE")]
+    pub policy: PathBuf,
 }
 
 /// The newest signed checkpoint, as it is (c2sp.org/tlog-checkpoint)

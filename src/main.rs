@@ -48,8 +48,10 @@ mod tables;
 mod token;
 mod trace;
 mod transport;
+mod verify;
 mod when;
 mod who;
+mod witness;
 mod words;
 
 use cli::{Cli, Verb};
@@ -79,6 +81,7 @@ fn main() -> ExitCode {
         Verb::Reconcile(arguments) => reconcile::run(arguments),
         Verb::Record(arguments) => record::run(arguments),
         Verb::Proof(arguments) => proof::run(arguments),
+        Verb::Verify(arguments) => verify::run(arguments),
         Verb::Checkpoint(arguments) => checkpoint::run(arguments),
         Verb::Fsck(arguments) => fsck::run(arguments),
         Verb::Sources(arguments) => sources::run(arguments),
@@ -86,6 +89,7 @@ fn main() -> ExitCode {
         Verb::Serve(arguments) => serve::serve(arguments),
         Verb::Ingest(arguments) => serve::ingest(arguments),
         Verb::Query(arguments) => query::run(arguments),
+        Verb::Witness(arguments) => witness::run(arguments),
         Verb::Health(arguments) => health::run(arguments),
         Verb::Config(arguments) => config_check::run(arguments),
         Verb::Token(arguments) => token::run(arguments),

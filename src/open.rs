@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use counterfoil_ledger::{Ledger, LedgerError, Location, Options, Sealing, SystemClock};
 use counterfoil_query::Views;
+use counterfoil_verify::policy::Policy;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::{AskArguments, LedgerArguments, TokensArguments};
@@ -37,6 +38,12 @@ pub fn location_of(arguments: &AskArguments) -> Result<Location> {
 /// The file that says who may call.
 pub fn tokens(arguments: &TokensArguments) -> PathBuf {
     arguments.tokens.clone().unwrap_or_else(|| location(&arguments.ledger).tokens())
+}
+
+/// Whom to believe, as a file says it.
+pub fn policy(path: &Path) -> Result<Policy> {
+    let policy = std::fs::read(path).with_context(|| format!("read the policy {}", path.display()))?;
+    Policy::parse(&policy).with_context(|| format!("{} is no policy", path.display()))
 }
 
 /// Randomness that was never used before.

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use counterfoil_ledger::{Location, Replica};
 use counterfoil_query::Views;
 use counterfoil_query::follow::Follower;
 use counterfoil_server::{Offer, Server};
-use counterfoil_verify::policy::Policy;
 
 use crate::cli::{OwnerArguments, QueryArguments};
 use crate::config::{self, Config, Given};
@@ -29,8 +28,7 @@ pub fn run(arguments: &QueryArguments) -> Result<Exit> {
     };
     let location = Location::new(&data, None);
     let path = followed.policy.unwrap_or_else(|| location.policy());
-    let policy = std::fs::read(&path).with_context(|| format!("read the policy {}", path.display()))?;
-    let policy = Policy::parse(&policy).with_context(|| format!("{} is no policy", path.display()))?;
+    let policy = open::policy(&path)?;
 
     service::start_log(front.log_format);
     let Service { runtime, listener, holder, started } = Service::start("query", &front, &location.tokens())?;
@@ -40,7 +38,7 @@ pub fn run(arguments: &QueryArguments) -> Result<Exit> {
     runtime.block_on(async {
         let transport = followed.server.connect_lazily("--follow")?;
         let follower = Follower::new(replica, &followed.server.url, transport);
-        let offer = Offer { events: None, views: Some(views), following: Some(follower.state()) };
+        let offer = Offer { views: Some(views), following: Some(follower.state()), ..Offer::default() };
         let server = Server::new(listener, log, offer, service::environment("query", &front)?)?;
         let following = tokio::spawn(follower.run());
         let ended = service::run(server, &started, std::future::pending::<()>()).await;

@@ -6,7 +6,7 @@ use anyhow::Result;
 use counterfoil_ingest::sources::kafka;
 use counterfoil_ledger::{LedgerError, Location, Sealing};
 use counterfoil_query::Views;
-use counterfoil_server::{Events, Offer, Server};
+use counterfoil_server::{Events, Offer, Server, Witnesses};
 
 use crate::cli::{FollowArguments, IngestArguments, ServeArguments};
 use crate::config::{self, Config, Front, Given, Own};
@@ -47,11 +47,13 @@ fn run(verb: &str, location: &Location, front: Front, own: Own, has_views: bool)
     let Service { runtime, listener, holder, started } = Service::start(verb, &front, &location.tokens())?;
     let ledger = Arc::new(open::ledger_as(location, own.accept_clock, &holder, Sealing::AsTimePasses)?);
     let views = has_views.then(|| Views::open(&location.views(), ledger.reader())).transpose()?.map(Arc::new);
+    let witnesses = own.witnesses.as_deref().map(open::policy).transpose()?;
+    let witnesses = witnesses.map(|policy| Witnesses { policy, kept: location.data.join("cosigned") });
     let reading = kafka::Environment { now: when::now, entropy: open::entropy, threads: import::threads() };
     let clusters: Vec<_> = own.clusters.into_iter().map(Arc::new).collect();
     runtime.block_on(async {
         let events = Events { ledger: ledger.clone(), hooks: own.hooks, clusters: clusters.clone() };
-        let offer = Offer { events: Some(events), views, following: None };
+        let offer = Offer { events: Some(events), views, following: None, witnesses };
         let server = Server::new(listener, ledger.reader(), offer, service::environment(verb, &front)?)?;
         let reading = kafka::start(&ledger, &clusters, reading)?;
         let ended = service::run(server, &started, ledger.until_taken_over()).await;

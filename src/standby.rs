@@ -3,11 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use counterfoil_ledger::{Lease, LedgerError, Location, Replica};
 use counterfoil_query::follow::Follower;
 use counterfoil_server::{Offer, Server};
-use counterfoil_verify::policy::Policy;
 use tokio::time::Instant;
 
 use crate::config::{Followed, Front};
@@ -31,7 +30,7 @@ pub enum Taken {
 
 /// Stands by until the owner's lease is free.
 pub fn run(location: &Location, front: &Front, followed: Followed) -> Result<Taken> {
-    let policy = read_policy(location, &followed)?;
+    let policy = open::policy(&followed.policy.clone().unwrap_or_else(|| location.policy()))?;
     loop {
         let Service { runtime, listener, holder, started } = Service::start("ingest", front, &location.tokens())?;
         let replica = match open::in_turn(location, || Replica::open(location, &policy, &holder)) {
@@ -46,7 +45,7 @@ pub fn run(location: &Location, front: &Front, followed: Followed) -> Result<Tak
         let ended = runtime.block_on(async {
             let transport = followed.server.connect_lazily("--follow")?;
             let follower = Follower::new(replica, &followed.server.url, transport);
-            let offer = Offer { events: None, views: None, following: Some(follower.state()) };
+            let offer = Offer { following: Some(follower.state()), ..Offer::default() };
             let server = Server::new(listener, log, offer, service::environment("ingest", front)?)?;
             let following = tokio::spawn(follower.run());
             let ended = service::run(server, &started, until_free(location, followed.patience)).await;
@@ -68,12 +67,6 @@ pub fn run(location: &Location, front: &Front, followed: Followed) -> Result<Tak
             Err(error) => return Err(error.into()),
         }
     }
-}
-
-fn read_policy(location: &Location, followed: &Followed) -> Result<Policy> {
-    let path = followed.policy.clone().unwrap_or_else(|| location.policy());
-    let policy = std::fs::read(&path).with_context(|| format!("read the policy {}", path.display()))?;
-    Policy::parse(&policy).with_context(|| format!("{} is no policy", path.display()))
 }
 
 /// Waits until the lease was not renewed for so long; gives it as it was seen.

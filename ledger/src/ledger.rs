@@ -243,6 +243,7 @@ impl Ledger {
                 sealed: coverage.sealed().min(anchored.size),
             }),
             grown: watch::Sender::new(anchored.size),
+            served: RwLock::new(None),
         });
         let mut owner = Owner {
             reader: reader.clone(),

@@ -9,6 +9,7 @@ mod append;
 mod clock;
 mod compression;
 mod condition;
+mod cosigner;
 mod coverage;
 mod derive;
 mod endless;
@@ -35,7 +36,9 @@ mod replica;
 mod room;
 mod row;
 mod sealing;
+mod served;
 mod store;
+mod tiles;
 
 pub use append::{
     Advance, Batch, ChannelPosition, ContentDigest, EventKey, LastRead, Outcome, PreparedEvent, Receipt, SourceKey,
@@ -43,6 +46,7 @@ pub use append::{
 pub use clock::{Clock, JUMP_SECONDS_MAX, Reading, SystemClock};
 pub use compression::{compress, compress_for_good};
 pub use condition::Condition;
+pub use cosigner::{Cosigner, CosignerError};
 pub use endless::check_logs;
 pub use error::{LedgerError, Result};
 pub use fsck::{Problem, Report, fsck};

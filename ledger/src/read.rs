@@ -43,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) published: RwLock<Published>,
     /// The size of the newest head, for those who wait for a larger one.
     pub(crate) grown: watch::Sender<TreeSize>,
+    /// What readers of tiles are given, where that is not the newest head (`served`).
+    pub(crate) served: RwLock<Option<Head>>,
 }
 
 /// The newest head that is signed and anchored.
@@ -120,7 +122,7 @@ impl Reader {
         self.0.grown.subscribe()
     }
 
-    fn published(&self) -> Published {
+    pub(crate) fn published(&self) -> Published {
         self.0.published.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -156,7 +158,7 @@ impl Reader {
         self.chained(range).map(|row| row.and_then(|(index, bytes)| decode(index, &bytes)))
     }
 
-    fn chained(&self, range: Range<u64>) -> impl Iterator<Item = Result<(RecordIndex, Box<[u8]>)>> + '_ {
+    pub(crate) fn chained(&self, range: Range<u64>) -> impl Iterator<Item = Result<(RecordIndex, Box<[u8]>)>> + '_ {
         let published = self.published();
         let end = range.end.min(published.size.0);
         // One more row than is given out: it says what the last of them has to be.
@@ -189,7 +191,11 @@ impl Reader {
         })
     }
 
-    fn rows_of(&self, family: &str, range: Range<u64>) -> impl Iterator<Item = Result<(RecordIndex, Box<[u8]>)>> + '_ {
+    pub(crate) fn rows_of(
+        &self,
+        family: &str,
+        range: Range<u64>,
+    ) -> impl Iterator<Item = Result<(RecordIndex, Box<[u8]>)>> + '_ {
         let end = range.end.min(self.head().size.0);
         let mut options = rocksdb::ReadOptions::default();
         options.set_iterate_upper_bound(end.to_be_bytes());
@@ -303,6 +309,18 @@ impl Reader {
         self.0.grown.send_replace(size);
     }
 
+    /// Puts the signatures of a checkpoint under the newest head, if that is the same.
+    pub(crate) fn cosigned(&self, head: &Head) {
+        let mut published = self.0.published.write().unwrap_or_else(PoisonError::into_inner);
+        if (published.size, published.root) == (head.size, head.root) {
+            published.note = head.checkpoint.clone();
+        }
+    }
+
+    pub(crate) fn served_slot(&self) -> &RwLock<Option<Head>> {
+        &self.0.served
+    }
+
     pub(crate) fn log(&self) -> &LogDb {
         &self.0.log
     }
@@ -311,7 +329,7 @@ impl Reader {
         &self.0.derived
     }
 
-    fn nodes(&self) -> StoredNodes<'_> {
+    pub(crate) fn nodes(&self) -> StoredNodes<'_> {
         StoredNodes { log: &self.0.log, derived: &self.0.derived, size: self.head().size }
     }
 
@@ -434,7 +452,7 @@ fn decode(index: RecordIndex, bytes: &[u8]) -> Result<Record> {
 }
 
 /// The leaf hash that a record was chained to.
-fn prev(index: RecordIndex, bytes: &[u8]) -> Result<LeafHash> {
+pub(crate) fn prev(index: RecordIndex, bytes: &[u8]) -> Result<LeafHash> {
     let falsified = || LedgerError::falsified(format!("record {index}"), "it does not say which record it follows");
     store::prev_of(bytes).ok_or_else(falsified)
 }
@@ -446,7 +464,7 @@ fn check_chained(index: RecordIndex, bytes: &[u8], chained: LeafHash) -> Result<
     }
 }
 
-fn missing(index: RecordIndex) -> LedgerError {
+pub(crate) fn missing(index: RecordIndex) -> LedgerError {
     LedgerError::falsified(format!("record {index}"), "it is missing")
 }
 

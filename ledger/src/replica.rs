@@ -117,6 +117,7 @@ impl Replica {
                 sealed: TreeSize(0),
             }),
             grown: watch::Sender::new(TreeSize(0)),
+            served: RwLock::new(None),
         });
         let (index_key, forks) = (index_key.commitment(), location.data.join("forks"));
         let replica = Self {

@@ -45,12 +45,17 @@ mod requests;
 mod room;
 mod rpc;
 mod snapshots;
+mod tiles;
 mod tls;
 pub mod tokens;
+mod witness;
+mod witnesses;
 
 pub use offer::{Events, Offer};
 pub use otlp::{Otlp, Transport};
 pub use tls::{TlsError, TlsFiles};
+pub use witness::WitnessServer;
+pub use witnesses::Witnesses;
 
 use access::Guard;
 use access::keeper::Keeper;
@@ -62,6 +67,7 @@ use otlp::Exporter;
 use projection::Projection;
 use requests::Watch;
 use room::Room;
+use witnesses::Asking;
 
 /// How long calls in flight may take to end once the server is told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -87,6 +93,17 @@ pub enum ServerError {
         address: SocketAddr,
         /// What is missing.
         missing: &'static str,
+    },
+    /// Nobody can be asked to cosign.
+    #[error("the policy of witnesses cannot be used: {0}")]
+    Witnesses(String),
+    /// A witness has no certificate of its own.
+    #[error(
+        "{address} can be reached from other machines: let the witness listen on 127.0.0.1, and a proxy with a certificate before it"
+    )]
+    WitnessOpen {
+        /// The address.
+        address: SocketAddr,
     },
     /// Clients may show certificates, and nothing says what they may do.
     #[error("--client-ca says who clients are, and nothing says what they may do: `counterfoil token create` does")]
@@ -186,6 +203,7 @@ pub struct Server {
     projection: Projection,
     health: Health,
     metrics: Metrics,
+    asking: Option<Asking>,
     exporter: Option<Exporter>,
 }
 
@@ -193,7 +211,8 @@ impl Server {
     /// A server of a log. Its views are brought up to date while it serves.
     ///
     /// # Errors
-    /// [`ServerError::Tokens`] if it cannot be told who may call; [`ServerError::Descriptors`],
+    /// [`ServerError::Tokens`] if it cannot be told who may call; [`ServerError::Witnesses`] if nobody can be asked to
+    /// cosign; [`ServerError::Descriptors`],
     /// [`ServerError::Methods`] and [`ServerError::Metrics`] are defects.
     pub fn new(
         listener: Listener,
@@ -208,13 +227,15 @@ impl Server {
         let rpcs = rpc::all(&pool)?;
         let guard = Guard::new(Table::new(&rpcs)?, keeper.clone(), environment.now);
         let services = offer.services();
-        let Offer { events, views, following } = offer;
+        let Offer { events, views, following, witnesses } = offer;
+        let asking = witnesses.map(|witnesses| Asking::new(witnesses, log.clone())).transpose()?;
         let projection = Projection::new(log.clone(), views.clone());
         let condition = events.as_ref().map(|events| events.ledger.condition());
         let (health, health_service) = Health::new(services.clone(), projection.clone(), condition, following.clone());
 
         let mut routes = RoutesBuilder::default();
         let stopping = watch::Sender::new(false);
+        let tiled = log.clone();
         Log::new(log, projection.head(), stopping.subscribe()).add_to(&mut routes);
         if let Some(views) = views {
             Answers::new(views, projection.progress(), environment.now).add_to(&mut routes);
@@ -253,7 +274,7 @@ impl Server {
             }
             None => offer::refuse_events(router, &services),
         };
-        let router = router
+        let router = tiles::add_to(router, tiled)
             .route("/openapi.json", get(openapi::serve(&openapi::document()?)))
             .route("/metrics", get(move || rendered.clone().text()))
             .route("/healthz", get(move || async move { live.live() }))
@@ -263,7 +284,7 @@ impl Server {
             .layer(from_fn_with_state(Arc::new(guard), access::guard))
             .layer(from_fn(json::problem::translate))
             .layer(from_fn_with_state(Arc::new(Watch::new(&rpcs, spans)), requests::watch));
-        Ok(Self { socket, tls, router, stopping, keeper, projection, health, metrics, exporter })
+        Ok(Self { socket, tls, router, stopping, keeper, projection, health, metrics, asking, exporter })
     }
 
     /// Serves until `stop` is there, and then lets calls in flight end.
@@ -287,6 +308,7 @@ impl Server {
         }));
         let mut tasks = vec![tokio::spawn(self.health.watch()), tokio::spawn(self.metrics.keep())];
         tasks.extend(self.keeper.map(|keeper| tokio::spawn(keeper.follow())));
+        tasks.extend(self.asking.map(|asking| tokio::spawn(asking.run())));
         let (ended, end) = tokio::sync::oneshot::channel::<()>();
         let exporting = self.exporter.map(|exporter| tokio::spawn(exporter.run(end)));
         listen::serve(self.socket, self.tls, self.router, stop, DRAIN).await;

@@ -20,6 +20,7 @@ use crate::hooks::{HOOK_PATH, PUSH_PATH};
 use crate::json::problem::Problem;
 use crate::rpc::Rpc;
 use crate::snapshots::SNAPSHOT_PATH;
+use crate::witnesses::Witnesses;
 
 /// What is answered from the log.
 pub(crate) const OF_LOG: &str = "counterfoil.v1.LedgerService";
@@ -48,6 +49,8 @@ pub struct Offer {
     pub views: Option<Arc<Views>>,
     /// Its log is a copy of another server's, and how that goes.
     pub following: Option<watch::Receiver<Following>>,
+    /// Who is asked to cosign its checkpoints, if somebody is.
+    pub witnesses: Option<Witnesses>,
 }
 
 impl Offer {

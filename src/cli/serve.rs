@@ -58,6 +58,9 @@ pub struct OwnerArguments {
     /// The wall clock is right although it jumped
     #[arg(long)]
     pub accept_clock: bool,
+    /// A policy (c2sp.org/tlog-policy): its witnesses and replayers that have a URL are asked to cosign
+    #[arg(long, value_name = "FILE")]
+    pub witnesses: Option<PathBuf>,
 }
 
 /// What a service is told that copies the log of another.
@@ -137,6 +140,33 @@ pub struct QueryArguments {
     pub service: ServiceArguments,
     #[command(flatten)]
     pub follow: FollowArguments,
+}
+
+/// Cosign the checkpoints of logs, as a witness that all see the same history (c2sp.org/tlog-witness)
+#[derive(Args)]
+#[command(
+    after_help = "Example:\n  counterfoil witness --data witness --policy logs.policy --listen 127.0.0.1:7480 \\\n    \
+    --name witness.example.com/w1\n\n\
+    The policy names the logs (log lines of c2sp.org/tlog-policy). On stdout stands the key that other policies name it by.\n\
+    DIR has the key, and what was cosigned last: never start it from an older copy, which would cosign a second history.\n\
+    Monitors ask for GET /<SHA-256 of the origin in hexadecimal>/checkpoint."
+)]
+pub struct WitnessArguments {
+    /// The folder of the witness, which is made where there is none
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// The logs to watch
+    #[arg(long, value_name = "FILE")]
+    pub policy: PathBuf,
+    /// The address to listen on, a loopback one; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7480")]
+    pub listen: SocketAddr,
+    /// What its key is called, such as witness.example.com/w1; needed when the folder is made
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// How its events are written to stderr
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
 }
 
 /// What a service would work with

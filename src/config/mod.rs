@@ -69,6 +69,8 @@ pub struct Own {
     /// Where the anchor is not the one beside the data folder.
     pub anchor: Option<PathBuf>,
     pub accept_clock: bool,
+    /// A policy with the witnesses and replayers that are asked to cosign.
+    pub witnesses: Option<PathBuf>,
     pub hooks: Vec<Hook>,
     pub clusters: Vec<Cluster>,
 }
@@ -145,6 +147,7 @@ fn own(reader: &mut Reader<'_>, settings: &Settings) -> Own {
     Own {
         anchor: reader.path("anchor"),
         accept_clock: reader.flag("accept_clock", false),
+        witnesses: reader.path("witnesses"),
         hooks: settings.sections("ingest").iter().filter_map(|name| hooks::read(reader, name)).collect(),
         clusters: settings.sections("kafka").iter().filter_map(|name| kafka::read(reader, name)).collect(),
     }

@@ -14,7 +14,7 @@ use crate::cli::LogFormat;
 /// What the names of environment variables begin with.
 const PREFIX: &str = "COUNTERFOIL_";
 /// The settings that the environment may give. Other variables of that prefix are for other verbs.
-const OF_ENVIRONMENT: [&str; 23] = [
+const OF_ENVIRONMENT: [&str; 24] = [
     "data",
     "anchor",
     "listen",
@@ -23,6 +23,7 @@ const OF_ENVIRONMENT: [&str; 23] = [
     "client_ca",
     "tokens",
     "accept_clock",
+    "witnesses",
     "log_format",
     "otlp_endpoint",
     "otlp_token_file",
@@ -184,6 +185,7 @@ fn flags(given: &Given<'_>) -> Dict {
     let texts = [
         ("data", service.data.as_ref().map(shown)),
         ("anchor", owner.anchor.as_ref().map(shown)),
+        ("witnesses", owner.witnesses.as_ref().map(shown)),
         ("listen", service.listen.map(|address| address.to_string())),
         ("tls_cert", service.tls_cert.as_ref().map(shown)),
         ("tls_key", service.tls_key.as_ref().map(shown)),

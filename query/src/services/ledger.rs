@@ -114,7 +114,14 @@ impl LedgerService for Log {
         }
         self.read(request, asked.min_tree_size, move |reader, head, asked, _| {
             let index = RecordIndex(asked.index);
-            let size = if asked.tree_size == 0 { head.size } else { TreeSize(asked.tree_size) };
+            // Of its own accord it proves by what cosigners stand behind, where that covers the record.
+            let served = reader.served();
+            let covers = served.size.0 > index.0 && served.size.0 >= asked.min_tree_size;
+            let (head, size) = match asked.tree_size {
+                0 if covers => (served.clone(), served.size),
+                0 => (head.clone(), head.size),
+                size => (head, TreeSize(size)),
+            };
             Ok(GetInclusionProofResponse {
                 leaf_hash: record::hash(&reader.record_bytes(index)?).0.as_bytes().to_vec(),
                 path: bytes_of(&reader.inclusion_proof(index, size)?),

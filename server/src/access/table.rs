@@ -14,13 +14,17 @@ use crate::ServerError;
 use crate::hooks::{HOOK_PATH, PUSH_PATH};
 use crate::rpc::Rpc;
 use crate::snapshots::SNAPSHOT_PATH;
+use crate::tiles::{CHECKPOINT_PATH, TILE_PATH};
 
 /// Routes of the server's own.
-const ROUTES: [(Method, &str, Need); 8] = [
+const ROUTES: [(Method, &str, Need); 10] = [
     (Method::GET, "/healthz", Need::Nothing),
     (Method::GET, "/readyz", Need::Nothing),
     (Method::GET, "/metrics", Need::Role(Role::Operate)),
     (Method::GET, "/openapi.json", Need::Caller),
+    // Tiles hold whole records, and a checkpoint is of use to whoever reads tiles: `/v1/checkpoint` has it for others.
+    (Method::GET, CHECKPOINT_PATH, Need::Role(Role::Payload)),
+    (Method::GET, TILE_PATH, Need::Role(Role::Payload)),
     (Method::POST, PUSH_PATH, Need::Role(Role::Write)),
     (Method::POST, SNAPSHOT_PATH, Need::Role(Role::Write)),
     (Method::POST, HOOK_PATH, Need::ProofOfItsOwn),
@@ -94,9 +98,19 @@ pub(crate) struct Table {
 /// A route of HTTP.
 struct Route {
     method: Method,
-    /// A literal, or nothing for a variable, which is one segment that is not empty.
-    segments: Vec<Option<String>>,
+    segments: Vec<Segment>,
     need: Need,
+}
+
+/// A part of a route's path.
+#[derive(Debug, PartialEq, Eq)]
+enum Segment {
+    /// What stands between two slashes, as it is.
+    Literal(String),
+    /// Anything that is not empty, between two slashes.
+    Variable,
+    /// Anything that is not empty, up to the end.
+    Rest,
 }
 
 impl Table {
@@ -157,23 +171,39 @@ impl Route {
     fn fits(&self, path: &str) -> bool {
         let Some(path) = path.strip_prefix('/') else { return false };
         let mut given = path.split('/');
-        let fit = self.segments.iter().all(|segment| match (segment, given.next()) {
-            (Some(literal), Some(given)) => literal == given,
-            (None, Some(given)) => !given.is_empty(),
-            (_, None) => false,
-        });
-        fit && given.next().is_none()
+        for segment in &self.segments {
+            let Some(part) = given.next() else { return false };
+            let fits = match segment {
+                Segment::Literal(literal) => literal == part,
+                Segment::Variable => !part.is_empty(),
+                Segment::Rest => return !part.is_empty() || given.next().is_some(),
+            };
+            if !fits {
+                return false;
+            }
+        }
+        given.next().is_none()
     }
 }
 
-/// The segments of a path: literals, and variables of one segment.
-fn segments_of(path: &str) -> Option<Vec<Option<String>>> {
+/// The segments of a path. What fits anything up to the end stands there.
+fn segments_of(path: &str) -> Option<Vec<Segment>> {
     let segment = |segment: &str| match segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-        Some(name) if !name.contains(['=', '*', '{', '}']) => Some(None),
-        None if !segment.is_empty() && !segment.contains(['{', '}', '*', ':']) => Some(Some(segment.to_owned())),
+        Some(name) if !name.trim_start_matches('*').is_empty() && !name.contains(['=', '{', '}']) => {
+            match name.strip_prefix('*') {
+                Some(name) if !name.contains('*') => Some(Segment::Rest),
+                None if !name.contains('*') => Some(Segment::Variable),
+                _ => None,
+            }
+        }
+        None if !segment.is_empty() && !segment.contains(['{', '}', '*', ':']) => {
+            Some(Segment::Literal(segment.to_owned()))
+        }
         _ => None,
     };
-    path.strip_prefix('/')?.split('/').map(segment).collect()
+    let segments: Vec<Segment> = path.strip_prefix('/')?.split('/').map(segment).collect::<Option<_>>()?;
+    let is_last = |at: usize| at + 1 == segments.len();
+    segments.iter().enumerate().all(|(at, segment)| *segment != Segment::Rest || is_last(at)).then_some(segments)
 }
 
 #[cfg(test)]
@@ -185,6 +215,7 @@ mod tests {
     fn a_call_needs_what_its_descriptor_names() {
         let table = Table::new(&rpc::all(&rpc::pool().unwrap()).unwrap()).unwrap();
         let (read, write) = (Ok(Need::Role(Role::Read)), Ok(Need::Role(Role::Write)));
+        let payload = Ok(Need::Role(Role::Payload));
         let (nothing, only) = (Err(NotThere::Path), |method| Err(NotThere::Method(vec![method])));
         for (method, path, expected) in [
             (Method::POST, "/counterfoil.v1.LedgerService/GetRecord", read.clone()),
@@ -200,6 +231,16 @@ mod tests {
             (Method::POST, "/v1/ingest/okta", write.clone()),
             (Method::POST, "/counterfoil.v1.IngestService/Snapshot", write.clone()),
             (Method::POST, "/v1/snapshots/okta", write),
+            (Method::GET, "/checkpoint", payload.clone()),
+            (Method::HEAD, "/tile/0/000", payload.clone()),
+            (Method::GET, "/tile/0/x001/000.p/7", payload.clone()),
+            (Method::GET, "/tile/entries/005", payload.clone()),
+            (Method::GET, "/tile/0//000", payload),
+            (Method::POST, "/tile/0/000", only(Method::GET)),
+            (Method::GET, "/tile/", nothing.clone()),
+            (Method::GET, "/tile", nothing.clone()),
+            (Method::GET, "/tiles/0/000", nothing.clone()),
+            (Method::GET, "/checkpoint/", nothing.clone()),
             (Method::GET, "/v1/snapshots/okta", only(Method::POST)),
             (Method::POST, "/v1/snapshots/", nothing.clone()),
             (Method::POST, "/v1/ingest/okta/hook", Ok(Need::ProofOfItsOwn)),
@@ -229,7 +270,18 @@ mod tests {
 
     #[test]
     fn a_template_that_is_not_understood_is_a_defect() {
-        for template in ["v1/x", "/v1//x", "/v1/{who=a/*}", "/v1/**", "/v1/x:verb", "/v1/{who}x"] {
+        for template in [
+            "v1/x",
+            "/v1//x",
+            "/v1/{who=a/*}",
+            "/v1/**",
+            "/v1/x:verb",
+            "/v1/{who}x",
+            "/v1/{}",
+            "/v1/{*}",
+            "/v1/{**all}",
+            "/v1/{*all}/x",
+        ] {
             assert!(segments_of(template).is_none(), "{template}");
         }
     }

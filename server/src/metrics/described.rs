@@ -16,7 +16,7 @@ const RECORDS: [f64; 9] = [1.0, 4.0, 16.0, 64.0, 256.0, 1_024.0, 4_096.0, 8_192.
 const BYTES: [f64; 9] =
     [1_024.0, 4_096.0, 16_384.0, 65_536.0, 262_144.0, 1_048_576.0, 4_194_304.0, 16_777_216.0, 67_108_864.0];
 
-const HISTOGRAMS: [(&str, &[f64], &str); 6] = [
+const HISTOGRAMS: [(&str, &[f64], &str); 7] = [
     ("counterfoil_request_seconds", &SECONDS, "From the head of a request to the end of its answer."),
     (
         "counterfoil_commit_seconds",
@@ -29,11 +29,16 @@ const HISTOGRAMS: [(&str, &[f64], &str); 6] = [
         &COMMIT_SECONDS,
         "Of a commit: hashing it again, signing it, and moving the anchor.",
     ),
+    (
+        "counterfoil_witness_request_seconds",
+        &SECONDS,
+        "From the beginning of a request to a witness or a replayer to the end of its answer.",
+    ),
     ("counterfoil_commit_records", &RECORDS, "The records of a commit."),
     ("counterfoil_commit_bytes", &BYTES, "The bytes that a commit writes to the log."),
 ];
 
-const COUNTERS: [(&str, &str); 5] = [
+const COUNTERS: [(&str, &str); 6] = [
     ("counterfoil_requests_total", "Requests that ended, by method, transport and code."),
     (
         "counterfoil_events_total",
@@ -44,10 +49,11 @@ const COUNTERS: [(&str, &str); 5] = [
         "counterfoil_database_write_stalls_total",
         "How often RocksDB's flushes or compactions were so far behind that writes had to be delayed or stopped.",
     ),
+    ("counterfoil_witness_requests_total", "Requests to witnesses and replayers, by what became of them."),
     ("counterfoil_otlp_spans_total", "Spans that were sent by OTLP, and that were lost."),
 ];
 
-const GAUGES: [(&str, &str); 15] = [
+const GAUGES: [(&str, &str); 18] = [
     ("counterfoil_streams", "Streams that are open, by method and transport."),
     ("counterfoil_dead_letters", "Events that could not be read, and were not put through since."),
     ("counterfoil_kafka_lag_messages", "Offsets up to the end of a partition that were not read yet."),
@@ -57,6 +63,12 @@ const GAUGES: [(&str, &str); 15] = [
     ),
     ("counterfoil_kafka_failing", "1 while anything is wrong with a cluster, a topic or a partition."),
     ("counterfoil_log_records", "The size of the log."),
+    (
+        "counterfoil_witnessed_records",
+        "The size of the newest checkpoint that enough witnesses and replayers have cosigned.",
+    ),
+    ("counterfoil_witness_records", "The size of the newest checkpoint that a witness or a replayer has cosigned."),
+    ("counterfoil_witness_failing", "1 while a witness or a replayer that is asked does not cosign."),
     ("counterfoil_views_records", "How many of its records the views hold."),
     ("counterfoil_views_failing", "1 while the views cannot be brought up to date."),
     ("counterfoil_source_records", "The size of the log that a replica copies."),

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::hooks::{HOOK_PATH, PUSH_PATH};
 use crate::snapshots::{FORM, PART};
+use crate::tiles::CHECKPOINT_PATH;
 
 /// What stands at the head of the document.
 pub(super) const DESCRIPTION: &str = "What was asked, who approved it, and what then changed: an append-only ledger.\n\n\
@@ -12,8 +13,9 @@ pub(super) const DESCRIPTION: &str = "What was asked, who approved it, and what 
     the .proto files (or their JSON names), a repeated field is given once for each value, and a / in a path is %2F.";
 
 /// The tags of these paths.
-pub(super) fn tags() -> [Value; 2] {
+pub(super) fn tags() -> [Value; 3] {
     [
+        json!({"name": "Tiles", "description": "The log as existing tools read one (c2sp.org/tlog-tiles)."}),
         json!({"name": "Ingest", "description": "Documents as their sources give them."}),
         json!({"name": "Operation", "description": "How the server is doing."}),
     ]
@@ -49,11 +51,39 @@ pub(super) fn paths() -> Vec<(String, Map<String, Value>)> {
             [("get", plain("metrics", "What Prometheus reads; see docs/metrics.md", "text/plain", error.clone()))],
         ),
         path("/openapi.json", [("get", plain("openapi", "This document", "application/json", error))]),
+        path(
+            CHECKPOINT_PATH,
+            [("get", tiled("checkpoint", "The newest signed checkpoint", "text/plain; charset=utf-8"))],
+        ),
+        path("/tile/{tile}", [("get", tile())]),
     ]
 }
 
 fn path<const N: usize>(path: &str, operations: [(&str, Value); N]) -> (String, Map<String, Value>) {
     (path.to_owned(), operations.into_iter().map(|(verb, operation)| (verb.to_owned(), operation)).collect())
+}
+
+/// What one reads of the tiled log.
+fn tiled(id: &str, summary: &str, kind: &str) -> Value {
+    json!({
+        "operationId": id,
+        "tags": ["Tiles"],
+        "summary": summary,
+        "description": format!("{summary}, as c2sp.org/tlog-tiles has it.\n\nNeeds the role `ROLE_PAYLOAD`."),
+        "x-role": "ROLE_PAYLOAD",
+        "responses": {
+            "200": {"description": summary, "content": {kind: {"schema": {"type": "string"}}}},
+            "default": {"$ref": "#/components/responses/Error"},
+        },
+    })
+}
+
+fn tile() -> Value {
+    let mut operation = tiled("tile", "A tile of hashes, or a bundle of records", "application/octet-stream");
+    let name = "LEVEL/N or entries/N, with .p/WIDTH behind that of a partial one. It has slashes, which stand there as they \
+        are: OpenAPI has no way to say so. What the newest checkpoint does not cover is answered 404.";
+    operation["parameters"] = json!([in_path("tile", name)]);
+    operation
 }
 
 fn push() -> Value {

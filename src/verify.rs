@@ -1,0 +1,68 @@
+//! `counterfoil verify`: a tlog-proof against a policy, with no ledger and no server.
+
+use std::io::{Read, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use counterfoil_verify::attest::{Attestation, Attested};
+use counterfoil_verify::policy::Quorum;
+use counterfoil_verify::proof::TlogProof;
+use counterfoil_verify::record;
+
+use crate::cli::VerifyArguments;
+use crate::exit::Exit;
+use crate::output::safe;
+use crate::words::counted;
+use crate::{open, when};
+
+pub fn run(arguments: &VerifyArguments) -> Result<Exit> {
+    let policy = open::policy(&arguments.policy)?;
+    let proof = read(&arguments.proof)?;
+    let proof = TlogProof::parse(&proof).with_context(|| format!("{} is no proof", arguments.proof.display()))?;
+    let record = read(&arguments.record)?;
+    let attested = Attested::prove(&proof, record::hash(&record), &policy);
+    let attested = attested.with_context(|| format!("{} is refused", arguments.proof.display()))?;
+
+    let (origin, size) = (&attested.checkpoint.origin, attested.checkpoint.size);
+    let mut lines = vec![
+        format!(
+            "Record {} is in the tree of {} of {origin}, which its key has signed",
+            proof.index,
+            counted(size.0, "record")
+        ),
+        match policy.witnesses().quorum() {
+            Quorum::None => "The policy asks for no witness".to_owned(),
+            Quorum::Of(name) => format!("Enough witnesses have cosigned it for the quorum {name}"),
+        },
+    ];
+    lines.extend(attested.witnesses.iter().map(|witness| told("witness", witness)));
+    lines.push(match (policy.replayers().quorum(), attested.is_replayed) {
+        (Quorum::Of(name), true) => format!("Enough replayers have recomputed its seals for the quorum {name}"),
+        (Quorum::Of(name), false) => {
+            format!("Not enough replayers for the quorum {name}: what seals say is on the word of whoever runs the log")
+        }
+        (Quorum::None, _) => {
+            "The policy asks for no replayer: what seals say is on the word of whoever runs the log".to_owned()
+        }
+    });
+    lines.extend(attested.replayers.iter().map(|replayer| told("replayer", replayer)));
+    let mut out = std::io::stdout().lock();
+    lines.iter().try_for_each(|line| writeln!(out, "{}", safe(line)))?;
+    Ok(Exit::Done)
+}
+
+fn told(kind: &str, Attestation { by, at }: &Attestation<'_>) -> String {
+    let at = i64::try_from(at.0).map_or_else(|_| at.0.to_string(), |seconds| when::show(seconds, 0));
+    format!("  {kind} {} ({}), at {at}", by.name, by.key.name())
+}
+
+/// A file, or standard input.
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    match path == Path::new("-") {
+        true => std::io::stdin().lock().read_to_end(&mut bytes).map(|_| ()),
+        false => std::fs::read(path).map(|read| bytes = read),
+    }
+    .with_context(|| format!("read {}", path.display()))?;
+    Ok(bytes)
+}
