@@ -13,6 +13,8 @@ cargo_deny_version=0.20.2
 buf_version=1.75.0
 grpcurl_version=1.9.4
 ghz_version=0.93.0
+tessera_version=1.0.4
+litewitness_version=0.9.0
 # Its parts are of this version too.
 otelcol_version="$(sed -n 's/.*otlpreceiver v//p' tests/otel/builder.yaml)"
 kafka_version=4.3.1

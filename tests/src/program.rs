@@ -61,6 +61,7 @@ pub fn command() -> Command {
         "CLIENT_KEY",
         "FOLLOW",
         "POLICY",
+        "WITNESSES",
         "OTLP_ENDPOINT",
         "OTLP_TOKEN_FILE",
         "OTLP_CA",

@@ -106,6 +106,22 @@ impl Server {
         Self::service("ingest", standby, &arguments)
     }
 
+    /// Cosigns, from this folder, the checkpoints of the logs that a policy names, at an address.
+    ///
+    /// # Panics
+    /// If it ends instead.
+    pub fn witness(folder: &LedgerFolder, policy: &Path, address: &str) -> Self {
+        let own: [&OsStr; 6] = [
+            "--listen".as_ref(),
+            address.as_ref(),
+            "--name".as_ref(),
+            "witness.example/w".as_ref(),
+            "--policy".as_ref(),
+            policy.as_ref(),
+        ];
+        Self::service("witness", folder, &own)
+    }
+
     fn service<S: AsRef<OsStr>>(verb: &str, ledger: &LedgerFolder, arguments: &[S]) -> Self {
         Self::service_as(command(), verb, ledger, arguments)
     }

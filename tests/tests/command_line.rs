@@ -13,7 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
-const VERBS: [&str; 31] = [
+const VERBS: [&str; 33] = [
     "init",
     "import",
     "remap",
@@ -30,6 +30,7 @@ const VERBS: [&str; 31] = [
     "reconcile",
     "record",
     "proof",
+    "verify",
     "checkpoint",
     "fsck",
     "sources",
@@ -37,6 +38,7 @@ const VERBS: [&str; 31] = [
     "serve",
     "ingest",
     "query",
+    "witness",
     "health",
     "config",
     "token",

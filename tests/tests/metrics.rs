@@ -11,6 +11,7 @@ use counterfoil_tests::kafka::{Broker, Sent, until};
 use counterfoil_tests::okta::{joined, left};
 use counterfoil_tests::program::LedgerFolder;
 use counterfoil_tests::server::Server;
+use counterfoil_verify::note::CosigningKey;
 use serde_json::Value;
 
 /// What is known of a metric.
@@ -82,9 +83,17 @@ fn measured(broker: Option<&Broker>) -> Metrics {
         )
     });
     let config = ledger.file("counterfoil.toml", config);
+    let log = fs::read_to_string(ledger.policy()).unwrap();
+    let watched = LedgerFolder::empty();
+    let witness = Server::witness(&watched, &ledger.policy(), "127.0.0.1:0");
+    let key = fs::read_to_string(watched.data().join("cosigner.key")).unwrap();
+    let key = CosigningKey::parse(key.trim_end()).unwrap().verifier_key();
+    let watched = log.replace("quorum none\n", &format!("witness w {key} {}\nquorum w\n", witness.url()));
+    let watched = ledger.file("witnesses.policy", watched);
     // Nobody listens there.
     let arguments = ["--listen", "127.0.0.1:0", "--otlp-endpoint", "http://127.0.0.1:1", "--otlp-seconds", "1"];
-    let server = Server::start_with(&ledger, &[&arguments[..], &["--config", config.to_str().unwrap()]].concat());
+    let further = ["--config", config.to_str().unwrap(), "--witnesses", watched.to_str().unwrap()];
+    let server = Server::start_with(&ledger, &[&arguments[..], &further].concat());
     post(&server, "okta", &lines(&[joined(1, "2026-03-01T09:00:00Z", 1, 1)]));
     post(&server, "okta", &lines(&[joined(1, "2026-03-01T09:00:00Z", 1, 1)]));
     post(&server, "okta", &lines(&[left(1, "2026-03-02T09:00:00Z", 1, 1)]));
@@ -94,7 +103,11 @@ fn measured(broker: Option<&Broker>) -> Metrics {
     let replica = LedgerFolder::empty();
     let follower = Server::query(&replica, &ledger.policy(), &server.url(), &[] as &[&str]);
     until("the replica follows", || read(&follower).lines().any(|line| line == "counterfoil_following 1"));
-    let rest = ["counterfoil_dead_letters{connector=\"okta\"} 1", "counterfoil_otlp_spans_total{outcome=\"lost\"} "];
+    let rest = [
+        "counterfoil_dead_letters{connector=\"okta\"} 1",
+        "counterfoil_otlp_spans_total{outcome=\"lost\"} ",
+        "counterfoil_witnessed_records ",
+    ];
     let of_kafka =
         broker.map(|_| "counterfoil_kafka_lag_messages{cluster=\"main\",topic=\"measured\",partition=\"0\"} 0");
     let stream = "counterfoil_streams{method=\"counterfoil.v1.LedgerService/ReadRecords\",transport=\"grpc\"} 1";
@@ -126,6 +139,7 @@ fn measured(broker: Option<&Broker>) -> Metrics {
     }
     follower.stop();
     server.stop();
+    witness.stop();
     all
 }
 
