@@ -64,7 +64,7 @@ fn every_route_needs_the_role_of_its_method() {
         ("POST", "/v1/ingest/okta", "write"),
         ("POST", "/v1/snapshots/okta", "write"),
         ("GET", "/checkpoint", "payload"),
-        ("GET", "/tile/0/000.p/1", "payload"),
+        ("GET", "/tile/0/x001/000", "payload"),
         ("GET", "/tile/entries/999", "payload"),
     ];
     let own = own.map(|(verb, path, role)| ((verb.to_owned(), path.to_owned()), role.to_owned()));
