@@ -8,7 +8,7 @@ export COUNTERFOIL_CACHE ?= $(HOME)/.cache/counterfoil
 export CARGO_TARGET_DIR ?= $(COUNTERFOIL_CACHE)/target
 SHELL := /bin/bash
 
-programs := counterfoil
+programs := counterfoil counterfoil-verify
 cargo := scripts/cargo
 demo := target/demo
 bench := COUNTERFOIL_BIN="$(CARGO_TARGET_DIR)/dist/counterfoil" "$(CARGO_TARGET_DIR)/dist/counterfoil-bench"

@@ -13,16 +13,18 @@ use prost::Message;
 use prost_types::FileDescriptorSet;
 use protox::Compiler;
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 12] = [
     "counterfoil/v1/fact.proto",
     "counterfoil/v1/map.proto",
     "counterfoil/v1/record.proto",
+    "counterfoil/v1/evidence.proto",
     "counterfoil/v1/beside.proto",
     "counterfoil/v1/answer.proto",
     "counterfoil/v1/identity_service.proto",
     "counterfoil/v1/linkage_service.proto",
     "counterfoil/v1/ledger_service.proto",
     "counterfoil/v1/source_service.proto",
+    "counterfoil/v1/proof_service.proto",
     "counterfoil/v1/ingest_service.proto",
 ];
 

@@ -15,6 +15,7 @@ use crate::{explain, when};
 
 mod access;
 mod deadletter;
+mod evidence;
 mod questions;
 mod remap;
 mod serve;
@@ -24,6 +25,7 @@ mod token;
 
 pub use access::{AccessArguments, AffectedArguments, BlastArguments, IdentitiesArguments};
 pub use deadletter::{DeadletterArguments, DeadletterVerb, RetryArguments};
+pub use evidence::{EvidenceArguments, EvidenceVerb};
 pub use questions::{Effect, ExplainGrantArguments, ReversalArguments, TraceArguments};
 pub use remap::RemapArguments;
 pub use serve::{
@@ -109,6 +111,7 @@ pub enum Verb {
     Reconcile(ReconcileArguments),
     Record(RecordArguments),
     Proof(ProofArguments),
+    Evidence(EvidenceArguments),
     Verify(VerifyArguments),
     Checkpoint(CheckpointArguments),
     Fsck(FsckArguments),

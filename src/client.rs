@@ -14,6 +14,7 @@ use counterfoil_proto::v1::identity_service_client::IdentityServiceClient;
 use counterfoil_proto::v1::ingest_service_client::IngestServiceClient;
 use counterfoil_proto::v1::ledger_service_client::LedgerServiceClient;
 use counterfoil_proto::v1::linkage_service_client::LinkageServiceClient;
+use counterfoil_proto::v1::proof_service_client::ProofServiceClient;
 use counterfoil_proto::v1::source_service_client::SourceServiceClient;
 use counterfoil_proto::v1::{Authentication, GetCheckpointRequest, GetCheckpointResponse};
 use counterfoil_query::services::{Answers, Log, Progress, Sight};
@@ -147,6 +148,15 @@ impl Client {
         F: Future<Output = Result<Response<A>, Status>>,
     {
         let client = LedgerServiceClient::new(self.transport.clone());
+        self.wait(ask(client.max_decoding_message_size(usize::MAX)))
+    }
+
+    /// Asks `ProofService`.
+    pub fn proof<A, F>(&self, ask: impl FnOnce(ProofServiceClient<Transport>) -> F) -> Result<A>
+    where
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        let client = ProofServiceClient::new(self.transport.clone());
         self.wait(ask(client.max_decoding_message_size(usize::MAX)))
     }
 

@@ -23,6 +23,7 @@ use crate::explain::covered;
 use crate::output::safe;
 use crate::{import as import_verb, init, open, tables, when, words};
 
+mod evidence;
 mod flip;
 mod live;
 mod served;
@@ -99,6 +100,9 @@ fn tell_all(arguments: &DemoArguments, data: &Path, options: &Options) -> Result
     flip_a_bit(&location, &targets)?;
     heading(7, "A running server, asked by grpcurl");
     served::tell(&location, &company.truth.story.explained_change_uuid)?;
+    heading(8, "Evidence that an auditor verifies without the server: no approval of a change is recorded");
+    let file = with_extension(data, "evidence");
+    evidence::tell(&location, &file, &company.truth.story.unapproved_change_uuid)?;
     suggest(data, &company.truth.story, before_late);
     Ok(Exit::Done)
 }

@@ -17,6 +17,7 @@ mod config_check;
 mod deadletter;
 mod demo;
 mod diff;
+mod evidence;
 mod exit;
 mod explain;
 mod explain_grant;
@@ -81,6 +82,7 @@ fn main() -> ExitCode {
         Verb::Reconcile(arguments) => reconcile::run(arguments),
         Verb::Record(arguments) => record::run(arguments),
         Verb::Proof(arguments) => proof::run(arguments),
+        Verb::Evidence(arguments) => evidence::run(arguments),
         Verb::Verify(arguments) => verify::run(arguments),
         Verb::Checkpoint(arguments) => checkpoint::run(arguments),
         Verb::Fsck(arguments) => fsck::run(arguments),

@@ -20,6 +20,7 @@ mod access;
 mod appends;
 mod check;
 mod disk;
+mod evidence;
 mod explained;
 mod feeder;
 mod figure;
@@ -59,7 +60,7 @@ const EVENTS_PER_STEP: usize = 2;
 /// The ledger that is asked, weighed and killed has more: a million.
 const TIMES_MORE: usize = 5;
 /// What can be measured by itself, beside the import, on which most of it rests.
-const PARTS: [&str; 9] = ["seals", "fsck", "kafka", "state", "follow", "served", "live", "access", "million"];
+const PARTS: [&str; 10] = ["seals", "evidence", "fsck", "kafka", "state", "follow", "served", "live", "access", "million"];
 /// What the services' memory is measured at.
 const LARGE_EVENTS: usize = 10_000_000;
 /// What the entity map is measured at.
@@ -98,6 +99,9 @@ fn all(folder: &Path, events: usize, parts: &[String]) -> Result<Vec<Figure>> {
     let (mut figures, imported) = import::measure(folder, events)?;
     if wants("seals") {
         figures.push(sealed::measure(folder, &import::events_file(folder), events)?);
+    }
+    if wants("evidence") {
+        figures.extend(evidence::measure(folder, &import::events_file(folder), events)?);
     }
     if wants("fsck") {
         figures.push(check::measure(&imported)?);

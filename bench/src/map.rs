@@ -14,7 +14,7 @@ use counterfoil_proto::v1::{
 };
 use counterfoil_verify::hash::{LeafHash, leaf_hash};
 use counterfoil_verify::map::memory::MemoryMap;
-use counterfoil_verify::map::pages::{self, Page, PagePlace, Pages, Slot};
+use counterfoil_verify::map::pages::{self, Page, PagePlace, Pages, Slot, WritePages};
 use counterfoil_verify::map::proof::MapProof;
 use counterfoil_verify::map::{Link, MapKey};
 use counterfoil_verify::record::{FORMAT, decode, encode, hash};
@@ -278,7 +278,9 @@ impl Pages for Store {
         self.pages_read.set(self.pages_read.get() + 1);
         Ok(self.pages.get(place).cloned())
     }
+}
 
+impl WritePages for Store {
     fn write(&mut self, place: PagePlace, page: Page) -> Result<(), Infallible> {
         // What a store would write: depth and prefix, a byte for each slot, key, count and head or the root below.
         let slot = |slot: &Slot| 1 + if matches!(slot, Slot::Entity(..)) { 72 } else { 32 };

@@ -80,7 +80,8 @@ fn compare(query: &Query<'_>, long_events: usize, what: &str) -> Result<Figure> 
     Ok(rounds.at_most(1.5, &name))
 }
 
-fn find(query: &Query<'_>, login: &str) -> Result<EntityId> {
+/// The one account of a login.
+pub fn find(query: &Query<'_>, login: &str) -> Result<EntityId> {
     let accounts = query.resolve(login, Wanted::default(), AT_LAST, None)?;
     ensure!(accounts.identities.len() == 1, "expected one account called {login}, got {:?}", accounts.identities);
     Ok(accounts.identities[0].id.parse()?)

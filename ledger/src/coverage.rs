@@ -4,19 +4,18 @@
 //! the start and fsck share them; what a seal has to say is for `verify::seal` to say. Each is kept as it is behind some
 //! record, all of it in one batch; what came behind that record is read from the log again.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use counterfoil_proto::v1::{Position, Record, Seal, SealedSource, Source, record::Body};
 use counterfoil_verify::hash::{Hash, LeafHash};
 use counterfoil_verify::map::MapRoot;
-use counterfoil_verify::map::pages::{Page, PagePlace};
 use counterfoil_verify::seal::{Progress, SealError, Share, Tally};
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 use prost::Message;
 use rocksdb::{IteratorMode, WriteBatch};
 
 use crate::append::SourceKey;
-use crate::coverage::pages::{MapError, StoredMap};
+use crate::coverage::pages::{MapError, StoredMap, Written};
 use crate::error::{LedgerError, Result};
 use crate::store::{COVERED, DerivedDb, MAP, SEALED, VALUE_FORMAT, cf, number};
 
@@ -30,7 +29,7 @@ const SEAL_BYTES_MAX: usize = 32 << 10;
 #[derive(Default)]
 pub(crate) struct Coverage {
     progress: Progress,
-    written: HashMap<PagePlace, Page>,
+    written: Written,
     /// The rows of sources that seals named since the last row was written.
     named: BTreeSet<Vec<u8>>,
     /// The channels that were read further since the last seal, as far as somebody said so.
@@ -45,17 +44,9 @@ impl Coverage {
     /// [`LedgerError::Falsified`] if it has another form.
     pub(crate) fn load(derived: &DerivedDb) -> Result<Self> {
         let Some(value) = derived.0.get(COVERED)? else { return Ok(Self::default()) };
-        let damaged = || LedgerError::falsified("how far the entity map goes", "it has another form");
-        let [VALUE_FORMAT, rest @ ..] = value.as_slice() else { return Err(damaged()) };
-        let (taken, rest) = rest.split_at_checked(8).ok_or_else(damaged)?;
-        let (root, rest) = rest.split_at_checked(Hash::LENGTH).ok_or_else(damaged)?;
-        let (sealed, rest) = rest.split_at_checked(8).ok_or_else(damaged)?;
-        let [is_continued @ (0 | 1)] = rest else { return Err(damaged()) };
-        let size = |bytes| number(bytes, "how far the entity map goes").map(TreeSize);
-        let root = MapRoot(Hash::from_slice(root).map_err(|_| damaged())?);
+        let Kept { taken, root, sealed, is_continued } = Kept::read(&value)?;
         let tally = Tally::of_sources(sources(derived)?);
-        let progress = Progress::at(size(taken)?, root, size(sealed)?, *is_continued == 1, tally);
-        Ok(Self { progress, ..Self::default() })
+        Ok(Self { progress: Progress::at(taken, root, sealed, is_continued, tally), ..Self::default() })
     }
 
     /// What is kept of it, in a batch: nothing, unless a seal or many records have come since.
@@ -69,7 +60,7 @@ impl Coverage {
         self.settle(derived)?;
         let family = cf(&derived.0, MAP);
         for (place, page) in self.written.drain() {
-            batch.put_cf(family, pages::key(&place), pages::value(&page));
+            batch.put_cf(family, pages::key(&place), &page);
         }
         for (counts, is_changed) in self.progress.tally().sources() {
             let key = sealed_key(counts.source.as_ref());
@@ -194,6 +185,30 @@ impl Coverage {
     }
 }
 
+/// How far what is kept goes.
+pub(crate) struct Kept {
+    /// The records that are in the map.
+    taken: TreeSize,
+    pub(crate) root: MapRoot,
+    /// Those that the last seal covers.
+    pub(crate) sealed: TreeSize,
+    is_continued: bool,
+}
+
+impl Kept {
+    pub(crate) fn read(value: &[u8]) -> Result<Self> {
+        let damaged = || LedgerError::falsified("how far the entity map goes", "it has another form");
+        let [VALUE_FORMAT, rest @ ..] = value else { return Err(damaged()) };
+        let (taken, rest) = rest.split_at_checked(8).ok_or_else(damaged)?;
+        let (root, rest) = rest.split_at_checked(Hash::LENGTH).ok_or_else(damaged)?;
+        let (sealed, rest) = rest.split_at_checked(8).ok_or_else(damaged)?;
+        let [is_continued @ (0 | 1)] = rest else { return Err(damaged()) };
+        let size = |bytes| number(bytes, "how far the entity map goes").map(TreeSize);
+        let root = MapRoot(Hash::from_slice(root).map_err(|_| damaged())?);
+        Ok(Self { taken: size(taken)?, root, sealed: size(sealed)?, is_continued: *is_continued == 1 })
+    }
+}
+
 /// A seal, and those before it that it continues.
 struct Series {
     full: Vec<Seal>,
@@ -240,9 +255,21 @@ pub(crate) fn remove(derived: &DerivedDb, batch: &mut WriteBatch) -> Result<()> 
 
 /// The counts of every source as they are kept, and whether they are others than at the last seal.
 pub(crate) fn sources(derived: &DerivedDb) -> Result<Vec<(SealedSource, bool)>> {
+    read_sources(derived.0.iterator(sources_from()))
+}
+
+/// Where the rows of these counts begin.
+pub(crate) fn sources_from() -> IteratorMode<'static> {
+    IteratorMode::From(SEALED, rocksdb::Direction::Forward)
+}
+
+/// Reads these rows, up to the first other one.
+pub(crate) fn read_sources(
+    rows: impl Iterator<Item = std::result::Result<(Box<[u8]>, Box<[u8]>), rocksdb::Error>>,
+) -> Result<Vec<(SealedSource, bool)>> {
     let damaged = || LedgerError::falsified("the counts of a source", "they have another form");
     let mut sources = Vec::new();
-    for row in derived.0.iterator(IteratorMode::From(SEALED, rocksdb::Direction::Forward)) {
+    for row in rows {
         let (key, value) = row?;
         if !key.starts_with(SEALED) {
             break;

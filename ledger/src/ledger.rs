@@ -235,6 +235,7 @@ impl Ledger {
             memory,
             origin: origin.clone(),
             index_key: keys.index.clone(),
+            signer: Some(keys.signing_key(&origin)),
             published: RwLock::new(Published {
                 size: anchored.size,
                 root: anchored.root,

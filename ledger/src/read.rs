@@ -15,6 +15,7 @@ use counterfoil_verify::beside;
 use counterfoil_verify::checkpoint::Origin;
 use counterfoil_verify::hash::{Hash, LeafHash};
 use counterfoil_verify::identifier::IndexKey;
+use counterfoil_verify::note::SigningKey;
 use counterfoil_verify::record;
 use counterfoil_verify::time::RecordedAt;
 use counterfoil_verify::tree::{RecordIndex, TreeSize, consistency_proof, inclusion_proof};
@@ -40,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) memory: Memory,
     pub(crate) origin: Origin,
     pub(crate) index_key: IndexKey,
+    /// The log's key; none where this is a copy of somebody else's log.
+    pub(crate) signer: Option<SigningKey>,
     pub(crate) published: RwLock<Published>,
     /// The size of the newest head, for those who wait for a larger one.
     pub(crate) grown: watch::Sender<TreeSize>,
@@ -307,6 +310,10 @@ impl Reader {
         let size = published.size;
         *self.0.published.write().unwrap_or_else(PoisonError::into_inner) = published;
         self.0.grown.send_replace(size);
+    }
+
+    pub(crate) fn signer(&self) -> Option<&SigningKey> {
+        self.0.signer.as_ref()
     }
 
     /// Puts the signatures of a checkpoint under the newest head, if that is the same.

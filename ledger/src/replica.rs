@@ -109,6 +109,7 @@ impl Replica {
             memory,
             origin: origin.clone(),
             index_key: index_key.clone(),
+            signer: None,
             published: RwLock::new(Published {
                 size: TreeSize(0),
                 root: Frontier::new().root(),

@@ -42,6 +42,24 @@ pub enum QueryError {
         /// How many records they cover.
         size: TreeSize,
     },
+    /// No seal covers what is asked for, or none covers anything yet.
+    #[error(
+        "no seal covers these records yet: the owner of the log seals when nothing comes for a moment; ask again, or, of a \
+         folder that was only ever read, start a server on it"
+    )]
+    NotSealed,
+    /// A file of evidence is about one change, and several were meant.
+    #[error("there are several changes: name one of {0}")]
+    SeveralChanges(String),
+    /// A file of evidence would have too many records.
+    #[error("the histories that this needs have more than {0} records: ask about a part of it")]
+    TooLarge(usize),
+    /// Something is recorded of whom evidence of an absence was asked for.
+    #[error("{0} is recorded: ask for evidence of its state")]
+    Recorded(EntityId),
+    /// A file of evidence cannot be written.
+    #[error("the evidence cannot be written: {0}")]
+    Evidence(String),
     /// The log could not be read.
     #[error(transparent)]
     Ledger(#[from] LedgerError),

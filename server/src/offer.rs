@@ -27,8 +27,12 @@ pub(crate) const OF_LOG: &str = "counterfoil.v1.LedgerService";
 /// What takes events.
 pub(crate) const OF_INTAKE: &str = "counterfoil.v1.IngestService";
 /// What is answered from the views.
-pub(crate) const OF_VIEWS: [&str; 3] =
-    ["counterfoil.v1.IdentityService", "counterfoil.v1.LinkageService", "counterfoil.v1.SourceService"];
+pub(crate) const OF_VIEWS: [&str; 4] = [
+    "counterfoil.v1.IdentityService",
+    "counterfoil.v1.LinkageService",
+    "counterfoil.v1.ProofService",
+    "counterfoil.v1.SourceService",
+];
 
 /// How a server takes events.
 pub struct Events {

@@ -210,6 +210,22 @@ impl LedgerFolder {
         run_with_input(&all, input)
     }
 
+    /// Appends an event of no consequence, and seals what there is.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub fn seal(&self) {
+        let event = r#"{"uuid":"sealed","published":"2026-01-01T00:00:00Z","eventType":"system.sealed","outcome":{"result":"SUCCESS"}}"#;
+        let file = self.file("sealed.jsonl", format!("{event}\n"));
+        let file = file.to_str().expect("a path of UTF-8");
+        self.run_sealing(&["import", "okta", file]).ended(0);
+    }
+
+    /// Runs the program on this ledger as people do: what it appends is sealed at its end.
+    pub fn run_sealing<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Run {
+        finish(command().env_remove("COUNTERFOIL_SEAL").args(arguments).arg("--data").arg(self.data()))
+    }
+
     /// Imports one file through a connector, with further arguments.
     pub fn import(&self, connector: &str, file: &Path, further: &[&str]) -> Run {
         let verb = ["import", connector].into_iter().map(OsStr::new);

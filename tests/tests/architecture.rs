@@ -60,6 +60,7 @@ fn dependencies_point_one_way() {
     };
     check("proto", &[]);
     check("verify", &["proto"]);
+    check("verify-cli", &["proto", "verify"]);
     check("ledger", &["proto", "verify"]);
     check("ingest", &["proto", "verify", "ledger"]);
     check("query", &["proto", "verify", "ledger"]);
@@ -127,6 +128,7 @@ fn verify_opens_no_file_reads_no_clock_spawns_nothing() {
     let expected = [
         "base64",
         "counterfoil-proto",
+        "crc32fast",
         "ed25519-dalek",
         "hmac",
         "prost",

@@ -10,8 +10,10 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use common::{company_ledger, questions};
 use counterfoil_tests::files::lines;
 use counterfoil_tests::okta::{implied, joined, login, response, user_object};
-use counterfoil_tests::program::{LedgerFolder, Run, run};
+use counterfoil_tests::program::{LedgerFolder, Run, command, run};
 use counterfoil_tests::server::{Server, tool};
+use counterfoil_verify::evidence::verify;
+use counterfoil_verify::policy::Policy;
 use serde_json::{Value, json};
 
 /// Asks the same of a server and of the folder.
@@ -148,8 +150,9 @@ fn a_client_that_is_not_ours_calls_every_method() {
             all[0]["steps"].as_array().unwrap().len() == 5 && all[0]["gaps"].is_array()
         }),
     ];
-    let streams = ["AppendStream", "Snapshot"].map(|method| format!("counterfoil.v1.IngestService.{method}"));
-    let mut called = BTreeSet::from(streams);
+    // Those of ProofService need seals, which this ledger has none of.
+    let others = ["IngestService.AppendStream", "IngestService.Snapshot", "ProofService.GetEntityProof", "ProofService.GetEvidence"];
+    let mut called = BTreeSet::from(others.map(|method| format!("counterfoil.v1.{method}")));
     for (method, request, is_right) in calls {
         called.insert(format!("counterfoil.v1.{}", method.replace('/', ".")));
         let method = format!("counterfoil.v1.{method}");
@@ -183,7 +186,14 @@ fn a_client_that_is_not_ours_calls_every_method() {
         grpcurl(&server, &["-d", &record.to_string()], "counterfoil.v1.LedgerService/GetRecord").unwrap().unwrap();
     assert_eq!(record[0]["record"]["provenance"]["authentication"], "AUTHENTICATION_LOCAL_CONNECTION");
     // Every method of every service is among these, as the server itself lists them.
-    for service in ["IdentityService", "LinkageService", "LedgerService", "SourceService", "IngestService"] {
+    for service in [
+        "IdentityService",
+        "LinkageService",
+        "LedgerService",
+        "ProofService",
+        "SourceService",
+        "IngestService",
+    ] {
         let service = format!("counterfoil.v1.{service}");
         let mut list = Command::new(tool("grpcurl").unwrap());
         let listed = list.args(["-plaintext", &server.address, "list", &service]).output().unwrap();
@@ -193,5 +203,28 @@ fn a_client_that_is_not_ours_calls_every_method() {
             assert!(called.contains(method), "{method} is not called here");
         }
     }
+    server.stop();
+}
+
+#[test]
+fn a_client_that_is_not_ours_gets_proofs() {
+    let ledger = LedgerFolder::init();
+    ledger.import("okta", &ledger.file("a.jsonl", lines(&[joined(1, "2026-03-01T09:00:00Z", 1, 1)])), &[]).ended(0);
+    let mut sealing = command();
+    sealing.env_remove("COUNTERFOIL_SEAL");
+    let server = Server::start_as(sealing, &ledger, &["--listen", "127.0.0.1:0"]);
+    let ask = |method: &str, request: Value| grpcurl(&server, &["-d", &request.to_string()], &format!("counterfoil.v1.ProofService/{method}"));
+    let Some(proof) = ask("GetEntityProof", json!({"who": login(1)})) else { return };
+    let proof = &proof.unwrap()[0];
+    assert_eq!((&proof["count"], &proof["covered"]), (&json!("1"), &json!("2")));
+    let absent = &ask("GetEntityProof", json!({"who": "account:okta:default:00u9"})).unwrap().unwrap()[0];
+    assert!(absent["count"].is_null() && absent["proof"].is_string(), "{absent}");
+    let question = json!({"question": "EVIDENCE_QUESTION_STATE", "who": login(1)});
+    let pieces = ask("GetEvidence", question).unwrap().unwrap();
+    let bytes = BASE64_STANDARD.decode(pieces[0]["data"].as_str().unwrap()).unwrap();
+    let policy = Policy::parse(&std::fs::read(ledger.policy()).unwrap()).unwrap();
+    assert_eq!(verify(&bytes, &policy).unwrap().known.0, 2);
+    let refused = ask("GetEvidence", json!({"question": "EVIDENCE_QUESTION_ABSENCE", "who": login(1)})).unwrap().unwrap_err();
+    assert!(refused.contains("RECORDED"), "{refused}");
     server.stop();
 }

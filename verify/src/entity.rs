@@ -29,7 +29,7 @@ pub enum EntityError {
     Form(String),
     /// The kind is not known, or has no such ids.
     #[error(
-        "{0:?} is not a kind of entity: expected one of person, account, credential, entitlement, ticket, integration, snapshot_scope, identifier, unresolved, source, rule"
+        "{0:?} is not a kind of entity: expected one of person, account, credential, entitlement, ticket, integration, snapshot_scope, identifier, unresolved, source, rule, correlation"
     )]
     Kind(String),
     /// The native id could be a personal value.
@@ -81,6 +81,12 @@ impl EntityId {
             source.instance.as_bytes(),
             source.stream.as_bytes(),
         )
+    }
+
+    /// The entity that every declaration of a matching rule belongs to besides the rule itself: its history shows which rules
+    /// there are, and that there are no others.
+    pub fn matching_rules() -> Self {
+        Self::from_parts(EntityKind::Rule, b"counterfoil", b"ledger", b"declared")
     }
 
     /// The id that a fact's reference gives, where it gives one. `source` fills in what the reference leaves out. A
@@ -278,9 +284,10 @@ pub fn kind_name(kind: EntityKind) -> &'static str {
         EntityKind::Unresolved => "unresolved",
         EntityKind::Source => "source",
         EntityKind::Rule => "rule",
+        EntityKind::Correlation => "correlation",
     }
 }
 
 fn kind_from_name(name: &str) -> Option<EntityKind> {
-    (1..=11).filter_map(|number| EntityKind::try_from(number).ok()).find(|&kind| kind_name(kind) == name)
+    (1..=12).filter_map(|number| EntityKind::try_from(number).ok()).find(|&kind| kind_name(kind) == name)
 }

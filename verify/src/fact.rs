@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use counterfoil_proto::v1::{Entitlement, Fact, FactKind, Record, Ref, Source, fact::Detail, record::Body};
 
+use crate::correlation::correlations;
 use crate::entity::EntityId;
 use crate::identifier::Token;
 use crate::record::event_of;
@@ -138,6 +139,12 @@ pub fn entities_of(reference: &Ref, source: &Source) -> impl Iterator<Item = Ent
     EntityId::of(reference, source).into_iter().chain(identifiers.map(|token| EntityId::identifier(&token)))
 }
 
+/// Whether a fact is about a ticket, or refers to one.
+pub fn names_tickets(fact: &Fact) -> bool {
+    let is_about = matches!(kind_group(fact.kind()), Group::Ticket | Group::Approval) && fact.object.is_some();
+    is_about || fact.correlation.as_ref().is_some_and(|correlation| !correlation.tickets.is_empty())
+}
+
 /// Whether a fact about a ticket names nobody: such a fact also belongs to its system's unresolved entity.
 pub fn is_unresolved(fact: &Fact) -> bool {
     match kind_group(fact.kind()) {
@@ -157,6 +164,12 @@ pub fn entity_set(record: &Record) -> BTreeSet<EntityId> {
         entities.extend(references(fact).flat_map(|(_, reference)| entities_of(reference, source)));
         if is_unresolved(fact) {
             entities.insert(EntityId::unresolved(source));
+        }
+        if kind_group(fact.kind()) == Group::Rule {
+            entities.insert(EntityId::matching_rules());
+        }
+        if names_tickets(fact) {
+            entities.extend(correlations(fact.correlation.as_ref(), source));
         }
     }
     match &record.body {

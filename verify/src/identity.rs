@@ -50,8 +50,9 @@ impl MatchingRules {
     /// Those that hold where these were declared: each as its state has it, unless it was withdrawn. Where none was ever
     /// declared, the built-in one holds; where all were withdrawn, none.
     pub fn in_force(declared: impl IntoIterator<Item = (EntityId, RuleState)>) -> Self {
-        let mut declared = declared.into_iter().peekable();
-        if declared.peek().is_none() {
+        let mut declared: Vec<_> = declared.into_iter().collect();
+        declared.sort_by(|(one, _), (other, _)| one.cmp(other));
+        if declared.is_empty() {
             return Self(vec![Rc::new(MatchingRule::built_in())]);
         }
         let holds = |(entity, state): (EntityId, RuleState)| {
@@ -62,7 +63,7 @@ impl MatchingRules {
                 Rc::new(MatchingRule { id, version, systems, evidence: Some(evidence) })
             })
         };
-        Self(declared.filter_map(holds).collect())
+        Self(declared.into_iter().filter_map(holds).collect())
     }
 
     /// Whether one of them joins the accounts of all systems.

@@ -276,6 +276,11 @@ impl Note {
         }
     }
 
+    /// The signature lines, not verified.
+    pub fn signatures(&self) -> &[Signature] {
+        &self.signatures
+    }
+
     /// The text, with its final newline. Means nothing until [`Note::verify`] has succeeded.
     pub fn text(&self) -> &str {
         &self.text

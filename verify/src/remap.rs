@@ -37,33 +37,48 @@ fn event_index(record: &Record) -> RecordIndex {
     remapped(record).map_or_else(|| reading_of(record), |remapped| RecordIndex(remapped.first_index))
 }
 
+/// The readings of events that were read again.
+#[derive(Clone, Debug, Default)]
+pub struct Readings {
+    /// The remappings of each such event, by the event's first record.
+    remapped: BTreeMap<RecordIndex, BTreeSet<RecordIndex>>,
+}
+
+impl Readings {
+    /// Looks at a record. They may come in any order; those that are no remappings do no harm.
+    pub fn add(&mut self, record: &Record) {
+        if remapped(record).is_some() {
+            self.remapped.entry(event_index(record)).or_default().insert(reading_of(record));
+        }
+    }
+
+    /// Whether what a record says counts by the first `known` records: it is known, and no newer reading of its event is. A
+    /// remapping is known with its first record.
+    pub fn count(&self, record: &Record, known: TreeSize) -> bool {
+        let remapped = self.remapped.get(&event_index(record));
+        let newest = remapped.and_then(|readings| readings.range(..RecordIndex(known.0)).next_back());
+        record.index < known.0 && newest.is_none_or(|newest| *newest == reading_of(record))
+    }
+}
+
 /// Which readings count by the first so many of some records.
 #[derive(Clone, Debug, Default)]
 pub struct Counting {
     known: TreeSize,
-    /// The newest remapping of each event that has one, by the event's first record.
-    newest: BTreeMap<RecordIndex, RecordIndex>,
+    readings: Readings,
 }
 
 impl Counting {
-    /// Looks through records, in any order, for what the first `known` of the log say. A remapping is known with its first
-    /// record.
+    /// Looks through records, in any order, for what the first `known` of the log say.
     pub fn of<'a>(records: impl IntoIterator<Item = &'a Record>, known: TreeSize) -> Self {
-        let mut newest: BTreeMap<RecordIndex, RecordIndex> = BTreeMap::new();
-        for record in records.into_iter().filter(|record| remapped(record).is_some()) {
-            let reading = reading_of(record);
-            if reading.0 < known.0 {
-                let held = newest.entry(event_index(record)).or_insert(reading);
-                *held = reading.max(*held);
-            }
-        }
-        Self { known, newest }
+        let mut readings = Readings::default();
+        records.into_iter().for_each(|record| readings.add(record));
+        Self { known, readings }
     }
 
-    /// Whether what a record says counts: it is known, and no newer reading of its event is.
+    /// Whether what a record says counts.
     pub fn counts(&self, record: &Record) -> bool {
-        let newest = self.newest.get(&event_index(record));
-        record.index < self.known.0 && newest.is_none_or(|newest| *newest == reading_of(record))
+        self.readings.count(record, self.known)
     }
 }
 

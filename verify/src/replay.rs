@@ -12,7 +12,7 @@ use counterfoil_proto::v1::{
 };
 
 use crate::entity::{EntityId, place_of};
-use crate::fact::{Group, Role, entities_of, kind_group, references};
+use crate::fact::{Group, Role, entities_of, gives_access, kind_group, references, takes_access};
 use crate::record::event_of;
 use crate::remap::Counting;
 use crate::state::{
@@ -243,6 +243,40 @@ fn apply_account(state: &mut State, fact: &FactAt<'_>) {
 /// another. Such a grant stands in [`State::held`] of the one that holds.
 pub fn is_of_entitlement(fact: &Fact) -> bool {
     fact.subject.as_ref().is_some_and(|subject| subject.kind() == EntityKind::Entitlement)
+}
+
+/// Whether a fact changed access: of a kind that does, a success, and said by a log rather than seen in a listing.
+pub fn changes_access(fact: &FactAt<'_>) -> bool {
+    let took_place = fact.fact.outcome() == Outcome::Success && fact.fact.confidence() != Confidence::Snapshot;
+    took_place && (gives_access(fact.fact) || takes_access(fact.fact))
+}
+
+/// Whether a fact says what an entitlement holds: a group that is a member of another, say.
+pub fn is_held(fact: &Fact) -> bool {
+    is_of_entitlement(fact) && (kind_group(fact.kind()) == Group::Grant || fact.kind() == FactKind::SnapshotItem)
+}
+
+/// Whether a fact says what one of its [`bearers`] is, apart from who holds it: whom it is linked with, whether it is
+/// switched off, which rule it is, and of an entitlement whether it was removed, what it implies and what it holds.
+pub fn is_trait_of(fact: &FactAt<'_>, bearer: &EntityId) -> bool {
+    let is_own = || fact.fact.subject.iter().flat_map(|own| entities_of(own, fact.source)).any(|own| own == *bearer);
+    is_trait(fact.fact.kind()) || is_held(fact.fact) && is_own()
+}
+
+fn is_trait(kind: FactKind) -> bool {
+    matches!(
+        kind,
+        FactKind::IdentityLinked
+            | FactKind::IdentityUnlinked
+            | FactKind::RuleDeclared
+            | FactKind::AccountCreated
+            | FactKind::AccountEnabled
+            | FactKind::AccountDisabled
+            | FactKind::AccountDeleted
+            | FactKind::EntitlementDefined
+            | FactKind::EntitlementChanged
+            | FactKind::EntitlementRemoved
+    )
 }
 
 /// The keys of [`State::grants`] under which the state of `entity` has the grants that a fact is about.

@@ -236,8 +236,8 @@ fn check_fact(fact: &Fact, source: &Source) -> Checked {
 fn check_ref(reference: &Ref, source: &Source) -> Checked {
     let kind = check_enum_value::<EntityKind>(reference.kind, "kind")?;
     ensure(
-        !matches!(kind, EntityKind::Unresolved | EntityKind::Source),
-        "unresolved and source are no kinds of a reference",
+        !matches!(kind, EntityKind::Unresolved | EntityKind::Source | EntityKind::Correlation),
+        "unresolved, source and correlation are no kinds of a reference",
     )?;
     ensure(
         reference.system.is_empty() == reference.instance.is_empty(),

@@ -44,7 +44,7 @@ fn naive_entities(record: &Record) -> BTreeSet<String> {
             found.insert(format!("identifier:{}", hex(token)));
         }
     };
-    let mut unresolved = false;
+    let (mut unresolved, mut declares) = (false, false);
     for fact in &event.facts {
         for one in [&fact.actor, &fact.via, &fact.subject, &fact.object] {
             one.iter().for_each(&mut add);
@@ -78,6 +78,10 @@ fn naive_entities(record: &Record) -> BTreeSet<String> {
         let kind = fact.kind().as_str_name();
         unresolved |= kind.starts_with("FACT_KIND_TICKET") && fact.subject.is_none();
         unresolved |= kind.starts_with("FACT_KIND_APPROVAL") && fact.object.is_none();
+        declares |= kind.starts_with("FACT_KIND_RULE");
+    }
+    if declares {
+        found.insert("rule:counterfoil:ledger:declared".to_owned());
     }
     if unresolved {
         found.insert(format!("unresolved:{home}"));

@@ -11,7 +11,7 @@ use counterfoil_proto::v1::EntityKind;
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::hash::{Hash, LeafHash, leaf_hash};
 use counterfoil_verify::map::memory::MemoryMap;
-use counterfoil_verify::map::pages::{Page, PagePlace, Pages, PagesError, Slot, append, prove};
+use counterfoil_verify::map::pages::{Page, PagePlace, Pages, PagesError, Slot, WritePages, append, prove};
 use counterfoil_verify::map::proof::{End, MAP_PROOF_BYTES_MAX, MapProof, MapProofError, Step};
 use counterfoil_verify::map::{EntityChain, Link, MapKey, MapRoot};
 use counterfoil_verify::tree::RecordIndex;
@@ -74,7 +74,9 @@ impl Pages for Store {
     fn read(&self, place: &PagePlace) -> Result<Option<Page>, Self::Error> {
         Ok(self.0.get(place).cloned())
     }
+}
 
+impl WritePages for Store {
     fn write(&mut self, place: PagePlace, page: Page) -> Result<(), Self::Error> {
         self.0.insert(place, page);
         Ok(())
@@ -469,7 +471,9 @@ fn broken_pages_are_an_error() {
         fn read(&self, _: &PagePlace) -> Result<Option<Page>, Self::Error> {
             Ok(Some(self.0.clone()))
         }
+    }
 
+    impl WritePages for Everywhere {
         fn write(&mut self, _: PagePlace, _: Page) -> Result<(), Self::Error> {
             Ok(())
         }
@@ -497,7 +501,9 @@ fn a_batch_writes_what_it_touches_once() {
         fn read(&self, place: &PagePlace) -> Result<Option<Page>, Self::Error> {
             self.0.read(place)
         }
+    }
 
+    impl WritePages for Counting {
         fn write(&mut self, place: PagePlace, page: Page) -> Result<(), Self::Error> {
             *self.1.entry(place).or_default() += 1;
             self.0.write(place, page)

@@ -143,7 +143,7 @@ fn check(request: RemapRequest, may_see: bool) -> Result<Asked, Status> {
 
 #[cfg(test)]
 mod tests {
-    use counterfoil_ledger::{Ledger, Location, Options, SystemClock, init};
+    use counterfoil_ledger::{Ledger, Location, Options, Sealing, SystemClock, init};
     use counterfoil_verify::time::Moment;
     use tonic_types::StatusExt;
 
@@ -155,7 +155,12 @@ mod tests {
         let location = Location::new(&folder.path().join("ledger"), None);
         let mut entropy = |bytes: &mut [u8]| bytes.fill(7);
         init(&location, "tests.example/remaps", &SystemClock::new(), &mut entropy).unwrap();
-        let options = Options { clock: Box::new(SystemClock::new()), accept_clock: false, holder: "a test".to_owned() };
+        let options = Options {
+            clock: Box::new(SystemClock::new()),
+            accept_clock: false,
+            holder: "a test".to_owned(),
+            sealing: Sealing::Never,
+        };
         let ledger = Arc::new(Ledger::open(&location, options).unwrap());
         let now = || Moment { seconds: 1_800_000_000, nanos: 0 };
         let remaps = Remaps::new(Arc::new(Intake::new(ledger, now, || [7; 32])));

@@ -12,17 +12,20 @@
 use std::collections::{BTreeMap, HashMap};
 
 use counterfoil_verify::hash::Hash;
-use counterfoil_verify::map::pages::{self, Page, PagePlace, Pages, PagesError, Slot};
+use counterfoil_verify::map::pages::{self, Page, PagePlace, Pages, PagesError, Slot, WritePages};
 use counterfoil_verify::map::{EntityChain, Link, MapKey, MapRoot};
 use counterfoil_verify::seal::{EntityMap, SealError};
 
 use crate::error::{LedgerError, Result};
 use crate::store::{DerivedDb, MAP, cf};
 
+/// Pages that are in no database yet, as bytes: read, each would take four times as much.
+pub(crate) type Written = HashMap<PagePlace, Box<[u8]>>;
+
 /// The map: what is in the derived data, below what was written since.
 pub(crate) struct StoredMap<'a> {
     pub(crate) derived: &'a DerivedDb,
-    pub(crate) written: &'a mut HashMap<PagePlace, Page>,
+    pub(crate) written: &'a mut Written,
 }
 
 /// Why a map could not be appended to, or a seal was rejected.
@@ -50,13 +53,15 @@ impl Pages for StoredMap<'_> {
 
     fn read(&self, place: &PagePlace) -> Result<Option<Page>> {
         match self.written.get(place) {
-            Some(page) => Ok(Some(page.clone())),
+            Some(written) => Ok(page(written)),
             None => Ok(self.derived.0.get_pinned_cf(cf(&self.derived.0, MAP), key(place))?.and_then(|row| page(&row))),
         }
     }
+}
 
+impl WritePages for StoredMap<'_> {
     fn write(&mut self, place: PagePlace, page: Page) -> Result<()> {
-        self.written.insert(place, page);
+        self.written.insert(place, value(&page).into());
         Ok(())
     }
 }
@@ -77,7 +82,7 @@ pub(crate) fn key(PagePlace { depth, prefix }: &PagePlace) -> Vec<u8> {
 }
 
 /// The bytes of a page.
-pub(crate) fn value(page: &Page) -> Vec<u8> {
+fn value(page: &Page) -> Vec<u8> {
     let bits = |is_in: fn(&Slot) -> bool| {
         let numbers = page.slots.iter().filter(|(_, slot)| is_in(slot)).map(|(number, _)| *number);
         numbers.fold(0_u16, |bits, number| bits | 1 << number).to_be_bytes()
@@ -99,7 +104,7 @@ pub(crate) fn value(page: &Page) -> Vec<u8> {
 }
 
 /// Reads the bytes of a page; none if they are another thing.
-fn page(value: &[u8]) -> Option<Page> {
+pub(crate) fn page(value: &[u8]) -> Option<Page> {
     let (slots, value) = value.split_first_chunk::<2>()?;
     let (below, mut value) = value.split_first_chunk::<2>()?;
     let (there, below) = (u16::from_be_bytes(*slots), u16::from_be_bytes(*below));

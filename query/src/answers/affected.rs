@@ -12,7 +12,7 @@ use counterfoil_proto::v1::{
 use counterfoil_verify::effective::{Access, Effective};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::fact::{Group, entities_of, kind_group};
-use counterfoil_verify::replay::{FactAt, bearers, facts_of};
+use counterfoil_verify::replay::{FactAt, bearers, facts_of, is_held};
 use counterfoil_verify::state::{Evidence, ReplayOrder};
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
 use counterfoil_verify::tree::TreeSize;
@@ -24,7 +24,7 @@ use crate::answers::pages::{Page, Question, recorded_part};
 use crate::answers::parties::Parties;
 use crate::answers::{ChangeSelector, Query};
 use crate::error::{QueryError, Result};
-use crate::views::{changes, traits};
+use crate::views::changes;
 
 /// The holders that are compared for a page where nothing else is asked for, and the most of one page.
 const PAGE_HOLDERS: usize = 100;
@@ -174,7 +174,7 @@ fn redefining(fact: &FactAt<'_>) -> Vec<EntityId> {
     let own = match kind_group(fact.fact.kind()) {
         _ if fact.fact.outcome() != Outcome::Success => return Vec::new(),
         Group::Entitlement => object,
-        _ if traits::is_held(fact.fact) => subject,
+        _ if is_held(fact.fact) => subject,
         _ => return Vec::new(),
     };
     let own: BTreeSet<EntityId> = own.iter().flat_map(|own| entities_of(own, fact.source)).collect();

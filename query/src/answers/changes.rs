@@ -17,7 +17,6 @@ use counterfoil_verify::replay::{FactAt, facts_of};
 use counterfoil_verify::time::{OccurredAt, RecordedAt};
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
-use crate::answers::judge::Judge;
 use crate::answers::pages::{Page, Question, occurred_part, recorded_part};
 use crate::answers::reversal::Timelines;
 use crate::answers::wanted::Wants;
@@ -116,7 +115,7 @@ impl Query<'_> {
             // The last of the page before.
             positions.next().transpose()?;
         }
-        let (mut judge, mut timelines) = (Judge::new(self), Timelines::new(self, size)?);
+        let (mut judge, mut timelines) = (self.judge(), Timelines::new(self, size)?);
         let mut explanations = Vec::new();
         let (mut last, mut looked_at) = (None, 0);
         let mut read: Option<Record> = None;
@@ -188,7 +187,7 @@ impl Query<'_> {
         which: ExplainFilter,
     ) -> Result<impl Iterator<Item = Result<Explanation>> + '_> {
         let size = self.known_size(known)?;
-        let (mut judge, mut timelines) = (Judge::new(self), Timelines::new(self, size)?);
+        let (mut judge, mut timelines) = (self.judge(), Timelines::new(self, size)?);
         let mut explained = move |position: Position| -> Result<Option<Explanation>> {
             let record = self.read_record(position.2)?;
             let fact = fact_at(&record, position)?;

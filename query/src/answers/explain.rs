@@ -3,6 +3,7 @@
 //! Owns which facts of a record are explained, and the message. What the approvals say is `judge`'s to find.
 
 use counterfoil_proto::v1::{ExplainChangeResponse, Explanation, LinkRule, LinkScore, LinkedTicket, Record, Verdict};
+use counterfoil_verify::judge::Judged;
 use counterfoil_verify::link::{Change, RULE_VERSION, is_provisional};
 use counterfoil_verify::replay::{FactAt, facts_of};
 use counterfoil_verify::score::Score;
@@ -11,7 +12,7 @@ use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::answers::Query;
 use crate::answers::convert::{evidence, rule_use, timestamp};
-use crate::answers::judge::{Judge, Judged};
+use crate::answers::judge::Judge;
 use crate::answers::parties::Parties;
 use crate::answers::reversal::Timelines;
 use crate::error::{QueryError, Result};
@@ -33,14 +34,8 @@ impl Query<'_> {
     /// [`QueryError::NoSuchEvent`], [`QueryError::NoSuchFact`] and [`QueryError::NotKnownThen`].
     pub fn explain(&self, change: &ChangeSelector, known: Option<RecordedAt>) -> Result<ExplainChangeResponse> {
         let size = self.known_size(known)?;
-        let (records, fact) = match change {
-            ChangeSelector::Record(index, fact) => {
-                self.check_known(*index, size)?;
-                (vec![self.read_record(*index)?], *fact)
-            }
-            ChangeSelector::Event(event_id) => (self.records_of_event(event_id, size)?, None),
-        };
-        let (mut judge, mut timelines) = (Judge::new(self), Timelines::new(self, size)?);
+        let (records, fact) = self.asked_about(change, size)?;
+        let (mut judge, mut timelines) = (self.judge(), Timelines::new(self, size)?);
         let mut explanations = Vec::new();
         for record in &records {
             for fact in chosen(record, fact)? {
@@ -54,6 +49,36 @@ impl Query<'_> {
             moment: Some(self.moment(None, known, size)?),
             explanations,
         })
+    }
+
+    /// The record and the number of the one fact that is meant.
+    ///
+    /// # Errors
+    /// Those, and [`QueryError::SeveralChanges`].
+    pub fn one_change(&self, change: &ChangeSelector, known: Option<RecordedAt>) -> Result<(RecordIndex, u32)> {
+        let size = self.known_size(known)?;
+        let (records, fact) = self.asked_about(change, size)?;
+        let mut places = Vec::new();
+        for record in &records {
+            places.extend(chosen(record, fact)?.iter().map(|fact| (RecordIndex(record.index), fact.evidence.fact)));
+        }
+        match places[..] {
+            [one] => Ok(one),
+            _ => {
+                let named: Vec<String> = places.iter().map(|(record, fact)| format!("{record}.{fact}")).collect();
+                Err(QueryError::SeveralChanges(named.join(", ")))
+            }
+        }
+    }
+
+    fn asked_about(&self, change: &ChangeSelector, size: TreeSize) -> Result<(Vec<Record>, Option<u32>)> {
+        match change {
+            ChangeSelector::Record(index, fact) => {
+                self.check_known(*index, size)?;
+                Ok((vec![self.read_record(*index)?], *fact))
+            }
+            ChangeSelector::Event(event_id) => Ok((self.records_of_event(event_id, size)?, None)),
+        }
     }
 
     /// The records of the event with an id.

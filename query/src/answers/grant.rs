@@ -59,7 +59,7 @@ impl Query<'_> {
             return Err(QueryError::NoEntitlement(asked.entitlement.clone()));
         }
         let size = self.known_size(known)?;
-        let (mut judge, mut timelines) = (Judge::new(self), Timelines::new(self, size)?);
+        let (mut judge, mut timelines) = (self.judge(), Timelines::new(self, size)?);
         let holders = judge.people.aliases(vec![asked.who.clone()], at, size)?;
         let (names, is_cut) = judge.people.names_of(&asked.entitlement, at, size)?;
         let wanted: BTreeSet<String> = names.iter().map(EntityId::to_text).collect();

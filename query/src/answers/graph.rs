@@ -14,7 +14,6 @@ use counterfoil_verify::time::OccurredAt;
 use counterfoil_verify::tree::TreeSize;
 
 use crate::answers::Query;
-use crate::answers::people::People;
 use crate::error::Result;
 use crate::views::traits::{self, Traits};
 use crate::views::{histories, timelines};
@@ -77,7 +76,7 @@ impl<'q, 'a> Graph<'q, 'a> {
                 [entity.clone()].into_iter().chain(tokens.iter().map(EntityId::identifier)).collect()
             }
             EntityKind::Person | EntityKind::Integration => {
-                let aliases = People::new(self.query).aliases(vec![entity.clone()], self.at, self.known)?;
+                let aliases = self.query.people().aliases(vec![entity.clone()], self.at, self.known)?;
                 aliases.entities().iter().cloned().collect()
             }
             EntityKind::Credential => {

@@ -4,6 +4,7 @@
 
 use counterfoil_proto::v1::{GetHistoryResponse, HistoryEntry, Record, Remapping, record::Body};
 use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::people::Covered;
 use counterfoil_verify::record::event_of;
 use counterfoil_verify::remap::remapped;
 use counterfoil_verify::replay::{FactAt, facts_of, named};
@@ -13,7 +14,6 @@ use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
 use crate::answers::convert::evidence;
 use crate::answers::pages::{Page, Question, occurred_part, recorded_part};
 use crate::answers::parties::Parties;
-use crate::answers::persons::Covered;
 use crate::answers::{Period, Query};
 use crate::error::{QueryError, Result};
 use crate::views::histories::{self, role_names};

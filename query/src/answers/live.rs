@@ -9,6 +9,7 @@ use std::rc::Rc;
 use counterfoil_proto::v1::{AccountStatus, EntityKind};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::listing::{Inheritance, Item, ItemKey, Listing};
+use counterfoil_verify::people::Traits as _;
 use counterfoil_verify::reconcile::{Access, Known, Taken, account, credential, grants};
 use counterfoil_verify::replay::{FactAt, grant_keys};
 use counterfoil_verify::scope::{Coverage, Covered};

@@ -11,17 +11,17 @@ use counterfoil_proto::v1::{
     Party, RegisterGap, Time,
 };
 use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::kept::Kept;
 use counterfoil_verify::fact::{Group, kind_group};
+use counterfoil_verify::people::{Aliases, Asked};
 use counterfoil_verify::replay::{FactAt, facts_of};
 use counterfoil_verify::state::{Evidence, RegisterState, State};
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
 use counterfoil_verify::tree::TreeSize;
 
-use crate::answers::aliases::Aliases;
 use crate::answers::convert::{evidence, is_lapsed};
-use crate::answers::kept::Kept;
 use crate::answers::pages::{Page, Question, occurred_part, recorded_part};
-use crate::answers::people::{Asked, People, Span};
+use crate::answers::people::People;
 use crate::answers::{Query, Wanted};
 use crate::error::{QueryError, Result};
 use crate::views::{histories, nhi, timelines};
@@ -166,7 +166,7 @@ impl Query<'_> {
         people: &mut People<'_, '_>,
     ) -> Result<bool> {
         let Some(token) = entity.token() else { return Ok(false) };
-        let mut asked = Asked { at, known: size, span: Span::ALWAYS };
+        let mut asked = Asked::new(at, size);
         for (meant, _) in people.meant_by(&token, false, &mut asked)? {
             if nhi::is_listed(&self.view, &meant, size)? && histories::is_known(&self.view, &meant, at, size)? {
                 return Ok(true);
@@ -254,7 +254,7 @@ impl Stretch {
 
 impl<'q, 'a> Inventory<'q, 'a> {
     pub(crate) fn new(query: &'q Query<'a>, at: OccurredAt, size: TreeSize) -> Self {
-        Self { query, at, size, people: People::new(query), kept: Kept::new() }
+        Self { query, at, size, people: query.people(), kept: Kept::new() }
     }
 
     /// One of them; none of what is none at that moment, or is known by another entity of the list.

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use counterfoil_proto::Shared;
 use counterfoil_proto::v1::{Party, Ref, Source};
 use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::kept::Kept;
 use counterfoil_verify::replay::named;
 use counterfoil_verify::tree::TreeSize;
 
 use crate::answers::Query;
-use crate::answers::kept::Kept;
 use crate::error::Result;
 use crate::views::database::View;
 use crate::views::names::{self, Called};

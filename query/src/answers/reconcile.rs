@@ -54,7 +54,7 @@ impl<'a> Query<'a> {
             ..ReconcileResponse::default()
         };
         let parties = self.parties(size);
-        let mut judge = Judge::new(self);
+        let mut judge = self.judge();
         let mut total = Totals::default();
         let mut items: Vec<Vec<ReconciledItem>> = Vec::new();
         for scope in self.scopes(system, instance, size)? {

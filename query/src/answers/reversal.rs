@@ -9,7 +9,9 @@ use std::rc::Rc;
 use counterfoil_proto::Shared;
 use counterfoil_proto::v1::{AccountStatus, EntityKind, Party, PlanReversalResponse, Record, fact::Detail};
 use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::kept::Kept;
 use counterfoil_verify::fact::{Group, Role, kind_group};
+use counterfoil_verify::people::Traits as _;
 use counterfoil_verify::replay::{FactAt, facts_of, named};
 use counterfoil_verify::reversal::{Step, Timeline, bearer, is_undoable, plan};
 use counterfoil_verify::state::Evidence;
@@ -18,7 +20,6 @@ use counterfoil_verify::tree::TreeSize;
 
 use crate::answers::explain::ChangeSelector;
 use crate::answers::judge::Judge;
-use crate::answers::kept::Kept;
 use crate::answers::{Period, Query};
 use crate::error::Result;
 use crate::views::database::View;
@@ -185,7 +186,7 @@ impl Query<'_> {
         let facts: Vec<FactAt<'_>> = chosen.records.iter().flat_map(facts_of).filter(is_chosen).collect();
         let marks: Vec<FactAt<'_>> =
             facts.iter().filter(|fact| kind_group(fact.fact.kind()) == Group::Use).copied().collect();
-        let mut judge = Judge::new(self);
+        let mut judge = self.judge();
         let gathered = Gathered::of(facts, &mut Timelines::new(self, size)?, &mut judge, TIMELINE_MAX)?;
         let planned = gathered.plan(&marks, at, at);
         let parties = self.parties(size);
@@ -215,7 +216,7 @@ impl Query<'_> {
     }
 
     fn chosen_by_ticket(&self, ticket: &EntityId, at: OccurredAt, size: TreeSize) -> Result<Chosen> {
-        let mut judge = Judge::new(self);
+        let mut judge = self.judge();
         let linked = self.linked_changes(ticket, at, size, &mut judge)?;
         let mut chosen = Chosen {
             records: Vec::new(),

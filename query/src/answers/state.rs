@@ -14,13 +14,13 @@ use counterfoil_proto::v1::{
 use counterfoil_verify::approval::{DecidedBy, decided_by, derive};
 use counterfoil_verify::beside;
 use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::kept::Kept;
 use counterfoil_verify::state::{self, State};
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::answers::Query;
 use crate::answers::convert::{evidence, is_lapsed, optional_timestamp, timestamp};
-use crate::answers::kept::Kept;
 use crate::answers::pages::{Page, Question, occurred_part, recorded_part};
 use crate::answers::parties::Parties;
 use crate::answers::wanted::WantsHolder;
@@ -98,7 +98,7 @@ impl Query<'_> {
             if let Ok(entity) = grant.counterpart.parse::<EntityId>() {
                 let status = || {
                     let account = timelines::state_at(&self.view, &entity, at, size)?.account;
-                    Ok(account.map_or(0, |account| account.status))
+                    Ok::<_, QueryError>(account.map_or(0, |account| account.status))
                 };
                 holder.holder_status = *statuses.get(&entity, status)?;
             }

@@ -3,11 +3,11 @@
 //! Owns the wording. It never decides anything: every word follows from the verdict and what it rests on.
 
 use counterfoil_proto::v1::{Confidence, Decision, Explanation, LinkRule, Outcome, Verdict};
+use counterfoil_verify::judge::Judged;
 use counterfoil_verify::replay::FactAt;
 use counterfoil_verify::state::{Evidence, TicketState};
 
 use crate::answers::convert::{moment_text, span_text, words};
-use crate::answers::judge::Judged;
 use crate::answers::parties::{Parties, label, short_id};
 use crate::error::Result;
 

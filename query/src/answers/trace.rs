@@ -74,7 +74,7 @@ impl<'a> Query<'a> {
             return Err(QueryError::NotOneTicket { name: ticket.to_text(), count: 0 });
         }
         let size = self.known_size(known)?;
-        let mut judge = Judge::new(self);
+        let mut judge = self.judge();
         let mut linked = self.linked_changes(ticket, at, size, &mut judge)?;
         let verdicts = self.rule_over(&mut linked, at, size, &mut judge)?;
         let state = timelines::state_at(&self.view, ticket, at, size)?.ticket;

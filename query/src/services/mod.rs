@@ -11,6 +11,7 @@ use counterfoil_ledger::Reader;
 use counterfoil_proto::v1::identity_service_server::IdentityServiceServer;
 use counterfoil_proto::v1::ledger_service_server::LedgerServiceServer;
 use counterfoil_proto::v1::linkage_service_server::LinkageServiceServer;
+use counterfoil_proto::v1::proof_service_server::ProofServiceServer;
 use counterfoil_proto::v1::source_service_server::SourceServiceServer;
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
 use counterfoil_verify::tree::TreeSize;
@@ -29,6 +30,7 @@ mod identity;
 mod ledger;
 mod linkage;
 mod problem;
+mod proof;
 mod source;
 
 pub use problem::{AMBIGUOUS, invalid, problem, reason_of, shown};
@@ -46,6 +48,10 @@ pub struct Sight {
     /// Personal values, and what lies beside records.
     pub payloads: bool,
 }
+
+/// What the caller is called, as whoever lets a request in says with this extension of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallerName(pub String);
 
 /// Questions to the log alone.
 #[derive(Clone)]
@@ -127,6 +133,7 @@ impl Answers {
     pub fn add_to(&self, routes: &mut RoutesBuilder) {
         routes.add_service(IdentityServiceServer::new(self.clone()).max_decoding_message_size(REQUEST_BYTES_MAX));
         routes.add_service(LinkageServiceServer::new(self.clone()).max_decoding_message_size(REQUEST_BYTES_MAX));
+        routes.add_service(ProofServiceServer::new(self.clone()).max_decoding_message_size(REQUEST_BYTES_MAX));
         routes.add_service(SourceServiceServer::new(self.clone()).max_decoding_message_size(REQUEST_BYTES_MAX));
     }
 

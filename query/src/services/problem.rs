@@ -19,6 +19,9 @@ const SHOWN_MAX: usize = 100;
 /// The reason of a name that several entities fit.
 pub const AMBIGUOUS: &str = "AMBIGUOUS";
 
+/// The reason where no seal covers what is asked for.
+pub(crate) const NOT_SEALED: &str = "NOT_SEALED";
+
 /// The reason of an error, for programs.
 pub fn reason_of(status: &Status) -> Option<String> {
     status.get_details_error_info().filter(|info| info.domain == DOMAIN).map(|info| info.reason)
@@ -65,6 +68,11 @@ pub(crate) fn of(error: QueryError) -> Status {
         QueryError::Storage { .. } => (Code::Internal, "STORAGE"),
         QueryError::InUse { .. } => (Code::Unavailable, "VIEWS_IN_USE"),
         QueryError::Behind { .. } => (Code::Unavailable, "VIEWS_BEHIND"),
+        QueryError::NotSealed => (Code::FailedPrecondition, NOT_SEALED),
+        QueryError::SeveralChanges(_) => (Code::InvalidArgument, "SEVERAL_CHANGES"),
+        QueryError::TooLarge(_) => (Code::ResourceExhausted, "EVIDENCE_TOO_LARGE"),
+        QueryError::Recorded(_) => (Code::FailedPrecondition, "RECORDED"),
+        QueryError::Evidence(_) => (Code::Internal, "EVIDENCE"),
         QueryError::Ledger(error) => ledger(error),
         QueryError::NotKnownThen { .. } => (Code::NotFound, "NOT_KNOWN_THEN"),
         QueryError::ReadAgain { .. } => (Code::NotFound, "READ_AGAIN"),

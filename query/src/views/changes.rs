@@ -11,11 +11,12 @@
 //! `changes` has the facts that gave access or took it away: of a kind that does, a success, and said by a log rather than
 //! seen in a listing. `event_ids` has the records with a fact that could change access, whatever came of it.
 
-use counterfoil_proto::v1::{Confidence, Fact, Outcome, Record, record::Body};
+use counterfoil_proto::v1::{Fact, Record, record::Body};
 use counterfoil_verify::entity::EntityId;
-use counterfoil_verify::fact::{Group, entities_of, gives_access, kind_group, takes_access};
+use counterfoil_verify::fact::{gives_access, takes_access};
 use counterfoil_verify::hash::domain_hash;
-use counterfoil_verify::replay::{FactAt, facts_of};
+use counterfoil_verify::mention::requests;
+use counterfoil_verify::replay::{self, FactAt, facts_of};
 use counterfoil_verify::time::OccurredAt;
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
@@ -43,15 +44,8 @@ pub(crate) fn project(record: &Record, batch: &mut Batch) {
 }
 
 fn project_request(fact: &FactAt<'_>, batch: &mut Batch) {
-    let (Group::Ticket, Some(subject), Some(object)) =
-        (kind_group(fact.fact.kind()), &fact.fact.subject, &fact.fact.object)
-    else {
-        return;
-    };
-    for ticket in counterfoil_verify::replay::named(object, fact.source) {
-        for beneficiary in entities_of(subject, fact.source) {
-            batch.put(Column::Requests, &[&entity_prefix(&beneficiary), ticket.as_bytes()], &[]);
-        }
+    for (beneficiary, ticket) in requests(fact) {
+        batch.put(Column::Requests, &[&entity_prefix(&beneficiary), ticket.as_bytes()], &[]);
     }
 }
 
@@ -68,13 +62,8 @@ pub(crate) enum Effect {
 impl Effect {
     /// None of a fact that changed no access, whatever its kind.
     pub(crate) fn of(fact: &FactAt<'_>) -> Option<Self> {
-        let is_success = fact.fact.outcome() == Outcome::Success;
-        let took_place = is_success && fact.fact.confidence() != Confidence::Snapshot;
-        match () {
-            () if !took_place => None,
-            () if gives_access(fact.fact) => Some(Self::Gave),
-            () => takes_access(fact.fact).then_some(Self::Took),
-        }
+        let effect = if gives_access(fact.fact) { Self::Gave } else { Self::Took };
+        replay::changes_access(fact).then_some(effect)
     }
 
     fn read(view: &View<'_>, value: &[u8]) -> Result<Self> {

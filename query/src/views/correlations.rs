@@ -1,29 +1,24 @@
 //! The tickets that belong to a transaction or a request of a source.
 //!
-//! Owns the way from what several events of a source share to the tickets that any of them names. Whether such a ticket
-//! covers a change is for `verify::link` to say.
+//! Owns the way from what several events of a source share to the tickets that any of them names. Which of them count, and
+//! what a transaction is, `verify::correlation` says; whether such a ticket covers a change, `verify::link`.
 //!
 //! ```text
-//! correlations   16 bytes, a hash of system, instance and id ‖ u64 index ‖ binary id of the ticket   →  empty
+//! correlations   entity of the transaction or the request ‖ u64 index ‖ binary id of the ticket   →  empty
 //! ```
-//! Only what names a ticket has rows. Another id of the same hash would only bring tickets that do not fit.
+//! Only what names a ticket has rows.
 
 use std::collections::BTreeSet;
 
-use counterfoil_proto::v1::{Correlation, Record, Source};
+use counterfoil_proto::v1::Record;
+use counterfoil_verify::correlation::{correlations, first_tickets, tickets};
 use counterfoil_verify::entity::EntityId;
-use counterfoil_verify::fact::{Group, kind_group};
-use counterfoil_verify::hash::domain_hash;
-use counterfoil_verify::replay::{FactAt, facts_of, named};
+use counterfoil_verify::replay::{FactAt, facts_of};
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::error::Result;
-use crate::views::database::{Batch, Column, View};
-
-const HASH_BYTES: usize = 16;
-/// The most tickets of one transaction, and the most rows that are read for them.
-const TICKETS_MAX: usize = 64;
-const ROWS_MAX: usize = 1_024;
+use crate::views::database::{Batch, Column, Row, View};
+use crate::views::keys::entity_prefix;
 
 /// Adds the rows of a record.
 pub(crate) fn project(record: &Record, batch: &mut Batch) {
@@ -33,9 +28,10 @@ pub(crate) fn project(record: &Record, batch: &mut Batch) {
         if tickets.is_empty() {
             continue;
         }
-        for hash in hashes(&fact) {
+        for shared in correlations(fact.fact.correlation.as_ref(), fact.source) {
             for ticket in &tickets {
-                batch.put(Column::Correlations, &[&hash, &record.index.to_be_bytes(), ticket.as_bytes()], &[]);
+                let key = [&entity_prefix(&shared), &record.index.to_be_bytes()[..], ticket.as_bytes()];
+                batch.put(Column::Correlations, &key, &[]);
             }
         }
     }
@@ -44,43 +40,28 @@ pub(crate) fn project(record: &Record, batch: &mut Batch) {
 /// The tickets that the first `known` records name in the same transaction or request as a fact.
 pub(crate) fn tickets_with(view: &View<'_>, fact: &FactAt<'_>, known: TreeSize) -> Result<BTreeSet<EntityId>> {
     let mut found = BTreeSet::new();
-    for hash in hashes(fact) {
-        for row in view.forward(Column::Correlations, &hash, &hash)?.take(ROWS_MAX) {
+    for shared in correlations(fact.fact.correlation.as_ref(), fact.source) {
+        let prefix = entity_prefix(&shared);
+        let read = |row: Result<Row>| -> Result<(RecordIndex, EntityId)> {
             let (row, _) = row?;
-            let read = row[HASH_BYTES..].split_first_chunk::<8>();
-            let (index, ticket) = read.ok_or_else(|| view.damaged("a row of the correlations cannot be read"))?;
-            let index = RecordIndex(u64::from_be_bytes(*index));
-            if index.0 >= known.0 || found.len() == TICKETS_MAX {
-                break;
-            }
-            if !view.replaced().counts(index, known) {
-                continue;
-            }
-            found.insert(EntityId::from_bytes(ticket).map_err(|error| view.damaged(error.to_string()))?);
-        }
+            let (index, ticket) = row[prefix.len()..].split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
+            let ticket = EntityId::from_bytes(ticket).map_err(|error| view.damaged(error.to_string()))?;
+            Ok((RecordIndex(u64::from_be_bytes(*index)), ticket))
+        };
+        let rows = view.forward(Column::Correlations, &prefix, &prefix)?.map(read);
+        first_tickets(rows, |index| view.replaced().counts(index, known), known, &mut found)?;
     }
     Ok(found)
 }
 
-/// The tickets that a fact is about, and those that it refers to.
-fn tickets(fact: &FactAt<'_>) -> Vec<EntityId> {
-    let is_about = matches!(kind_group(fact.fact.kind()), Group::Ticket | Group::Approval);
-    let own = fact.fact.object.iter().filter(|_| is_about);
-    let referred = fact.fact.correlation.iter().flat_map(|correlation| &correlation.tickets);
-    own.chain(referred).flat_map(|ticket| named(ticket, fact.source)).collect()
-}
-
-/// Of its transaction and its request, where it has them.
-fn hashes(fact: &FactAt<'_>) -> Vec<[u8; HASH_BYTES]> {
-    let Some(Correlation { transaction, request, .. }) = &fact.fact.correlation else { return Vec::new() };
-    let ids = [("transaction", transaction), ("request", request)];
-    ids.iter().filter(|(_, id)| !id.is_empty()).map(|(what, id)| hash(fact.source, what, id)).collect()
-}
-
-fn hash(source: &Source, what: &str, id: &str) -> [u8; HASH_BYTES] {
-    let text = [&source.system, &source.instance, what, id].join("\0");
-    let hash = domain_hash("counterfoil/view/correlation/v1", &[text.as_bytes()]);
-    let mut short = [0; HASH_BYTES];
-    short.copy_from_slice(&hash.as_bytes()[..HASH_BYTES]);
-    short
+/// The records that name a ticket in a transaction or a request.
+pub(crate) fn records_of(view: &View<'_>, shared: &EntityId) -> Result<BTreeSet<RecordIndex>> {
+    let prefix = entity_prefix(shared);
+    let read = |row: Result<Row>| {
+        let (row, _) = row?;
+        let index = row[prefix.len()..].first_chunk::<8>();
+        let index = index.ok_or_else(|| view.damaged("a row of the correlations cannot be read"))?;
+        Ok(RecordIndex(u64::from_be_bytes(*index)))
+    };
+    view.forward(Column::Correlations, &prefix, &prefix)?.map(read).collect()
 }

@@ -15,26 +15,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 
-use counterfoil_proto::v1::{FactKind, Record, record::Body};
+use counterfoil_proto::v1::{Record, record::Body};
 use counterfoil_verify::entity::EntityId;
-use counterfoil_verify::fact::{Role, is_unresolved, references};
+use counterfoil_verify::fact::Role;
 use counterfoil_verify::identifier::{TOKEN_BYTES, Token};
+use counterfoil_verify::mention::{self, Mention, RUNS_FACTS_MAX, Runs};
 use counterfoil_verify::record::recorded_at;
 use counterfoil_verify::remap;
-use counterfoil_verify::replay::{FactAt, facts_of, named};
+use counterfoil_verify::replay::facts_of;
 use counterfoil_verify::time::OccurredAt;
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use crate::error::Result;
 use crate::views::database::{Batch, Column, Row, Rows, View};
 use crate::views::keys::{FIRST, Position, entity_prefix, key, last_at, position_bytes, read_position};
-
-/// The part that an entity has in a fact, and the identifiers that the fact binds to it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Mention {
-    roles: u16,
-    pub(crate) tokens: BTreeSet<Token>,
-}
 
 /// The entities that a record is listed under, with the place of each.
 pub(crate) fn mentions(record: &Record) -> Vec<(Position, BTreeMap<EntityId, Mention>)> {
@@ -45,7 +39,7 @@ pub(crate) fn mentions(record: &Record) -> Vec<(Position, BTreeMap<EntityId, Men
             vec![(position, BTreeMap::from([(EntityId::source(source), Mention::default())]))]
         }
         _ => {
-            let mut found: Vec<_> = facts_of(record).map(|fact| (fact.evidence.order(), mentions_of(&fact))).collect();
+            let mut found: Vec<_> = facts_of(record).map(|fact| (fact.evidence.order(), mention::mentions(&fact))).collect();
             found.extend(corrected(record, &found).map(|mentions| (recorded_position(record), mentions)));
             found
         }
@@ -62,37 +56,6 @@ fn corrected(
     let corrected: BTreeMap<_, _> =
         repeated.filter(|entity| !is_named(entity)).map(|entity| (entity, Mention::default())).collect();
     (!corrected.is_empty()).then_some(corrected)
-}
-
-fn mentions_of(fact: &FactAt<'_>) -> BTreeMap<EntityId, Mention> {
-    let mut found: BTreeMap<EntityId, Mention> = BTreeMap::new();
-    for (role, reference) in references(fact.fact) {
-        for entity in named(reference, fact.source) {
-            let mention = found.entry(entity).or_default();
-            mention.roles |= 1 << role as u8;
-            if !reference.id.is_empty() {
-                mention.tokens.extend(reference.tokens.iter().filter_map(|token| Token::from_slice(token).ok()));
-            }
-        }
-    }
-    if fact.fact.kind() == FactKind::IdentifierBound {
-        bind_ends(fact, &mut found);
-    }
-    if is_unresolved(fact.fact) {
-        found.entry(EntityId::unresolved(fact.source)).or_default();
-    }
-    found
-}
-
-/// A binding that names the id at one end and the identifiers at the other.
-fn bind_ends(fact: &FactAt<'_>, found: &mut BTreeMap<EntityId, Mention>) {
-    let ends = (fact.fact.subject.as_ref(), fact.fact.object.as_ref());
-    let (Some(subject), Some(object)) = ends else { return };
-    for (one, other) in [(subject, object), (object, subject)] {
-        let (Some(entity), true) = (EntityId::of(one, fact.source), other.id.is_empty()) else { continue };
-        let tokens = other.tokens.iter().filter_map(|token| Token::from_slice(token).ok());
-        found.entry(entity).or_default().tokens.extend(tokens);
-    }
 }
 
 /// Where a record without facts of its own stands: when it was recorded.
@@ -121,6 +84,25 @@ pub(crate) fn project(position: Position, mentions: &BTreeMap<EntityId, Mention>
         mention.tokens.iter().for_each(|token| value.extend_from_slice(token.as_bytes()));
         batch.put(Column::History, &[&entity_prefix(entity), &[bound], &position_bytes(&position)], &value);
     }
+}
+
+/// The records of an entity's facts that bind such identifiers to it, or none: whether they count or not.
+pub(crate) fn records_of(
+    view: &View<'_>,
+    entity: &EntityId,
+    is_wanted: impl Fn(&[Token]) -> bool,
+) -> Result<BTreeSet<RecordIndex>> {
+    let prefix = entity_prefix(entity);
+    let mut records = BTreeSet::new();
+    for row in view.forward(Column::History, &prefix, &prefix)? {
+        let (row_key, value) = row?;
+        // The half that the row is in stands before its position.
+        let (position, _) = read_row(view, row_key.get(prefix.len() + 1..).unwrap_or_default(), &value)?;
+        if is_wanted(&tokens_of(&value).collect::<Vec<_>>()) {
+            records.insert(position.2);
+        }
+    }
+    Ok(records)
 }
 
 /// Whether an entity has one of these roles in a fact.
@@ -255,41 +237,23 @@ pub(crate) struct Binding {
     pub(crate) tokens: Vec<Token>,
 }
 
-/// What an entity was called over time, by some records.
-pub(crate) struct Runs(Vec<(OccurredAt, Box<[Token]>)>);
-
-impl Runs {
-    /// When it was called otherwise than before.
-    pub(crate) fn times(&self) -> impl Iterator<Item = OccurredAt> {
-        self.0.iter().map(|(from, _)| *from)
-    }
-
-    /// Whether it had an identifier once and was called otherwise by then. That something is not said again is no other
-    /// name.
-    pub(crate) fn has_lost(&self, token: &Token, at: OccurredAt) -> bool {
-        let begun = self.0.partition_point(|(from, _)| *from <= at);
-        let [.., (_, newest)] = &self.0[..begun] else { return false };
-        let had = self.0[..begun].iter().rev().find(|(_, tokens)| tokens.contains(token));
-        had.is_some_and(|(_, had)| newest.iter().any(|one| !had.contains(one)) && !newest.contains(token))
-    }
-}
-
 /// What an entity was called over time by the first `known` records; none where there is too much of it.
 pub(crate) fn runs(view: &View<'_>, entity: &EntityId, known: TreeSize) -> Result<Option<Runs>> {
     let prefix = key(&entity_prefix(entity), &[&[1]]);
-    let mut runs: Vec<(OccurredAt, Box<[Token]>)> = Vec::new();
-    for (count, row) in view.forward(Column::History, &prefix, &prefix)?.enumerate() {
-        if count == BINDINGS_MAX {
-            return Ok(None);
-        }
+    let (mut runs, mut count) = (Runs::default(), 0);
+    for row in view.forward(Column::History, &prefix, &prefix)? {
         let (row_key, value) = row?;
         let (position, _) = read_row(view, &row_key[prefix.len()..], &value)?;
-        let tokens: Box<[Token]> = tokens_of(&value).collect();
-        if view.counts(&position, known) && runs.last().is_none_or(|(_, before)| *before != tokens) {
-            runs.push((position.0, tokens));
+        if !view.counts(&position, known) {
+            continue;
         }
+        count += 1;
+        if count > RUNS_FACTS_MAX {
+            return Ok(None);
+        }
+        runs.push(position.0, tokens_of(&value).collect());
     }
-    Ok(Some(Runs(runs)))
+    Ok(Some(runs))
 }
 
 /// The identifiers of an entity over time.

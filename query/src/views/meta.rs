@@ -20,7 +20,7 @@ use crate::views::database::{Batch, Column, View};
 use crate::views::keys::{key, read_u64};
 
 /// The layout of the rows in all column families.
-const FORMAT: u32 = 10;
+const FORMAT: u32 = 11;
 const ABOUT: &[u8] = b"about";
 const CURSOR: &[u8] = b"cursor";
 const BASIS: &[u8] = b"basis";

@@ -76,6 +76,11 @@ impl Views {
         Ok(Self { database, reader, projector: Mutex::default() })
     }
 
+    /// The log that they are views of.
+    pub(crate) fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
     /// Projects all records up to the log's head, and says after each batch how many of how many are done. Questions that
     /// are asked meanwhile are answered as of the head before.
     pub fn catch_up(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<TreeSize> {

@@ -25,6 +25,7 @@ use counterfoil_verify::beside;
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::fact::references;
 use counterfoil_verify::identifier::{TOKEN_BYTES, Token, canonical};
+use counterfoil_verify::mention::Mention;
 use counterfoil_verify::record::event_of;
 use counterfoil_verify::replay::{facts_of, named};
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
@@ -36,7 +37,7 @@ use unicode_normalization::char::is_combining_mark;
 use crate::error::Result;
 use crate::views::database::{Batch, Column, Row, View};
 use crate::views::firsts::{Firsts, REMEMBERED_MAX, Remembered, split};
-use crate::views::histories::{self, Mention};
+use crate::views::histories;
 use crate::views::keys::{Position, entity_prefix, key, position_bytes, read_u64};
 
 /// The name under which an entity's type of identity is kept: no connector's values have a '#'.

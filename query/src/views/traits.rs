@@ -13,10 +13,11 @@ use std::borrow::Borrow;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use counterfoil_proto::v1::{Fact, FactKind, fact::Detail};
+use counterfoil_proto::v1::{FactKind, fact::Detail};
 use counterfoil_verify::entity::EntityId;
-use counterfoil_verify::fact::{Group, entities_of, kind_group};
-use counterfoil_verify::replay::{FactAt, is_of_entitlement, named};
+use counterfoil_verify::fact::{Group, kind_group};
+use counterfoil_verify::people::{self, Traits as _};
+use counterfoil_verify::replay::{FactAt, is_trait_of, named};
 use counterfoil_verify::state::State;
 use counterfoil_verify::time::{Moment, OccurredAt};
 use counterfoil_verify::tree::TreeSize;
@@ -35,10 +36,8 @@ pub(crate) struct Traits {
     /// By all records, also by those that count no longer.
     facts: Vec<(Position, Rc<Delta>)>,
     replaced: Arc<Replaced>,
-    /// Whether any of them links it with somebody.
-    pub(crate) is_linked: bool,
-    /// Whether any of them switches it off.
-    pub(crate) is_ended: bool,
+    is_linked: bool,
+    is_ended: bool,
 }
 
 impl Traits {
@@ -53,32 +52,37 @@ impl Traits {
         Ok(Self { entity: entity.clone(), facts, replaced: view.replaced().clone(), is_linked, is_ended })
     }
 
-    /// When it was made: the last time, if it was made anew.
-    pub(crate) fn created_at(&self, known: TreeSize) -> Option<OccurredAt> {
+    /// Those up to a time, of the first `known` records, in their order.
+    pub(crate) fn facts(&self, at: OccurredAt, known: TreeSize) -> impl Iterator<Item = &(Position, Rc<Delta>)> {
+        let by_then = self.facts.iter().take_while(move |(position, _)| position.0 <= at);
+        by_then.filter(move |(position, _)| self.replaced.counts(position.2, known))
+    }
+}
+
+impl people::Traits for Traits {
+    fn times(&self) -> impl Iterator<Item = OccurredAt> {
+        self.facts.iter().map(|(position, _)| position.0)
+    }
+
+    fn at(&self, at: OccurredAt, known: TreeSize) -> State {
+        let mut state = State::default();
+        self.facts(at, known).for_each(|(position, delta)| delta.apply(&mut state, &self.entity, *position));
+        state
+    }
+
+    fn created_at(&self, known: TreeSize) -> Option<OccurredAt> {
         let created = self
             .facts(OccurredAt(Moment::MAX), known)
             .filter(|(_, delta)| delta.fact.kind() == FactKind::AccountCreated);
         created.last().map(|(position, _)| position.0)
     }
 
-    /// When each of them happened.
-    pub(crate) fn times(&self) -> impl Iterator<Item = OccurredAt> {
-        self.facts.iter().map(|(position, _)| position.0)
+    fn is_linked(&self) -> bool {
+        self.is_linked
     }
 
-    /// Those up to a time, of the first `known` records, in their order.
-    pub(crate) fn facts(&self, at: OccurredAt, known: TreeSize) -> impl Iterator<Item = &(Position, Rc<Delta>)> {
-        let by_then = self.facts.iter().take_while(move |(position, _)| position.0 <= at);
-        by_then.filter(move |(position, _)| self.replaced.counts(position.2, known))
-    }
-
-    /// Whom it is linked with, whether it is switched off, what it is as a rule, and of an entitlement whether it was removed,
-    /// what it implies and what it holds: these parts of its state are what the replay of all its records gives. The other
-    /// parts are not there.
-    pub(crate) fn at(&self, at: OccurredAt, known: TreeSize) -> State {
-        let mut state = State::default();
-        self.facts(at, known).for_each(|(position, delta)| delta.apply(&mut state, &self.entity, *position));
-        state
+    fn is_ended(&self) -> bool {
+        self.is_ended
     }
 }
 
@@ -117,18 +121,13 @@ impl Borrow<State> for Kept {
 /// Adds the rows of a fact; `delta` is its row for whoever bears it.
 pub(crate) fn project(fact: &FactAt<'_>, bearers: &[EntityId], delta: &[u8], batch: &mut Batch) {
     let position = position_bytes(&fact.evidence.order());
-    let mut put = |bearer: &EntityId| {
+    for bearer in bearers.iter().filter(|bearer| is_trait_of(fact, bearer)) {
         batch.put(Column::Traits, &[&entity_prefix(bearer), &position], delta);
-    };
-    if is_held(fact.fact) {
-        let own: Vec<EntityId> = fact.fact.subject.iter().flat_map(|own| entities_of(own, fact.source)).collect();
-        bearers.iter().filter(|bearer| own.contains(bearer)).for_each(&mut put);
     }
-    if !is_trait(fact.fact.kind()) {
+    let Some(Detail::Entitlement(detail)) = &fact.fact.detail else { return };
+    if kind_group(fact.fact.kind()) != Group::Entitlement {
         return;
     }
-    bearers.iter().for_each(put);
-    let Some(Detail::Entitlement(detail)) = &fact.fact.detail else { return };
     for implied in detail.implies_added.iter().flat_map(|implied| named(implied, fact.source)) {
         for bearer in bearers {
             batch.put(Column::Implying, &[&entity_prefix(&implied), bearer.as_bytes()], &[]);
@@ -142,25 +141,4 @@ pub(crate) fn implying(view: &View<'_>, implied: &EntityId) -> Result<Vec<Entity
     let rows = view.forward(Column::Implying, &prefix, &prefix)?;
     rows.map(|row| EntityId::from_bytes(&row?.0[prefix.len()..]).map_err(|error| view.damaged(error.to_string())))
         .collect()
-}
-
-/// Whether a fact says what an entitlement holds: a group that is a member of another, say.
-pub(crate) fn is_held(fact: &Fact) -> bool {
-    is_of_entitlement(fact) && (kind_group(fact.kind()) == Group::Grant || fact.kind() == FactKind::SnapshotItem)
-}
-
-fn is_trait(kind: FactKind) -> bool {
-    matches!(
-        kind,
-        FactKind::IdentityLinked
-            | FactKind::IdentityUnlinked
-            | FactKind::RuleDeclared
-            | FactKind::AccountCreated
-            | FactKind::AccountEnabled
-            | FactKind::AccountDisabled
-            | FactKind::AccountDeleted
-            | FactKind::EntitlementDefined
-            | FactKind::EntitlementChanged
-            | FactKind::EntitlementRemoved
-    )
 }

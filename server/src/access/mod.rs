@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::middleware::Next;
 use counterfoil_ingest::sources::grpc::{Producer, Seer};
 use counterfoil_proto::v1::{Authentication, Role};
-use counterfoil_query::services::Sight;
+use counterfoil_query::services::{CallerName, Sight};
 use counterfoil_verify::time::Moment;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Request, Response};
@@ -132,6 +132,9 @@ pub(crate) async fn guard(State(guard): State<Arc<Guard>>, mut request: Request<
     }
     if roles.has(Role::Payload) {
         request.extensions_mut().insert(Seer);
+    }
+    if let Some(lease) = &lease {
+        request.extensions_mut().insert(CallerName(lease.caller.entries.join(" ")));
     }
     let Some(lease) = lease else { return next.run(request).await };
     let answer = next.run(request.map(|body| lease::request(body, lease.clone()))).await;

@@ -4,8 +4,8 @@
 //! made of.
 
 use counterfoil_proto::v1::{
-    AppendRequest, Basis, DiffStateRequest, ExplainChangeRequest, ExplainGrantRequest, GetBlastRadiusRequest,
-    GetConsistencyProofRequest, GetDeadLetterRequest, GetEffectiveAccessRequest, GetHistoryRequest,
+    AppendRequest, Basis, DiffStateRequest, EvidenceQuestion, ExplainChangeRequest, ExplainGrantRequest, GetBlastRadiusRequest,
+    GetConsistencyProofRequest, GetDeadLetterRequest, GetEffectiveAccessRequest, GetEntityProofRequest, GetEvidenceRequest, GetHistoryRequest,
     GetInclusionProofRequest, GetInventoryReportRequest, GetRecordRequest, GetStateRequest, ListAffectedRequest,
     ListCapableIdentitiesRequest, ListChangesRequest, ListDeadLettersRequest, ListHoldersRequest,
     ListIdentitiesRequest, ListIntegrationPathsRequest, ListNonHumanIdentitiesRequest, PlanReversalRequest,
@@ -14,7 +14,7 @@ use counterfoil_proto::v1::{
 };
 use counterfoil_tests::files::{holds, lines};
 use counterfoil_tests::okta::{group, implied, joined, login, response, user_id, user_object, uuid};
-use counterfoil_tests::program::LedgerFolder;
+use counterfoil_tests::program::{LedgerFolder, command};
 use counterfoil_tests::server::Server;
 use prost::Message;
 use serde_json::{Value, json};
@@ -81,6 +81,11 @@ fn requests(path: &str) -> Vec<Vec<u8>> {
         }
         "ListDeadLetters" => ListDeadLettersRequest::default().encode_to_vec(),
         "GetDeadLetter" => GetDeadLetterRequest { record: 3, ..Default::default() }.encode_to_vec(),
+        "GetEntityProof" => GetEntityProofRequest { who, ..Default::default() }.encode_to_vec(),
+        "GetEvidence" => {
+            let question = EvidenceQuestion::State.into();
+            GetEvidenceRequest { question, who, ..Default::default() }.encode_to_vec()
+        }
         "GetCheckpoint" | "ListSources" => Vec::new(),
         other => panic!("{other} is new: say here what to ask it"),
     };
@@ -116,7 +121,10 @@ fn names_and_payloads_are_for_callers_with_the_role_payload() {
     assert!(secret.contains(&login(1)) && secret.contains(&"Person 2".to_owned()) && secret.len() > 10, "{secret:?}");
 
     let (reader, seer) = (token(&ledger, "reader", &["read"]), token(&ledger, "seer", &["read", "payload"]));
-    let server = Server::start(&ledger);
+    // Proofs need a seal.
+    let mut sealing = command();
+    sealing.env_remove("COUNTERFOIL_SEAL");
+    let server = Server::start_as(sealing, &ledger, &["--listen", "127.0.0.1:0"]);
     let client = Client::plain(&server);
     let mut seen = vec![0; secret.len()];
     let methods = methods();
@@ -145,8 +153,8 @@ fn names_and_payloads_are_for_callers_with_the_role_payload() {
         // Whatever differs is said to be missing, and what is said to be missing could be.
         assert_eq!(withheld(&shown), [], "{path}");
         let expected: &[Withheld] = match path.rsplit('/').next().unwrap() {
-            "GetCheckpoint" | "GetInclusionProof" | "GetConsistencyProof" => &[],
-            "GetRecord" | "ReadRecords" | "GetDeadLetter" => &[Withheld::PersonalValues, Withheld::Payloads],
+            "GetCheckpoint" | "GetInclusionProof" | "GetConsistencyProof" | "GetEntityProof" => &[],
+            "GetRecord" | "ReadRecords" | "GetDeadLetter" | "GetEvidence" => &[Withheld::PersonalValues, Withheld::Payloads],
             _ => &[Withheld::PersonalValues],
         };
         assert_eq!(withheld(&told), expected, "{path}");

@@ -20,7 +20,7 @@ use crate::map::{EntityChain, KEY_BITS, Link, MapKey, MapRoot, branch_of, leaf_o
 /// Bits of a key that a page tells apart.
 pub const PAGE_BITS: u16 = 4;
 
-/// Where the pages are. Between two calls the map is as the last one left it.
+/// Where the pages are.
 pub trait Pages {
     /// Why a page could not be read or written.
     type Error: Error + 'static;
@@ -30,7 +30,10 @@ pub trait Pages {
     /// # Errors
     /// Of the store.
     fn read(&self, place: &PagePlace) -> Result<Option<Page>, Self::Error>;
+}
 
+/// Where pages are written too. Between two calls the map is as the last one left it.
+pub trait WritePages: Pages {
     /// Writes a page, new or in the place of the old one: each at most once in a batch, those below before those above.
     ///
     /// # Errors
@@ -79,7 +82,7 @@ pub enum PagesError<E: Error + 'static> {
 ///
 /// # Errors
 /// [`PagesError`]; some pages may have been written then.
-pub fn append<P: Pages>(pages: &mut P, root: MapRoot, mut links: Vec<Link>) -> Result<MapRoot, PagesError<P::Error>> {
+pub fn append<P: WritePages>(pages: &mut P, root: MapRoot, mut links: Vec<Link>) -> Result<MapRoot, PagesError<P::Error>> {
     links.sort_unstable();
     let top = if root == MapRoot::empty() { Page::default() } else { read(pages, PagePlace::TOP, root.0)? };
     if links.is_empty() { Ok(root) } else { fill(pages, PagePlace::TOP, top, &links).map(MapRoot) }
@@ -133,7 +136,7 @@ pub fn count<P: Pages>(pages: &P, root: MapRoot) -> Result<u64, PagesError<P::Er
 }
 
 /// Appends sorted links, of which there is at least one, to what is in a page, and gives the root over it.
-fn fill<P: Pages>(
+fn fill<P: WritePages>(
     pages: &mut P,
     place: PagePlace,
     mut page: Page,

@@ -77,7 +77,7 @@ fn read(json: &Json<'_>, at: String, default: EntityKind, draft: &mut Draft<'_>)
             let id = id.map(|id| typed(&fields, kind, &id, draft)).transpose()?;
             thing(kind, id, name, home, draft)
         }
-        EntityKind::Unresolved | EntityKind::Source => {
+        EntityKind::Unresolved | EntityKind::Source | EntityKind::Correlation => {
             return Err(fields.invalid("kind", "something that a fact can name"));
         }
         _ => {

@@ -1,0 +1,141 @@
+//! `ProofService`: what shows that an answer is whole.
+//!
+//! Owns how long somebody waits for a seal, and the pieces in which a file is sent.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use counterfoil_proto::v1::proof_service_server::ProofService;
+use counterfoil_proto::v1::{
+    EvidenceQuestion, GetEntityProofRequest, GetEntityProofResponse, GetEvidenceRequest, GetEvidenceResponse,
+};
+use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::evidence::{Asked, Question};
+use counterfoil_verify::time::{Moment, OccurredAt};
+use counterfoil_verify::tree::TreeSize;
+use tokio::time::Instant;
+use tokio_stream::Stream;
+use tonic::{Request, Response, Status};
+
+use crate::answers::Query;
+use crate::services::identity::{Who, some};
+use crate::services::linkage::selector;
+use crate::services::problem::{NOT_SEALED, invalid, reason_of};
+use crate::services::{Answers, CallerName, occurred, recorded};
+
+/// How many bytes of a file one message holds.
+const PIECE_BYTES: usize = 256 << 10;
+/// How long somebody waits for a seal: longer than it takes to come.
+const SEAL_MAX: Duration = Duration::from_secs(10);
+/// How long the views get where a newer seal is met than they have come to.
+const PAUSE: Duration = Duration::from_millis(50);
+
+#[tonic::async_trait]
+impl ProofService for Answers {
+    async fn get_entity_proof(
+        &self,
+        request: Request<GetEntityProofRequest>,
+    ) -> Result<Response<GetEntityProofResponse>, Status> {
+        let min_tree_size = request.get_ref().min_tree_size;
+        self.ask_sealed(request, min_tree_size, |query, asked, now, min_covered| {
+            let who = Who { name: &asked.who, system: some(&asked.system) };
+            let entity = match asked.who.trim().parse::<EntityId>() {
+                Ok(entity) => entity,
+                Err(_) => who.one(query, OccurredAt(now), None)?,
+            };
+            Ok(query.entity_proof(&entity, min_covered)?)
+        })
+        .await
+    }
+
+    type GetEvidenceStream = Pin<Box<dyn Stream<Item = Result<GetEvidenceResponse, Status>> + Send>>;
+
+    async fn get_evidence(
+        &self,
+        request: Request<GetEvidenceRequest>,
+    ) -> Result<Response<Self::GetEvidenceStream>, Status> {
+        let min_tree_size = request.get_ref().min_tree_size;
+        let by = request.extensions().get::<CallerName>().map_or_else(|| "local".to_owned(), |name| name.0.clone());
+        let (basis, file) = self
+            .ask_sealed(request, min_tree_size, move |query, asked, now, min_covered| {
+                let note = Asked { at: now.seconds, by: by.clone(), about: asked.who.clone() };
+                let question = question(query, &asked, OccurredAt(now))?;
+                Ok(query.evidence(question, min_covered, &note)?)
+            })
+            .await?
+            .into_inner();
+        let mut basis = Some(basis);
+        let piece = |data: &[u8]| Ok(GetEvidenceResponse { basis: basis.take(), data: data.to_vec() });
+        let pieces: Vec<_> = file.chunks(PIECE_BYTES).map(piece).collect();
+        Ok(Response::new(Box::pin(tokio_stream::iter(pieces))))
+    }
+}
+
+impl Answers {
+    /// Answers by the newest seal, once the views hold what it covers. A seal that comes in between is waited for as well.
+    async fn ask_sealed<Q: Clone + Send + 'static, A: Send + 'static>(
+        &self,
+        request: Request<Q>,
+        min_tree_size: u64,
+        answer: impl Fn(&Query<'_>, Q, Moment, TreeSize) -> Result<A, Status> + Clone + Send + 'static,
+    ) -> Result<Response<A>, Status> {
+        let (metadata, extensions, asked) = request.into_parts();
+        let end = Instant::now() + SEAL_MAX;
+        loop {
+            let min_covered = self.until_sealed(min_tree_size, end).await;
+            let request = Request::from_parts(metadata.clone(), extensions.clone(), asked.clone());
+            let answer = answer.clone();
+            let answered =
+                self.ask(request, min_covered.0, move |query, asked, now| answer(query, asked, now, min_covered)).await;
+            match answered {
+                Err(status) if Instant::now() < end && reason_of(&status).as_deref() == Some(NOT_SEALED) => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                answered => return answered,
+            }
+        }
+    }
+
+    /// Waits until a seal covers so many records, or until it is too late; without a number, all that there are.
+    async fn until_sealed(&self, min_tree_size: u64, end: Instant) -> TreeSize {
+        let reader = self.0.views.reader();
+        // A seal that has nothing but itself to cover does not come: the last record may be one.
+        let wanted = match min_tree_size {
+            0 => TreeSize(reader.head().size.0.saturating_sub(1)),
+            wanted => TreeSize(wanted),
+        };
+        let _ = tokio::time::timeout_at(end, reader.until_sealed(wanted)).await;
+        let sealed = reader.sealed();
+        if min_tree_size == 0 { wanted.min(sealed) } else { wanted }
+    }
+}
+
+/// What is asked, about exactly one entity.
+fn question(query: &Query<'_>, asked: &GetEvidenceRequest, now: OccurredAt) -> Result<Question, Status> {
+    let at = occurred("at", asked.at)?;
+    let known_at = recorded("known_at", asked.known_at)?;
+    match asked.question() {
+        EvidenceQuestion::State => {
+            let who = Who { name: &asked.who, system: some(&asked.system) };
+            let entity = who.one(query, at.unwrap_or(now), known_at)?;
+            Ok(Question::State { entity, at: Some(at.unwrap_or(now)), known_at })
+        }
+        EvidenceQuestion::Absence => {
+            if at.is_some() || known_at.is_some() {
+                return Err(invalid("at", "nothing is recorded of somebody, whenever: leave times out".to_owned()));
+            }
+            let identifiers = query.identifiers_of(&asked.who)?;
+            match identifiers.is_empty() {
+                true => Err(invalid("who", "expected an entity's id, a login or a name, got nothing".to_owned())),
+                false => Ok(Question::Absence(identifiers)),
+            }
+        }
+        EvidenceQuestion::Change => {
+            let (record, fact) = query.one_change(&selector(&asked.who)?, known_at)?;
+            Ok(Question::Change { record: record.0, fact, known_at })
+        }
+        EvidenceQuestion::Unspecified => {
+            Err(invalid("question", "expected state, absence or change".to_owned()))
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! What is proved, sentence by sentence, and on whose word.
+//!
+//! Owns the sentences. They say no more than what was checked: what rests on somebody's word names whose.
+
+use std::collections::BTreeMap;
+
+use counterfoil_proto::v1::Authentication;
+use counterfoil_verify::attest::Attestation;
+use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::evidence::{Answer, Verified};
+use counterfoil_verify::record::event_of;
+use counterfoil_verify::time::Moment;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::change::{self, ChangeOf};
+use crate::state::{Line, lines};
+
+/// What a file proves.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// Always "proved": whatever is not is rejected before.
+    pub verdict: &'static str,
+    pub question: String,
+    pub basis: Basis,
+    pub claims: Vec<Claim>,
+    /// The state of each entity that the question is about.
+    pub states: Vec<StateOf>,
+    /// What the tickets say about a change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<ChangeOf>,
+    /// Who else has some of it, by other records.
+    pub contested: Vec<String>,
+    pub histories: BTreeMap<String, u64>,
+    pub sources: Vec<Source>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked: Option<AskedBy>,
+}
+
+/// The log, and how much of it counts.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Basis {
+    pub origin: String,
+    pub tree_size: u64,
+    pub root: String,
+    pub covered: u64,
+    pub known: u64,
+    pub known_at: String,
+}
+
+/// A sentence, and whose word it rests on.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Claim {
+    pub claim: String,
+    pub rests_on: String,
+    /// Whether it rests on more than the word of whoever runs the log.
+    pub independent: bool,
+}
+
+/// The state of one entity.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StateOf {
+    pub entity: String,
+    pub name: String,
+    /// How one comes to it, from whom was asked about.
+    pub steps: Vec<String>,
+    pub lines: Vec<Line>,
+}
+
+/// What came from a source.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Source {
+    pub source: String,
+    pub events: u64,
+    pub facts: u64,
+    pub unmapped: u64,
+    pub duplicates: u64,
+    pub conflicts: u64,
+    pub rejected: u64,
+}
+
+/// Who asked.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AskedBy {
+    pub at: String,
+    pub by: String,
+    pub about: String,
+}
+
+impl Report {
+    pub fn of(verified: &Verified<'_>) -> Self {
+        let names = Names(&verified.opened.values);
+        let checkpoint = &verified.attested.checkpoint;
+        let (mut states, mut contested) = (Vec::new(), Vec::new());
+        let question = match &verified.answer {
+            Answer::State { entity, at, covered, states: of } => {
+                for (entity, state) in of {
+                    let member = covered.members.iter().find(|member| member.entity == *entity);
+                    let steps = member.iter().flat_map(|member| &member.steps).map(|step| {
+                        let by = step.rule.as_ref().map_or_else(String::new, |rule| format!(", by the rule {}", rule.id));
+                        format!("{} → {} (record {}{by})", names.shown(&step.from), names.shown(&step.to), step.record)
+                    });
+                    states.push(StateOf {
+                        entity: entity.to_text(),
+                        name: names.of(entity),
+                        steps: steps.collect(),
+                        lines: lines(state, at.as_ref().map(|at| at.0), &names),
+                    });
+                }
+                for member in &covered.members {
+                    contested.extend(member.contested_by.iter().map(|by| {
+                        format!("{} is also said to be that of {} (record {})", names.shown(&member.entity), by.counterpart, by.evidence.index)
+                    }));
+                }
+                if covered.is_cut {
+                    contested.push("more is theirs than was followed".to_owned());
+                }
+                let when = at.map_or_else(|| "by all that is recorded".to_owned(), |at| format!("at {}", shown_at(at.0)));
+                format!("What could {} do {when}?", names.shown(entity))
+            }
+            Answer::Change { record, fact, .. } => format!("Which approval covers fact {fact} of record {}?", record.index),
+            Answer::Absence(entities) => {
+                let shown: Vec<String> = entities.iter().map(|entity| names.shown(entity)).collect();
+                format!("Is anything recorded of {}?", shown.join(", "))
+            }
+        };
+        Self {
+            verdict: "proved",
+            question,
+            basis: Basis {
+                origin: checkpoint.origin.to_string(),
+                tree_size: checkpoint.size.0,
+                root: checkpoint.root.to_base64(),
+                covered: verified.covered.0,
+                known: verified.known.0,
+                known_at: verified.known_at.map_or_else(String::new, |at| shown_at(at.0)),
+            },
+            claims: claims(verified),
+            states,
+            change: change::of(&verified.answer, &names),
+            contested,
+            histories: verified.histories.iter().map(|(entity, count)| (entity.to_text(), *count)).collect(),
+            sources: verified.sources.iter().map(source).collect(),
+            asked: verified.asked.as_ref().map(|asked| AskedBy {
+                at: shown_at(Moment { seconds: asked.at, nanos: 0 }),
+                by: asked.by.clone(),
+                about: asked.about.clone(),
+            }),
+        }
+    }
+}
+
+/// What entities are called, as far as values were opened.
+pub struct Names<'v>(&'v BTreeMap<EntityId, BTreeMap<String, String>>);
+
+impl Names<'_> {
+    /// The name, the login or the address of an entity; empty where none is open.
+    pub fn of(&self, entity: &EntityId) -> String {
+        let values = self.0.get(entity);
+        let named = |name: &&str| values.and_then(|values| values.get(*name)).cloned();
+        ["display_name", "name", "subject", "login", "email"].iter().find_map(named).unwrap_or_default()
+    }
+
+    /// The same with the id.
+    pub fn shown(&self, entity: &EntityId) -> String {
+        match self.of(entity) {
+            name if name.is_empty() => entity.to_text(),
+            name => format!("{name} ({})", entity.to_text()),
+        }
+    }
+
+    /// The same of an id in text form, without that.
+    pub fn of_id(&self, id: &str) -> String {
+        id.parse::<EntityId>().map_or_else(|_| String::new(), |entity| self.of(&entity))
+    }
+}
+
+fn claims(verified: &Verified<'_>) -> Vec<Claim> {
+    let attested = &verified.attested;
+    let checkpoint = &attested.checkpoint;
+    let operator = format!("the key of {}", checkpoint.origin);
+    let witnesses = named(&attested.witnesses);
+    let has_witnesses = !attested.witnesses.is_empty();
+    let mut claims = Vec::new();
+    let mut claim = |claim: String, rests_on: String, independent: bool| {
+        claims.push(Claim { claim, rests_on, independent });
+    };
+    claim(
+        format!(
+            "These records are in the log in this order, unchanged since the checkpoint of {} records.",
+            checkpoint.size
+        ),
+        match has_witnesses {
+            true => format!("{operator}, and {witnesses}, who show everybody the same log"),
+            false => format!("{operator} alone: no witness says that others are shown the same log"),
+        },
+        has_witnesses,
+    );
+    match attested.witnesses.iter().map(|witness| witness.at.0).min() {
+        Some(first) => claim(
+            format!("They existed no later than {}.", seconds_shown(first)),
+            format!("{witnesses}; a finer order of times is the word of whoever runs the log"),
+            true,
+        ),
+        None => claim(
+            "When they were recorded is what they say themselves.".to_owned(),
+            format!("{operator} alone: no witness gives a time"),
+            false,
+        ),
+    }
+    let whole = match &verified.answer {
+        Answer::Absence(_) => format!("None of the first {} records names any of these.", verified.covered),
+        Answer::State { .. } | Answer::Change { .. } => format!(
+            "The histories are whole: up to record {} no record of these {} entities is left out.",
+            verified.covered,
+            verified.histories.len()
+        ),
+    };
+    match attested.is_replayed {
+        true => claim(whole, format!("{}, who recomputed every seal", named(&attested.replayers)), true),
+        false => claim(whole, format!("{operator}: whoever has the whole log can refute it, and no quorum of replayers has confirmed it"), false),
+    }
+    if let Answer::State { .. } | Answer::Change { .. } = &verified.answer {
+        let what = if matches!(verified.answer, Answer::Change { .. }) { "verdict" } else { "state" };
+        claim(
+            format!(
+                "The {what} below follows from these records, as far as {} of them {} known.",
+                verified.known,
+                if verified.known.0 == 1 { "was" } else { "were" }
+            ),
+            "recomputed here".to_owned(),
+            true,
+        );
+    }
+    let opened = &verified.opened;
+    if opened.tokens_shown + opened.tokens_on_word > 0 {
+        claim(
+            format!("{} of the tokens in these records are those of the identifiers beside them.", opened.tokens_shown),
+            "recomputed here with the policy's key of tokens".to_owned(),
+            true,
+        );
+    }
+    if opened.tokens_on_word > 0 {
+        claim(
+            format!("{} more tokens stand for identifiers that are not in this file.", opened.tokens_on_word),
+            operator.clone(),
+            false,
+        );
+    }
+    for (grade, count) in grades(verified) {
+        let records = if count == 1 { "1 record holds".to_owned() } else { format!("{count} records hold") };
+        claim(format!("{records} what the source said."), grade.to_owned(), grade == SIGNED);
+    }
+    claims
+}
+
+const SIGNED: &str = "the source's own signature, which the log says it verified";
+
+/// On whose word each record's content is, with how many there are of each kind.
+fn grades(verified: &Verified<'_>) -> BTreeMap<&'static str, usize> {
+    let mut grades = BTreeMap::new();
+    for record in verified.records.values().filter(|record| event_of(record).is_some()) {
+        let authentication = record.provenance.as_ref().map(|provenance| provenance.authentication());
+        let grade = match authentication.unwrap_or_default() {
+            Authentication::SourceSignature => SIGNED,
+            Authentication::OperatorFile => "a file that an operator brought",
+            Authentication::WebhookSecret => "whoever holds the secret of a webhook",
+            Authentication::BrokerCredentials => "whoever may write to a topic of Kafka",
+            Authentication::OpenBroker => "whoever can reach a broker that asks for no credentials",
+            Authentication::ClientCredentials => "a client with a token or a certificate",
+            Authentication::LocalConnection => "whoever has an account on the machine of the log",
+            Authentication::Unspecified => "nobody in particular",
+        };
+        *grades.entry(grade).or_default() += 1;
+    }
+    grades
+}
+
+fn named(attestations: &[Attestation<'_>]) -> String {
+    attestations.iter().map(|one| one.by.name.clone()).collect::<Vec<_>>().join(", ")
+}
+
+fn source(counts: &counterfoil_proto::v1::SealedSource) -> Source {
+    let source = counts.source.clone().unwrap_or_default();
+    Source {
+        source: format!("{}:{}:{}", source.system, source.instance, source.stream),
+        events: counts.events,
+        facts: counts.facts,
+        unmapped: counts.unmapped,
+        duplicates: counts.duplicates,
+        conflicts: counts.conflicts,
+        rejected: counts.rejected,
+    }
+}
+
+/// A time in RFC 3339.
+pub fn shown_at(moment: Moment) -> String {
+    let nanos = i32::try_from(moment.nanos).unwrap_or_default();
+    Timestamp::new(moment.seconds, nanos).map_or_else(|_| format!("{} s", moment.seconds), |at| at.to_string())
+}
+
+fn seconds_shown(seconds: u64) -> String {
+    shown_at(Moment { seconds: i64::try_from(seconds).unwrap_or(i64::MAX), nanos: 0 })
+}

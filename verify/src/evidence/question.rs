@@ -1,0 +1,177 @@
+//! Owns the questions that evidence answers, and which histories each needs: those that are asked for while it is answered,
+//! and no others.
+
+use std::collections::BTreeSet;
+
+use counterfoil_proto::v1::{AbsenceQuestion, ChangeQuestion, Delivery, StateQuestion, evidence_manifest};
+
+use super::histories::Histories;
+use super::{Answer, Rejected, Step};
+use crate::entity::EntityId;
+use crate::fact::entity_set;
+use crate::judge::Judge;
+use crate::link::Change;
+use crate::people::People;
+use crate::people::recorded::{self, Recorded};
+use crate::replay::{changes_access, facts_of};
+use crate::time::{self, Moment, OccurredAt, RecordedAt};
+use crate::tree::TreeSize;
+
+/// Entities whose absence one file may show, at most.
+const ENTITIES_MAX: usize = 1_000;
+
+/// A question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// What an identity could do, with all that is theirs.
+    State {
+        /// Who.
+        entity: EntityId,
+        /// When; none for all that is recorded.
+        at: Option<OccurredAt>,
+        /// By what was recorded then; none for all that the seal covers.
+        known_at: Option<RecordedAt>,
+    },
+    /// That nothing is recorded of these, in ascending order.
+    Absence(BTreeSet<EntityId>),
+    /// Which approval covers a change.
+    Change {
+        /// The record.
+        record: u64,
+        /// The number of the fact in it.
+        fact: u32,
+        /// By what was recorded then; none for all that the seal covers.
+        known_at: Option<RecordedAt>,
+    },
+}
+
+impl Question {
+    /// Reads a question.
+    pub(super) fn read(question: evidence_manifest::Question) -> Result<Self, Rejected> {
+        let malformed = |what: String| Rejected::malformed(Step::Manifest, what);
+        let entity = |bytes: &[u8]| EntityId::from_bytes(bytes).map_err(|error| malformed(error.to_string()));
+        let moment = |time: Option<counterfoil_proto::v1::Time>| match time {
+            Some(time) if !time::is_valid(&time) => Err(malformed("the question has a time that is none".to_owned())),
+            time => Ok(time.as_ref().map(Moment::of)),
+        };
+        match question {
+            evidence_manifest::Question::State(asked) => Ok(Self::State {
+                entity: entity(&asked.entity)?,
+                at: moment(asked.at)?.map(OccurredAt),
+                known_at: moment(asked.known_at)?.map(RecordedAt),
+            }),
+            evidence_manifest::Question::Absence(asked) => {
+                let entities = asked.entities.iter().map(|bytes| entity(bytes)).collect::<Result<Vec<_>, _>>()?;
+                let is_ascending = entities.is_sorted_by(|one, other| one < other);
+                match entities.len() {
+                    1..=ENTITIES_MAX if is_ascending => Ok(Self::Absence(entities.into_iter().collect())),
+                    _ => Err(malformed(format!("expected 1 to {ENTITIES_MAX} entities in ascending order"))),
+                }
+            }
+            evidence_manifest::Question::Change(ChangeQuestion { record, fact, known_at }) => {
+                Ok(Self::Change { record, fact, known_at: moment(known_at)?.map(RecordedAt) })
+            }
+        }
+    }
+
+    /// The question as the manifest has it.
+    pub(super) fn to_message(&self) -> evidence_manifest::Question {
+        match self {
+            Self::State { entity, at, known_at } => evidence_manifest::Question::State(StateQuestion {
+                entity: entity.as_bytes().to_vec(),
+                at: at.map(|at| at.0.to_time(counterfoil_proto::v1::Precision::Nanosecond)),
+                known_at: known_at.map(|known_at| known_at.0.to_time(counterfoil_proto::v1::Precision::Nanosecond)),
+            }),
+            Self::Absence(entities) => evidence_manifest::Question::Absence(AbsenceQuestion {
+                entities: entities.iter().map(|entity| entity.as_bytes().to_vec()).collect(),
+            }),
+            Self::Change { record, fact, known_at } => evidence_manifest::Question::Change(ChangeQuestion {
+                record: *record,
+                fact: *fact,
+                known_at: known_at.map(|known_at| known_at.0.to_time(counterfoil_proto::v1::Precision::Nanosecond)),
+            }),
+        }
+    }
+
+    /// The moment by the ledger's clock that it is asked as of.
+    pub fn known_at(&self) -> Option<RecordedAt> {
+        match self {
+            Self::State { known_at, .. } | Self::Change { known_at, .. } => *known_at,
+            Self::Absence(_) => None,
+        }
+    }
+
+    /// The record that it is about.
+    pub fn record(&self) -> Option<u64> {
+        match self {
+            Self::Change { record, .. } => Some(*record),
+            Self::State { .. } | Self::Absence(_) => None,
+        }
+    }
+}
+
+/// Answers a question by the first `known` records; none if it is about a fact that is not there, or was read again since.
+/// Whose histories that needs, `recorded` has noted afterwards.
+///
+/// # Errors
+/// Of whoever has the histories.
+pub fn answer<H: recorded::Histories>(
+    question: &Question,
+    recorded: &Recorded<H>,
+    known: TreeSize,
+) -> Result<Option<Answer>, H::Error> {
+    match question {
+        Question::State { entity, at, .. } => {
+            let moment = at.unwrap_or(OccurredAt(Moment::MAX));
+            let covered = People::new(recorded).covered(entity, moment, known)?;
+            let states = covered.entities().into_iter();
+            let states = states.map(|of| Ok((of.clone(), recorded.state(&of, moment, known)?)));
+            let states = states.collect::<Result<_, H::Error>>()?;
+            Ok(Some(Answer::State { entity: entity.clone(), at: *at, covered, states }))
+        }
+        Question::Absence(entities) => {
+            for entity in entities {
+                recorded.records(entity)?;
+            }
+            Ok(Some(Answer::Absence(entities.iter().cloned().collect())))
+        }
+        Question::Change { record: index, fact: number, .. } => {
+            let record = recorded.record(*index)?;
+            // Whoever is named by a record is named by what was read again of it.
+            for entity in entity_set(&record).iter().take(1) {
+                recorded.records(entity)?;
+            }
+            let counts = recorded.counts(&record, known);
+            let Some(fact) = facts_of(&record).nth(*number as usize).filter(|_| counts) else {
+                return Ok(None);
+            };
+            let mut judge = Judge::new(recorded);
+            let delivery = record.provenance.as_ref().map_or(Delivery::Unspecified, |provenance| provenance.delivery());
+            let found = match changes_access(&fact) {
+                true => {
+                    let aliases = judge.beneficiary(&fact, known)?;
+                    let change = Change::new(fact, delivery, aliases.entities());
+                    Some(judge.judge(&change, &aliases, known)?)
+                }
+                false => None,
+            };
+            Ok(Some(Answer::Change { record: record.clone(), fact: *number, found }))
+        }
+    }
+}
+
+/// Answers the question of a file from its histories, all of which it has to need.
+pub(super) fn check(question: &Question, histories: &Histories<'_>, known: TreeSize) -> Result<Answer, Rejected> {
+    let recorded = Recorded::new(histories);
+    let missing = || Rejected::falsified(Step::Closure, "the change that is asked about is not there, or was read again");
+    let answer = answer(question, &recorded, known)?.ok_or_else(missing)?;
+    let asked = recorded.asked();
+    if let Some(entity) = histories.entities().find(|entity| !asked.contains(entity)) {
+        let what = format!("the history of {entity} is there, and the question does not need it");
+        return Err(Rejected::malformed(Step::Closure, what));
+    }
+    if let (Answer::Absence(_), (1.., _)) = (&answer, histories.present_and_absent()) {
+        return Err(Rejected::falsified(Step::Closure, "one of those that are said to be absent has records"));
+    }
+    Ok(answer)
+}
