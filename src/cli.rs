@@ -30,7 +30,7 @@ pub use questions::{Effect, ExplainGrantArguments, ReversalArguments, TraceArgum
 pub use remap::RemapArguments;
 pub use serve::{
     ConfigArguments, ConfigVerb, FollowArguments, IngestArguments, LogFormat, OwnerArguments, QueryArguments,
-    ServeArguments, ServiceArguments, WitnessArguments,
+    ReplayerArguments, ServeArguments, ServiceArguments, WitnessArguments,
 };
 pub use states::{DiffArguments, HistoryArguments, HoldersArguments, StateArguments};
 pub use tables::{

@@ -26,7 +26,7 @@ pub fn run(arguments: &WitnessArguments) -> Result<Exit> {
     writeln!(std::io::stdout(), "{key}")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let server = WitnessServer::listen(arguments.listen, cosigner, policy.logs().to_vec(), when::now).await?;
+        let server = WitnessServer::listen(arguments.listen, cosigner, policy.logs().to_vec(), when::now, None).await?;
         let mut told_to_stop = signals::told_to_stop()?;
         tracing::info!(address = %server.address()?, scheme = "http", %key, logs = policy.logs().len(), "witnessing");
         let stop = async move {

@@ -18,7 +18,7 @@ use counterfoil_verify::identifier::IndexKey;
 use counterfoil_verify::note::SigningKey;
 use counterfoil_verify::record;
 use counterfoil_verify::time::RecordedAt;
-use counterfoil_verify::tree::{RecordIndex, TreeSize, consistency_proof, inclusion_proof};
+use counterfoil_verify::tree::{RecordIndex, TreeSize, consistency_proof, inclusion_proof, root_at};
 use tokio::sync::watch;
 
 use crate::append::{ChannelPosition, EventKey, LastRead, SourceKey};
@@ -248,6 +248,15 @@ impl Reader {
         self.check_size(new)?;
         self.check_size(old)?;
         consistency_proof(&self.nodes(), old, new).map_err(tree_error)
+    }
+
+    /// The root of the tree of the first `size` records.
+    ///
+    /// # Errors
+    /// [`LedgerError::NoSuchRecord`] past the head.
+    pub fn root_at(&self, size: TreeSize) -> Result<Hash> {
+        self.check_size(size)?;
+        root_at(&self.nodes(), size).map_err(tree_error)
     }
 
     /// How far a channel of a source has been read.

@@ -41,7 +41,7 @@ use crate::read::{Published, Reader, Shared, count_bytes, count_key, position_by
 use crate::recover::{self, Recovered, decode};
 use crate::remapped;
 use crate::row::{self, Checked};
-use crate::store::{self, Access, BESIDE, CONFIRMED, EDGE, FLUSH_RECORDS_MAX, LogDb, RECORDS, StoredNodes, cf};
+use crate::store::{self, Access, BESIDE, CONFIRMED, EDGE, FLUSH_RECORDS_MAX, LogDb, RECORDS, REPLAYED, StoredNodes, cf};
 
 /// A replica. One process has it, and one thread adds to it.
 pub struct Replica {
@@ -56,6 +56,8 @@ pub struct Replica {
     coverage: Coverage,
     unflushed: u64,
     keeps_positions: bool,
+    /// The tokens of every record that it has were compared with the values beside it.
+    is_replaying: bool,
     /// Where evidence of a second history is kept.
     forks: PathBuf,
     _lock: Lock,
@@ -74,7 +76,21 @@ impl Row {
     /// # Errors
     /// [`LedgerError::Falsified`] or [`LedgerError::Newer`], as for a record that is read.
     pub fn check(index: RecordIndex, record: Vec<u8>, beside: Option<Vec<u8>>) -> Result<Self> {
-        let checked = row::check(index, &record, beside.as_deref())?;
+        let checked = row::check(index, &record, beside.as_deref(), None)?;
+        Ok(Self { record, beside, checked })
+    }
+
+    /// The same, and that the record's tokens are those of the values beside it.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn check_all(
+        index: RecordIndex,
+        record: Vec<u8>,
+        beside: Option<Vec<u8>>,
+        key: &IndexKey,
+    ) -> Result<Self> {
+        let checked = row::check(index, &record, beside.as_deref(), Some(key))?;
         Ok(Self { record, beside, checked })
     }
 }
@@ -131,12 +147,13 @@ impl Replica {
             coverage,
             unflushed: 0,
             keeps_positions: false,
+            is_replaying: false,
             forks,
             _lock: lock,
         };
         if replica.frontier.size().0 > 0 {
             let first = replica.reader.log().record(0)?.unwrap_or_default();
-            replica.check_first(&row::check(RecordIndex(0), &first, None)?)?;
+            replica.check_first(&row::check(RecordIndex(0), &first, None, None)?)?;
         }
         if !confirmed.is_empty() {
             let checkpoint = replica.signed(&confirmed)?;
@@ -222,6 +239,9 @@ impl Replica {
             log.put(store::position_key(&channel), position_bytes(&position));
         }
         log.put(EDGE, store::edge_value(&frontier));
+        if self.is_replaying {
+            log.put(REPLAYED, frontier.size().0.to_be_bytes());
+        }
         derive::put(self.reader.derived(), &mut derived, events, &nodes, frontier.size());
         self.coverage.put(self.reader.derived(), &mut derived)?;
         self.reader.log().write_unsynced(log)?;
@@ -233,6 +253,31 @@ impl Replica {
             self.unflushed = 0;
         }
         Ok(())
+    }
+
+    /// Makes a replayer of this replica: one that compares tokens too, with the values beside the records. Those of records
+    /// that were taken without are compared now; `progress` is told how many of how many.
+    ///
+    /// # Errors
+    /// [`LedgerError::Falsified`] if one is made up.
+    pub fn replaying(mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<Self> {
+        let log = self.reader.log();
+        let known = log.0.get(REPLAYED)?.map_or(Ok(0), |value| store::number(&value, "how far tokens were compared"))?;
+        for index in known..self.size().0 {
+            let record = self.taken(RecordIndex(index))?;
+            row::check(RecordIndex(index), &record, log.beside(index)?.as_deref(), Some(self.reader.index_key()))?;
+            progress(index + 1 - known, self.size().0 - known);
+        }
+        let mut batch = WriteBatch::default();
+        batch.put(REPLAYED, self.size().0.to_be_bytes());
+        log.write_synced(batch)?;
+        self.is_replaying = true;
+        Ok(self)
+    }
+
+    /// The key of tokens, where they are compared.
+    pub fn compares_with(&self) -> Option<IndexKey> {
+        self.is_replaying.then(|| self.reader.index_key().clone())
     }
 
     /// Reads a checkpoint, if it is the log's.
@@ -290,6 +335,11 @@ impl Replica {
             rows.delete_cf(cf(&log.0, BESIDE), index.to_be_bytes());
         }
         rows.put(EDGE, store::edge_value(&frontier));
+        if self.is_replaying {
+            rows.put(REPLAYED, confirmed.0.to_be_bytes());
+        } else {
+            rows.delete(REPLAYED);
+        }
         // First what is derived: of rows that are there and not derived, it is made again at the next start.
         derive::remove(derived, &events, confirmed, taken)?;
         log.write_synced(rows)?;
@@ -331,6 +381,7 @@ impl Replica {
         })?;
         let mut batch = WriteBatch::default();
         batch.delete(CONFIRMED);
+        batch.delete(REPLAYED);
         self.reader.log().write_synced(batch)
     }
 

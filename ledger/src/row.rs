@@ -6,8 +6,10 @@
 use counterfoil_proto::v1::{Record, Seal};
 use counterfoil_verify::beside;
 use counterfoil_verify::hash::{Hash, LeafHash};
+use counterfoil_verify::identifier::IndexKey;
 use counterfoil_verify::record;
 use counterfoil_verify::seal::Share;
+use counterfoil_verify::tokens;
 use counterfoil_verify::tree::RecordIndex;
 
 use crate::append::{ContentDigest, EventKey};
@@ -34,24 +36,32 @@ pub(crate) struct Checked {
     pub(crate) bytes: u64,
 }
 
-/// Checks a row that is said to be at `index`.
+/// Checks a row that is said to be at `index`; with the key of tokens also that these are those of the values beside it.
 ///
 /// # Errors
 /// [`LedgerError::Falsified`] if it is no record in canonical form, or if what lies beside it is not what it commits to;
 /// [`LedgerError::Newer`] if this version cannot read it.
-pub(crate) fn check(index: RecordIndex, record: &[u8], beside: Option<&[u8]>) -> Result<Checked> {
+pub(crate) fn check(
+    index: RecordIndex,
+    record: &[u8],
+    beside: Option<&[u8]>,
+    key: Option<&IndexKey>,
+) -> Result<Checked> {
     let wrong = |what: &dyn ToString| LedgerError::falsified(format!("record {index}"), what.to_string());
     let leaf = record::hash(record);
     let bytes = (record.len() + beside.map_or(0, <[u8]>::len)) as u64;
     let record = record::decode(record).map_err(|error| LedgerError::record(index, error))?;
-    match (beside, record.commitment.is_empty()) {
-        (None, true) => {}
+    let opened = match (beside, record.commitment.is_empty()) {
+        (None, true) => None,
         (Some(beside), false) => {
             let commitment = Hash::from_slice(&record.commitment).map_err(|error| wrong(&error))?;
-            beside::open(beside, &commitment).map_err(|error| wrong(&error))?;
+            Some(beside::open(beside, &commitment).map_err(|error| wrong(&error))?)
         }
         (Some(_), true) => return Err(wrong(&"something lies beside it that it does not commit to")),
         (None, false) => return Err(wrong(&"what it commits to does not lie beside it")),
+    };
+    if let Some(key) = key {
+        tokens::check(&record, opened.as_ref(), key).map_err(|error| wrong(&error))?;
     }
     let event = derive::event_entry(&record);
     let position = derive::position(&record);

@@ -40,6 +40,7 @@ pub(crate) const EDGE: &[u8] = b"edge";
 pub(crate) const CLOCK: &[u8] = b"clock";
 /// The newest checkpoint that the records of a replica were compared with.
 pub(crate) const CONFIRMED: &[u8] = b"confirmed";
+pub(crate) const REPLAYED: &[u8] = b"replayed";
 pub(crate) const CURSOR: &[u8] = b"cursor";
 /// How far the entity map goes.
 pub(crate) const COVERED: &[u8] = b"covered";

@@ -7,7 +7,13 @@ use std::fs;
 
 use common::*;
 use counterfoil_ledger::{Entry, LedgerError, Location, Reader, Replica, Row, SourceKey};
-use counterfoil_proto::v1::Record;
+use counterfoil_proto::v1::{
+    Confidence, EntityKind, Event, Fact, FactKind, Mapping, Outcome, Precision, Record, Ref, Source, Time, Value, Values,
+    record::Body,
+};
+use counterfoil_verify::beside;
+use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::identifier::{IdentifierKind, IndexKey};
 use counterfoil_verify::note::SigningKey;
 use counterfoil_verify::policy::Policy;
 use counterfoil_verify::record;
@@ -317,4 +323,48 @@ fn one_process_has_a_replica_and_counts_are_kept() {
     let counts = vec![(SourceKey { system, instance, stream, connector }, 7)];
     replica.set_duplicates(&counts).unwrap();
     assert_eq!(replica.reader().duplicates().unwrap(), counts);
+}
+
+/// A record whose token is of no value beside it, as somebody writes it who runs the log: a replica takes it, a replayer does
+/// not.
+#[test]
+fn a_token_that_was_made_up_is_refused_by_a_replayer() {
+    let key = IndexKey::new([5; 32]);
+    let (_home, given) = owner(3);
+    let token = |login: &str| key.token(IdentifierKind::Login, "okta", "default", login).unwrap();
+    let subject = |login: &str| Ref {
+        kind: EntityKind::Account.into(),
+        id: "00u1".to_owned(),
+        tokens: vec![token(login).as_bytes().to_vec()],
+        ..Ref::default()
+    };
+    let row = |said: &str, beside_it: &str, key: Option<&IndexKey>| {
+        let source = Source { system: "okta".into(), instance: "default".into(), stream: "system-log".into() };
+        let entity = EntityId::of(&subject(said), &source).unwrap();
+        let value = Value { name: "login".to_owned(), value: beside_it.to_owned() };
+        let values = Values { entity: entity.as_bytes().to_vec(), values: vec![value] };
+        let beside = beside::seal([1; 32], b"{}".to_vec(), &[values], None);
+        let mut record = record::decode(&given.rows[1].0).unwrap();
+        record.commitment = beside::commitment(&beside).unwrap().as_bytes().to_vec();
+        record.provenance.as_mut().unwrap().source = Some(source);
+        let created = Fact {
+            kind: FactKind::AccountCreated.into(),
+            occurred_at: Some(Time { seconds: 1, nanos: 0, precision: Precision::Second.into() }),
+            outcome: Outcome::Success.into(),
+            confidence: Confidence::Explicit.into(),
+            subject: Some(subject(said)),
+            ..Fact::default()
+        };
+        let mapping = Mapping::Mapped.into();
+        let facts = vec![created];
+        record.body = Some(Body::Event(Event { native_type: "a.b".to_owned(), mapping, part: 0, parts: 1, facts }));
+        let (record, beside) = (record::encode(&record).unwrap(), Some(beside.encode_to_vec()));
+        match key {
+            Some(key) => Row::check_all(RecordIndex(1), record, beside, key),
+            None => Row::check(RecordIndex(1), record, beside),
+        }
+    };
+    assert!(row("ada", "ada", Some(&key)).is_ok());
+    assert!(row("ada", "bo", None).is_ok());
+    assert!(matches!(row("ada", "bo", Some(&key)), Err(LedgerError::Falsified { .. })));
 }

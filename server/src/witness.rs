@@ -12,7 +12,8 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use counterfoil_ledger::{Cosigner, CosignerError};
+use counterfoil_ledger::{Cosigner, CosignerError, Reader};
+use counterfoil_verify::checkpoint::Checkpoint;
 use counterfoil_verify::note::CosignedAt;
 use counterfoil_verify::policy::Log;
 use counterfoil_verify::time::Moment;
@@ -25,6 +26,8 @@ use crate::{DRAIN, ServerError, listen};
 
 /// How long a request may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a replayer lets a log wait that it has not copied yet.
+const REPLAY_PATIENCE: Duration = Duration::from_secs(3);
 /// Texts are read by programs and by people.
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
@@ -39,6 +42,8 @@ struct Witness {
     cosigner: Arc<Cosigner>,
     logs: Vec<Log>,
     now: fn() -> Moment,
+    /// Of a replayer: the copy of the log whose every seal and token was recomputed. It cosigns nothing else.
+    replica: Option<Reader>,
 }
 
 impl WitnessServer {
@@ -51,12 +56,13 @@ impl WitnessServer {
         cosigner: Cosigner,
         logs: Vec<Log>,
         now: fn() -> Moment,
+        replica: Option<Reader>,
     ) -> Result<Self, ServerError> {
         if !address.ip().is_loopback() {
             return Err(ServerError::WitnessOpen { address });
         }
         let socket = TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
-        let witness = Arc::new(Witness { cosigner: Arc::new(cosigner), logs, now });
+        let witness = Arc::new(Witness { cosigner: Arc::new(cosigner), logs, now, replica });
         let router = Router::new()
             .route(ADD_CHECKPOINT, post(add_checkpoint))
             .route("/{log}/checkpoint", get(checkpoint))
@@ -89,6 +95,7 @@ async fn add_checkpoint(State(witness): State<Arc<Witness>>, body: Body) -> Resp
         Ok(Err(error)) => return told(StatusCode::BAD_REQUEST, &format!("the request ended early: {error}")),
         Err(_) => return told(StatusCode::REQUEST_TIMEOUT, "the request took too long to arrive"),
     };
+    witness.until_replayed(&body).await;
     // Cosigning waits for the disk.
     let cosigned = tokio::task::spawn_blocking(move || witness.cosign(&body)).await;
     match cosigned {
@@ -111,12 +118,37 @@ impl Witness {
     fn cosign(&self, body: &[u8]) -> Result<String, CosignerError> {
         let request = AddCheckpoint::parse(body)?;
         let (checkpoint, note) = request.open(&self.logs)?;
+        if let Some(replica) = &self.replica {
+            check_replayed(replica, &checkpoint)?;
+        }
         // A clock from before 1970 says nothing of use.
         let at = CosignedAt(u64::try_from((self.now)().seconds).unwrap_or(0));
         let signature = self.cosigner.cosign(&request, &checkpoint, &note, at)?;
         tracing::info!(log = %checkpoint.origin, size = checkpoint.size.0, "cosigned");
         Ok(format!("{signature}\n"))
     }
+}
+
+impl Witness {
+    /// Of a replayer: waits a little for the records of a checkpoint.
+    async fn until_replayed(&self, body: &[u8]) {
+        let Some(replica) = &self.replica else { return };
+        let opened = AddCheckpoint::parse(body).and_then(|request| request.open(&self.logs));
+        let Ok((Checkpoint { size, .. }, _)) = opened else { return };
+        // Too late is told as what it is.
+        let mut growth = replica.growth();
+        let _ = tokio::time::timeout(REPLAY_PATIENCE, growth.wait_for(|grown| *grown >= size)).await;
+    }
+}
+
+/// Whether a checkpoint is that of the records that were recomputed.
+fn check_replayed(replica: &Reader, checkpoint: &Checkpoint) -> Result<(), CosignerError> {
+    let head = replica.head().size;
+    if head < checkpoint.size {
+        return Err(Refusal::NotReplayed { size: head }.into());
+    }
+    let (expected, found) = (replica.root_at(checkpoint.size)?, checkpoint.root);
+    if expected == found { Ok(()) } else { Err(Refusal::OtherRoot { expected, found }.into()) }
 }
 
 /// The newest checkpoint that was cosigned of a log.
@@ -136,7 +168,8 @@ fn refused(refusal: &Refusal) -> Response {
         Refusal::Form { .. } | Refusal::Checkpoint(_) | Refusal::Shrinking { .. } => StatusCode::BAD_REQUEST,
         Refusal::UnknownLog { .. } => StatusCode::NOT_FOUND,
         Refusal::NotSigned => StatusCode::FORBIDDEN,
-        Refusal::Inconsistent(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        Refusal::Inconsistent(_) | Refusal::OtherRoot { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        Refusal::NotReplayed { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::Conflict { size } => {
             let kind = [(header::CONTENT_TYPE, HeaderValue::from_static(SIZE_TYPE))];
             return (StatusCode::CONFLICT, kind, format!("{size}\n")).into_response();

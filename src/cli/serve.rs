@@ -140,6 +140,23 @@ pub struct QueryArguments {
     pub service: ServiceArguments,
     #[command(flatten)]
     pub follow: FollowArguments,
+    #[command(flatten)]
+    pub replayer: ReplayerArguments,
+}
+
+/// A copy that cosigns what it has recomputed.
+#[derive(Args)]
+pub struct ReplayerArguments {
+    /// Cosign checkpoints as a replayer, whose key is in this folder: it means that every seal and every token up to there was
+    /// recomputed
+    #[arg(long, value_name = "DIR")]
+    pub replayer: Option<PathBuf>,
+    /// What its key is called, such as replayer.example.com/r1; needed when the folder is made
+    #[arg(long, value_name = "NAME", requires = "replayer")]
+    pub replayer_name: Option<String>,
+    /// The address at which logs ask for cosignatures, a loopback one; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7481", requires = "replayer")]
+    pub replayer_listen: SocketAddr,
 }
 
 /// Cosign the checkpoints of logs, as a witness that all see the same history (c2sp.org/tlog-witness)

@@ -39,6 +39,7 @@ pub mod state;
 pub mod ticket;
 pub mod tile;
 pub mod time;
+pub mod tokens;
 pub mod trail;
 pub mod tree;
 pub mod verdict;

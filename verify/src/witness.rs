@@ -92,6 +92,20 @@ pub enum Refusal {
         /// That size.
         size: TreeSize,
     },
+    /// Of a replayer: it has not recomputed as much yet (503).
+    #[error("{size} records were recomputed here so far: ask again later")]
+    NotReplayed {
+        /// How many it has.
+        size: TreeSize,
+    },
+    /// Of a replayer: what it recomputed has another root (422).
+    #[error("expected the root {expected} that was recomputed here, got {found}")]
+    OtherRoot {
+        /// What the records come to.
+        expected: Hash,
+        /// What was signed.
+        found: Hash,
+    },
     /// The checkpoint does not go on from what was cosigned last (422).
     #[error("the checkpoint is not shown to go on from the tree that was cosigned last: {0}")]
     Inconsistent(ProofError),

@@ -54,7 +54,7 @@ struct Row {
 }
 
 fn check_row(row: &Row) -> Step<Checked> {
-    row::check(row.index, &row.record, row.beside.as_deref()).map_err(|error| Stop::at(row.index, error))
+    row::check(row.index, &row.record, row.beside.as_deref(), None).map_err(|error| Stop::at(row.index, error))
 }
 
 /// Numbered parts in the order of their numbers, whatever order they come in.

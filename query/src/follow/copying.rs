@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use counterfoil_ledger::{LedgerError, Replica, Row, SourceKey};
 use counterfoil_proto::v1::{DuplicateCount, ReadRecordsRequest, ReadRecordsResponse};
+use counterfoil_verify::identifier::IndexKey;
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -44,7 +45,8 @@ where
 {
     /// Copies records as they come.
     pub(super) async fn copy(&mut self) -> Result<(), Stop> {
-        let from = self.on_replica(|replica| Ok(replica.size())).await.map_err(Stop::own)?;
+        let (from, key) =
+            self.on_replica(|replica| Ok((replica.size(), replica.compares_with()))).await.map_err(Stop::own)?;
         let request =
             ReadRecordsRequest { from: from.0, until: 0, follow: true, with_beside: true, beside_as_bytes: true };
         let mut stream = self.source.client.read_records(request).await?.into_inner();
@@ -57,7 +59,9 @@ where
                 let Some(message) = message else { return Ok(()) };
                 let first = next;
                 next.0 += message.records.len() as u64;
-                if sender.send(tokio::task::spawn_blocking(move || check(message, first))).await.is_err() {
+                let key = key.clone();
+                let checking = tokio::task::spawn_blocking(move || check(message, first, key.as_ref()));
+                if sender.send(checking).await.is_err() {
                     return Ok(());
                 }
             }
@@ -102,8 +106,8 @@ impl Stop {
     }
 }
 
-/// Checks what came in a message whose first record has to be `first`.
-fn check(message: ReadRecordsResponse, first: TreeSize) -> Result<Checked, Stop> {
+/// Checks what came in a message whose first record has to be `first`; of a replayer, with the key of tokens.
+fn check(message: ReadRecordsResponse, first: TreeSize, key: Option<&IndexKey>) -> Result<Checked, Stop> {
     let basis = message.basis.unwrap_or_default();
     if !basis.withheld.is_empty() {
         return Err(Stop::Withheld);
@@ -111,7 +115,11 @@ fn check(message: ReadRecordsResponse, first: TreeSize) -> Result<Checked, Stop>
     let indexes = (first.0..).map(RecordIndex);
     let row = |(index, record): (RecordIndex, counterfoil_proto::v1::ReadRecord)| {
         // Nothing is ever beside a record in no bytes.
-        Row::check(index, record.record_bytes, Some(record.beside_bytes).filter(|beside| !beside.is_empty()))
+        let beside = Some(record.beside_bytes).filter(|beside| !beside.is_empty());
+        match key {
+            Some(key) => Row::check_all(index, record.record_bytes, beside, key),
+            None => Row::check(index, record.record_bytes, beside),
+        }
     };
     let rows = indexes.zip(message.records).map(row).collect::<Result<_, _>>();
     let source = |DuplicateCount { system, instance, stream, connector, count }| {

@@ -3,16 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use counterfoil_proto::v1::{Beside, EntityKind, EvidenceOpenings, Record, Ref, Source};
+use counterfoil_proto::v1::{Beside, EvidenceOpenings};
 
 use super::histories::Records;
 use super::{Rejected, Step};
 use crate::beside::{self, commitment};
-use crate::entity::{EntityId, place_of};
-use crate::fact::references;
+use crate::entity::EntityId;
 use crate::hash::Hash;
-use crate::identifier::{IdentifierKind, IndexKey, Token, canonical, is_email};
-use crate::record::event_of;
+use crate::identifier::{IdentifierKind, IndexKey, canonical, is_email};
+use crate::tokens::{self, WrongToken};
 
 /// What lies beside the records of a file, as far as it is there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,7 +64,10 @@ pub(super) fn check(
             None => opened.withheld += usize::from(Hash::from_slice(&record.commitment).is_ok()),
         }
         if let Some(key) = index_key {
-            check_tokens(record, beside, key, &mut opened)?;
+            let wrong = |error: WrongToken| Rejected::falsified(Step::Tokens, format!("record {index}: {error}"));
+            let found = tokens::check(record, beside, key).map_err(wrong)?;
+            opened.tokens_shown += found.shown;
+            opened.tokens_on_word += found.on_word;
         }
     }
     Ok(opened)
@@ -75,56 +77,4 @@ pub(super) fn check(
 pub(super) fn about(about: &str, entities: impl IntoIterator<Item = EntityId>, key: &IndexKey) -> Option<EntityId> {
     let token = key.token(IdentifierKind::Login, "", "", about).filter(|_| is_email(&canonical(about)))?;
     entities.into_iter().find(|entity| *entity == EntityId::identifier(&token))
-}
-
-/// Compares the tokens of a record with the values beside it.
-fn check_tokens(
-    record: &Record,
-    beside: Option<&Beside>,
-    key: &IndexKey,
-    opened: &mut Opened,
-) -> Result<(), Rejected> {
-    let Some(source) = record.provenance.as_ref().and_then(|provenance| provenance.source.as_ref()) else {
-        return Ok(());
-    };
-    let values: BTreeMap<EntityId, Vec<String>> = beside
-        .into_iter()
-        .flat_map(beside::values)
-        .map(|(entity, values)| (entity, values.values.into_iter().map(|value| value.value).collect()))
-        .collect();
-    // Where a part was removed, nobody can tell which values were in it.
-    let is_whole = beside.is_some_and(|beside| !beside.seed.is_empty());
-    for fact in event_of(record).iter().flat_map(|event| &event.facts) {
-        for (_, reference) in references(fact) {
-            for token in reference.tokens.iter().filter_map(|token| Token::from_slice(token).ok()) {
-                if is_shown(reference, source, &token, &values, key) {
-                    opened.tokens_shown += 1;
-                } else if is_whole {
-                    let what = format!("record {} has the token {token}, which is that of no value beside it", record.index);
-                    return Err(Rejected::falsified(Step::Tokens, what));
-                } else {
-                    opened.tokens_on_word += 1;
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Whether one of the values of whom a reference names has a token.
-fn is_shown(
-    reference: &Ref,
-    source: &Source,
-    token: &Token,
-    values: &BTreeMap<EntityId, Vec<String>>,
-    key: &IndexKey,
-) -> bool {
-    let own = EntityId::of(reference, source).unwrap_or_else(|| EntityId::identifier(token));
-    let kind = match reference.kind() {
-        EntityKind::Entitlement => IdentifierKind::EntitlementName,
-        _ => IdentifierKind::Login,
-    };
-    let (system, instance) = place_of(reference, source);
-    let is_of = |value: &String| key.token(kind, system, instance, value).as_ref() == Some(token);
-    values.get(&own).is_some_and(|values| values.iter().any(is_of))
 }
