@@ -16,6 +16,7 @@ use crate::{explain, when};
 mod access;
 mod deadletter;
 mod questions;
+mod redact;
 mod remap;
 mod serve;
 mod states;
@@ -25,6 +26,7 @@ mod token;
 pub use access::{AccessArguments, AffectedArguments, BlastArguments, IdentitiesArguments};
 pub use deadletter::{DeadletterArguments, DeadletterVerb, RetryArguments};
 pub use questions::{Effect, ExplainGrantArguments, ReversalArguments, TraceArguments};
+pub use redact::RedactArguments;
 pub use remap::RemapArguments;
 pub use serve::{
     ConfigArguments, ConfigVerb, FollowArguments, IngestArguments, LogFormat, OwnerArguments, QueryArguments,
@@ -96,6 +98,7 @@ pub enum Verb {
     Init(InitArguments),
     Import(ImportArguments),
     Remap(RemapArguments),
+    Redact(RedactArguments),
     Snapshot(SnapshotArguments),
     State(StateArguments),
     History(HistoryArguments),

@@ -13,10 +13,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
-const VERBS: [&str; 31] = [
+const VERBS: [&str; 32] = [
     "init",
     "import",
     "remap",
+    "redact",
     "snapshot",
     "state",
     "history",

@@ -10,6 +10,7 @@ use counterfoil_proto::v1::{Entitlement, Fact, FactKind, Record, Ref, Source, fa
 use crate::entity::EntityId;
 use crate::identifier::Token;
 use crate::record::event_of;
+use crate::redaction;
 use crate::remap::repeated;
 
 /// The part that a reference has in a fact.
@@ -161,6 +162,7 @@ pub fn entity_set(record: &Record) -> BTreeSet<EntityId> {
     }
     match &record.body {
         Some(Body::EventRemapped(remapped)) => entities.extend(repeated(remapped)),
+        Some(Body::Redaction(said)) => entities.extend(redaction::entities(said)),
         Some(Body::EventConflict(_) | Body::SourceRejected(_) | Body::SourceGap(_)) => {
             entities.insert(EntityId::source(source));
         }
