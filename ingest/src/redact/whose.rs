@@ -92,7 +92,7 @@ impl Known {
                 false => Err(wrong("it is no person's, account's or identifier's id".to_owned())),
             };
         }
-        let expected = "expected an entity id (account:okta:default:00u1) or an e-mail address: `counterfoil identities` \
+        let expected = "expected an entity id (account:okta:default:00u1) or an e-mail address: `counterfoil state` \
                         lists the ids that a name may mean";
         let token = Some(name).filter(|name| is_email(&canonical(name)));
         let token = token.and_then(|name| reader.index_key().token(IdentifierKind::Login, "", "", name));
