@@ -17,6 +17,7 @@ mod access;
 mod deadletter;
 mod evidence;
 mod questions;
+mod redact;
 mod remap;
 mod serve;
 mod states;
@@ -27,6 +28,7 @@ pub use access::{AccessArguments, AffectedArguments, BlastArguments, IdentitiesA
 pub use deadletter::{DeadletterArguments, DeadletterVerb, RetryArguments};
 pub use evidence::{EvidenceArguments, EvidenceVerb};
 pub use questions::{Effect, ExplainGrantArguments, ReversalArguments, TraceArguments};
+pub use redact::RedactArguments;
 pub use remap::RemapArguments;
 pub use serve::{
     ConfigArguments, ConfigVerb, FollowArguments, IngestArguments, LogFormat, OwnerArguments, QueryArguments,
@@ -98,6 +100,7 @@ pub enum Verb {
     Init(InitArguments),
     Import(ImportArguments),
     Remap(RemapArguments),
+    Redact(RedactArguments),
     Snapshot(SnapshotArguments),
     State(StateArguments),
     History(HistoryArguments),

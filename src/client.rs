@@ -9,6 +9,7 @@ use counterfoil_ingest::intake::Intake;
 use counterfoil_ingest::retry::Retries;
 use counterfoil_ingest::sources::grpc::{Ingest, Producer, Seer};
 use counterfoil_ingest::sources::pages::Listings;
+use counterfoil_ingest::sources::redactions::Operator;
 use counterfoil_ledger::Ledger;
 use counterfoil_proto::v1::identity_service_client::IdentityServiceClient;
 use counterfoil_proto::v1::ingest_service_client::IngestServiceClient;
@@ -106,6 +107,8 @@ impl Client {
             request.extensions_mut().insert(Sight { payloads: true });
             request.extensions_mut().insert(Producer(Authentication::OperatorFile));
             request.extensions_mut().insert(Seer);
+            let authentication = Authentication::OperatorFile;
+            request.extensions_mut().insert(Operator { authentication, entries: Vec::new() });
             request
         });
         let transport = Transport::new(service.map_err(Into::into));

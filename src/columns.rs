@@ -8,8 +8,8 @@ use counterfoil_proto::v1::{
     AccessEntry, Affected, CapableIdentity, CreateTokenResponse, DeadLetter, Difference, EffectiveAccess,
     EffectiveHolder, Explanation, FsckReport, GetBlastRadiusResponse, GetConsistencyProofResponse,
     GetInclusionProofResponse, GetRecordResponse, GrantExplanation, GrantState, HistoryEntry, ImportSummary,
-    IntegrationPath, InventoryCount, ListingSummary, NonHumanIdentity, Party, ReconciledItem, RemapResponse,
-    RetriedDeadLetter, ReversalStep, SourceSummary, State, TraceStep,
+    IntegrationPath, InventoryCount, ListingSummary, NonHumanIdentity, Party, ReconciledItem, RedactResponse,
+    RemapResponse, RetriedDeadLetter, ReversalStep, SourceSummary, State, TraceStep,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -190,6 +190,10 @@ impl Row for RemapResponse {
         lookedAt=0 records=0 firstUnreadable.record=0 firstUnreadable.error";
 }
 
+impl Row for RedactResponse {
+    const COLUMNS: &'static str = "redactions=[] entities=[] records=0 parts=0 dryRun=false";
+}
+
 impl Row for ImportSummary {
     const COLUMNS: &'static str =
         "input events=0 facts=0 unmapped=0 incomplete=0 duplicates=0 conflicts=0 rejected=0 resumedDocuments=0";
@@ -204,7 +208,7 @@ impl Row for ListingSummary {
 impl Row for FsckReport {
     const COLUMNS: &'static str = "\
          records=0 bytes=0 root sound=false problem problemRecord basis.origin basis.treeSize=0 basis.root \
-         basis.withheld=[] beyondAnchor=0";
+         basis.withheld=[] beyondAnchor=0 redacted=0";
 }
 
 impl Row for GetRecordResponse {
@@ -217,7 +221,7 @@ impl Row for GetRecordResponse {
          record.provenance.delivery=DELIVERY_UNSPECIFIED record.provenance.authentication=AUTHENTICATION_UNSPECIFIED \
          record.provenance.assumedZone record.commitment record.origin record.event record.eventConflict \
          record.sourceRejected record.sourceGap payload values=[] recordBytes beside envelope \
-         record.provenance.retryOf=0 record.eventRemapped record.seal";
+         record.provenance.retryOf=0 record.eventRemapped record.seal record.redaction";
 }
 
 impl Row for GetInclusionProofResponse {

@@ -50,6 +50,7 @@ fn message(report: &Report) -> FsckReport {
         problem_record: problem.and_then(|problem| problem.record).map(|index| index.to_string()).unwrap_or_default(),
         basis,
         beyond_anchor: report.beyond_anchor,
+        redacted: report.redacted,
     }
 }
 
@@ -67,6 +68,9 @@ fn rows(report: &FsckReport, location: &Location) -> Rows {
              can be left so: if there are many, ask who brought back an older anchor.",
             counted(report.beyond_anchor, "record")
         ));
+    }
+    if report.redacted > 0 {
+        title.push(format!("{} beside records removed by redactions.", counted(report.redacted, "part")));
     }
     if report.sound {
         let views = location.views();

@@ -36,6 +36,7 @@ mod proof;
 mod query;
 mod reconcile;
 mod record;
+mod redact;
 mod remap;
 mod reversal;
 mod serve;
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
         Verb::Init(arguments) => init::run(arguments),
         Verb::Import(arguments) => import::run(arguments),
         Verb::Remap(arguments) => remap::run(arguments),
+        Verb::Redact(arguments) => redact::run(arguments),
         Verb::Snapshot(arguments) => snapshot::run(arguments),
         Verb::State(arguments) => state::run(arguments),
         Verb::History(arguments) => history::run(arguments),

@@ -3,7 +3,9 @@
 use std::io::Write;
 
 use anyhow::Result;
-use counterfoil_proto::v1::{EventRemapped, GetRecordRequest, GetRecordResponse, record::Body};
+use counterfoil_proto::v1::{EventRemapped, GetRecordRequest, GetRecordResponse, Redaction, record::Body};
+use counterfoil_verify::beside;
+use counterfoil_verify::entity::EntityId;
 
 use crate::cli::{Place, RecordArguments};
 use crate::client::Client;
@@ -38,6 +40,21 @@ pub fn read(client: &Client, place: Place) -> Result<GetRecordResponse> {
     let facts = counted(count as u64, "fact");
     let why = format!("record {} has {facts}, numbered from 0: there is no fact {fact}", place.record);
     Err(Refused::NotFound(why).into())
+}
+
+/// What a redaction says.
+fn redaction_rows(redaction: &Redaction) -> Vec<(&'static str, String)> {
+    let name = |entity: &Vec<u8>| EntityId::from_bytes(entity).map(|entity| entity.to_text()).unwrap_or_default();
+    let records: u64 = redaction.removed.iter().map(|range| range.records).sum();
+    let mut rows = vec![
+        ("redaction", format!("of what lay beside {}", counted(records, "record"))),
+        ("decided by", name(&redaction.by)),
+        ("reason", redaction.reason.clone()),
+        ("rule", redaction.rule.clone()),
+    ];
+    rows.extend(redaction.callers.iter().map(|caller| ("called by", caller.clone())));
+    rows.extend(redaction.entities.iter().map(|entity| ("of", name(entity))));
+    rows
 }
 
 fn rows(response: &GetRecordResponse) -> Rows {
@@ -97,7 +114,19 @@ fn rows(response: &GetRecordResponse) -> Rows {
             push("seal", format!("over all records before it, with new counts of {sources}"));
             push("map root", BASE64_STANDARD.encode(&seal.map_root));
         }
+        Some(Body::Redaction(redaction)) => {
+            let said = redaction_rows(redaction);
+            said.into_iter().for_each(|(what, which)| push(what, which));
+        }
         Some(Body::EventRemapped(EventRemapped { event: None, .. })) | None => {}
+    }
+    for (number, _) in response.beside.iter().flat_map(beside::parts).filter(|(_, sealed)| beside::is_removed(sealed)) {
+        let part = match number {
+            0 => "its payload".to_owned(),
+            beside::ENVELOPE => "its envelope".to_owned(),
+            _ => format!("values {number}"),
+        };
+        push("removed", part);
     }
     for values in &response.values {
         for value in &values.values {

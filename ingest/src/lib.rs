@@ -8,6 +8,7 @@ pub mod json;
 mod letter;
 mod pipeline;
 pub mod prepare;
+pub mod redact;
 pub mod remap;
 pub mod retry;
 pub mod secrets;

@@ -2,7 +2,7 @@
 //!
 //! Owns the shapes at the door of the owner thread. It never touches storage.
 
-use counterfoil_proto::v1::{Provenance, Source, record::Body};
+use counterfoil_proto::v1::{Provenance, Redaction, Source, record::Body};
 use counterfoil_verify::hash::{Hash, LeafHash, domain_hash};
 use counterfoil_verify::record::{RecordError, RecordTail};
 use counterfoil_verify::rules::CONTENT_DIGEST_BYTES;
@@ -72,6 +72,8 @@ pub struct PreparedEvent {
     pub key: EventKey,
     /// What makes its content itself.
     pub content: ContentDigest,
+    /// What it removes.
+    pub(crate) redaction: Option<Redaction>,
 }
 
 impl PreparedEvent {
@@ -91,13 +93,17 @@ impl PreparedEvent {
             Some(Body::EventRemapped(remapped)) => event.remapped(RecordIndex(remapped.replaces)),
             _ => event,
         };
+        let redaction = match bodies.first() {
+            Some(Body::Redaction(redaction)) => Some(redaction.clone()),
+            _ => None,
+        };
         let content = ContentDigest::try_from(provenance.content_digest.as_slice()).unwrap_or_default();
         let tails = bodies
             .into_iter()
             .enumerate()
             .map(|(part, body)| RecordTail::new(provenance.clone(), commitment.filter(|_| part == 0), body))
             .collect::<Result<_, _>>()?;
-        Ok(Self { tails, beside, key, content })
+        Ok(Self { tails, beside, key, content, redaction })
     }
 
     /// Which counter it goes to where it is known.

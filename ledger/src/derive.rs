@@ -1,6 +1,7 @@
-//! What is derived from the records for the ledger's own use: the tree's nodes, and which events are known.
+//! What is derived from the records for the ledger's own use: the tree's nodes, which events are known, and which records
+//! are redactions.
 //!
-//! Owns both as functions of the records, so that the append, the catching up after a start and fsck cannot differ.
+//! Owns these as functions of the records, so that the append, the catching up after a start and fsck cannot differ.
 
 use counterfoil_proto::v1::{Record, record::Body};
 use counterfoil_verify::tree::{RecordIndex, SubtreeRoot, TreeSize};
@@ -9,17 +10,18 @@ use rocksdb::WriteBatch;
 use crate::append::{ContentDigest, EventKey};
 use crate::coverage::{self, Coverage};
 use crate::error::{LedgerError, Result};
+use crate::redaction;
 use crate::store::{CURSOR, DerivedDb, EVENTS, NODES, cf, node_key};
 
 /// The entry that a record makes among the known events, if it makes one: the first part of an event, or of what it was
-/// read as again, a conflict, or a rejected event does.
+/// read as again, a conflict, a rejected event, or a redaction does.
 pub(crate) fn event_entry(record: &Record) -> Option<(EventKey, RecordIndex, ContentDigest)> {
     let provenance = record.provenance.as_ref()?;
     let content = ContentDigest::try_from(provenance.content_digest.as_slice()).ok()?;
     let key = EventKey::new(provenance.source.as_ref()?, &provenance.event_id);
     let key = match &record.body {
         Some(Body::Event(event)) if event.part == 0 => key,
-        Some(Body::SourceRejected(_) | Body::SourceGap(_)) => key,
+        Some(Body::SourceRejected(_) | Body::SourceGap(_) | Body::Redaction(_)) => key,
         Some(Body::EventConflict(_)) => key.conflict(&content),
         Some(Body::EventRemapped(remapped)) if remapped.event.as_ref().is_some_and(|event| event.part == 0) => {
             key.remapped(RecordIndex(remapped.replaces))
@@ -30,10 +32,10 @@ pub(crate) fn event_entry(record: &Record) -> Option<(EventKey, RecordIndex, Con
 }
 
 /// The channel that a record came through, and the number of the next event in it. What was read again came through none:
-/// its place is that of the event.
+/// its place is that of the event; nor did a redaction.
 pub(crate) fn position(record: &Record) -> Option<(String, u64)> {
     let position = record.provenance.as_ref()?.position.as_ref()?;
-    if let Some(Body::EventRemapped(_)) = &record.body {
+    if let Some(Body::EventRemapped(_) | Body::Redaction(_)) = &record.body {
         return None;
     }
     let next = match &record.body {
@@ -53,6 +55,7 @@ pub(crate) fn put(
     derived: &DerivedDb,
     batch: &mut WriteBatch,
     mut events: Vec<(EventKey, RecordIndex, ContentDigest)>,
+    redactions: &[RecordIndex],
     nodes: &[SubtreeRoot],
     covered: TreeSize,
 ) {
@@ -64,6 +67,7 @@ pub(crate) fn put(
         value[8..].copy_from_slice(&content);
         batch.put_cf(family, key.0, value);
     }
+    redactions.iter().for_each(|index| batch.put(redaction::row_key(*index), b""));
     for node in nodes {
         batch.put_cf(cf(&derived.0, NODES), node_key(node.level, node.index), node.hash.as_bytes());
     }
@@ -84,6 +88,8 @@ pub(crate) fn remove(
         let stored = kept.0 >> level..covered.0 >> level;
         stored.for_each(|index| batch.delete_cf(cf(&derived.0, NODES), node_key(level, index)));
     }
+    let redactions = redaction::list(derived, kept.0..covered.0)?;
+    redactions.iter().for_each(|index| batch.delete(redaction::row_key(*index)));
     if Coverage::load(derived)?.taken() > kept {
         coverage::remove(derived, &mut batch)?;
     }

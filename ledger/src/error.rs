@@ -153,6 +153,14 @@ pub enum LedgerError {
         /// Where the batch goes on.
         from: u64,
     },
+    /// A redaction names what never was.
+    #[error("record {index} cannot be redacted so, and nothing was removed: {problem}")]
+    Redaction {
+        /// The record beside which something was to be removed.
+        index: RecordIndex,
+        /// Why not.
+        problem: String,
+    },
     /// A disk is full.
     #[error(
         "there is no room left on a disk of the ledger ({0}), and nothing was acknowledged: free some, and append it again"

@@ -12,6 +12,8 @@ pub enum Point {
     BeforeBatch,
     /// The batch is durable.
     AfterBatch,
+    /// A redaction is durable; what it removes is there. No other commit comes by.
+    BeforeRemoval,
     /// Every record was hashed again.
     BeforeSign,
     /// The checkpoint is signed.

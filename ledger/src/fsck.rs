@@ -1,8 +1,9 @@
 //! fsck: reads every byte and believes none of it.
 //!
 //! Owns the complete check of a ledger: canonical form and rules of each record, the chain, the tree against anchor and
-//! stored edge, every seal, every commitment, the form of what the ledger keeps for its own use, and the derived data
-//! against what the records give. It changes nothing, and looks at no views: they are built by whoever stands above the ledger.
+//! stored edge, every seal, every commitment, that what is gone was redacted and what was redacted is gone, the form of what
+//! the ledger keeps for its own use, and the derived data against what the records give. It changes nothing, and looks at no
+//! views: they are built by whoever stands above the ledger.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -31,7 +32,10 @@ use crate::row::Checked;
 use crate::store::{self, Access, CONFIRMED, DerivedDb, EVENTS, LogDb, MAP, NODES, cf};
 
 mod own;
+mod redacted;
 mod rows;
+
+use redacted::Redacted;
 
 /// What fsck found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +51,8 @@ pub struct Report {
     /// Records that are durable and past the anchor's size: acknowledged to nobody, and signed at the next start. A crash
     /// leaves no more of them than one commit has.
     pub beyond_anchor: u64,
+    /// The parts beside records that are gone because a redaction removed them.
+    pub redacted: u64,
     /// What is wrong, the first in the log first; none if the ledger is sound.
     pub problem: Option<Problem>,
 }
@@ -86,6 +92,7 @@ pub fn fsck(location: &Location, holder: &str, progress: &mut dyn FnMut(u64, u64
         origin: check.origin,
         root: check.frontier.root(),
         beyond_anchor: check.beyond_anchor,
+        redacted: check.redacted.gone(),
         problem,
     })
 }
@@ -138,6 +145,7 @@ struct Check {
     events: Vec<(EventKey, RecordIndex, ContentDigest)>,
     nodes: HashMap<(u8, u64), Hash>,
     coverage: seal::Coverage,
+    redacted: Redacted,
 }
 
 impl Check {
@@ -157,6 +165,7 @@ impl Check {
             return Err(Stop::wrong(None, "the stored right edge is not that of the records"));
         }
         self.check_repeated()?;
+        self.redacted.check(anchored.size)?;
         own::check_log(&log)?;
         match DerivedDb::is_made(&location.derived())? {
             true => {
@@ -193,6 +202,7 @@ impl Check {
             self.coverage
                 .take(index, row.leaf, &row.share, row.seal.as_ref())
                 .map_err(|error| Stop::wrong(Some(index), error))?;
+            self.redacted.add(index, row.gone, row.redaction);
             self.previous = Some((row.leaf, record::recorded_at(&row.head)));
             let nodes = &mut self.nodes;
             self.frontier.append(row.leaf, |node| {
@@ -240,6 +250,7 @@ impl Check {
     /// Compares what is stored as derived with what the records gave.
     fn check_derived(&self, derived: &DerivedDb, size: TreeSize) -> Step<()> {
         own::check_derived(derived)?;
+        self.redacted.check_derived(derived)?;
         let covered = derived.cursor()?;
         if covered > size {
             return Err(Stop::wrong(None, "the derived data cover more records than there are"));

@@ -36,6 +36,7 @@ use crate::memory::Memory;
 use crate::owner::{Owner, Pending, read_clock_value};
 use crate::read::{Published, Reader, Shared};
 use crate::recover::{Recovered, decode};
+use crate::redaction;
 use crate::renewal::Renewal;
 use crate::sealing::{Schedule, Sealing};
 use crate::store::{self, Access, CLOCK, CONFIRMED, EDGE, LogDb, RECORDS, StoredNodes, cf};
@@ -222,6 +223,8 @@ impl Ledger {
         }
         let Recovered { log, derived, frontier, coverage, last } = Recovered::of(log, &location.derived(), &memory)?;
         let (last_leaf, last_time) = last.ok_or_else(|| LedgerError::falsified("record 0", "it is missing"))?;
+        redaction::apply(&log, &redaction::list(&derived, 0..size.0)?)?;
+        redaction::purge(&log)?;
         let nodes = StoredNodes { log: &log, derived: &derived, size };
         let root = root_at(&nodes, anchored.size).map_err(|error| LedgerError::falsified("the tree", error))?;
         if root != anchored.root {
@@ -321,6 +324,15 @@ impl Ledger {
         let (reply, receipt) = oneshot::channel();
         self.queue()?.send((batch, reply)).await.map_err(|_| ended())?;
         receipt.await.unwrap_or_else(|_| Err(ended()))
+    }
+
+    /// Rewrites the files that may still hold what redactions removed. Whoever appends one calls it; what it did not get to,
+    /// the next start does. For threads that may block: it takes as long as to copy what lies beside the records.
+    ///
+    /// # Errors
+    /// [`LedgerError::Storage`] or [`LedgerError::NoSpace`] if that fails.
+    pub fn purge(&self) -> Result<()> {
+        redaction::purge(self.reader.log())
     }
 
     fn queue(&self) -> Result<&mpsc::Sender<Pending>> {

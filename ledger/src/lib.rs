@@ -30,6 +30,7 @@ mod owner;
 mod pressure;
 mod read;
 mod recover;
+mod redaction;
 mod remapped;
 mod renewal;
 mod replica;

@@ -1,10 +1,10 @@
 //! The owner: the one thread that appends. Everything else reads.
 //!
 //! Owns the head of the log: its size, its right edge, the last leaf hash and the last time. A batch goes through
-//! *number → commit → sign → anchor → acknowledge → derive*. The commit is the point of no return: from then on the
-//! records exist, and a crash before the acknowledgement leaves them there. If anything fails, the owner takes no more
-//! appends, since only a restart, which runs the same checks as ever, can tell what became durable. A full disk is the
-//! exception (`condition` says why): the owner waits for room, and goes on by the same checks (`room`).
+//! *number → commit → (remove, what it redacts) → sign → anchor → acknowledge → derive*. The commit is the point of no
+//! return: from then on the records exist, and a crash before the acknowledgement leaves them there. If anything fails, the
+//! owner takes no more appends, since only a restart, which runs the same checks as ever, can tell what became durable. A full
+//! disk is the exception (`condition` says why): the owner waits for room, and goes on by the same checks (`room`).
 //!
 //! A seal is a record of the owner's own: it stands at the end of a commit, or makes one by itself. When that is, `sealing`
 //! says; what it says, `coverage`, which takes it like any other record, and so compares it before it is written.
@@ -32,6 +32,7 @@ use crate::error::{LedgerError, Result};
 use crate::failpoint::{Point, reach};
 use crate::measure::Stopwatch;
 use crate::read::{Published, Reader, count_bytes, count_key, position_bytes};
+use crate::redaction;
 use crate::sealing::{Schedule, Turn};
 use crate::store::{self, BESIDE, CLOCK, EDGE, EVENTS, FLUSH_RECORDS_MAX, RECORDS, VALUE_FORMAT, cf};
 
@@ -67,6 +68,7 @@ struct Commit {
     derived: WriteBatch,
     /// Every new record's bytes and leaf hash, to be hashed once more before anything is signed.
     records: Vec<(Vec<u8>, LeafHash)>,
+    redactions: Vec<RecordIndex>,
     settled: Vec<Settled>,
 }
 
@@ -145,12 +147,16 @@ impl Owner {
         });
     }
 
-    /// Refuses the batches of a group that do not go on where the ledger stands in their channels.
+    /// Refuses the batches of a group that do not go on where the ledger stands in their channels, and redactions that name
+    /// what never was: they could not be carried out.
     fn in_order(&self, group: Vec<Pending>) -> Vec<Pending> {
         let mut stands: HashMap<String, u64> = HashMap::new();
         let mut taken = Vec::with_capacity(group.len());
         for (batch, reply) in group {
-            match self.follow(&batch.positions, &mut stands) {
+            let redactions = batch.events.iter().filter_map(|event| event.redaction.as_ref());
+            let are_possible =
+                redactions.map(|said| redaction::check(self.reader.log(), said)).collect::<Result<Vec<()>>>();
+            match are_possible.and_then(|_| self.follow(&batch.positions, &mut stands)) {
                 Ok(()) => taken.push((batch, reply)),
                 // The asker may have gone; there is nobody else to tell.
                 Err(error) => drop(reply.send(Err(error))),
@@ -207,6 +213,10 @@ impl Owner {
             if again != self.frontier {
                 return Err(LedgerError::falsified("memory", "the right edge changed while it was written"));
             }
+            if !commit.redactions.is_empty() {
+                reach(Point::BeforeRemoval)?;
+                redaction::apply(self.reader.log(), &commit.redactions)?;
+            }
             self.sign_and_publish()?;
             stopwatch.anchored();
         }
@@ -245,6 +255,7 @@ impl Owner {
             log: WriteBatch::default(),
             derived: WriteBatch::default(),
             records: Vec::with_capacity(events.len()),
+            redactions: Vec::new(),
             settled: Vec::with_capacity(group.len()),
         };
         let mut nodes = Vec::new();
@@ -263,6 +274,7 @@ impl Owner {
                         }
                         known.insert(event.key, (index, event.content));
                         fresh.push((event.key, index, event.content));
+                        commit.redactions.extend(event.redaction.iter().map(|_| index));
                         Outcome::Recorded(index)
                     }
                     Some((index, content)) if content == event.content => Outcome::Duplicate(index),
@@ -292,7 +304,8 @@ impl Owner {
         if self.schedule.seals(is_seal_due, self.coverage.waiting()) && !self.coverage.is_sealed() {
             self.seal(group, &mut commit, &mut nodes, now)?;
         }
-        derive::put(self.reader.derived(), &mut commit.derived, fresh, &nodes, self.frontier.size());
+        let (derived, size) = (self.reader.derived(), self.frontier.size());
+        derive::put(derived, &mut commit.derived, fresh, &commit.redactions, &nodes, size);
         self.coverage.put(self.reader.derived(), &mut commit.derived)?;
         Ok(commit)
     }

@@ -10,6 +10,7 @@ use counterfoil_proto::v1::Record;
 use counterfoil_verify::hash::LeafHash;
 use counterfoil_verify::proof::verify_inclusion;
 use counterfoil_verify::record;
+use counterfoil_verify::redaction::redaction_of;
 use counterfoil_verify::seal::Share;
 use counterfoil_verify::time::RecordedAt;
 use counterfoil_verify::tree::{Frontier, RecordIndex, TreeSize, inclusion_proof};
@@ -96,6 +97,7 @@ pub(crate) fn catch_up(log: &LogDb, derived: &DerivedDb, size: TreeSize) -> Resu
     while next < size.0 {
         let end = (next + CATCH_UP_RECORDS).min(size.0);
         let (mut batch, mut events, mut nodes) = (WriteBatch::default(), Vec::new(), Vec::new());
+        let mut redactions = Vec::new();
         for index in (next..end).map(RecordIndex) {
             let bytes = read_row(log, index.0)?;
             let record = decode(index.0, &bytes)?;
@@ -106,13 +108,14 @@ pub(crate) fn catch_up(log: &LogDb, derived: &DerivedDb, size: TreeSize) -> Resu
             if index.0 >= start.0 {
                 frontier.append(leaf, |node| nodes.extend(derive::is_stored(&node).then_some(node)));
                 events.extend(derive::event_entry(&record));
+                redactions.extend(redaction_of(&record).map(|_| index));
             }
             if index.0 >= coverage.taken().0 {
                 derive::position(&record).into_iter().for_each(|(channel, _)| coverage.moves(channel));
                 coverage.take(derived, (index, leaf), &Share::of(&record), seal_of(&record))?;
             }
         }
-        derive::put(derived, &mut batch, events, &nodes, start.max(TreeSize(end)));
+        derive::put(derived, &mut batch, events, &redactions, &nodes, start.max(TreeSize(end)));
         coverage.put(derived, &mut batch)?;
         derived.write(batch)?;
         next = end;

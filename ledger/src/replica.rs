@@ -11,6 +11,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
@@ -39,6 +40,7 @@ use crate::lock::Lock;
 use crate::memory::Memory;
 use crate::read::{Published, Reader, Shared, count_bytes, count_key, position_bytes};
 use crate::recover::{self, Recovered, decode};
+use crate::redaction;
 use crate::remapped;
 use crate::row::{self, Checked};
 use crate::store::{self, Access, BESIDE, CONFIRMED, EDGE, FLUSH_RECORDS_MAX, LogDb, RECORDS, REPLAYED, StoredNodes, cf};
@@ -157,6 +159,8 @@ impl Replica {
         }
         if !confirmed.is_empty() {
             let checkpoint = replica.signed(&confirmed)?;
+            replica.redact(0..checkpoint.size.0)?;
+            redaction::purge(replica.reader.log())?;
             replica.publish(&checkpoint, &confirmed)?;
         }
         Ok(replica)
@@ -213,7 +217,7 @@ impl Replica {
         let (mut frontier, mut last) = (self.frontier.clone(), self.last);
         let (mut events, mut nodes) = (Vec::with_capacity(rows.len()), Vec::new());
         let count = rows.len() as u64;
-        let mut positions = BTreeMap::new();
+        let (mut positions, mut redactions) = (BTreeMap::new(), Vec::new());
         let db = &self.reader.log().0;
         for Row { record, beside, checked } in rows {
             let index = RecordIndex(frontier.size().0);
@@ -226,6 +230,7 @@ impl Replica {
             last = Some((checked.leaf, record::recorded_at(&checked.head)));
             self.coverage.take(self.reader.derived(), (index, checked.leaf), &checked.share, checked.seal.as_ref())?;
             events.extend(checked.event);
+            redactions.extend(checked.redaction.map(|_| index));
             if self.keeps_positions {
                 positions.extend(checked.position);
             }
@@ -242,7 +247,7 @@ impl Replica {
         if self.is_replaying {
             log.put(REPLAYED, frontier.size().0.to_be_bytes());
         }
-        derive::put(self.reader.derived(), &mut derived, events, &nodes, frontier.size());
+        derive::put(self.reader.derived(), &mut derived, events, &redactions, &nodes, frontier.size());
         self.coverage.put(self.reader.derived(), &mut derived)?;
         self.reader.log().write_unsynced(log)?;
         self.reader.derived().write(derived)?;
@@ -307,10 +312,19 @@ impl Replica {
         if checkpoint.size <= self.reader.head().size {
             return Ok(());
         }
+        let shown = self.reader.head().size;
+        self.redact(shown.0..checkpoint.size.0)?;
         let mut batch = WriteBatch::default();
         batch.put(CONFIRMED, note);
         self.reader.log().write_unsynced(batch)?;
-        self.publish(&checkpoint, note)
+        self.publish(&checkpoint, note)?;
+        redaction::purge(self.reader.log())
+    }
+
+    /// Removes what the redaction records of a range say: of confirmed ones, since whoever has not the log's key shall not
+    /// have anything removed.
+    fn redact(&self, range: Range<u64>) -> Result<()> {
+        redaction::apply(self.reader.log(), &redaction::list(self.reader.derived(), range)?)
     }
 
     /// Forgets the rows that were taken and that no checkpoint confirmed.

@@ -13,6 +13,7 @@ use crate::condition::Condition;
 use crate::error::{LedgerError, Result};
 use crate::owner::{Owner, Pending};
 use crate::recover;
+use crate::redaction;
 use crate::store::{self, EDGE, StoredNodes};
 
 /// How often the owner looks for room.
@@ -49,6 +50,7 @@ impl Owner {
         let nodes = StoredNodes { log, derived, size };
         self.frontier = recover::right_edge(&nodes)?;
         (self.last_leaf, self.last_time) = recover::last_record(&nodes, &self.frontier)?;
+        redaction::apply(log, &redaction::list(derived, 0..size.0)?)?;
         self.schedule.committed(!self.coverage.is_sealed());
         if size > reader.head().size { self.sign_and_publish() } else { Ok(()) }
     }

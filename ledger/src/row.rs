@@ -3,11 +3,12 @@
 //! Owns what a row can be told wrong for without knowing any other: its bytes, and what lies beside it. Its place among
 //! the others is for whoever has them.
 
-use counterfoil_proto::v1::{Record, Seal};
+use counterfoil_proto::v1::{Record, Redaction, Seal};
 use counterfoil_verify::beside;
 use counterfoil_verify::hash::{Hash, LeafHash};
 use counterfoil_verify::identifier::IndexKey;
 use counterfoil_verify::record;
+use counterfoil_verify::redaction::redaction_of;
 use counterfoil_verify::seal::Share;
 use counterfoil_verify::tokens;
 use counterfoil_verify::tree::RecordIndex;
@@ -16,6 +17,7 @@ use crate::append::{ContentDigest, EventKey};
 use crate::coverage::seal_of;
 use crate::derive;
 use crate::error::{LedgerError, Result};
+use crate::redaction;
 use crate::remapped::Part;
 
 /// A row that was checked by itself.
@@ -30,6 +32,10 @@ pub(crate) struct Checked {
     /// What it brings to a seal, and what it says where it is one.
     pub(crate) share: Share,
     pub(crate) seal: Option<Seal>,
+    /// What it removed beside other records, where it is a redaction.
+    pub(crate) redaction: Option<Redaction>,
+    /// The parts beside it that were removed.
+    pub(crate) gone: Vec<u32>,
     /// Of what was read again, which part it is.
     pub(crate) remapped: Option<Part>,
     /// Of the record and of what lies beside it.
@@ -60,6 +66,7 @@ pub(crate) fn check(
         (Some(_), true) => return Err(wrong(&"something lies beside it that it does not commit to")),
         (None, false) => return Err(wrong(&"what it commits to does not lie beside it")),
     };
+    let gone = opened.as_ref().map(|beside| redaction::gone(beside).collect()).unwrap_or_default();
     if let Some(key) = key {
         tokens::check(&record, opened.as_ref(), key).map_err(|error| wrong(&error))?;
     }
@@ -67,6 +74,7 @@ pub(crate) fn check(
     let position = derive::position(&record);
     let remapped = Part::of(&record);
     let (share, seal) = (Share::of(&record), seal_of(&record).cloned());
+    let redaction = redaction_of(&record).cloned();
     let head = Record { provenance: None, body: record.body.filter(|_| index.0 == 0), ..record };
-    Ok(Checked { head, leaf, event, position, share, seal, remapped, bytes })
+    Ok(Checked { head, leaf, event, position, share, seal, redaction, gone, remapped, bytes })
 }

@@ -10,10 +10,12 @@
 //! | log | default | `clock` | 1 ‖ i64 wall ‖ i64 since boot ‖ boot id | a jump across that restart goes unnoticed |
 //! | log | default | `position/` channel | 1 ‖ u64 next ‖ u8 complete | read again from the start: duplicates |
 //! | log | default | `confirmed` | of a replica: the signed checkpoint that its records were compared with | compared again |
+//! | log | default | `purge/` u64 index | 1: what that redaction removed may be in files still | it stays in them |
 //! | log | default | `count/` system 0 instance 0 stream 0 connector | 1 ‖ u64 duplicates | the count of duplicates |
 //! | derived | nodes | u8 level ‖ u64 index | 32 bytes; levels 8, 16, … | rebuilt from the log |
 //! | derived | events | 16 bytes | u64 index ‖ 16 bytes content digest | rebuilt from the log |
 //! | derived | default | `cursor` | u64 records covered | rebuilt from the log |
+//! | derived | default | `redaction/` u64 index | empty | rebuilt from the log |
 //! | derived | map | u8 depth ‖ half-bytes | a page of the entity map (`coverage::pages`) | rebuilt from the log |
 //! | derived | default | `covered` | 1 ‖ u64 records in the map ‖ 32 bytes of its root ‖ u64 records sealed ‖ u8 continued | rebuilt from the log |
 //! | derived | default | `sealed/` system 0 instance 0 stream | 1 ‖ u8 changed since the last seal ‖ `SealedSource` | rebuilt from the log |
@@ -49,6 +51,9 @@ pub(crate) const SEALED: &[u8] = b"sealed/";
 /// What the key of a channel's position starts with, and that of a source's count of duplicates.
 pub(crate) const POSITION: &[u8] = b"position/";
 pub(crate) const COUNT: &[u8] = b"count/";
+/// What the key of a redaction starts with whose files are to be rewritten, and among the derived data that of each.
+pub(crate) const PURGE: &[u8] = b"purge/";
+pub(crate) const REDACTION: &[u8] = b"redaction/";
 
 /// The derived data are flushed at least this often, in records.
 pub(crate) const FLUSH_RECORDS_MAX: u64 = 100_000;

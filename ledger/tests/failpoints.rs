@@ -5,14 +5,16 @@
 
 mod common;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use common::*;
 use counterfoil_ledger::failpoint::{Kind, Point, arm};
 use counterfoil_ledger::{Condition, Ledger, LedgerError, Location, Options, Outcome, PreparedEvent, Sealing, fsck};
+use counterfoil_proto::v1::Beside;
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
+use prost::Message;
 
 const POINTS: [Point; 6] = [
     Point::BeforeBatch,
@@ -91,6 +93,42 @@ fn check(point: Point, kind: Kind, passes: u64, case: &str) {
     assert!(ledger.reader().record_bytes(RecordIndex(size)).is_err(), "{place}");
 }
 
+/// The process dies, or its owner fails, between a redaction and the removal of what it names: the next start ends that.
+#[test]
+fn a_redaction_that_was_cut_off_is_ended_at_the_next_start() {
+    for (kind_number, kind) in [Kind::Crash, Kind::Error].into_iter().enumerate() {
+        let home = Home::new(1);
+        let ledger = home.open();
+        append(&ledger, events_of(0));
+        let said = "payload of event-1: 1".to_owned();
+        assert_eq!(payload(&ledger.reader(), 2), Some(said.clone()));
+        drop(ledger);
+        run_child(&home, kind, &format!("redact {kind_number}"));
+        assert_eq!(stored_payload(&home, 2), said.as_bytes(), "{kind:?}: it was not removed yet");
+        let report = fsck(&home.location, "a test", &mut |_, _| ()).unwrap();
+        let told = (report.problem, report.records, report.beyond_anchor, report.redacted);
+        assert_eq!(told, (None, 5, 1, 0), "{kind:?}: that is no falsification");
+
+        let ledger = home.open();
+        assert_eq!(ledger.reader().head().size, TreeSize(5), "{kind:?}: the redaction is signed");
+        assert_eq!([1, 2, 3].map(|index| payload(&ledger.reader(), index).is_some()), [true, false, true]);
+        check_sound(&home, &ledger.reader());
+        drop(ledger);
+        assert_eq!(stored_payload(&home, 2), b"", "{kind:?}");
+        let report = fsck(&home.location, "a test", &mut |_, _| ()).unwrap();
+        assert_eq!((report.problem, report.beyond_anchor, report.redacted), (None, 0, 1), "{kind:?}");
+    }
+}
+
+/// What lies in the database as the payload of a record, whatever the ledger makes of it.
+fn stored_payload(home: &Home, index: u64) -> Vec<u8> {
+    let (options, path) = (rocksdb::Options::default(), home.part("log"));
+    let families = rocksdb::DB::list_cf(&options, &path).unwrap();
+    let db = rocksdb::DB::open_cf_for_read_only(&options, &path, families, false).unwrap();
+    let bytes = db.get_cf(db.cf_handle("beside").unwrap(), index.to_be_bytes()).unwrap().unwrap();
+    Beside::decode(bytes.as_slice()).unwrap().payload.unwrap().content
+}
+
 fn events_of(batch: u64) -> Vec<PreparedEvent> {
     numbered(EVENTS * batch..EVENTS * (batch + 1))
 }
@@ -110,16 +148,12 @@ fn run_child(home: &Home, kind: Kind, case: &str) -> Vec<u64> {
 fn child() {
     let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else { return };
     let case = std::env::var(CASE).unwrap();
+    if let Some(kind) = case.strip_prefix("redact ") {
+        return redact_in(&folder, [Kind::Crash, Kind::Error][kind.parse::<usize>().unwrap()]);
+    }
     let numbers: Vec<usize> = case.split(' ').map(|number| number.parse().unwrap()).collect();
     let kind = KINDS[numbers[1]];
-    let location = Location::new(&folder.join("ledger"), None);
-    let options = Options {
-        clock: Box::new(TestClock::new()),
-        accept_clock: false,
-        holder: "a child".to_owned(),
-        sealing: Sealing::Never,
-    };
-    let ledger = Ledger::open(&location, options).unwrap();
+    let ledger = open_in(&folder);
     println!();
     arm(POINTS[numbers[0]], kind, numbers[2] as u32);
     for number in 0..BATCHES {
@@ -142,4 +176,23 @@ fn child() {
         println!("acknowledged {number}");
     }
     assert_eq!(kind, Kind::Full, "it came by");
+}
+
+fn open_in(folder: &Path) -> Ledger {
+    let location = Location::new(&folder.join("ledger"), None);
+    let options = Options {
+        clock: Box::new(TestClock::new()),
+        accept_clock: false,
+        holder: "a child".to_owned(),
+        sealing: Sealing::Never,
+    };
+    Ledger::open(&location, options).unwrap()
+}
+
+/// What the child does that redacts.
+fn redact_in(folder: &Path, kind: Kind) {
+    let ledger = open_in(folder);
+    arm(Point::BeforeRemoval, kind, 0);
+    let refused = ledger.append(batch(vec![redaction(9, &[(2, 1, &[0])])]));
+    assert!(matches!(refused, Err(LedgerError::Closed(_))), "{refused:?}");
 }

@@ -13,10 +13,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
-const VERBS: [&str; 33] = [
+const VERBS: [&str; 35] = [
     "init",
     "import",
     "remap",
+    "redact",
     "snapshot",
     "state",
     "history",
@@ -31,6 +32,7 @@ const VERBS: [&str; 33] = [
     "record",
     "proof",
     "verify",
+    "evidence",
     "checkpoint",
     "fsck",
     "sources",

@@ -246,6 +246,11 @@ fn every_path_of_the_document_is_served() {
             let mut arguments = match id {
                 "IngestService_Append" => vec!["--json".to_owned(), append.to_string()],
                 "IngestService_RetryDeadLetter" | "IngestService_Remap" => vec!["--json".to_owned(), "{}".to_owned()],
+                "IngestService_Redact" => {
+                    let asked =
+                        json!({"records": [2], "reason": "disclosed", "rule": "policy/7", "by": "ops", "dryRun": true});
+                    vec!["--json".to_owned(), asked.to_string()]
+                }
                 "Ingest_push" | "Ingest_hook" => vec!["--json".to_owned(), record.clone()],
                 "Ingest_snapshot" => vec!["--form".to_owned(), format!("page=@{}", page.display())],
                 "Ingest_verify" => vec!["--header".to_owned(), "X-Okta-Verification-Challenge: a\"b".to_owned()],

@@ -24,6 +24,11 @@ fn ask(server: Option<&Server>, ledger: &LedgerFolder, question: &[String]) -> R
     }
 }
 
+/// What would be removed beside the dead letter.
+fn redaction() -> Value {
+    json!({"records": [2], "reason": "disclosed", "rule": "policy/7", "by": "ops@example.com", "dryRun": true})
+}
+
 #[test]
 fn answers_over_a_server_are_those_over_the_folder() {
     let (ledger, company) = company_ledger();
@@ -85,7 +90,7 @@ fn a_client_that_is_not_ours_calls_every_method() {
     }});
     let ticket = BASE64_STANDARD.encode(ticket.to_string());
     let ticket = json!({"connector": "freshservice", "documents": [ticket], "requestId": "r3"});
-    let calls: [Call; 33] = [
+    let calls: [Call; 34] = [
         ("IdentityService/ListIdentities", json!({}), |all| all[0]["identities"].as_array().unwrap().len() == 2),
         ("IdentityService/ListIdentities", json!({"query": who}), |all| all[0]["identities"][0]["name"] == "Person 1"),
         ("IdentityService/GetState", json!({"who": who}), |all| {
@@ -145,6 +150,7 @@ fn a_client_that_is_not_ours_calls_every_method() {
             let last = all.last().unwrap();
             last["events"] == "3" && last["same"] == "3" && last["basis"]["treeSize"] == "5"
         }),
+        ("IngestService/Redact", redaction(), |all| all[0]["records"] == "1" && all[0]["basis"]["treeSize"] == "5"),
         ("IngestService/Append", ticket, |all| all[0]["events"][0]["index"] == "5"),
         ("LinkageService/TraceTicket", json!({"ticket": "SR-7", "minTreeSize": 6}), |all| {
             all[0]["steps"].as_array().unwrap().len() == 5 && all[0]["gaps"].is_array()

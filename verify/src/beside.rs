@@ -21,7 +21,7 @@ use crate::hash::{Hash, domain_hash};
 /// The length of a seed and of a salt, in bytes.
 pub const SALT_BYTES: usize = 32;
 /// The number of an envelope.
-const ENVELOPE: u32 = u32::MAX;
+pub const ENVELOPE: u32 = u32::MAX;
 
 /// Why what lies beside a record does not belong to it.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -35,6 +35,9 @@ pub enum BesideError {
     /// Content, salt or commitment was changed.
     #[error("what lies beside the record does not match its commitment")]
     Mismatch,
+    /// No such part ever lay beside the record.
+    #[error("part {0} never lay beside the record")]
+    NoSuchPart(u32),
 }
 
 /// Seals a payload, the values of entities, and what the event came in, under a fresh seed.
@@ -51,13 +54,53 @@ pub fn seal(seed: [u8; SALT_BYTES], payload: Vec<u8>, values: &[Values], envelop
 /// The commitment to all of it, from the contents that are there and the commitments of those that are gone.
 pub fn commitment(beside: &Beside) -> Result<Hash, BesideError> {
     let salts = Salts::of(beside);
-    let mut parts = Vec::with_capacity(32 * (2 + beside.values.len()));
-    let numbered = (0..).zip(beside.payload.iter().chain(&beside.values));
-    for (number, sealed) in numbered.chain(beside.envelope.iter().map(|envelope| (ENVELOPE, envelope))) {
-        parts.extend_from_slice(part_commitment(&salts, number, sealed)?.as_bytes());
+    let mut commitments = Vec::with_capacity(32 * (2 + beside.values.len()));
+    for (number, sealed) in parts(beside) {
+        commitments.extend_from_slice(part_commitment(&salts, number, sealed)?.as_bytes());
     }
-    let count = u32::try_from(parts.len() / 32).map_err(|_| BesideError::NotCanonical)?;
-    Ok(domain_hash("counterfoil/commitments/v1", &[&count.to_be_bytes(), &parts]))
+    let count = u32::try_from(commitments.len() / 32).map_err(|_| BesideError::NotCanonical)?;
+    Ok(domain_hash("counterfoil/commitments/v1", &[&count.to_be_bytes(), &commitments]))
+}
+
+/// Every part with its number, whether it is still there or not.
+pub fn parts(beside: &Beside) -> impl Iterator<Item = (u32, &Sealed)> {
+    let numbered = (0..).zip(beside.payload.iter().chain(&beside.values));
+    numbered.chain(beside.envelope.iter().map(|envelope| (ENVELOPE, envelope)))
+}
+
+/// Whether a part was removed: its commitment is all that is left.
+pub fn is_removed(sealed: &Sealed) -> bool {
+    !sealed.commitment.is_empty()
+}
+
+/// What is left once these parts, which may be gone already, are removed: nothing of their contents and salts, nor of the
+/// seed. The commitment to all of it stays what it was.
+///
+/// # Errors
+/// [`BesideError`] if there never was such a part, or if nobody can check one.
+pub fn remove(beside: &Beside, numbers: &[u32]) -> Result<Beside, BesideError> {
+    let salts = Salts::of(beside);
+    let known: Vec<u32> = parts(beside).map(|(number, _)| number).collect();
+    if let Some(number) = numbers.iter().find(|number| !known.contains(number)) {
+        return Err(BesideError::NoSuchPart(*number));
+    }
+    let rest = |number: u32, sealed: &Sealed| -> Result<Sealed, BesideError> {
+        if numbers.contains(&number) {
+            let commitment = part_commitment(&salts, number, sealed)?.as_bytes().to_vec();
+            return Ok(Sealed { commitment, ..Sealed::default() });
+        }
+        match &salts {
+            Salts::Seed(mac) => Ok(Sealed { salt: salt(mac, number), ..sealed.clone() }),
+            Salts::Own | Salts::Broken => Ok(sealed.clone()),
+        }
+    };
+    let numbered = (1..).zip(&beside.values);
+    Ok(Beside {
+        seed: Vec::new(),
+        payload: beside.payload.as_ref().map(|payload| rest(0, payload)).transpose()?,
+        values: numbered.map(|(number, values)| rest(number, values)).collect::<Result<_, _>>()?,
+        envelope: beside.envelope.as_ref().map(|envelope| rest(ENVELOPE, envelope)).transpose()?,
+    })
 }
 
 /// Reads what lies beside a record and checks it against the record's commitment.
@@ -105,15 +148,18 @@ impl Salts {
     }
 }
 
+/// The salt of a part.
+fn salt(mac: &Hmac<Sha256>, number: u32) -> Vec<u8> {
+    let mut mac = mac.clone();
+    mac.update(&number.to_be_bytes());
+    mac.finalize().into_bytes().to_vec()
+}
+
 fn part_commitment(salts: &Salts, number: u32, sealed: &Sealed) -> Result<Hash, BesideError> {
     let count = number.to_be_bytes();
     let commit = |salt: &[u8]| domain_hash("counterfoil/commitment/v1", &[salt, &count, &sealed.content]);
     match (salts, sealed.salt.len(), sealed.commitment.len()) {
-        (Salts::Seed(mac), 0, 0) => {
-            let mut mac = mac.as_ref().clone();
-            mac.update(&count);
-            Ok(commit(&mac.finalize().into_bytes()))
-        }
+        (Salts::Seed(mac), 0, 0) => Ok(commit(&salt(mac, number))),
         (Salts::Own, SALT_BYTES, 0) => Ok(commit(&sealed.salt)),
         (Salts::Own, 0, 32) if sealed.content.is_empty() => {
             Hash::from_slice(&sealed.commitment).map_err(|_| BesideError::Unopenable(number))

@@ -11,6 +11,7 @@ use crate::correlation::correlations;
 use crate::entity::EntityId;
 use crate::identifier::Token;
 use crate::record::event_of;
+use crate::redaction;
 use crate::remap::repeated;
 
 /// The part that a reference has in a fact.
@@ -174,6 +175,7 @@ pub fn entity_set(record: &Record) -> BTreeSet<EntityId> {
     }
     match &record.body {
         Some(Body::EventRemapped(remapped)) => entities.extend(repeated(remapped)),
+        Some(Body::Redaction(said)) => entities.extend(redaction::entities(said)),
         Some(Body::EventConflict(_) | Body::SourceRejected(_) | Body::SourceGap(_)) => {
             entities.insert(EntityId::source(source));
         }

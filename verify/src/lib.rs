@@ -28,6 +28,7 @@ pub mod policy;
 pub mod proof;
 pub mod reconcile;
 pub mod record;
+pub mod redaction;
 pub mod remap;
 pub mod replay;
 pub mod reversal;

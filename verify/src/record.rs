@@ -10,7 +10,8 @@
 //! 22 .. <time>          recorded_at
 //! 2a .. <provenance>    provenance (absent in record 0 and in seals only)
 //! 32 20 <32 bytes>      commitment (absent where nothing lies beside)
-//! 3a|42|4a|52|5a|62|7a ..  origin | event | event_conflict | source_rejected | source_gap | seal | event_remapped
+//! 3a|42|4a|52|5a|62|6a|7a ..  origin | event | event_conflict | source_rejected | source_gap | seal | redaction |
+//!                             event_remapped
 //! ```
 
 use counterfoil_proto::v1::{Event, EventConflict, Origin, Precision, Provenance, Record, Seal, Time, record::Body};

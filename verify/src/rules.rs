@@ -17,7 +17,7 @@ use crate::entity::{EntityId, check_name, is_code, is_opaque};
 use crate::fact::references;
 use crate::identifier::TOKEN_BYTES;
 use crate::record::FORMAT;
-use crate::time;
+use crate::{redaction, time};
 
 /// Which rule a record breaks, and where.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -69,6 +69,9 @@ pub fn check(record: &Record) -> Checked {
         let is_earlier = remapped.replaces < record.index.saturating_sub(part);
         ensure(is_earlier, "event_remapped.replaces is not an earlier record")?;
     }
+    if let Some(Body::Redaction(said)) = &record.body {
+        redaction::check_place(said, record.index)?;
+    }
     let retry_of = record.provenance.as_ref().map_or(0, |provenance| provenance.retry_of);
     ensure(retry_of < record.index, "provenance.retry_of is not an earlier record")?;
     check_tail(record)
@@ -93,6 +96,10 @@ pub fn check_tail(record: &Record) -> Checked {
             ensure(conflict.first_index > 0, "event_conflict.first_index is missing")
         }
         Some(Body::EventRemapped(remapped)) => check_remapped(remapped, source),
+        Some(Body::Redaction(said)) => {
+            ensure(provenance.retry_of == 0, "a redaction is read from no dead letter")?;
+            redaction::check(said)
+        }
         Some(Body::SourceRejected(rejected)) => {
             check_enum::<RejectReason>(rejected.reason, "source_rejected.reason")?;
             ensure(record.commitment.len() == 32, "the rejected bytes have no commitment")

@@ -130,8 +130,11 @@ impl Share {
             }
             Some(Body::EventConflict(_)) => SealedSource { conflicts: 1, ..nothing },
             Some(Body::SourceRejected(_)) => SealedSource { rejected: 1, ..nothing },
-            // What is read again was counted as it first came.
-            Some(Body::Origin(_) | Body::SourceGap(_) | Body::Seal(_) | Body::EventRemapped(_)) | None => nothing,
+            // What is read again was counted as it first came, and so was what is removed.
+            Some(
+                Body::Origin(_) | Body::SourceGap(_) | Body::Seal(_) | Body::EventRemapped(_) | Body::Redaction(_),
+            )
+            | None => nothing,
         };
         let is_something = [added.events, added.facts, added.conflicts, added.rejected].iter().any(|count| *count > 0);
         Self { keys, added: Some(added).filter(|_| is_something) }

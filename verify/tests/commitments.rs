@@ -4,7 +4,7 @@
 mod support;
 
 use counterfoil_proto::v1::{Beside, EntityKind, Sealed, Value, Values};
-use counterfoil_verify::beside::{BesideError, commitment, open, seal, values};
+use counterfoil_verify::beside::{BesideError, commitment, is_removed, open, remove, seal, values};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::hash::{Hash, domain_hash};
 use hmac::{Hmac, KeyInit, Mac};
@@ -108,6 +108,14 @@ fn any_parts_can_be_removed_and_the_record_still_checks() {
     for mask in 0..8usize {
         let removed: Vec<usize> = (0..3).filter(|part| mask & 1 << part != 0).collect();
         let left = redacted(&beside, &removed);
+        let numbers: Vec<u32> = removed.iter().map(|part| *part as u32).collect();
+        assert_eq!(remove(&beside, &numbers), Ok(left.clone()), "{removed:?}");
+        // One after another comes to the same.
+        let by_turns = numbers.iter().try_fold(remove(&beside, &[]).unwrap(), |left, number| remove(&left, &[*number]));
+        assert_eq!(by_turns, Ok(left.clone()), "{removed:?}");
+        assert_eq!(remove(&left, &numbers), Ok(left.clone()), "it is gone already: {removed:?}");
+        let gone = parts(&left).iter().map(is_removed).collect::<Vec<_>>();
+        assert_eq!(gone, (0..3).map(|part| removed.contains(&part)).collect::<Vec<_>>());
         let bytes = left.encode_to_vec();
         assert_eq!(open(&bytes, &commitment).unwrap(), left, "{removed:?}");
         let contains = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
@@ -185,6 +193,12 @@ fn an_envelope_is_the_last_part_and_no_values() {
         };
         assert_eq!(open(&left.encode_to_vec(), &expected), Ok(left));
     }
+    let left = remove(&with, &[ENVELOPE]).unwrap();
+    assert_eq!(left.envelope, with.envelope.as_ref().map(|sealed| gone(ENVELOPE, sealed)));
+    assert_eq!(open(&left.encode_to_vec(), &expected), Ok(left.clone()));
+    let never = sealed().0;
+    assert_eq!(remove(&never, &[ENVELOPE]), Err(BesideError::NoSuchPart(ENVELOPE)));
+    assert_eq!(remove(&never, &[0, 3]), Err(BesideError::NoSuchPart(3)));
     // It is never taken for values, nor values for it.
     let as_values = Beside {
         values: [with.values.clone(), with.envelope.iter().cloned().collect()].concat(),

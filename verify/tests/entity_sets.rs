@@ -28,6 +28,13 @@ fn naive_entities(record: &Record) -> BTreeSet<String> {
             found.extend(remapped.entities.iter().map(|entity| format!("account:okta:acme:{}", id(entity))));
             remapped.event.as_ref().unwrap()
         }
+        Some(Body::Redaction(said)) => {
+            // So are these.
+            let head = [&[3, 4], &b"okta"[..], &[4], b"acme"].concat();
+            let id = |entity: &Vec<u8>| String::from_utf8(entity[head.len() + 1..].to_vec()).unwrap();
+            let named = said.entities.iter().chain([&said.by]);
+            return named.map(|entity| format!("account:okta:acme:{}", id(entity))).collect();
+        }
         _ => return BTreeSet::from([format!("source:{home}:{}", source.stream)]),
     };
     let mut add = |reference: &Ref| {
@@ -133,7 +140,9 @@ fn entity_sets_of_hand_written_records() {
             "ticket:okta:acme:ticket/1042",
         ],
     );
-    check("seal", bodies[6].1.clone(), &[]);
+    let redacted = ["account:okta:acme:00u1", "account:okta:acme:00u2", "account:okta:acme:00u9"];
+    check("a redaction, and who decided it", bodies[6].1.clone(), &redacted);
+    check("seal", bodies[7].1.clone(), &[]);
     check("an event without facts", record_of(1, vec![]), &[]);
     let one = format!("identifier:{}", "01".repeat(16));
     let two = format!("identifier:{}", "02".repeat(16));

@@ -4,8 +4,8 @@
 mod support;
 
 use counterfoil_proto::v1::{
-    Entitlement, EntityKind, Event, EventConflict, EventRemapped, FactKind, Mapping, Origin, Record, Ref, Review, Seal,
-    SourceGap, SourceRejected, Ticket, Time, fact::Detail, record::Body,
+    Entitlement, EntityKind, Event, EventConflict, EventRemapped, FactKind, Mapping, Origin, Record, Redaction, Ref,
+    Review, Seal, SourceGap, SourceRejected, Ticket, Time, fact::Detail, record::Body,
 };
 use counterfoil_verify::hash::{Hash, LeafHash};
 use counterfoil_verify::record::{RecordError, check_link, decode, encode, hash, origin_hash};
@@ -239,6 +239,51 @@ fn what_no_seal_may_say() {
         assert!(matches!(encode(&record), Err(RecordError::Rule(_))), "{what}");
         assert!(decode(&record.encode_to_vec()).is_err(), "{what}");
     }
+}
+
+#[test]
+fn what_no_redaction_may_say() {
+    let valid = one_of_each_body().into_iter().find(|(name, _)| *name == "redaction").unwrap().1;
+    assert!(encode(&valid).is_ok());
+    let breaks: &[Break] = &[
+        ("nothing removed", |record| the_redaction(record).removed.clear()),
+        ("beside record 0", |record| the_redaction(record).removed[0].first = 0),
+        ("beside no record", |record| the_redaction(record).removed[0].records = 0),
+        ("no part", |record| the_redaction(record).removed[0].parts.clear()),
+        ("a part twice", |record| the_redaction(record).removed[0].parts = vec![1, 1]),
+        ("parts in disorder", |record| the_redaction(record).removed[0].parts.reverse()),
+        ("records in disorder", |record| the_redaction(record).removed.reverse()),
+        ("a record twice", |record| the_redaction(record).removed[0].records = 7),
+        ("beside itself", |record| the_redaction(record).removed[1].records = 394),
+        ("past the largest record", |record| the_redaction(record).removed[1].records = u64::MAX),
+        ("of what is no entity", |record| the_redaction(record).entities[0].truncate(3)),
+        ("entities in disorder", |record| the_redaction(record).entities.reverse()),
+        ("no reason", |record| the_redaction(record).reason.clear()),
+        ("a reason in words", |record| the_redaction(record).reason = "he asked".into()),
+        ("no rule", |record| the_redaction(record).rule.clear()),
+        ("a rule with an address", |record| the_redaction(record).rule = "bob@x.y".into()),
+        ("decided by nobody", |record| the_redaction(record).by.clear()),
+        ("decided by an address", |record| the_redaction(record).by = b"bob@x.y".to_vec()),
+        ("a caller with an address", |record| the_redaction(record).callers[0] = "bob@x.y".into()),
+        ("callers in disorder", |record| the_redaction(record).callers.reverse()),
+        ("searched ahead", |record| the_redaction(record).searched = 401),
+        ("read from a dead letter", |record| record.provenance.as_mut().unwrap().retry_of = 4),
+        ("no provenance", |record| record.provenance = None),
+    ];
+    for (what, change) in breaks {
+        let mut record = valid.clone();
+        change(&mut record);
+        assert!(matches!(encode(&record), Err(RecordError::Rule(_))), "{what}");
+        assert!(decode(&record.encode_to_vec()).is_err(), "{what}");
+    }
+    let mut last = valid.clone();
+    the_redaction(&mut last).removed[1].records = 393;
+    assert!(encode(&last).is_ok(), "up to the record before it");
+}
+
+fn the_redaction(record: &mut Record) -> &mut Redaction {
+    let Some(Body::Redaction(redaction)) = &mut record.body else { unreachable!() };
+    redaction
 }
 
 fn the_seal(record: &mut Record) -> &mut Seal {

@@ -7,8 +7,8 @@ mod support;
 use std::collections::BTreeMap;
 
 use counterfoil_proto::v1::{
-    EntityKind, Event, EventConflict, Fact, FactKind, Mapping, Position, Record, Seal, SealedSource, Source, SourceGap,
-    SourceRejected, record::Body,
+    EntityKind, Event, EventConflict, Fact, FactKind, Mapping, Position, Record, RedactedParts, Redaction, Seal,
+    SealedSource, Source, SourceGap, SourceRejected, record::Body,
 };
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::fact::entity_set;
@@ -52,6 +52,7 @@ fn leaf_of(record: &Record) -> LeafHash {
 fn bodies() -> Vec<(Body, [u64; 5])> {
     // What it replaces matters to nobody here.
     let replaced = of(0, 1, part(Mapping::Unmapped, (0, 1), 0));
+    let redacted = vec![RedactedParts { first: 1, records: 1, parts: vec![0] }];
     let read_again = remapped(3, &[&replaced], vec![fact(FactKind::AuthEvent, 5)]).body.unwrap();
     vec![
         (part(Mapping::Mapped, (0, 1), 3), [1, 3, 0, 0, 0]),
@@ -64,6 +65,7 @@ fn bodies() -> Vec<(Body, [u64; 5])> {
         (Body::SourceRejected(SourceRejected { reason: 3, size: 10 }), [0, 0, 0, 0, 1]),
         (Body::SourceGap(SourceGap { from: 1, to: 2, reason: 1 }), [0, 0, 0, 0, 0]),
         (read_again, [0, 0, 0, 0, 0]),
+        (Body::Redaction(Redaction { searched: 0, removed: redacted, ..full_redaction() }), [0, 0, 0, 0, 0]),
     ]
 }
 
@@ -72,7 +74,7 @@ proptest! {
 
     /// Records of three sources with a seal here and there: the seal that says what was counted by hand is accepted.
     #[test]
-    fn a_seal_says_what_the_records_come_to(steps in proptest::collection::vec((0..3u8, 0..13usize), 1..60)) {
+    fn a_seal_says_what_the_records_come_to(steps in proptest::collection::vec((0..3u8, 0..14usize), 1..60)) {
         let origin = one_of_each_body().remove(0).1;
         let mut coverage = Coverage::new();
         coverage.add(&origin, leaf_of(&origin)).unwrap();

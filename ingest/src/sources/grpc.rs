@@ -1,7 +1,7 @@
 //! Source `grpc`: producers that call `IngestService`.
 //!
-//! Owns the requests: one push each, acknowledged by a receipt, dead letters, what is read again, and runs of listings, page
-//! by page. How the producer was authenticated is told by whoever let the request in.
+//! Owns the requests: one push each, acknowledged by a receipt, dead letters, what is read again, what is removed, and runs of
+//! listings, page by page. How the producer was authenticated is told by whoever let the request in.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,8 +10,9 @@ use std::time::Duration;
 use counterfoil_proto::v1::ingest_service_server::{IngestService, IngestServiceServer};
 use counterfoil_proto::v1::snapshot_request::Part;
 use counterfoil_proto::v1::{
-    AppendRequest, AppendResponse, AppendStreamRequest, AppendStreamResponse, Authentication, RemapRequest,
-    RemapResponse, RetryDeadLetterRequest, RetryDeadLetterResponse, SnapshotRequest, SnapshotResponse,
+    AppendRequest, AppendResponse, AppendStreamRequest, AppendStreamResponse, Authentication, RedactRequest,
+    RedactResponse, RemapRequest, RemapResponse, RetryDeadLetterRequest, RetryDeadLetterResponse, SnapshotRequest,
+    SnapshotResponse,
 };
 use counterfoil_verify::tree::RecordIndex;
 use tokio::sync::mpsc;
@@ -21,6 +22,7 @@ use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::pages::{Listings, Run};
 use super::receipt::{self, assume_utc, instance_or_default, invalid, problem};
+use super::redactions::{Operator, Redactions};
 use super::remaps::Remaps;
 use crate::intake::{BYTES_MAX, DOCUMENTS_MAX, Intake, Push};
 use crate::retry::{Retries, Retry};
@@ -49,13 +51,14 @@ pub struct Ingest {
     listings: Listings,
     retries: Retries,
     remaps: Remaps,
+    redactions: Redactions,
 }
 
 impl Ingest {
     /// The service for an intake, for listings, and for dead letters.
     pub fn server(intake: Arc<Intake>, listings: Listings, retries: Retries) -> IngestServiceServer<Self> {
-        let remaps = Remaps::new(intake.clone());
-        let service = Self { intake, listings, retries, remaps };
+        let (remaps, redactions) = (Remaps::new(intake.clone()), Redactions::new(intake.clone()));
+        let service = Self { intake, listings, retries, remaps, redactions };
         IngestServiceServer::new(service).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
@@ -120,6 +123,12 @@ impl IngestService for Ingest {
         let may_see = request.extensions().get::<Seer>().is_some();
         let answers = self.remaps.begin(request.into_inner(), may_see)?;
         Ok(Response::new(ReceiverStream::new(answers)))
+    }
+
+    async fn redact(&self, request: Request<RedactRequest>) -> Result<Response<RedactResponse>, Status> {
+        let unknown = || Status::permission_denied("nobody has said who the caller is");
+        let operator = request.extensions().get::<Operator>().cloned().ok_or_else(unknown)?;
+        Ok(Response::new(self.redactions.redact(request.into_inner(), operator).await?))
     }
 
     async fn snapshot(

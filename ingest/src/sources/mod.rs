@@ -8,6 +8,7 @@ pub mod http;
 pub mod kafka;
 pub mod pages;
 pub mod receipt;
+pub mod redactions;
 pub mod remaps;
 mod resync;
 mod structure;

@@ -106,6 +106,8 @@ pub(crate) fn of_ledger(error: &LedgerError) -> Status {
         LedgerError::Falsified { .. } | LedgerError::Behind { .. } | LedgerError::Beside { .. } => {
             (Code::DataLoss, "FALSIFIED")
         }
+        LedgerError::NoSuchRecord { .. } => (Code::NotFound, "NO_SUCH_RECORD"),
+        LedgerError::Redaction { .. } => (Code::FailedPrecondition, "NOT_THERE"),
         LedgerError::Storage(_) | LedgerError::File { .. } => (Code::Internal, "STORAGE"),
         _ => (Code::Internal, "LEDGER"),
     };

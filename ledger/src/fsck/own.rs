@@ -8,7 +8,9 @@ use rocksdb::IteratorMode;
 use super::{Step, Stop};
 use crate::owner::read_clock_value;
 use crate::read::{count_value, position_value, source_of};
-use crate::store::{CLOCK, COUNT, COVERED, CURSOR, DerivedDb, EDGE, LogDb, POSITION, SEALED};
+use crate::store::{
+    CLOCK, COUNT, COVERED, CURSOR, DerivedDb, EDGE, LogDb, POSITION, PURGE, REDACTION, SEALED, VALUE_FORMAT,
+};
 
 /// Every row of the log database that is neither a record nor lies beside one.
 pub(super) fn check_log(log: &LogDb) -> Step<()> {
@@ -18,6 +20,7 @@ pub(super) fn check_log(log: &LogDb) -> Step<()> {
             EDGE => continue,
             CLOCK => read_clock_value(&value).is_some(),
             key if key.starts_with(POSITION) => is_channel(&key[POSITION.len()..]) && position_value(&value).is_some(),
+            key if key.starts_with(PURGE) => key.len() == PURGE.len() + 8 && *value == [VALUE_FORMAT],
             key if key.starts_with(COUNT) => is_source(&key[COUNT.len()..]) && count_value(&value).is_some(),
             key => return Err(unknown("log", key)),
         };
@@ -29,11 +32,12 @@ pub(super) fn check_log(log: &LogDb) -> Step<()> {
 }
 
 /// Every row of the derived database that is neither a node, nor a known event, nor a page of the map. What the rows about
-/// seals say is compared by whoever has the records.
+/// seals and redactions say is compared by whoever has the records.
 pub(super) fn check_derived(derived: &DerivedDb) -> Step<()> {
     for row in derived.0.iterator(IteratorMode::Start) {
         let (key, _) = row?;
-        if ![CURSOR, COVERED].contains(&&*key) && !key.starts_with(SEALED) {
+        let is_listed = [SEALED, REDACTION].iter().any(|prefix| key.starts_with(prefix));
+        if ![CURSOR, COVERED].contains(&&*key) && !is_listed {
             return Err(unknown("derived", &key));
         }
     }

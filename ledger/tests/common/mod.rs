@@ -16,10 +16,11 @@ use counterfoil_ledger::{
 use counterfoil_proto::v1::record::Body;
 use counterfoil_proto::v1::{
     Authentication, Delivery, EntityKind, Event, Fact, FactKind, Mapping, Outcome as FactOutcome, Position, Precision,
-    Provenance, Ref, Source, Time,
+    Provenance, RedactedParts, Redaction, Ref, Source, Time,
 };
 use counterfoil_verify::beside;
 use counterfoil_verify::checkpoint::{Checkpoint, Origin};
+use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::hash::{Hash, LeafHash, empty_root, node_hash};
 use counterfoil_verify::note::VerifierKey;
 use counterfoil_verify::policy::Policy;
@@ -324,4 +325,30 @@ pub fn check_sound(home: &Home, reader: &Reader) {
     let signed = checkpoint(&head.checkpoint, &home.verifier_key());
     assert_eq!((signed.size, signed.root), (head.size, head.root));
     assert_eq!(home.anchored(), signed, "what readers see, the anchor holds");
+}
+
+/// A redaction that removes these parts beside these records, each a run of consecutive ones: first, how many, parts.
+pub fn redaction(number: u64, removed: &[(u64, u64, &[u32])]) -> PreparedEvent {
+    let range = |(first, records, parts): &(u64, u64, &[u32])| RedactedParts {
+        first: *first,
+        records: *records,
+        parts: parts.to_vec(),
+    };
+    let by = EntityId::new(EntityKind::Account, "test", "default", "operator").unwrap();
+    let redaction = Redaction {
+        removed: removed.iter().map(range).collect(),
+        reason: "erasure-request".to_owned(),
+        rule: "rule-1".to_owned(),
+        by: by.as_bytes().to_vec(),
+        ..Redaction::default()
+    };
+    let provenance = provenance(&format!("redaction-{number}"), number);
+    PreparedEvent::new(provenance, vec![Body::Redaction(redaction)], None, None).unwrap()
+}
+
+/// What the payload of a record says; nothing where it was removed.
+pub fn payload(reader: &Reader, index: u64) -> Option<String> {
+    let beside = reader.beside(RecordIndex(index)).unwrap().unwrap();
+    let payload = beside.payload.filter(|payload| payload.commitment.is_empty())?;
+    Some(String::from_utf8(payload.content).unwrap())
 }

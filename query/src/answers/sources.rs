@@ -24,6 +24,9 @@ use crate::views::{changes, retries, sources};
 /// The most dead letters of a page.
 const PAGE_LETTERS_MAX: usize = 1_000;
 
+/// What stands where the bytes of a dead letter were, and what was wrong with them.
+const REDACTED: &str = "a redaction removed what it said: there is nothing to read again";
+
 impl Query<'_> {
     /// How many events no change could be read out of, in all sources.
     pub fn unread(&self) -> Result<UnreadEvents> {
@@ -112,6 +115,10 @@ impl Query<'_> {
         let position = provenance.position.unwrap_or_default();
         let beside = self.read_beside(index)?.filter(|_| self.shows_names).unwrap_or_default();
         let error = beside::values(&beside).flat_map(|(_, values)| values.values).find(|value| value.name == "error");
+        let error = match beside.payload.as_ref().is_some_and(beside::is_removed) {
+            true => REDACTED.to_owned(),
+            false => error.map(|value| value.value).unwrap_or_default(),
+        };
         Ok(DeadLetter {
             record: index.0,
             recorded_at: Some(timestamp(recorded_at(&record).0)),
@@ -119,7 +126,7 @@ impl Query<'_> {
             channel: position.channel,
             sequence: position.sequence,
             reason: words(rejected.reason().as_str_name(), "REJECT_REASON_"),
-            error: error.map(|value| value.value).unwrap_or_default(),
+            error,
             size: rejected.size,
             retried_as: self.retried_as(index, self.basis.size)?.map_or(0, |record| record.0),
             content: beside.payload.map(|payload| payload.content).unwrap_or_default(),

@@ -240,6 +240,9 @@ fn check_explicable(query: &Query<'_>, index: RecordIndex) -> Result<(), Status>
             format!("record {index} holds what could not be read as an event: see dead letter {index}")
         }
         Some(Body::SourceGap(_)) => format!("record {index} says that a part of a source will never be read: {see}"),
+        Some(Body::Redaction(_)) => {
+            format!("record {index} says what was removed beside earlier records, and changes nothing else: {see}")
+        }
         Some(Body::Seal(_)) => {
             format!("record {index} says what the records before it come to, and changes nothing: {see}")
         }

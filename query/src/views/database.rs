@@ -4,22 +4,26 @@
 //! column families are as of one and the same cursor. It never knows what a row means.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use counterfoil_ledger::{Memory, WritePressure, check_logs, compress, compress_for_good};
 use counterfoil_verify::tree::TreeSize;
 use rocksdb::{
-    AsColumnFamilyRef, ColumnFamilyDescriptor, DB, DBRawIterator, FlushOptions, Options, ReadOptions, ReadTier,
-    WriteBatch, WriteOptions,
+    AsColumnFamilyRef, BottommostLevelCompaction, ColumnFamilyDescriptor, CompactOptions, DB, DBRawIterator,
+    FlushOptions, LogLevel, Options, ReadOptions, ReadTier, WriteBatch, WriteOptions,
 };
 
 use crate::error::{QueryError, Result};
 use crate::views::allowance::Allowance;
 use crate::views::keys::Position;
+use crate::views::meta;
 use crate::views::recent::{Changed, Recent, Writes};
 use crate::views::replaced::Replaced;
+use crate::views::taken::{OneTaken, Taken};
 
 /// The column families. The file named behind each owns the layout of its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -151,6 +155,10 @@ impl Column {
 }
 
 const MEMTABLE_BYTES: usize = 32 << 20;
+/// A list of files (MANIFEST) keeps nothing of files that are gone.
+const SHORT_MANIFEST: &str = "max_manifest_file_size=1;max_manifest_space_amp_pct=0";
+/// How long forgotten rows wait for views that were taken before: longer than an answer takes.
+const PURGE_PATIENCE: Duration = Duration::from_secs(60);
 /// What RocksDB writes of a row besides its key and value: what it is, its column family, and two lengths.
 const ROW_HEAD_BYTES: usize = 8;
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
@@ -165,6 +173,7 @@ pub(crate) struct Database {
     recent: Recent,
     /// What was read again, by the newest rows or by those that are written next.
     replaced: RwLock<Arc<Replaced>>,
+    taken: Taken,
 }
 
 impl Database {
@@ -178,7 +187,9 @@ impl Database {
             options.set_write_buffer_size(MEMTABLE_BYTES);
             ColumnFamilyDescriptor::new(column.name(), options)
         });
-        let mut options = Options::default();
+        // Names are keys, and the list of files has keys: it is written anew with every change, and no log has any.
+        let mut options = Options::default().get_options_from_string(SHORT_MANIFEST).map_err(failed)?;
+        options.set_log_level(LogLevel::Warn);
         memory.share(&mut options);
         options.create_if_missing(true);
         options.create_missing_column_families(true);
@@ -192,6 +203,7 @@ impl Database {
             keys_written: AtomicU64::new(0),
             recent: Recent::new(),
             replaced: RwLock::default(),
+            taken: Taken::default(),
         };
         let replaced = Replaced::load(&database.view())?;
         database.set_replaced(Arc::new(replaced));
@@ -230,7 +242,12 @@ impl Database {
         let mut writes = WriteBatch::with_capacity_bytes(bytes.len() + ROW_HEAD_BYTES * rows.len());
         for rows in rows.chunk_by(|one, other| one.column == other.column) {
             let handle = self.handle(rows[0].column)?;
-            rows.iter().for_each(|row| writes.put_cf(&handle, &bytes[row.key..row.value], &bytes[row.value..row.end]));
+            for row in rows {
+                match row.is_deleted {
+                    false => writes.put_cf(&handle, &bytes[row.key..row.value], &bytes[row.value..row.end]),
+                    true => writes.delete_cf(&handle, &bytes[row.key..row.value]),
+                }
+            }
         }
         let mut options = WriteOptions::default();
         options.disable_wal(true);
@@ -259,6 +276,42 @@ impl Database {
             .map_err(|error| QueryError::storage(&self.path, error))
     }
 
+    /// Rewrites the files that may hold rows that were forgotten, if any may. A row stays in them for as long as a view is
+    /// there that was taken before; where one lasts, that is left for the next time.
+    pub(crate) fn purge(&self) -> Result<()> {
+        if !meta::owes_purge(&self.view())? {
+            return Ok(());
+        }
+        if !self.taken.wait(PURGE_PATIENCE) {
+            return Ok(());
+        }
+        self.flush()?;
+        let columns = [Column::Values, Column::Former, Column::Names];
+        let before = self.files(columns)?;
+        let mut options = CompactOptions::default();
+        options.set_exclusive_manual_compaction(false);
+        options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+        for column in columns {
+            self.db.compact_range_cf_opt(&self.handle(column)?, None::<&[u8]>, None::<&[u8]>, &options);
+        }
+        // RocksDB does not say whether it went well.
+        if self.files(columns)?.intersection(&before).next().is_some() {
+            return Ok(());
+        }
+        let mut batch = Batch::default();
+        meta::purged(&mut batch);
+        self.write(batch, &Changed::default())?;
+        // The list of files has the first and the last key of each: this begins a new one.
+        self.flush()
+    }
+
+    /// The files of some families.
+    fn files<const N: usize>(&self, columns: [Column; N]) -> Result<BTreeSet<String>> {
+        let files = self.db.live_files().map_err(|error| QueryError::storage(&self.path, error))?;
+        let is_of = |name: &str| columns.iter().any(|column| column.name() == name);
+        Ok(files.into_iter().filter(|file| is_of(&file.column_family_name)).map(|file| file.name).collect())
+    }
+
     /// The database as it is now, whatever is written later.
     pub(crate) fn view(&self) -> View<'_> {
         self.view_with(Allowance::default())
@@ -266,11 +319,12 @@ impl Database {
 
     /// The same, for one answer.
     pub(crate) fn view_with(&self, allowance: Allowance) -> View<'_> {
+        let taken = self.taken.one();
         let since = self.recent.writes();
         let snapshot = self.db.snapshot();
         // After the snapshot: a newer table serves older rows.
         let replaced = self.replaced();
-        View { database: self, allowance, idle: RefCell::default(), since, replaced, snapshot }
+        View { database: self, allowance, idle: RefCell::default(), since, replaced, snapshot, _taken: taken }
     }
 
     /// What was read again.
@@ -326,6 +380,7 @@ struct BatchRow {
     key: usize,
     value: usize,
     end: usize,
+    is_deleted: bool,
 }
 
 impl Batch {
@@ -335,7 +390,15 @@ impl Batch {
         key.iter().for_each(|part| self.bytes.extend_from_slice(part));
         let at = self.bytes.len();
         self.bytes.extend_from_slice(value);
-        self.rows.push(BatchRow { column, key: start, value: at, end: self.bytes.len() });
+        self.rows.push(BatchRow { column, key: start, value: at, end: self.bytes.len(), is_deleted: false });
+    }
+
+    /// Deletes the row of a key.
+    pub(crate) fn delete(&mut self, column: Column, key: &[u8]) {
+        self.put(column, &[key], &[]);
+        if let Some(row) = self.rows.last_mut() {
+            row.is_deleted = true;
+        }
     }
 
     /// Puts the rows into the order of their keys. Rows that are in order already cost little.
@@ -360,6 +423,8 @@ pub(crate) struct View<'a> {
     since: Writes,
     replaced: Arc<Replaced>,
     snapshot: rocksdb::Snapshot<'a>,
+    // Last, so that the snapshot is gone before it.
+    _taken: OneTaken<'a>,
 }
 
 impl<'a> View<'a> {

@@ -9,13 +9,13 @@
 //! A reference with an id is listed under that id, with the tokens that it binds to it; one without, under each of its
 //! identifiers. `bound` is 1 exactly if there are tokens, so that the newest binding is one seek away however many facts
 //! bind nothing. A fact that names nobody is listed under its system's `unresolved`; rejected events, conflicts and gaps
-//! under their `source`, at the time when they were recorded. So is an event that was read again under whoever was named
-//! by an earlier reading of it only.
+//! under their `source`, at the time when they were recorded. So is a redaction under whom it names, and an event that was
+//! read again under whoever was named by an earlier reading of it only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 
-use counterfoil_proto::v1::{Record, record::Body};
+use counterfoil_proto::v1::{Record, Redaction, record::Body};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::fact::Role;
 use counterfoil_verify::identifier::{TOKEN_BYTES, Token};
@@ -38,12 +38,25 @@ pub(crate) fn mentions(record: &Record) -> Vec<(Position, BTreeMap<EntityId, Men
             let position = recorded_position(record);
             vec![(position, BTreeMap::from([(EntityId::source(source), Mention::default())]))]
         }
+        (Some(Body::Redaction(said)), _) => vec![(recorded_position(record), of_redaction(said))],
         _ => {
             let mut found: Vec<_> = facts_of(record).map(|fact| (fact.evidence.order(), mention::mentions(&fact))).collect();
             found.extend(corrected(record, &found).map(|mentions| (recorded_position(record), mentions)));
             found
         }
     }
+}
+
+/// Those whose values were removed, and who decided that.
+fn of_redaction(redaction: &Redaction) -> BTreeMap<EntityId, Mention> {
+    let read = |entity: &Vec<u8>| EntityId::from_bytes(entity).ok();
+    let part = |role: Role| Mention { roles: 1 << role as u8, ..Mention::default() };
+    let subjects = redaction.entities.iter().filter_map(read).map(|entity| (entity, part(Role::Subject)));
+    let mut found: BTreeMap<EntityId, Mention> = subjects.collect();
+    if let Some(by) = read(&redaction.by) {
+        found.entry(by).or_default().roles |= part(Role::Actor).roles;
+    }
+    found
 }
 
 /// Those that an earlier reading of an event named and this one does not, if there are any: they see the correction.

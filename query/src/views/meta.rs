@@ -6,6 +6,7 @@
 //! ```text
 //! "about"    →  u32 format ‖ origin
 //! "cursor"   →  u64 records projected ‖ leaf hash of the last of them
+//! "purge"    →  empty: rows were forgotten, and files may still hold them
 //! "basis"    →  u64 size ‖ root ‖ recorded_at of the last record (12 bytes): the newest head that the views have reached
 //! ```
 
@@ -24,6 +25,7 @@ const FORMAT: u32 = 11;
 const ABOUT: &[u8] = b"about";
 const CURSOR: &[u8] = b"cursor";
 const BASIS: &[u8] = b"basis";
+const PURGE: &[u8] = b"purge";
 
 /// How far the projection is.
 pub(crate) struct Cursor {
@@ -85,6 +87,21 @@ pub(crate) fn project(cursor: &Cursor, head: Option<&Basis>, batch: &mut Batch) 
     if let Some(Basis { size, root, recorded_at }) = head {
         batch.put(Column::Meta, &[BASIS], &row(*size, root, &recorded_at.0.to_sortable_bytes()));
     }
+}
+
+/// Notes that files may hold what is forgotten, until they are written anew.
+pub(crate) fn owe_purge(batch: &mut Batch) {
+    batch.put(Column::Meta, &[PURGE], &[]);
+}
+
+/// Whether they may.
+pub(crate) fn owes_purge(view: &View<'_>) -> Result<bool> {
+    Ok(view.get(Column::Meta, PURGE)?.is_some())
+}
+
+/// Notes that they hold nothing any more that is forgotten.
+pub(crate) fn purged(batch: &mut Batch) {
+    batch.delete(Column::Meta, PURGE);
 }
 
 /// The first row of new views.

@@ -33,10 +33,12 @@ pub(crate) mod names;
 pub(crate) mod nhi;
 mod projector;
 pub(crate) mod recent;
+mod redacted;
 pub(crate) mod replaced;
 pub(crate) mod retries;
 pub(crate) mod segments;
 pub(crate) mod sources;
+mod taken;
 pub(crate) mod timelines;
 pub(crate) mod traits;
 pub(crate) mod watermarks;
@@ -65,6 +67,7 @@ impl Views {
             Database::destroy(folder)?;
         }
         let mut database = Database::open(folder, reader.memory())?;
+        database.purge()?;
         if !meta::fits(&database.view(), &reader)? {
             drop(database);
             Database::destroy(folder)?;

@@ -19,6 +19,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use counterfoil_ledger::Reader;
 use counterfoil_proto::Shared;
 use counterfoil_proto::v1::{Beside, EntityKind, Party, Record};
 use counterfoil_verify::beside;
@@ -39,6 +40,8 @@ use crate::views::database::{Batch, Column, Row, View};
 use crate::views::firsts::{Firsts, REMEMBERED_MAX, Remembered, split};
 use crate::views::histories;
 use crate::views::keys::{Position, entity_prefix, key, position_bytes, read_u64};
+use crate::views::projector::position_of;
+use crate::views::redacted::Redacted;
 
 /// The name under which an entity's type of identity is kept: no connector's values have a '#'.
 const IDENTITY_TYPE: &str = "#identity_type";
@@ -146,10 +149,7 @@ pub(crate) fn project(view: &View<'_>, gathered: Gathered, memory: &mut Memory, 
     let new = absent(view, Column::Seen, gathered.seen, &mut memory.seen, entity_prefix)?;
     for (entity, first) in &new {
         batch.put(Column::Seen, &[&entity_prefix(entity)], &first.to_be_bytes());
-        let native = entity.native_id().rsplit('/').next().unwrap_or_default();
-        if !native.is_empty() {
-            named.insert(name_key(native, entity), *first);
-        }
+        name_natively(entity, *first, &mut named);
     }
     let renamed = project_values(view, gathered.values, &mut memory.values, &mut named, batch)?;
     project_names(view, named, batch)?;
@@ -184,20 +184,29 @@ fn project_values(
     named: &mut BTreeMap<Vec<u8>, u64>,
     batch: &mut Batch,
 ) -> Result<Vec<EntityId>> {
-    let mut changed = Vec::new();
     if remembered.len() + values.len() > REMEMBERED_MAX {
         remembered.clear();
     }
-    let row_key = |(entity, name): &(EntityId, String)| key(&entity_prefix(entity), &[name.as_bytes()]);
-    let asked: Vec<Vec<u8>> = values.keys().map(row_key).filter(|key| !remembered.contains_key(key)).collect();
+    let asked: Vec<Vec<u8>> = values.keys().map(value_key).filter(|key| !remembered.contains_key(key)).collect();
     let held = view.get_many(Column::Values, &asked)?;
     for (key, held) in asked.into_iter().zip(held) {
         if let Some(row) = held {
             remembered.insert(key, read_value(view, &row)?);
         }
     }
+    Ok(say(values, remembered, named, batch))
+}
+
+/// Adds values to those that are remembered, which are all that were said of these entities before.
+fn say(
+    values: HashMap<(EntityId, String), Vec<Stamped>>,
+    remembered: &mut HashMap<Vec<u8>, Stamped>,
+    named: &mut BTreeMap<Vec<u8>, u64>,
+    batch: &mut Batch,
+) -> Vec<EntityId> {
+    let mut changed = Vec::new();
     for (of, said) in values {
-        let key = row_key(&of);
+        let key = value_key(&of);
         let before = remembered.get(&key).cloned();
         let mut newest = before.clone();
         for (stamp, value) in said {
@@ -217,7 +226,74 @@ fn project_values(
             changed.push(of.0);
         }
     }
-    Ok(changed)
+    changed
+}
+
+/// Forgets what redactions removed: the rows of each entity of which one rests on what these records said are made anew from
+/// what its first `size` records say still. Gives these entities.
+pub(crate) fn forget(
+    view: &View<'_>,
+    reader: &Reader,
+    redacted: &Redacted,
+    size: TreeSize,
+    batch: &mut Batch,
+) -> Result<Vec<EntityId>> {
+    let (mut stale, mut rows, mut names) = (BTreeSet::new(), Vec::new(), Vec::new());
+    for entity in &redacted.entities {
+        let prefix = entity_prefix(entity);
+        for column in [Column::Values, Column::Former] {
+            for row in view.forward(column, &prefix, &prefix)? {
+                let (row_key, row) = row?;
+                if redacted.has(index_of(&read_value(view, &row)?.0)) {
+                    stale.insert(entity.clone());
+                }
+                rows.push((entity, column, row_key));
+            }
+        }
+    }
+    for row in view.forward(Column::Names, &[], &[])? {
+        let (row_key, first) = row?;
+        let end = row_key.iter().position(|&byte| byte == 0).unwrap_or(row_key.len());
+        let Some(entity) = redacted.entities.get(&read_entity(view, row_key.get(end + 1..).unwrap_or_default())?)
+        else {
+            continue;
+        };
+        if read_u64(&first).is_some_and(|first| redacted.has(first)) {
+            stale.insert(entity.clone());
+        }
+        names.push((entity, Column::Names, row_key));
+    }
+    let forgotten = rows.iter().chain(&names).filter(|(entity, ..)| stale.contains(*entity));
+    forgotten.for_each(|(_, column, row_key)| batch.delete(*column, row_key));
+
+    let mut records = BTreeSet::new();
+    let mut named = BTreeMap::new();
+    for entity in &stale {
+        records.extend(histories::records_of(view, entity, |_| true)?);
+        let first = view.get(Column::Seen, &entity_prefix(entity))?.and_then(|first| read_u64(&first));
+        name_natively(entity, first.unwrap_or_default(), &mut named);
+    }
+    let mut gathered = Gathered::default();
+    for index in records.into_iter().filter(|index| index.0 < size.0) {
+        let record = reader.record(index)?;
+        gathered.add_values(&record, position_of(&record), reader.beside(index)?.as_ref());
+    }
+    gathered.values.retain(|(entity, _), _| stale.contains(entity));
+    say(gathered.values, &mut HashMap::default(), &mut named, batch);
+    named.into_iter().for_each(|(row_key, first)| batch.put(Column::Names, &[&row_key], &first.to_be_bytes()));
+    Ok(stale.into_iter().collect())
+}
+
+fn value_key((entity, name): &(EntityId, String)) -> Vec<u8> {
+    key(&entity_prefix(entity), &[name.as_bytes()])
+}
+
+/// The last part of an entity's native id is a name of it.
+fn name_natively(entity: &EntityId, first: u64, named: &mut BTreeMap<Vec<u8>, u64>) {
+    let native = entity.native_id().rsplit('/').next().unwrap_or_default();
+    if !native.is_empty() {
+        named.insert(name_key(native, entity), first);
+    }
 }
 
 /// A name that the entity had before keeps the record that said it first.

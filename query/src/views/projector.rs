@@ -20,6 +20,7 @@ use crate::views::firsts::{Firsts, Remembered};
 use crate::views::keys::Position;
 use crate::views::meta::{self, Basis, Cursor};
 use crate::views::recent::Changed;
+use crate::views::redacted::Redacted;
 use crate::views::replaced::{self, Withdrawn};
 use crate::views::retries::{self, Retried};
 use crate::views::sources::{Counted, Counters};
@@ -64,6 +65,28 @@ impl Projector {
 
     /// Projects the next records, in order, on the way to `head`.
     pub(crate) fn advance(&mut self, database: &Database, reader: &Reader, rows: Rows, head: &Head) -> Result<()> {
+        let is_forgotten = self.forget(database, reader, &rows.redacted)?;
+        self.write(database, reader, rows, head)?;
+        if is_forgotten { database.purge() } else { Ok(()) }
+    }
+
+    /// Forgets what redactions removed, in a batch of its own before theirs: what comes in between repeats it.
+    fn forget(&mut self, database: &Database, reader: &Reader, redacted: &Redacted) -> Result<bool> {
+        if redacted.is_empty() {
+            return Ok(false);
+        }
+        let mut batch = Batch::default();
+        let names = names::forget(&database.view(), reader, redacted, self.size, &mut batch)?;
+        let is_forgotten = !names.is_empty();
+        if is_forgotten {
+            meta::owe_purge(&mut batch);
+            database.write(batch, &Changed { names, ..Changed::default() })?;
+            self.memory = names::Memory::default();
+        }
+        Ok(is_forgotten)
+    }
+
+    fn write(&mut self, database: &Database, reader: &Reader, rows: Rows, head: &Head) -> Result<()> {
         let start = self.size.0;
         let Rows {
             size,
@@ -77,6 +100,7 @@ impl Projector {
             counted,
             retried,
             moved,
+            redacted: _,
         } = rows;
         if size.0 <= start {
             return Err(LedgerError::NoSuchRecord { index: RecordIndex(start), size: head.size }.into());
@@ -130,6 +154,7 @@ pub(crate) struct Rows {
     counted: Counted,
     retried: Retried,
     moved: watermarks::Gathered,
+    redacted: Redacted,
 }
 
 impl Rows {
@@ -149,6 +174,7 @@ impl Rows {
             counted: Counted::default(),
             retried: Retried::default(),
             moved: watermarks::Gathered::default(),
+            redacted: Redacted::default(),
         };
         for entry in entries {
             rows.add(&entry?);
@@ -165,6 +191,7 @@ impl Rows {
         self.replaced.add(record);
         self.retried.add(record);
         self.moved.add(record);
+        self.redacted.add(record);
         let delivery = record.provenance.as_ref().map_or(Delivery::Unspecified, |provenance| provenance.delivery());
         for fact in facts_of(record) {
             let position = fact.evidence.order();
@@ -190,7 +217,7 @@ impl Rows {
 }
 
 /// The place of a record: that of its first fact, or when it was recorded.
-fn position_of(record: &Record) -> Position {
+pub(crate) fn position_of(record: &Record) -> Position {
     let recorded_at = OccurredAt(record::recorded_at(record).0);
     let first = facts_of(record).next().map(|fact| fact.evidence.order());
     first.unwrap_or((recorded_at, RecordIndex(record.index), RecordIndex(record.index), 0))

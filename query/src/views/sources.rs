@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use counterfoil_proto::v1::{EntityKind, Event, Mapping, Precision, Record, record::Body};
 use counterfoil_verify::entity::{EntityId, kind_name};
 use counterfoil_verify::record::event_of;
+use counterfoil_verify::redaction::redaction_of;
 use counterfoil_verify::replay::facts_of;
 use counterfoil_verify::time::{Moment, OccurredAt};
 use prost::Message;
@@ -121,7 +122,7 @@ impl SourceCounts {
             }
             Some(Body::EventConflict(_)) => self.conflicts += 1,
             Some(Body::SourceRejected(_)) => self.rejected += 1,
-            Some(Body::Origin(_) | Body::SourceGap(_) | Body::Seal(_)) | None => {}
+            Some(Body::Origin(_) | Body::SourceGap(_) | Body::Seal(_) | Body::Redaction(_)) | None => {}
         }
         for fact in facts_of(record) {
             let happened = fact.fact.occurred_at.unwrap_or_default();
@@ -178,7 +179,8 @@ pub(crate) struct Counted {
 impl Counted {
     /// Counts a record.
     pub(crate) fn add(&mut self, record: &Record) {
-        let Some(name) = source_of(record) else { return };
+        // A redaction is no source's.
+        let Some(name) = source_of(record).filter(|_| redaction_of(record).is_none()) else { return };
         if let Some(event) = event_of(record)
             && event.mapping() == Mapping::Unmapped
         {

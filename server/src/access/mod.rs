@@ -10,6 +10,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::middleware::Next;
 use counterfoil_ingest::sources::grpc::{Producer, Seer};
+use counterfoil_ingest::sources::redactions::Operator;
 use counterfoil_proto::v1::{Authentication, Role};
 use counterfoil_query::services::{CallerName, Sight};
 use counterfoil_verify::time::Moment;
@@ -135,6 +136,10 @@ pub(crate) async fn guard(State(guard): State<Arc<Guard>>, mut request: Request<
     }
     if let Some(lease) = &lease {
         request.extensions_mut().insert(CallerName(lease.caller.entries.join(" ")));
+    }
+    if roles.has(Role::Operate) {
+        let entries = lease.as_ref().map(|lease| lease.caller.entries.clone()).unwrap_or_default();
+        request.extensions_mut().insert(Operator { authentication, entries });
     }
     let Some(lease) = lease else { return next.run(request).await };
     let answer = next.run(request.map(|body| lease::request(body, lease.clone()))).await;

@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use counterfoil_ledger::{Ledger, Location, Options, Reader, Sealing, SystemClock};
 use counterfoil_proto::v1::{ImportResponse, ImportSummary};
@@ -26,29 +27,53 @@ pub struct Stored {
 }
 
 impl Stored {
-    pub fn of(ledger: &LedgerFolder) -> Self {
-        let mut parts = Vec::new();
-        for file in all_files(ledger.folder.path()) {
-            parts.push((file.display().to_string(), fs::read(&file).unwrap()));
-        }
-        let mut rows = 0;
-        for name in ["log", "derived", "views"] {
-            let path = ledger.data().join(name);
+    /// The files as they are, also of a process that runs: one that goes away meanwhile is left out.
+    pub fn of_files(ledger: &LedgerFolder) -> Self {
+        let files = all_files(ledger.folder.path()).into_iter();
+        let read = files.filter_map(|file| Some((file.display().to_string(), fs::read(&file).ok()?)));
+        Self { parts: read.collect() }
+    }
+
+    /// Adds the rows of each file of each database by itself, which is a database of its own then: also those that are
+    /// hidden where all files are read together, since a newer one replaced or deleted them.
+    pub fn with_history(mut self, ledger: &LedgerFolder) -> Self {
+        let is_table = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "sst");
+        let mut count = 0;
+        for file in all_files(&ledger.data()).into_iter().filter(is_table) {
+            let alone = tempfile::tempdir().unwrap();
+            fs::copy(&file, alone.path().join(file.file_name().unwrap())).unwrap();
             let options = rocksdb::Options::default();
-            let columns = DB::list_cf(&options, &path).unwrap();
-            let db = DB::open_cf_for_read_only(&options, &path, &columns, false).unwrap();
-            for column in &columns {
-                let handle = db.cf_handle(column).unwrap();
-                for row in db.iterator_cf(&handle, IteratorMode::Start) {
-                    let (key, value) = row.unwrap();
-                    rows += 1;
-                    parts.push((format!("{name}/{column}: {}", String::from_utf8_lossy(&key)), key.into_vec()));
-                    parts.push((format!("{name}/{column}"), value.into_vec()));
-                }
+            DB::repair(&options, alone.path()).unwrap();
+            count += self.add_rows(alone.path(), &format!("{}, alone", file.display()));
+        }
+        assert!(count > 10, "the files were read");
+        self
+    }
+
+    /// Adds every row of a database.
+    fn add_rows(&mut self, path: &Path, name: &str) -> usize {
+        let options = rocksdb::Options::default();
+        let columns = DB::list_cf(&options, path).unwrap();
+        let db = DB::open_cf_for_read_only(&options, path, &columns, false).unwrap();
+        let mut rows = 0;
+        for column in &columns {
+            let handle = db.cf_handle(column).unwrap();
+            for row in db.iterator_cf(&handle, IteratorMode::Start) {
+                let (key, value) = row.unwrap();
+                rows += 1;
+                self.parts.push((format!("{name}/{column}: {}", String::from_utf8_lossy(&key)), key.into_vec()));
+                self.parts.push((format!("{name}/{column}"), value.into_vec()));
             }
         }
+        rows
+    }
+
+    pub fn of(ledger: &LedgerFolder) -> Self {
+        let mut stored = Self::of_files(ledger);
+        let databases = ["log", "derived", "views"];
+        let rows: usize = databases.map(|name| stored.add_rows(&ledger.data().join(name), name)).iter().sum();
         assert!(rows > 10, "the databases were read");
-        Self { parts }
+        stored
     }
 
     /// The parts that hold one of these.

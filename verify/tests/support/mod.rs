@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use counterfoil_proto::v1::{
     AccessItem, AccessOperation, Account, Approval, Authentication, Correlation, Credential, Delivery, Entitlement,
     EntityKind, Event, EventConflict, EventRemapped, Fact, FactKind, Grant, Lifecycle, Mapping, MatchingRule, Origin,
-    Outcome, Ownership, PolicyDecision, Position, Precision, Predecessor, Provenance, Record, Ref, Review, Seal,
-    SealedSource, Snapshot, Source, SourceGap, SourceRejected, Ticket, Time, fact::Detail, record::Body,
+    Outcome, Ownership, PolicyDecision, Position, Precision, Predecessor, Provenance, Record, RedactedParts, Redaction,
+    Ref, Review, Seal, SealedSource, Snapshot, Source, SourceGap, SourceRejected, Ticket, Time, fact::Detail,
+    record::Body,
 };
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::fact::entity_set;
@@ -195,6 +196,7 @@ pub fn one_of_each_body() -> Vec<(&'static str, Record)> {
         ("source_rejected", record(301, 1_000_301, Body::SourceRejected(SourceRejected { reason: 3, size: 1_000 }))),
         ("source_gap", record(302, 1_000_302, Body::SourceGap(SourceGap { from: 5, to: 500, reason: 1 }))),
         ("event_remapped", remapped(303, &[&record_of(1, vec![full_fact()])], vec![approval_fact()])),
+        ("redaction", record(400, 1_000_400, Body::Redaction(full_redaction()))),
         (
             "seal",
             Record { provenance: None, commitment: Vec::new(), ..record(304, 1_000_304, Body::Seal(full_seal())) },
@@ -214,6 +216,23 @@ pub fn remapped(index: u64, replaced: &[&Record], facts: Vec<Fact>) -> Record {
         event: Some(event),
     };
     record(index, 1_000_000 + index as i64, Body::EventRemapped(remapped))
+}
+
+/// A redaction with every field: of one record, and of several in a row.
+pub fn full_redaction() -> Redaction {
+    let entity = |id: &str| EntityId::new(EntityKind::Account, "okta", "acme", id).unwrap().as_bytes().to_vec();
+    Redaction {
+        removed: vec![
+            RedactedParts { first: 1, records: 1, parts: vec![0, 2, u32::MAX] },
+            RedactedParts { first: 7, records: 300, parts: vec![0] },
+        ],
+        entities: vec![entity("00u1"), entity("00u2")],
+        reason: "erasure-request".into(),
+        rule: "gdpr/17-1-a".into(),
+        by: entity("00u9"),
+        callers: vec!["ab12".into(), "cd34".into()],
+        searched: 390,
+    }
 }
 
 /// A seal with every field, and one source of which little is said.

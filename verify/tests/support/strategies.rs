@@ -56,7 +56,7 @@ fn any_later_record() -> BoxedStrategy<Record> {
             (Just((index, prev, recorded_at)), any_provenance(source, index), any::<bool>(), any_bytes(32), body)
         })
         .prop_map(|((index, prev, recorded_at), provenance, beside, commitment, body)| {
-            let retry_of = if matches!(body, Body::SourceGap(_)) { 0 } else { provenance.retry_of };
+            let retry_of = if is_read_from_none(&body) { 0 } else { provenance.retry_of };
             Record {
                 format: FORMAT,
                 index,
@@ -66,6 +66,34 @@ fn any_later_record() -> BoxedStrategy<Record> {
                 commitment: if beside || matches!(body, Body::SourceRejected(_)) { commitment } else { Vec::new() },
                 body: Some(body),
             }
+        })
+        .boxed()
+}
+
+/// Whether a record says what no dead letter can.
+fn is_read_from_none(body: &Body) -> bool {
+    matches!(body, Body::SourceGap(_) | Body::Redaction(_))
+}
+
+/// Any redaction in a record at `index`.
+fn any_redaction(index: u64) -> BoxedStrategy<Redaction> {
+    let range = (1..index, 1..4u64, btree_set(prop_oneof![0..5u32, Just(u32::MAX)], 1..4));
+    let named = (vec(any_entity(), 0..4), any_code(), any_code(), any_entity(), btree_set(any_opaque(), 0..3));
+    (vec(range, 1..5), named, 0..=index)
+        .prop_map(move |(ranges, (entities, reason, rule, by, callers), searched)| {
+            let mut ranges: Vec<_> = ranges;
+            ranges.sort();
+            let mut removed: Vec<RedactedParts> = Vec::new();
+            for (first, records, parts) in ranges {
+                let free = removed.last().map_or(1, |last| last.first + last.records);
+                let records = records.min(index.saturating_sub(first));
+                if first >= free && records > 0 {
+                    removed.push(RedactedParts { first, records, parts: parts.into_iter().collect() });
+                }
+            }
+            let entities = BTreeSet::from_iter(entities).into_iter().collect();
+            let callers = callers.into_iter().collect();
+            Redaction { removed, entities, reason, rule, by, callers, searched }
         })
         .boxed()
 }
@@ -90,8 +118,11 @@ pub fn any_body(source: &Source, index: u64) -> BoxedStrategy<Body> {
     let conflict = conflict.prop_filter("record 0 is no event", |first| *first > 0);
     let conflict = conflict.prop_map(|first_index| Body::EventConflict(EventConflict { first_index }));
     let conflict = if index > 1 { conflict.boxed() } else { any_event(source).prop_map(Body::Event).boxed() };
+    let redaction = any_redaction(index.max(2)).prop_map(Body::Redaction);
+    let redaction = if index > 1 { redaction.boxed() } else { any_event(source).prop_map(Body::Event).boxed() };
     prop_oneof![
         8 => any_event(source).prop_map(Body::Event),
+        1 => redaction,
         1 => conflict,
         1 => remapped,
         1 => rejected.prop_map(Body::SourceRejected),
