@@ -60,7 +60,8 @@ const EVENTS_PER_STEP: usize = 2;
 /// The ledger that is asked, weighed and killed has more: a million.
 const TIMES_MORE: usize = 5;
 /// What can be measured by itself, beside the import, on which most of it rests.
-const PARTS: [&str; 10] = ["seals", "evidence", "fsck", "kafka", "state", "follow", "served", "live", "access", "million"];
+const PARTS: [&str; 10] =
+    ["seals", "evidence", "fsck", "kafka", "state", "follow", "served", "live", "access", "million"];
 /// What the services' memory is measured at.
 const LARGE_EVENTS: usize = 10_000_000;
 /// What the entity map is measured at.

@@ -43,7 +43,9 @@ use crate::recover::{self, Recovered, decode};
 use crate::redaction;
 use crate::remapped;
 use crate::row::{self, Checked};
-use crate::store::{self, Access, BESIDE, CONFIRMED, EDGE, FLUSH_RECORDS_MAX, LogDb, RECORDS, REPLAYED, StoredNodes, cf};
+use crate::store::{
+    self, Access, BESIDE, CONFIRMED, EDGE, FLUSH_RECORDS_MAX, LogDb, RECORDS, REPLAYED, StoredNodes, cf,
+};
 
 /// A replica. One process has it, and one thread adds to it.
 pub struct Replica {
@@ -86,12 +88,7 @@ impl Row {
     ///
     /// # Errors
     /// Likewise.
-    pub fn check_all(
-        index: RecordIndex,
-        record: Vec<u8>,
-        beside: Option<Vec<u8>>,
-        key: &IndexKey,
-    ) -> Result<Self> {
+    pub fn check_all(index: RecordIndex, record: Vec<u8>, beside: Option<Vec<u8>>, key: &IndexKey) -> Result<Self> {
         let checked = row::check(index, &record, beside.as_deref(), Some(key))?;
         Ok(Self { record, beside, checked })
     }
@@ -267,7 +264,8 @@ impl Replica {
     /// [`LedgerError::Falsified`] if one is made up.
     pub fn replaying(mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<Self> {
         let log = self.reader.log();
-        let known = log.0.get(REPLAYED)?.map_or(Ok(0), |value| store::number(&value, "how far tokens were compared"))?;
+        let known =
+            log.0.get(REPLAYED)?.map_or(Ok(0), |value| store::number(&value, "how far tokens were compared"))?;
         for index in known..self.size().0 {
             let record = self.taken(RecordIndex(index))?;
             row::check(RecordIndex(index), &record, log.beside(index)?.as_deref(), Some(self.reader.index_key()))?;

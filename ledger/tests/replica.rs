@@ -8,8 +8,8 @@ use std::fs;
 use common::*;
 use counterfoil_ledger::{Entry, LedgerError, Location, Reader, Replica, Row, SourceKey};
 use counterfoil_proto::v1::{
-    Confidence, EntityKind, Event, Fact, FactKind, Mapping, Outcome, Precision, Record, Ref, Source, Time, Value, Values,
-    record::Body,
+    Confidence, EntityKind, Event, Fact, FactKind, Mapping, Outcome, Precision, Record, Ref, Source, Time, Value,
+    Values, record::Body,
 };
 use counterfoil_verify::beside;
 use counterfoil_verify::entity::EntityId;

@@ -24,8 +24,10 @@ pub enum EvidenceVerb {
 
 /// What an identity could do at any past moment, with all that is theirs
 #[derive(Args)]
-#[command(after_help = "Example:\n  counterfoil evidence state yuki.moreau@tallyhall.example --data ledger --system okta \\\n    \
-    --at 2026-03-01Z --out yuki.evidence")]
+#[command(
+    after_help = "Example:\n  counterfoil evidence state yuki.moreau@tallyhall.example --data ledger --system okta \\\n    \
+    --at 2026-03-01Z --out yuki.evidence"
+)]
 pub struct EvidenceStateArguments {
     #[command(flatten)]
     pub who: WhoArguments,
@@ -39,7 +41,9 @@ pub struct EvidenceStateArguments {
 
 /// That nothing is recorded of somebody
 #[derive(Args)]
-#[command(after_help = "Example:\n  counterfoil evidence absence nobody@tallyhall.example --data ledger --out nobody.evidence")]
+#[command(
+    after_help = "Example:\n  counterfoil evidence absence nobody@tallyhall.example --data ledger --out nobody.evidence"
+)]
 pub struct EvidenceAbsenceArguments {
     /// Whom no record names: an e-mail address, a login, a name, or an entity id
     pub who: String,

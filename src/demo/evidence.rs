@@ -35,7 +35,8 @@ pub fn tell(location: &Location, file: &Path, change: &str) -> Result<()> {
     let rejected = verify(&altered, &policy).err();
     ensure!(rejected.is_some(), "an altered file was taken for evidence");
     say(&format!("  with one bit altered: rejected, {}", rejected.map(|why| why.to_string()).unwrap_or_default()));
-    let [file, policy] = [file.display().to_string(), location.policy().display().to_string()].map(|path| quoted(&path));
+    let [file, policy] =
+        [file.display().to_string(), location.policy().display().to_string()].map(|path| quoted(&path));
     say(&format!("  an auditor runs: counterfoil-verify {file} --policy {policy}"));
     Ok(())
 }

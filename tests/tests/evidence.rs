@@ -68,7 +68,11 @@ fn policy(ledger: &LedgerFolder) -> Policy {
 /// Whom a state gives access to what, where and how, in the words of the server and in those of the verifier.
 fn held(state: &State) -> BTreeSet<(String, String, u64)> {
     let grants = state.grants.iter().chain(&state.held);
-    grants.map(|grant| (grant.counterpart.as_ref().unwrap().id.clone(), grant.scope.clone(), grant.evidence.unwrap().record)).collect()
+    grants
+        .map(|grant| {
+            (grant.counterpart.as_ref().unwrap().id.clone(), grant.scope.clone(), grant.evidence.unwrap().record)
+        })
+        .collect()
 }
 
 fn held_by(state: &Replayed) -> BTreeSet<(String, String, u64)> {
@@ -159,9 +163,10 @@ fn evidence_shows_which_approval_the_server_says_covers_a_change() {
         let found = found.unwrap();
         assert_eq!(found.overall.verdict, explanation.verdict(), "{place}");
         let judged = found.judged.iter().map(|one| (one.ticket.to_text(), one.verdict, one.records.clone()));
-        let answered = explanation.tickets.iter().map(|one| {
-            (one.ticket.as_ref().unwrap().id.clone(), one.verdict(), one.records.iter().copied().collect())
-        });
+        let answered = explanation
+            .tickets
+            .iter()
+            .map(|one| (one.ticket.as_ref().unwrap().id.clone(), one.verdict(), one.records.iter().copied().collect()));
         assert_eq!(judged.collect::<Vec<_>>(), answered.collect::<Vec<_>>(), "{place}");
         verdicts.insert(explanation.verdict().as_str_name());
     }
@@ -185,7 +190,8 @@ fn an_auditor_needs_a_file_and_a_policy_and_nothing_else() {
     assert!(ask("nobody@elsewhere.example").ended(1).stderr.contains("exists"), "no file is replaced");
     fs::remove_file(&absent).unwrap();
     ask("nobody@elsewhere.example").ended(0);
-    let refused = run(&["evidence", "absence", id, "--server", &url, "--out", folder.join("x").to_str().unwrap()]).ended(1);
+    let refused =
+        run(&["evidence", "absence", id, "--server", &url, "--out", folder.join("x").to_str().unwrap()]).ended(1);
     assert!(refused.stderr.contains("is recorded"), "{}", refused.stderr);
     server.stop();
 
@@ -201,7 +207,11 @@ fn an_auditor_needs_a_file_and_a_policy_and_nothing_else() {
     let page = fs::read_to_string(page).unwrap();
     assert!(page.contains(id) && !page.contains("<script"), "{page}");
     let none = auditor(&[out, "--policy", policy]).ended(0);
-    assert!(none.text().contains("None of the first") && none.text().contains("nobody@elsewhere.example"), "{}", none.text());
+    assert!(
+        none.text().contains("None of the first") && none.text().contains("nobody@elsewhere.example"),
+        "{}",
+        none.text()
+    );
 
     // A byte that was altered, a file that is none, and one that is not there.
     let mut bytes = fs::read(file).unwrap();
@@ -229,7 +239,8 @@ fn a_split_view_is_remembered() {
     let seen = ledger.beside("seen");
     let mut files = Vec::new();
     for (number, (data, last)) in [(ledger.data(), "0"), (copy.clone(), "1")].into_iter().enumerate() {
-        let line = format!("{{\"uuid\": \"fork-{last}\", \"published\": \"2026-03-01T09:00:00Z\", \"eventType\": \"a.b\"}}\n");
+        let line =
+            format!("{{\"uuid\": \"fork-{last}\", \"published\": \"2026-03-01T09:00:00Z\", \"eventType\": \"a.b\"}}\n");
         let event = ledger.file(&format!("fork-{number}.jsonl"), line);
         let run = |arguments: &[&str]| {
             let mut sealing = command();

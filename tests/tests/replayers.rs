@@ -38,11 +38,15 @@ fn evidence_is_whole_on_a_replayers_word_and_other_histories_are_not_cosigned() 
     ledger.import("okta", &ledger.file("a.jsonl", lines(&events)), &[]).ended(0);
     let address = free_address();
     let own = fs::read_to_string(ledger.policy()).unwrap();
-    let line = format!("#counterfoil replayer r1 {} http://{address}\n#counterfoil replayer-quorum r1\n", key().verifier_key());
+    let line = format!(
+        "#counterfoil replayer r1 {} http://{address}\n#counterfoil replayer-quorum r1\n",
+        key().verifier_key()
+    );
     let policy = ledger.file("replayed.policy", own + &line);
     let mut sealing = command();
     sealing.env_remove("COUNTERFOIL_SEAL");
-    let server = Server::start_as(sealing, &ledger, &["--listen", "127.0.0.1:0", "--witnesses", policy.to_str().unwrap()]);
+    let server =
+        Server::start_as(sealing, &ledger, &["--listen", "127.0.0.1:0", "--witnesses", policy.to_str().unwrap()]);
     let read = Policy::parse(&fs::read(&policy).unwrap()).unwrap();
     let out = ledger.beside("evidence");
     let is_replayed = || {

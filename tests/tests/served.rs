@@ -157,7 +157,12 @@ fn a_client_that_is_not_ours_calls_every_method() {
         }),
     ];
     // Those of ProofService need seals, which this ledger has none of.
-    let others = ["IngestService.AppendStream", "IngestService.Snapshot", "ProofService.GetEntityProof", "ProofService.GetEvidence"];
+    let others = [
+        "IngestService.AppendStream",
+        "IngestService.Snapshot",
+        "ProofService.GetEntityProof",
+        "ProofService.GetEvidence",
+    ];
     let mut called = BTreeSet::from(others.map(|method| format!("counterfoil.v1.{method}")));
     for (method, request, is_right) in calls {
         called.insert(format!("counterfoil.v1.{}", method.replace('/', ".")));
@@ -192,14 +197,9 @@ fn a_client_that_is_not_ours_calls_every_method() {
         grpcurl(&server, &["-d", &record.to_string()], "counterfoil.v1.LedgerService/GetRecord").unwrap().unwrap();
     assert_eq!(record[0]["record"]["provenance"]["authentication"], "AUTHENTICATION_LOCAL_CONNECTION");
     // Every method of every service is among these, as the server itself lists them.
-    for service in [
-        "IdentityService",
-        "LinkageService",
-        "LedgerService",
-        "ProofService",
-        "SourceService",
-        "IngestService",
-    ] {
+    for service in
+        ["IdentityService", "LinkageService", "LedgerService", "ProofService", "SourceService", "IngestService"]
+    {
         let service = format!("counterfoil.v1.{service}");
         let mut list = Command::new(tool("grpcurl").unwrap());
         let listed = list.args(["-plaintext", &server.address, "list", &service]).output().unwrap();
@@ -219,7 +219,9 @@ fn a_client_that_is_not_ours_gets_proofs() {
     let mut sealing = command();
     sealing.env_remove("COUNTERFOIL_SEAL");
     let server = Server::start_as(sealing, &ledger, &["--listen", "127.0.0.1:0"]);
-    let ask = |method: &str, request: Value| grpcurl(&server, &["-d", &request.to_string()], &format!("counterfoil.v1.ProofService/{method}"));
+    let ask = |method: &str, request: Value| {
+        grpcurl(&server, &["-d", &request.to_string()], &format!("counterfoil.v1.ProofService/{method}"))
+    };
     let Some(proof) = ask("GetEntityProof", json!({"who": login(1)})) else { return };
     let proof = &proof.unwrap()[0];
     assert_eq!((&proof["count"], &proof["covered"]), (&json!("1"), &json!("2")));
@@ -230,7 +232,8 @@ fn a_client_that_is_not_ours_gets_proofs() {
     let bytes = BASE64_STANDARD.decode(pieces[0]["data"].as_str().unwrap()).unwrap();
     let policy = Policy::parse(&std::fs::read(ledger.policy()).unwrap()).unwrap();
     assert_eq!(verify(&bytes, &policy).unwrap().known.0, 2);
-    let refused = ask("GetEvidence", json!({"question": "EVIDENCE_QUESTION_ABSENCE", "who": login(1)})).unwrap().unwrap_err();
+    let refused =
+        ask("GetEvidence", json!({"question": "EVIDENCE_QUESTION_ABSENCE", "who": login(1)})).unwrap().unwrap_err();
     assert!(refused.contains("RECORDED"), "{refused}");
     server.stop();
 }

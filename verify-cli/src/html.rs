@@ -32,7 +32,12 @@ pub fn page(report: &Report) -> String {
         escaped(&basis.root)
     ));
     if let Some(asked) = &report.asked {
-        add(format!("<p>Asked at {} by {}, about {}.</p>", escaped(&asked.at), escaped(&asked.by), escaped(&asked.about)));
+        add(format!(
+            "<p>Asked at {} by {}, about {}.</p>",
+            escaped(&asked.at),
+            escaped(&asked.by),
+            escaped(&asked.about)
+        ));
     }
     add("<h2>What is proved, and on whose word</h2><table><tr><th>Claim</th><th>Rests on</th></tr>".to_owned());
     for claim in &report.claims {
@@ -59,7 +64,11 @@ pub fn page(report: &Report) -> String {
         add("</table>".to_owned());
     }
     if let Some(change) = &report.change {
-        add(format!("<h2>{}</h2><p>Verdict: <strong>{}</strong></p>", escaped(&change.title()), escaped(&change.verdict)));
+        add(format!(
+            "<h2>{}</h2><p>Verdict: <strong>{}</strong></p>",
+            escaped(&change.title()),
+            escaped(&change.verdict)
+        ));
         add("<table><tr><th>Ticket</th><th>Verdict</th><th>Approvals</th></tr>".to_owned());
         for ticket in &change.tickets {
             let approvals: Vec<String> = ticket.approvals.iter().map(|approval| escaped(&approval.value())).collect();

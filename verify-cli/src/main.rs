@@ -72,8 +72,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<u8> {
     let policy = read(&arguments.policy, POLICY_BYTES_MAX)?;
-    let policy =
-        Policy::parse(&policy).with_context(|| format!("{} is no policy", arguments.policy.display()))?;
+    let policy = Policy::parse(&policy).with_context(|| format!("{} is no policy", arguments.policy.display()))?;
     let bytes = read(&arguments.file, EVIDENCE_BYTES_MAX)?;
     let mut remembered = arguments.remember.as_deref().map(Remembered::read).transpose()?;
     let verified = verify(&bytes, &policy).and_then(|verified| match &mut remembered {

@@ -103,7 +103,8 @@ impl Report {
                 for (entity, state) in of {
                     let member = covered.members.iter().find(|member| member.entity == *entity);
                     let steps = member.iter().flat_map(|member| &member.steps).map(|step| {
-                        let by = step.rule.as_ref().map_or_else(String::new, |rule| format!(", by the rule {}", rule.id));
+                        let by =
+                            step.rule.as_ref().map_or_else(String::new, |rule| format!(", by the rule {}", rule.id));
                         format!("{} → {} (record {}{by})", names.shown(&step.from), names.shown(&step.to), step.record)
                     });
                     states.push(StateOf {
@@ -115,16 +116,24 @@ impl Report {
                 }
                 for member in &covered.members {
                     contested.extend(member.contested_by.iter().map(|by| {
-                        format!("{} is also said to be that of {} (record {})", names.shown(&member.entity), by.counterpart, by.evidence.index)
+                        format!(
+                            "{} is also said to be that of {} (record {})",
+                            names.shown(&member.entity),
+                            by.counterpart,
+                            by.evidence.index
+                        )
                     }));
                 }
                 if covered.is_cut {
                     contested.push("more is theirs than was followed".to_owned());
                 }
-                let when = at.map_or_else(|| "by all that is recorded".to_owned(), |at| format!("at {}", shown_at(at.0)));
+                let when =
+                    at.map_or_else(|| "by all that is recorded".to_owned(), |at| format!("at {}", shown_at(at.0)));
                 format!("What could {} do {when}?", names.shown(entity))
             }
-            Answer::Change { record, fact, .. } => format!("Which approval covers fact {fact} of record {}?", record.index),
+            Answer::Change { record, fact, .. } => {
+                format!("Which approval covers fact {fact} of record {}?", record.index)
+            }
             Answer::Absence(entities) => {
                 let shown: Vec<String> = entities.iter().map(|entity| names.shown(entity)).collect();
                 format!("Is anything recorded of {}?", shown.join(", "))
@@ -224,7 +233,11 @@ fn claims(verified: &Verified<'_>) -> Vec<Claim> {
     };
     match attested.is_replayed {
         true => claim(whole, format!("{}, who recomputed every seal", named(&attested.replayers)), true),
-        false => claim(whole, format!("{operator}: whoever has the whole log can refute it, and no quorum of replayers has confirmed it"), false),
+        false => claim(
+            whole,
+            format!("{operator}: whoever has the whole log can refute it, and no quorum of replayers has confirmed it"),
+            false,
+        ),
     }
     if let Answer::State { .. } | Answer::Change { .. } = &verified.answer {
         let what = if matches!(verified.answer, Answer::Change { .. }) { "verdict" } else { "state" };

@@ -42,9 +42,18 @@ pub fn of(report: &Report) -> String {
     if let Some(change) = &report.change {
         say(String::new());
         say(change.title());
-        say(format!("  {}{}", change.verdict, if change.rule.is_empty() { String::new() } else { format!(", by rule {}", change.rule) }));
+        say(format!(
+            "  {}{}",
+            change.verdict,
+            if change.rule.is_empty() { String::new() } else { format!(", by rule {}", change.rule) }
+        ));
         for ticket in &change.tickets {
-            say(format!("  {}: {}{}", ticket.ticket, ticket.verdict, if ticket.self_approved { ", approved by themselves" } else { "" }));
+            say(format!(
+                "  {}: {}{}",
+                ticket.ticket,
+                ticket.verdict,
+                if ticket.self_approved { ", approved by themselves" } else { "" }
+            ));
             for approval in &ticket.approvals {
                 say(format!("    {}  [record {}]", approval.value(), approval.record));
             }
@@ -59,7 +68,13 @@ pub fn of(report: &Report) -> String {
         for source in &report.sources {
             say(format!(
                 "  {}: {} events, {} facts, {} unmapped, {} duplicates, {} conflicts, {} rejected",
-                source.source, source.events, source.facts, source.unmapped, source.duplicates, source.conflicts, source.rejected
+                source.source,
+                source.events,
+                source.facts,
+                source.unmapped,
+                source.duplicates,
+                source.conflicts,
+                source.rejected
             ));
         }
     }
@@ -68,6 +83,8 @@ pub fn of(report: &Report) -> String {
 
 /// A text without control characters, and without those that turn around what stands beside them.
 pub fn safe(text: &str) -> String {
-    let is_odd = |char: char| char.is_control() || matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_odd = |char: char| {
+        char.is_control() || matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     text.chars().map(|char| if is_odd(char) { '\u{fffd}' } else { char }).collect()
 }

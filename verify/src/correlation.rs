@@ -19,7 +19,8 @@ const ROWS_MAX: usize = 1_024;
 
 /// The transaction and the request of a fact, where it has them.
 pub fn correlations(correlation: Option<&Correlation>, source: &Source) -> impl Iterator<Item = EntityId> {
-    let ids = correlation.map(|Correlation { transaction, request, .. }| [("transaction", transaction), ("request", request)]);
+    let ids = correlation
+        .map(|Correlation { transaction, request, .. }| [("transaction", transaction), ("request", request)]);
     let ids = ids.into_iter().flatten().filter(|(_, id)| !id.is_empty());
     let entity = |(what, id): (&str, &String)| {
         // An id may be as long as one of an entity: its digest is not.

@@ -13,7 +13,9 @@ use counterfoil_proto::v1::{Decision, Delivery, LinkRule, Verdict};
 use crate::entity::EntityId;
 use crate::identity::MatchingRule;
 use crate::kept::Kept;
-use crate::link::{Candidate, Change, Judgement, asked_until, explicit_tickets, in_order, judge_explicit, judge_window};
+use crate::link::{
+    Candidate, Change, Judgement, asked_until, explicit_tickets, in_order, judge_explicit, judge_window,
+};
 use crate::people::{Aliases, People, Told, ToldFact, ToldTicket};
 use crate::reconcile::Approval;
 use crate::replay::{FactAt, named};
@@ -243,11 +245,16 @@ impl<T: Told> Judge<T> {
     }
 
     /// A ticket as its known records leave it at the moments that count; none if they say nothing about it.
-    fn ticket(&mut self, ticket: &EntityId, change: &FactAt<'_>, size: TreeSize) -> Result<Option<Rc<ReadTicket>>, T::Error> {
+    fn ticket(
+        &mut self,
+        ticket: &EntityId,
+        change: &FactAt<'_>,
+        size: TreeSize,
+    ) -> Result<Option<Rc<ReadTicket>>, T::Error> {
         let told = self.people.told();
-        let kept = self.tickets.get(ticket, || {
-            Ok::<_, T::Error>(Ticket { facts: told.ticket(ticket)?, replayed: RefCell::default() })
-        })?;
+        let kept = self
+            .tickets
+            .get(ticket, || Ok::<_, T::Error>(Ticket { facts: told.ticket(ticket)?, replayed: RefCell::default() }))?;
         let places = kept.facts.places();
         let is_known = |place: &&ReplayOrder| told.counts(place, size);
         let reached = Reached::by(change, |moment| {
@@ -257,7 +264,8 @@ impl<T: Told> Judge<T> {
         if let Some(replayed) = kept.replayed.borrow().get(&(size, reached)) {
             return Ok(replayed.clone());
         }
-        let known = places.iter().enumerate().filter(|(_, place)| is_known(place)).map(|(number, _)| kept.facts.fact(number));
+        let known =
+            places.iter().enumerate().filter(|(_, place)| is_known(place)).map(|(number, _)| kept.facts.fact(number));
         let known = known.collect::<Result<Vec<_>, _>>()?;
         let replayed = self.replay(ticket, &known, reached, size)?.map(Rc::new);
         kept.replayed.borrow_mut().insert((size, reached), replayed.clone());

@@ -57,12 +57,7 @@ impl Query<'_> {
     /// # Errors
     /// [`QueryError::NotSealed`] likewise; [`QueryError::TooLarge`] where the histories have too many records;
     /// [`QueryError::Recorded`] of an absence that is none.
-    pub fn evidence(
-        &self,
-        question: Question,
-        min_covered: TreeSize,
-        asked: &Asked,
-    ) -> Result<(Basis, Vec<u8>)> {
+    pub fn evidence(&self, question: Question, min_covered: TreeSize, asked: &Asked) -> Result<(Basis, Vec<u8>)> {
         let (map, head) = self.sealed(min_covered)?;
         let covered = map.covered();
         let known = match question.known_at() {
@@ -73,7 +68,8 @@ impl Query<'_> {
             self.check_known(RecordIndex(record), known)?;
         }
         let recorded = Recorded::new(Gathering { query: self, map: &map, known, gathered: RefCell::default() });
-        answer(&question, &recorded, known)?.ok_or_else(|| QueryError::Evidence("there is no such change".to_owned()))?;
+        answer(&question, &recorded, known)?
+            .ok_or_else(|| QueryError::Evidence("there is no such change".to_owned()))?;
         let gathered = recorded.into_histories().gathered.into_inner();
         if let (Question::Absence(_), Some((entity, _))) =
             (&question, gathered.histories.iter().find(|(_, (_, records))| !records.is_empty()))
@@ -132,7 +128,8 @@ impl Query<'_> {
         }
         let mut identifiers = BTreeSet::new();
         for (system, instance, _) in sources::objects(&self.view)?.into_keys() {
-            let tokens = [IdentifierKind::Login, IdentifierKind::EntitlementName].map(|kind| token(kind, &system, &instance));
+            let tokens =
+                [IdentifierKind::Login, IdentifierKind::EntitlementName].map(|kind| token(kind, &system, &instance));
             identifiers.extend(tokens.iter().flatten().map(EntityId::identifier));
         }
         Ok(identifiers)
@@ -252,8 +249,11 @@ fn chain_of(proof: &MapProof) -> EntityChain {
 fn parted(head: &Head) -> Result<(Vec<u8>, Vec<u8>)> {
     let damaged = |why: String| QueryError::Evidence(why);
     let note = Note::parse(&head.checkpoint).map_err(|error| damaged(error.to_string()))?;
-    let (own, others): (Vec<_>, Vec<_>) =
-        note.signatures().iter().map(ToString::to_string).partition(|line| line.split(' ').nth(1) == Some(head.origin.as_str()));
+    let (own, others): (Vec<_>, Vec<_>) = note
+        .signatures()
+        .iter()
+        .map(ToString::to_string)
+        .partition(|line| line.split(' ').nth(1) == Some(head.origin.as_str()));
     let checkpoint = format!("{}\n{}\n", note.text(), own.join("\n"));
     let cosignatures = others.iter().map(|line| format!("{line}\n")).collect::<String>();
     Ok((checkpoint.into_bytes(), cosignatures.into_bytes()))

@@ -11,8 +11,8 @@ use counterfoil_proto::v1::{
     Party, RegisterGap, Time,
 };
 use counterfoil_verify::entity::EntityId;
-use counterfoil_verify::kept::Kept;
 use counterfoil_verify::fact::{Group, kind_group};
+use counterfoil_verify::kept::Kept;
 use counterfoil_verify::people::{Aliases, Asked};
 use counterfoil_verify::replay::{FactAt, facts_of};
 use counterfoil_verify::state::{Evidence, RegisterState, State};

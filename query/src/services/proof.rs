@@ -134,8 +134,6 @@ fn question(query: &Query<'_>, asked: &GetEvidenceRequest, now: OccurredAt) -> R
             let (record, fact) = query.one_change(&selector(&asked.who)?, known_at)?;
             Ok(Question::Change { record: record.0, fact, known_at })
         }
-        EvidenceQuestion::Unspecified => {
-            Err(invalid("question", "expected state, absence or change".to_owned()))
-        }
+        EvidenceQuestion::Unspecified => Err(invalid("question", "expected state, absence or change".to_owned())),
     }
 }

@@ -40,7 +40,8 @@ pub(crate) fn mentions(record: &Record) -> Vec<(Position, BTreeMap<EntityId, Men
         }
         (Some(Body::Redaction(said)), _) => vec![(recorded_position(record), of_redaction(said))],
         _ => {
-            let mut found: Vec<_> = facts_of(record).map(|fact| (fact.evidence.order(), mention::mentions(&fact))).collect();
+            let mut found: Vec<_> =
+                facts_of(record).map(|fact| (fact.evidence.order(), mention::mentions(&fact))).collect();
             found.extend(corrected(record, &found).map(|mentions| (recorded_position(record), mentions)));
             found
         }

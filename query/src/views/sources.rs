@@ -243,7 +243,10 @@ impl Counters {
 
     /// Counts an entity that was never named before, if it is an object of a system.
     pub(crate) fn add_object(&mut self, entity: &EntityId) {
-        if matches!(entity.kind(), EntityKind::Identifier | EntityKind::Unresolved | EntityKind::Source | EntityKind::Correlation) {
+        if matches!(
+            entity.kind(),
+            EntityKind::Identifier | EntityKind::Unresolved | EntityKind::Source | EntityKind::Correlation
+        ) {
             return;
         }
         let own_kind = kind_name(entity.kind());

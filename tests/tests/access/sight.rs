@@ -4,13 +4,13 @@
 //! made of.
 
 use counterfoil_proto::v1::{
-    AppendRequest, Basis, DiffStateRequest, EvidenceQuestion, ExplainChangeRequest, ExplainGrantRequest, GetBlastRadiusRequest,
-    GetConsistencyProofRequest, GetDeadLetterRequest, GetEffectiveAccessRequest, GetEntityProofRequest, GetEvidenceRequest, GetHistoryRequest,
-    GetInclusionProofRequest, GetInventoryReportRequest, GetRecordRequest, GetStateRequest, ListAffectedRequest,
-    ListCapableIdentitiesRequest, ListChangesRequest, ListDeadLettersRequest, ListHoldersRequest,
-    ListIdentitiesRequest, ListIntegrationPathsRequest, ListNonHumanIdentitiesRequest, PlanReversalRequest,
-    ReadRecordsRequest, ReconcileRequest, RetryDeadLetterRequest, RetryDeadLetterResponse, TraceTicketRequest,
-    Withheld,
+    AppendRequest, Basis, DiffStateRequest, EvidenceQuestion, ExplainChangeRequest, ExplainGrantRequest,
+    GetBlastRadiusRequest, GetConsistencyProofRequest, GetDeadLetterRequest, GetEffectiveAccessRequest,
+    GetEntityProofRequest, GetEvidenceRequest, GetHistoryRequest, GetInclusionProofRequest, GetInventoryReportRequest,
+    GetRecordRequest, GetStateRequest, ListAffectedRequest, ListCapableIdentitiesRequest, ListChangesRequest,
+    ListDeadLettersRequest, ListHoldersRequest, ListIdentitiesRequest, ListIntegrationPathsRequest,
+    ListNonHumanIdentitiesRequest, PlanReversalRequest, ReadRecordsRequest, ReconcileRequest, RetryDeadLetterRequest,
+    RetryDeadLetterResponse, TraceTicketRequest, Withheld,
 };
 use counterfoil_tests::files::{holds, lines};
 use counterfoil_tests::okta::{group, implied, joined, login, response, user_id, user_object, uuid};
@@ -154,7 +154,9 @@ fn names_and_payloads_are_for_callers_with_the_role_payload() {
         assert_eq!(withheld(&shown), [], "{path}");
         let expected: &[Withheld] = match path.rsplit('/').next().unwrap() {
             "GetCheckpoint" | "GetInclusionProof" | "GetConsistencyProof" | "GetEntityProof" => &[],
-            "GetRecord" | "ReadRecords" | "GetDeadLetter" | "GetEvidence" => &[Withheld::PersonalValues, Withheld::Payloads],
+            "GetRecord" | "ReadRecords" | "GetDeadLetter" | "GetEvidence" => {
+                &[Withheld::PersonalValues, Withheld::Payloads]
+            }
             _ => &[Withheld::PersonalValues],
         };
         assert_eq!(withheld(&told), expected, "{path}");

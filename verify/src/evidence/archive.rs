@@ -49,7 +49,8 @@ pub(super) fn unpack(file: &[u8]) -> Result<Contents<'_>, Rejected> {
     let mut contents: Contents<'_> = [&[]; MEMBERS.len()];
     for (name, content) in MEMBERS.iter().zip(&mut contents) {
         let malformed = || {
-            let what = format!("expected the member {name:?} next, stored, in the one way of writing it, got something else");
+            let what =
+                format!("expected the member {name:?} next, stored, in the one way of writing it, got something else");
             Rejected::malformed(Step::Archive, what)
         };
         let size = rest.get(18..22).and_then(|size| size.first_chunk()).ok_or_else(malformed)?;

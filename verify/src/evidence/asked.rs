@@ -49,7 +49,9 @@ impl Asked {
     }
 
     fn text(&self, origin: &Origin, manifest: &[u8], cosignatures: &[u8]) -> String {
-        let hash = |bytes: &[u8]| Hash::from_slice(&Sha256::digest(bytes)).map_or_else(|_| String::new(), |hash| hash.to_base64());
+        let hash = |bytes: &[u8]| {
+            Hash::from_slice(&Sha256::digest(bytes)).map_or_else(|_| String::new(), |hash| hash.to_base64())
+        };
         format!(
             "{HEADING}\n{origin}\nat {}\nby {}\nfor {}\nmanifest {}\ncosignatures {}\n",
             self.at,
@@ -76,10 +78,13 @@ pub(super) fn read(
     let note = Note::parse(member).map_err(|error| malformed(described(&error)))?;
     let keys: Vec<VerifierKey> = policy.logs().iter().map(|log| log.key.clone()).collect();
     let is_of_log = note.verify(&keys).map_err(|error| Rejected::falsified(Step::Asked, described(&error)))?;
-    if !is_of_log.iter().any(|signature| signature.key.name().as_str() == origin.as_str()) || note.signatures().len() != 1 {
+    if !is_of_log.iter().any(|signature| signature.key.name().as_str() == origin.as_str())
+        || note.signatures().len() != 1
+    {
         return Err(Rejected::falsified(Step::Asked, "the log's key has not signed who asked"));
     }
-    let asked = parse(note.text()).ok_or_else(|| malformed("expected the lines at, by, for, manifest, cosignatures".to_owned()))?;
+    let asked = parse(note.text())
+        .ok_or_else(|| malformed("expected the lines at, by, for, manifest, cosignatures".to_owned()))?;
     match asked.text(origin, manifest, cosignatures) == note.text() {
         true => Ok(Some(asked)),
         false => Err(Rejected::falsified(Step::Asked, "who asked is signed for another file")),
@@ -114,7 +119,8 @@ fn unquoted(text: &str) -> Option<String> {
             '"' => return None,
             '\\' => match rest.next()? {
                 'u' => {
-                    let code: String = rest.by_ref().skip_while(|char| *char == '{').take_while(|char| *char != '}').collect();
+                    let code: String =
+                        rest.by_ref().skip_while(|char| *char == '{').take_while(|char| *char != '}').collect();
                     plain.push(char::from_u32(u32::from_str_radix(&code, 16).ok()?)?);
                 }
                 escaped => plain.push(escaped),

@@ -40,11 +40,15 @@ impl File {
     pub(super) fn read(contents: &Contents<'_>) -> Result<Self, Rejected> {
         let manifest: EvidenceManifest = message(contents[0], Step::Manifest)?;
         if manifest.format != EVIDENCE_FORMAT {
-            let what = format!("expected format {EVIDENCE_FORMAT}, got {}: a newer verifier may read it", manifest.format);
+            let what =
+                format!("expected format {EVIDENCE_FORMAT}, got {}: a newer verifier may read it", manifest.format);
             return Err(Rejected::malformed(Step::Manifest, what));
         }
         if manifest.members != members(contents) {
-            return Err(Rejected::falsified(Step::Manifest, "a member has another size or hash than the manifest says"));
+            return Err(Rejected::falsified(
+                Step::Manifest,
+                "a member has another size or hash than the manifest says",
+            ));
         }
         let missing = |what: &str| Rejected::malformed(Step::Manifest, format!("the manifest has no {what}"));
         let question: evidence_manifest::Question = manifest.question.ok_or_else(|| missing("question"))?;
@@ -72,9 +76,8 @@ impl File {
     pub(super) fn attested<'p>(&self, policy: &'p Policy) -> Result<Attested<'p>, Rejected> {
         let attested = Attested::open(&self.note, policy).map_err(|error| match error {
             AttestError::Quorum { .. } => Rejected { flaw: Flaw::Short, step: Step::Quorum, what: error.to_string() },
-            AttestError::Note(NoteError::BadSignature { .. } | NoteError::NoKnownSignature { .. }) | AttestError::NoLog { .. } => {
-                Rejected::falsified(Step::Checkpoint, described(&error))
-            }
+            AttestError::Note(NoteError::BadSignature { .. } | NoteError::NoKnownSignature { .. })
+            | AttestError::NoLog { .. } => Rejected::falsified(Step::Checkpoint, described(&error)),
             _ => Rejected::malformed(Step::Checkpoint, described(&error)),
         })?;
         let (checkpoint, basis) = (&attested.checkpoint, &self.basis);
@@ -83,7 +86,9 @@ impl File {
             && *checkpoint.root.as_bytes() == basis.root[..];
         match is_same {
             true => Ok(attested),
-            false => Err(Rejected::falsified(Step::Checkpoint, "the manifest names another checkpoint than the signed one")),
+            false => {
+                Err(Rejected::falsified(Step::Checkpoint, "the manifest names another checkpoint than the signed one"))
+            }
         }
     }
 

@@ -67,12 +67,7 @@ impl Records {
     }
 
     /// Checks that what has to be in the tree is in it, and how many records count.
-    pub(super) fn check_place(
-        &self,
-        file: &File,
-        checkpoint: &Checkpoint,
-        policy: &Policy,
-    ) -> Result<Known, Rejected> {
+    pub(super) fn check_place(&self, file: &File, checkpoint: &Checkpoint, policy: &Policy) -> Result<Known, Rejected> {
         let (covered, known) = (file.basis.covered, file.basis.known);
         let falsified = |what: String| Err(Rejected::falsified(Step::Seal, what));
         if known > covered || covered >= checkpoint.size.0 {
@@ -86,7 +81,8 @@ impl Records {
         let Some(Body::Seal(seal)) = self.whole.get(&covered).and_then(|record| record.body.as_ref()) else {
             return falsified(format!("expected a seal at record {covered}, got another record"));
         };
-        let map_root = Hash::from_slice(&seal.map_root).map_err(|error| Rejected::malformed(Step::Seal, error.to_string()))?;
+        let map_root =
+            Hash::from_slice(&seal.map_root).map_err(|error| Rejected::malformed(Step::Seal, error.to_string()))?;
         let at = |index: u64| self.whole.get(&index).map(|record| recorded_at(record));
         let last = known.checked_sub(1).and_then(at);
         match file.question.known_at() {
@@ -117,7 +113,8 @@ impl Records {
         for InclusionPath { index, path } in paths {
             let falsified = |what: String| Rejected::falsified(Step::Inclusion, format!("record {index}: {what}"));
             let is_whole = self.whole.contains_key(index);
-            let leaf = self.leaves.get(index).filter(|_| is_whole).ok_or_else(|| falsified("it is missing".to_owned()))?;
+            let leaf =
+                self.leaves.get(index).filter(|_| is_whole).ok_or_else(|| falsified("it is missing".to_owned()))?;
             let hashes = path.chunks(Hash::LENGTH).map(Hash::from_slice).collect::<Result<Vec<Hash>, _>>();
             let hashes = hashes.map_err(|error| Rejected::malformed(Step::Inclusion, error.to_string()))?;
             verify_inclusion(*leaf, RecordIndex(*index), checkpoint.size, &hashes, checkpoint.root)
@@ -216,7 +213,9 @@ pub(super) fn check<'r>(
         for index in &history.records {
             let leaf = records.leaves.get(index).ok_or_else(|| falsified(format!("record {index} is missing")))?;
             if records.whole.contains_key(index) != (*index < known.0 || placed.contains(index)) {
-                return Err(falsified(format!("record {index} is whole where its hash is enough, or the other way round")));
+                return Err(falsified(format!(
+                    "record {index} is whole where its hash is enough, or the other way round"
+                )));
             }
             links.push((RecordIndex(*index), *leaf));
             used.insert(*index);
@@ -254,7 +253,10 @@ impl recorded::Histories for &Histories<'_> {
 
     fn records(&self, entity: &EntityId) -> Result<Vec<Rc<Record>>, Rejected> {
         let indexes = self.of.get(entity).ok_or_else(|| {
-            Rejected::falsified(Step::Closure, format!("the question needs the history of {entity}, which is not there"))
+            Rejected::falsified(
+                Step::Closure,
+                format!("the question needs the history of {entity}, which is not there"),
+            )
         })?;
         let known = indexes.iter().filter(|index| **index < self.known.0);
         Ok(known.filter_map(|index| self.records.get(*index).cloned()).collect())

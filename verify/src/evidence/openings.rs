@@ -38,7 +38,8 @@ pub(super) fn check(
     let mut opened = Opened::default();
     for opening in &member.openings {
         let index = opening.index;
-        let malformed = |what: &str| Rejected::malformed(Step::Openings, format!("the opening of record {index}: {what}"));
+        let malformed =
+            |what: &str| Rejected::malformed(Step::Openings, format!("the opening of record {index}: {what}"));
         let beside = opening.beside.as_ref().ok_or_else(|| malformed("it is empty"))?;
         if openings.last_key_value().is_some_and(|(before, _)| *before >= index) {
             return Err(malformed("it is not in order"));

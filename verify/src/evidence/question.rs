@@ -163,7 +163,8 @@ pub fn answer<H: recorded::Histories>(
 /// Answers the question of a file from its histories, all of which it has to need.
 pub(super) fn check(question: &Question, histories: &Histories<'_>, known: TreeSize) -> Result<Answer, Rejected> {
     let recorded = Recorded::new(histories);
-    let missing = || Rejected::falsified(Step::Closure, "the change that is asked about is not there, or was read again");
+    let missing =
+        || Rejected::falsified(Step::Closure, "the change that is asked about is not there, or was read again");
     let answer = answer(question, &recorded, known)?.ok_or_else(missing)?;
     let asked = recorded.asked();
     if let Some(entity) = histories.entities().find(|entity| !asked.contains(entity)) {

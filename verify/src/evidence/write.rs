@@ -52,10 +52,7 @@ pub fn needed(question: &Question, covered: u64, known: u64) -> BTreeSet<u64> {
 ///
 /// # Errors
 /// [`Rejected`] if it would be too large, if a record is none, or of `sign`.
-pub fn write(
-    draft: Draft,
-    sign: impl FnOnce(&[u8], &[u8]) -> Result<Vec<u8>, Rejected>,
-) -> Result<Vec<u8>, Rejected> {
+pub fn write(draft: Draft, sign: impl FnOnce(&[u8], &[u8]) -> Result<Vec<u8>, Rejected>) -> Result<Vec<u8>, Rejected> {
     let elided = draft.elided.into_iter();
     let records = EvidenceRecords {
         records: draft.records.into_values().collect(),
@@ -87,8 +84,7 @@ pub fn write(
     let opening = |(index, beside)| Opening { index, beside: Some(beside) };
     let openings = EvidenceOpenings { openings: draft.openings.into_iter().map(opening).collect() };
     let (records, proofs, openings) = (records.encode_to_vec(), proofs.encode_to_vec(), openings.encode_to_vec());
-    let mut contents: Contents<'_> =
-        [&[], &draft.checkpoint, &records, &proofs, &openings, &draft.cosignatures, &[]];
+    let mut contents: Contents<'_> = [&[], &draft.checkpoint, &records, &proofs, &openings, &draft.cosignatures, &[]];
     let manifest = EvidenceManifest {
         format: EVIDENCE_FORMAT,
         question: Some(draft.question.to_message()),

@@ -82,7 +82,11 @@ pub enum PagesError<E: Error + 'static> {
 ///
 /// # Errors
 /// [`PagesError`]; some pages may have been written then.
-pub fn append<P: WritePages>(pages: &mut P, root: MapRoot, mut links: Vec<Link>) -> Result<MapRoot, PagesError<P::Error>> {
+pub fn append<P: WritePages>(
+    pages: &mut P,
+    root: MapRoot,
+    mut links: Vec<Link>,
+) -> Result<MapRoot, PagesError<P::Error>> {
     links.sort_unstable();
     let top = if root == MapRoot::empty() { Page::default() } else { read(pages, PagePlace::TOP, root.0)? };
     if links.is_empty() { Ok(root) } else { fill(pages, PagePlace::TOP, top, &links).map(MapRoot) }

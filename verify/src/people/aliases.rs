@@ -207,7 +207,12 @@ impl<T: Told> People<T> {
 
     /// Those whom an identifier that the question names means, and whom records tell apart: it means each of them, and
     /// none of what else is theirs.
-    fn divided(&mut self, sense: &Sense, steps: &[(Rc<Step>, Sense)], asked: &mut Asked) -> Result<BTreeSet<EntityId>, T::Error> {
+    fn divided(
+        &mut self,
+        sense: &Sense,
+        steps: &[(Rc<Step>, Sense)],
+        asked: &mut Asked,
+    ) -> Result<BTreeSet<EntityId>, T::Error> {
         let mut divided = BTreeSet::new();
         for (number, (one, _)) in steps.iter().enumerate().filter(|_| *sense == Sense::Named) {
             for (other, _) in &steps[..number] {

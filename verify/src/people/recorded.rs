@@ -127,7 +127,8 @@ impl<H: Histories> Told for &Recorded<H> {
         let records = self.records(entity)?;
         let mut readings = Readings::default();
         records.iter().for_each(|record| readings.add(record));
-        let mut traits = RecordedTraits { entity: entity.clone(), records, readings, times: Vec::new(), kinds: Vec::new() };
+        let mut traits =
+            RecordedTraits { entity: entity.clone(), records, readings, times: Vec::new(), kinds: Vec::new() };
         let own: Vec<_> = traits.facts().map(|(fact, _)| (fact.evidence.occurred_at(), fact.fact.kind())).collect();
         (traits.times, traits.kinds) = own.into_iter().unzip();
         Ok(traits)
@@ -198,7 +199,11 @@ impl<H: Histories> Told for &Recorded<H> {
             }));
         }
         facts.sort_by_key(|fact| fact.evidence.order());
-        Ok(RecordedTicket { places: facts.iter().map(|fact| fact.evidence.order()).collect(), facts, errors: PhantomData })
+        Ok(RecordedTicket {
+            places: facts.iter().map(|fact| fact.evidence.order()).collect(),
+            facts,
+            errors: PhantomData,
+        })
     }
 
     fn tickets_with(&self, fact: &FactAt<'_>, known: TreeSize) -> Result<BTreeSet<EntityId>, H::Error> {
@@ -206,9 +211,8 @@ impl<H: Histories> Told for &Recorded<H> {
         for shared in correlations(fact.fact.correlation.as_ref(), fact.source) {
             let records = self.records(&shared)?;
             let rows = records.iter().flat_map(|record| {
-                let own = facts_of(record).filter(|fact| {
-                    correlations(fact.fact.correlation.as_ref(), fact.source).any(|one| one == shared)
-                });
+                let own = facts_of(record)
+                    .filter(|fact| correlations(fact.fact.correlation.as_ref(), fact.source).any(|one| one == shared));
                 let tickets: BTreeSet<EntityId> = own.flat_map(|fact| tickets(&fact)).collect();
                 tickets.into_iter().map(|ticket| Ok((RecordIndex(record.index), ticket)))
             });
@@ -227,8 +231,11 @@ impl<H: Histories> Told for &Recorded<H> {
     fn declared_rules(&self, known: TreeSize) -> Result<Vec<(EntityId, RuleState)>, H::Error> {
         let records = self.records(&EntityId::matching_rules())?;
         let declares = |fact: &FactAt<'_>| fact.fact.kind() == FactKind::RuleDeclared;
-        let rules: BTreeSet<EntityId> =
-            facts(&records).iter().filter(|fact| declares(fact)).flat_map(|fact| bearers(fact.fact, fact.source)).collect();
+        let rules: BTreeSet<EntityId> = facts(&records)
+            .iter()
+            .filter(|fact| declares(fact))
+            .flat_map(|fact| bearers(fact.fact, fact.source))
+            .collect();
         let declared = rules.into_iter().filter_map(|rule| {
             let state = replay(&rule, records.iter().map(|record| &**record), OccurredAt(Moment::MAX), known);
             state.rule.map(|declared| (rule, declared))

@@ -12,13 +12,13 @@ use counterfoil_verify::identifier::IndexKey;
 use counterfoil_verify::map::MapKey;
 use counterfoil_verify::policy::Policy;
 use counterfoil_verify::record::{encode, hash};
-use prost::Message;
 use proptest::prelude::*;
+use prost::Message;
 
 use crate::common;
 use crate::made::*;
-use crate::vectors::keep;
 use crate::support::{account, fact, group, time};
+use crate::vectors::keep;
 
 /// That a file is rejected, as what, and where.
 #[track_caller]
@@ -277,7 +277,8 @@ fn key_confusion() {
 fn short_of_quorum() {
     let log = company();
     let witness = cosigner("w.example/1", 11);
-    let text = log.policy().format().replace("quorum none", &format!("witness w1 {}\nquorum w1", witness.verifier_key()));
+    let text =
+        log.policy().format().replace("quorum none", &format!("witness w1 {}\nquorum w1", witness.verifier_key()));
     let policy = Policy::parse(text.as_bytes()).unwrap();
     rejected(&log.file(draft(&log)), &policy, Flaw::Short, Step::Quorum);
     // One that is of another checkpoint is a bad one.
@@ -413,7 +414,8 @@ fn any_bit_that_turns_over() {
     let witness = cosigner("w.example/1", 11);
     draft.cosignatures = cosign(&witness, &log.checkpoint(), 5).into_bytes();
     let file = log.file(draft);
-    let text = log.policy().format().replace("quorum none", &format!("witness w1 {}\nquorum w1", witness.verifier_key()));
+    let text =
+        log.policy().format().replace("quorum none", &format!("witness w1 {}\nquorum w1", witness.verifier_key()));
     let policy = Policy::parse(text.as_bytes()).unwrap();
     verify(&file, &policy).unwrap();
     for (position, flipped) in common::bit_flips(&file) {

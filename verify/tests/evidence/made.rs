@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use counterfoil_proto::v1::{
-    AccountStatus, Approval, Beside, EntityKind, EvidenceBasis, Fact, FactKind, Origin, Record, Ref, Seal, SealedSource,
-    Ticket, TicketStatus, TicketType, Value, Values, fact::Detail, record::Body,
+    AccountStatus, Approval, Beside, EntityKind, EvidenceBasis, Fact, FactKind, Origin, Record, Ref, Seal,
+    SealedSource, Ticket, TicketStatus, TicketType, Value, Values, fact::Detail, record::Body,
 };
 use counterfoil_verify::beside::{commitment, seal};
 use counterfoil_verify::checkpoint::Checkpoint;
@@ -115,7 +115,8 @@ impl Log {
             detail: Some(Detail::Ticket(asked)),
             ..fact(FactKind::TicketOpened, opened)
         };
-        let row = Approval { id: format!("a{number}"), level: 1, approver: Some(account("00u2")), ..Approval::default() };
+        let row =
+            Approval { id: format!("a{number}"), level: 1, approver: Some(account("00u2")), ..Approval::default() };
         let granted = Fact {
             object: ticket(),
             actor: Some(account("00u2")),
@@ -222,7 +223,8 @@ impl Log {
     pub fn file(&self, draft: Draft) -> Vec<u8> {
         let origin = self.checkpoint().origin;
         let asked = Asked { at: EPOCH + 500, by: "a test".to_owned(), about: "Ada \"\\ é\n".to_owned() };
-        write(draft, |manifest, cosignatures| asked.sign(&self.key(), &origin, (manifest, cosignatures))).expect("a file")
+        write(draft, |manifest, cosignatures| asked.sign(&self.key(), &origin, (manifest, cosignatures)))
+            .expect("a file")
     }
 
     /// The evidence of a state by the newest seal.

@@ -99,8 +99,13 @@ fn the_same_question_gives_the_same_file_but_for_who_asked() {
 fn cosigners_of_the_policy_count_and_others_do_not() {
     let log = company();
     let checkpoint = log.checkpoint();
-    let (witness, replayer, stranger) = (cosigner("w.example/1", 11), cosigner("r.example/1", 12), cosigner("s.example/1", 13));
-    let lines = [cosign(&witness, &checkpoint, 1_772_000_100), cosign(&replayer, &checkpoint, 1_772_000_200), cosign(&stranger, &checkpoint, 5)];
+    let (witness, replayer, stranger) =
+        (cosigner("w.example/1", 11), cosigner("r.example/1", 12), cosigner("s.example/1", 13));
+    let lines = [
+        cosign(&witness, &checkpoint, 1_772_000_100),
+        cosign(&replayer, &checkpoint, 1_772_000_200),
+        cosign(&stranger, &checkpoint, 5),
+    ];
     let mut draft = log.draft(state_of("00u1"), 9);
     draft.cosignatures = lines.concat().into_bytes();
     let policy = |text: &str| {

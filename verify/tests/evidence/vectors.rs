@@ -9,9 +9,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use counterfoil_proto::v1::{
-    EntityKind, Fact, FactKind, MatchedBy, MatchingRule, Outcome, Ref, Values, fact::Detail,
-};
+use counterfoil_proto::v1::{EntityKind, Fact, FactKind, MatchedBy, MatchingRule, Outcome, Ref, Values, fact::Detail};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::evidence::{Flaw, Question, Step, verify};
 use counterfoil_verify::policy::Policy;
@@ -97,7 +95,8 @@ fn anything() -> impl Strategy<Value = Fact> {
                     FactKind::AccountDeleted,
                     FactKind::RuleDeclared,
                 ][kind % 7],
-                1 => [FactKind::GrantAdded, FactKind::GrantRemoved, FactKind::GrantModified, FactKind::SnapshotItem][kind % 4],
+                1 => [FactKind::GrantAdded, FactKind::GrantRemoved, FactKind::GrantModified, FactKind::SnapshotItem]
+                    [kind % 4],
                 _ => kinds[kind],
             };
             let detail = match (kind, fact.detail) {
