@@ -10,8 +10,8 @@ use super::{AskArguments, OutputArguments};
     group = ArgGroup::new("what").required(true).args(["records", "people"]),
     after_help = "Examples:\n  counterfoil redact --data ledger --person jane.doe@example.com --reason erasure-request \\\n    \
     --rule gdpr/17-1-a --by dpo@example.com --dry-run\n  \
-    counterfoil redact --data ledger --record 1042 --reason disclosed --rule policy/7 --by account:okta:default:00u1 \\\n    \
-    --why \"ticket 1042 quotes a medical report\"\n\n\
+    counterfoil redact --data ledger --record 1042 --reason disclosed --rule policy/7 \\\n    \
+    --by account:okta:default:00u1 --why \"ticket 1042 quotes a medical report\"\n\n\
     No record is changed, and every proof stays valid. A record says what was removed, on whose word, under which rule and\n\
     for which reason; the words of --why lie beside it, and are not removed with the rest: leave names out. What is removed\n\
     cannot be brought back. It covers what is recorded so far: what comes later about the same person is kept, until it is\n\

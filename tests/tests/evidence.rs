@@ -150,7 +150,9 @@ fn evidence_shows_which_approval_the_server_says_covers_a_change() {
     let folder = ledger.beside("files");
     fs::create_dir_all(&folder).unwrap();
     let url = server.url();
-    let all = run(&["explain", "--all", "--effect", "any", "--server", &url, "--output", "jsonl"]).ended(0);
+    let ask = || run(&["explain", "--all", "--effect", "any", "--server", &url, "--output", "jsonl"]);
+    until("the views are up to date", || ask().code == 0);
+    let all = ask().ended(0);
     let explained: Vec<Explanation> = all.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(explained.len() > 100, "{} changes", explained.len());
     let mut verdicts = BTreeSet::new();

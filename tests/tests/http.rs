@@ -239,6 +239,7 @@ fn every_path_of_the_document_is_served() {
                 ("{system}", "okta"),
                 ("{entitlement}", "Group%201"),
                 ("{ticket}", "SR-7"),
+                ("{question}", "EVIDENCE_QUESTION_STATE"),
                 ("{tile}", "entries/000.p/1"),
             ];
             let filled = filled.iter().fold(path.clone(), |path, (name, value)| path.replace(name, value));

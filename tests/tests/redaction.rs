@@ -184,9 +184,9 @@ fn said_and_forgotten(ledger: &LedgerFolder, done: &RedactResponse) {
     let account = format!("account:okta:default:{}", user_id(WHO));
     let questions = |ledger: &LedgerFolder| -> Vec<(i32, Vec<u8>)> {
         let asked: [&[&str]; 5] = [
-            &["state", &format!("Person {WHO}"), "--output", "json"],
-            &["state", "Person 5", "--output", "json"],
-            &["state", &account, "--output", "json"],
+            &["state", &format!("Person {WHO}"), "--at", "2026-04-01T00:00:00Z", "--output", "json"],
+            &["state", "Person 5", "--at", "2026-04-01T00:00:00Z", "--output", "json"],
+            &["state", &account, "--at", "2026-04-01T00:00:00Z", "--output", "json"],
             &["history", &account, "--output", "json"],
             &["deadletter", "list", "--output", "json"],
         ];

@@ -284,7 +284,7 @@ fn dc2_state_equals_naive_replay() {
             records.iter().flat_map(entity_set).collect::<BTreeSet<_>>().into_iter().collect();
         let (from, until) = (1_767_225_600, 1_767_225_600 + 40 * 86_400);
         let mut filled = 0;
-        for _ in 0..400 {
+        for _ in 0..1_000 {
             let entity = &entities[random.next_u64() as usize % entities.len()];
             let at =
                 OccurredAt(Moment { seconds: from + (random.next_u64() % (until - from) as u64) as i64, nanos: 0 });

@@ -234,6 +234,6 @@ fn a_client_that_is_not_ours_gets_proofs() {
     assert_eq!(verify(&bytes, &policy).unwrap().known.0, 2);
     let refused =
         ask("GetEvidence", json!({"question": "EVIDENCE_QUESTION_ABSENCE", "who": login(1)})).unwrap().unwrap_err();
-    assert!(refused.contains("RECORDED"), "{refused}");
+    assert!(refused.contains("is recorded: ask for evidence of its state"), "{refused}");
     server.stop();
 }
