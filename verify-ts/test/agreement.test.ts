@@ -13,7 +13,7 @@ import { membersOf } from './mended.js';
 import { part, partOf, policyOf, said, type Said, VECTORS } from './vectors.js';
 
 const PROGRAM = process.env['COUNTERFOIL_VERIFY'];
-const CHANGES = Number(process.env['CHANGES'] ?? 1_000);
+const CHANGES = Number(process.env['CHANGES'] ?? 500);
 const SEED = Number(process.env['SEED'] ?? 1);
 
 /** What the first verifier says. */
