@@ -1,5 +1,6 @@
 // The second verifier against the first one: of files that were changed by somebody who knows how they are written both say
-// the same, the same report included. COUNTERFOIL_VERIFY is the first one's program, CHANGES how many files are tried.
+// the same, the same report included. COUNTERFOIL_VERIFY is the first one's program, CHANGES how many such files are
+// tried, LOGS how many made-up logs.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -8,12 +9,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
+import { parsePolicy, type Policy, Rejected, verify } from 'counterfoil-verify';
+
+import { Arbitrary } from './arbitrary.js';
 import { changed, drawing } from './changed.js';
+import { POLICY } from './log.js';
 import { membersOf } from './mended.js';
 import { part, partOf, policyOf, said, type Said, VECTORS } from './vectors.js';
 
 const PROGRAM = process.env['COUNTERFOIL_VERIFY'];
-const CHANGES = Number(process.env['CHANGES'] ?? 500);
+const CHANGES = Number(process.env['CHANGES'] ?? 300);
+const LOGS = Number(process.env['LOGS'] ?? 100);
 const SEED = Number(process.env['SEED'] ?? 1);
 
 /** What the first verifier says. */
@@ -54,3 +60,34 @@ test('both verifiers say the same of changed files', { skip }, async (context) =
   }
   context.diagnostic([...verdicts].map(([verdict, count]) => `${count} ${verdict}`).join(', '));
 });
+
+test('both verifiers say the same of logs in which anything happens', { skip }, async (context) => {
+  const folder = mkdtempSync(join(tmpdir(), 'counterfoil-'));
+  context.after(() => rmSync(folder, { recursive: true }));
+  const [file, policy] = [join(folder, 'evidence'), join(folder, 'policy')];
+  writeFileSync(policy, POLICY);
+  const trusted = await parsePolicy(Buffer.from(POLICY));
+  const draw = drawing(SEED);
+  let [several, disputed] = [0, 0];
+  for (let number = 0; number < LOGS; number++) {
+    const bytes = await new Arbitrary(draw).evidence((file) => historyMissing(file, trusted));
+    writeFileSync(file, bytes);
+    const second = await said(bytes, trusted);
+    assert.equal(second.verdict, 'proved', `log ${number} of the seed ${SEED}`);
+    assert.deepEqual(second, saidByTheFirst(PROGRAM ?? '', file, policy), `log ${number} of the seed ${SEED}`);
+    const { states, contested } = JSON.parse(second.report ?? '') as { states: unknown[]; contested: unknown[] };
+    [several, disputed] = [several + Number(states.length > 1), disputed + Number(contested.length > 0)];
+  }
+  context.diagnostic(`${several} questions about several entities, ${disputed} about what is contested`);
+});
+
+/** Whose history a file lacks, as far as the second verifier says: where it asked for fewer or for others than the first one,
+ * the first one rejects the file. */
+async function historyMissing(file: Uint8Array, policy: Policy): Promise<string | undefined> {
+  try {
+    await verify(file, policy);
+    return undefined;
+  } catch (error) {
+    return error instanceof Rejected ? /needs the history of (.*), which is not there/.exec(error.what)?.[1] : undefined;
+  }
+}

@@ -30,7 +30,7 @@ export function messageOf(fields: readonly Field[]): Buffer {
   return Buffer.concat(parts);
 }
 
-function varint(number: bigint): Buffer {
+export function varint(number: bigint): Buffer {
   const bytes: number[] = [];
   let rest = number;
   for (; rest > 127n; rest >>= 7n) {

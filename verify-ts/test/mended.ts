@@ -36,7 +36,8 @@ export function mended(members: Members, name: string, changed: Buffer): Buffer 
 /** The field of the manifest that says what is in the archive. */
 const MEMBER = 7;
 
-function memberField(name: string, content: Buffer): Buffer {
+/** What the manifest says of a member. */
+export function memberField(name: string, content: Buffer): Buffer {
   const size = content.length === 0 ? [] : [{ number: 2, value: BigInt(content.length) }];
   const hash = createHash('sha256').update(content).digest();
   return messageOf([{ number: 1, value: Buffer.from(name) }, ...size, { number: 3, value: hash }]);
