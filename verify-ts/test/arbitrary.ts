@@ -1,0 +1,185 @@
+// Logs in which anything happens to few, and questions about each of them.
+
+import { entityOf, EPOCH, Log, type Message, message, Sealed, text, time } from './log.js';
+
+type Draw = (below: number) => number;
+
+/** A reference, and the entities that it names. */
+type Named = Readonly<{ bytes: Buffer; entities: readonly string[] }>;
+
+type Fact = Readonly<{ bytes: Buffer; entities: readonly string[] }>;
+
+const TYPES: readonly (readonly [kind: number, name: string, prefix: string])[] = [
+  [2, 'account', '00u'],
+  [2, 'account', '00u'],
+  [2, 'account', '00u'],
+  [1, 'person', 'E-'],
+  [1, 'person', 'E-'],
+  [8, 'identifier', ''],
+  [4, 'entitlement', 'group_member/00g'],
+  [3, 'credential', 'api_token/00T'],
+  [5, 'ticket', 'ticket/'],
+  [6, 'integration', '0oa'],
+];
+
+const PERSON = 3;
+const IDENTIFIER = 5;
+
+/** The kinds of facts, those that say who is who more often than others. */
+const FACT_KINDS = [44, 44, 44, 44, 53, 43, 43, 11, 12, 13, 13, 15, 18, 18, 19, 20, 21, 41, 41, 54];
+
+export class Arbitrary {
+  private readonly log = new Log();
+  /** The first records of events, and those of their newest readings, with the sets of these. */
+  private readonly events: { first: number; newest: number }[] = [];
+
+  private readonly hasRules: boolean;
+
+  constructor(private readonly draw: Draw) {
+    this.hasRules = draw(2) === 0;
+    for (let count = 10 + draw(50); count > 0; count--) {
+      if (this.events.length > 0 && draw(8) === 0) {
+        this.remap();
+      } else {
+        this.events.push({ first: this.log.size, newest: this.log.size });
+        const facts = this.facts();
+        this.append(facts, (event) => ({ 8: event }), []);
+      }
+    }
+  }
+
+  /** Makes files until no history is missing: `missing` says of a file whose history it lacks. */
+  async evidence(missing: (file: Buffer) => Promise<string | undefined>): Promise<Buffer> {
+    const { draw, log } = this;
+    const isAll = draw(3) > 0;
+    const known = isAll ? log.size : 1 + draw(log.size);
+    const about = this.entity([PERSON, IDENTIFIER, draw(TYPES.length)][draw(3)] ?? PERSON).entities[0] ?? '';
+    const at = draw(4) > 0 ? time(10 + draw(60)) : undefined;
+    const knownAt = isAll && draw(2) === 0 ? undefined : time(EPOCH + known - 1);
+    const sealed = new Sealed(log, { 2: message({ 1: entityOf(about), 2: at, 3: knownAt }) }, known);
+    for (;;) {
+      const file = sealed.evidence();
+      const next = await missing(file);
+      if (next === undefined || !sealed.add(next)) {
+        return file;
+      }
+    }
+  }
+
+  private append(facts: readonly Fact[], body: (event: Buffer) => Message, repeated: readonly string[]): void {
+    const event = message({ 1: text('event'), 2: 1n, 4: 1n, 5: facts.map(({ bytes }) => bytes) });
+    const place = { 1: text('file/1'), 2: BigInt(this.log.size) };
+    const source = message({ 1: text('okta'), 2: text('acme'), 3: text('system-log') });
+    const id = { 3: text(`e${this.log.size}`), 4: Buffer.alloc(16, 7), 5: text('okta'), 6: 1n, 7: 1n };
+    const provenance = message({ 1: source, 2: message(place), ...id, 8: 1n + BigInt(this.draw(7)) });
+    const entities = [...repeated, ...facts.flatMap((fact) => fact.entities)];
+    this.log.append(body(event), entities, facts.length, provenance);
+  }
+
+  /** Reads an event again. */
+  private remap(): void {
+    const event = this.events[this.draw(this.events.length)];
+    if (!event) {
+      return;
+    }
+    const repeated = [...(this.log.sets[event.newest] ?? [])];
+    const entities = repeated.map(entityOf).sort(Buffer.compare);
+    const [first, replaces] = [BigInt(event.first), BigInt(event.newest)];
+    const leaf = this.log.leaf(event.newest);
+    event.newest = this.log.size;
+    this.append(this.facts(), (said) => ({ 15: message({ 1: first, 2: replaces, 3: leaf, 4: entities, 5: said }) }), repeated);
+  }
+
+  private facts(): Fact[] {
+    return Array.from({ length: 1 + this.draw(3) }, () => this.fact());
+  }
+
+  private fact(): Fact {
+    const { draw } = this;
+    const drawn = draw(2) === 0 ? 1 + draw(54) : (FACT_KINDS[draw(FACT_KINDS.length)] ?? 1);
+    const kind = drawn === 54 && !this.hasRules ? 44 : drawn;
+    const isRule = kind === 54;
+    const isIdentity = kind >= 43 && kind <= 44;
+    const type = () => (isIdentity ? draw(6) : draw(TYPES.length));
+    const [actor, subject] = [this.entity(draw(5)), this.entity(type())];
+    const object = isRule ? this.rule() : this.entity(isIdentity && draw(2) === 0 ? PERSON : type());
+    const isUnnamed = draw(12) === 0;
+    const parties = [actor, ...(isRule || isUnnamed ? [] : [subject]), object];
+    const [number, detail, others] = this.detail(kind);
+    const head = { 1: BigInt(kind), 2: time(draw(60)), 3: draw(8) === 0 ? 2n : 1n, 5: 1n + BigInt(draw(3)) };
+    const bytes = message({
+      ...head,
+      6: actor.bytes,
+      8: parties.includes(subject) ? subject.bytes : undefined,
+      9: object.bytes,
+      10: draw(4) === 0 ? text('part') : undefined,
+      ...(number > 0 ? { [number]: detail } : {}),
+    });
+    const unresolved = kind <= 4 && !parties.includes(subject) ? ['unresolved:okta:acme'] : [];
+    const declared = isRule ? ['rule:counterfoil:ledger:declared'] : [];
+    return { bytes, entities: [...parties, ...others].flatMap(({ entities }) => entities).concat(unresolved, declared) };
+  }
+
+  /** The field and the message of a detail that goes with a kind of fact, and whom it names. */
+  private detail(kind: number): [number, Buffer | undefined, readonly Named[]] {
+    const { draw } = this;
+    const sometimes = <T>(value: T): T | undefined => (draw(2) === 0 ? value : undefined);
+    const other = this.entity(draw(TYPES.length));
+    if (kind <= 4) {
+      return [13, message({ 1: 1n, 2: BigInt(draw(7)) }), []];
+    }
+    if (kind <= 10) {
+      const [id, approver] = [sometimes(text(`row-${draw(2)}`)), sometimes(other)];
+      const rule = { 2: 1n + BigInt(draw(2)), 3: BigInt(draw(6)), 4: BigInt(draw(3)) };
+      const detail = message({ 1: id, ...rule, 5: approver?.bytes, 8: BigInt(draw(8)) });
+      return [14, detail, approver ? [approver] : []];
+    }
+    if (kind <= 17) {
+      return draw(2) === 0 ? [15, message({ 2: 1n, 3: text('d-1') }), []] : [0, undefined, []];
+    }
+    if ((kind >= 18 && kind <= 21) || kind === 41) {
+      const via = sometimes(other);
+      const grant = { 1: sometimes(time(draw(80))), 2: sometimes(1n), 3: via?.bytes, 4: 1n };
+      const isListed = kind === 41 && draw(2) === 0;
+      return isListed
+        ? [20, message({ 1: 1n + BigInt(draw(3)) }), []]
+        : draw(2) === 0
+          ? [12, message(grant), via ? [via] : []]
+          : [0, undefined, []];
+    }
+    if (kind >= 22 && kind <= 24) {
+      const [added, removed] = [other, this.entity(draw(TYPES.length))];
+      return [17, message({ 1: sometimes(text(`v${draw(3)}`)), 2: [added.bytes], 3: [removed.bytes] }), [added, removed]];
+    }
+    if (kind >= 25 && kind <= 31) {
+      return draw(2) === 0 ? [16, message({ 1: time(draw(80)) }), []] : [0, undefined, []];
+    }
+    if (kind >= 32 && kind <= 36) {
+      return [18, message({ 1: other.bytes, 4: 1n, 9: sometimes(time(draw(60))) }), [other]];
+    }
+    if (kind === 54) {
+      const systems = [[], [text('okta')], [text('aws'), text('okta')]][draw(3)] as readonly Buffer[];
+      return [23, message({ 1: 1n, 2: 1n, 3: systems, 4: BigInt(draw(3) === 0 ? 1 : 0) }), []];
+    }
+    return [0, undefined, []];
+  }
+
+  private rule(): Named {
+    const id = `rule-${this.draw(2)}`;
+    return { bytes: message({ 1: 11n, 4: text(id) }), entities: [`rule:okta:acme:${id}`] };
+  }
+
+  /** Somebody of a type, in one of two systems, by an id, by identifiers or by both. */
+  private entity(type: number): Named {
+    const { draw } = this;
+    const [kind, name, prefix] = TYPES[type] ?? [2, 'account', '00u'];
+    const isElsewhere = kind !== 8 && draw(4) === 0;
+    const place = isElsewhere ? { 2: text('aws'), 3: text('1') } : {};
+    const form = kind === 8 ? 2 : kind <= 2 ? draw(3) : 0;
+    const id = form < 2 ? `${prefix}${draw(3)}` : '';
+    const tokens = form > 0 ? [...new Set([draw(4), ...(draw(4) === 0 ? [draw(4)] : [])])].sort() : [];
+    const bytes = message({ 1: BigInt(kind), ...place, 4: text(id), 5: tokens.map((token) => Buffer.alloc(16, token + 1)) });
+    const own = id === '' ? [] : [`${name}:${isElsewhere ? 'aws:1' : 'okta:acme'}:${id}`];
+    return { bytes, entities: [...own, ...tokens.map((token) => `identifier:${Buffer.alloc(16, token + 1).toString('hex')}`)] };
+  }
+}
