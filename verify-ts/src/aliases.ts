@@ -5,7 +5,7 @@
 
 import { binary, fromBinary } from './bytes.js';
 import { Entity, type Place } from './entity.js';
-import { contested, type MatchingRule } from './identity.js';
+import { contested, type MatchingRule, type MatchingRules } from './identity.js';
 import type { People } from './people.js';
 import type { LinkState } from './state.js';
 import { Kind } from './words.js';
@@ -37,20 +37,29 @@ type Next = Readonly<{
   isEnd: boolean;
 }>;
 
-/** Every entity that stands for one, in ascending order, and how one comes to each. */
+/** Every entity that stands for one, in ascending order, and how one comes to each. Some were come to that do not stand for
+ * them. */
 export type Aliases = Readonly<{
   entities: readonly Entity[];
+  reached: readonly Entity[];
   steps: (entity: Entity) => readonly Step[];
   /** There are more than were followed. */
   isCut: boolean;
 }>;
 
-/** Everything that stands for somebody. */
-export function aliasesOf(start: Entity, people: People): Aliases {
+/** Everything that stands for one of these, who are one. */
+export function aliasesOf(start: readonly Entity[], people: People): Aliases {
   const closure = new Closure(people);
   const isCut = closure.follow(start);
   const entities = ascending([...closure.reached.values()].filter(({ stands }) => stands).map(({ entity }) => entity));
-  return { entities, steps: (entity) => stepsTo(closure.reached.get(entity.key)?.step), isCut };
+  const reached = [...closure.reached.values()].map(({ entity }) => entity);
+  return { entities, reached, steps: (entity) => stepsTo(closure.reached.get(entity.key)?.step), isCut };
+}
+
+/** The records by which those of some entities stand for whom they stand for that also stand for others. */
+export function sharedRecords(aliases: Aliases, others: Aliases): bigint[] {
+  const shared = aliases.reached.filter((entity) => entity.isAmong(others.entities));
+  return shared.flatMap((entity) => aliases.steps(entity).map(({ record }) => record));
 }
 
 function stepsTo(last: Step | undefined): readonly Step[] {
@@ -67,11 +76,16 @@ class Closure {
   private readonly meant = new Set<string>();
   private readonly expanded = new Set<string>();
 
-  constructor(private readonly people: People) {}
+  /** They decide also about nobody: their history is a part of any answer. */
+  private readonly rules: MatchingRules;
+
+  constructor(private readonly people: People) {
+    this.rules = people.rules;
+  }
 
   /** Follows everything, and says whether there is more. */
-  follow(start: Entity): boolean {
-    const next: Next[] = [{ entity: start, sense: { as: 'named' }, step: undefined, isEnd: false }];
+  follow(start: readonly Entity[]): boolean {
+    const next: Next[] = start.map((entity) => ({ entity, sense: { as: 'named' }, step: undefined, isEnd: false }));
     // What records say outright goes before what an identifier joins, which has to fit to it.
     const called: Next[] = [];
     for (let one = next.shift(); one; one = next.shift() ?? called.shift()) {
@@ -91,7 +105,7 @@ class Closure {
       }
       if (isNew) {
         // Where a rule has to join two systems, that both know an address joins nobody.
-        const stands = !entity.token || sense.as === 'named' || this.people.rules.joinEverything;
+        const stands = !entity.token || sense.as === 'named' || this.rules.joinEverything;
         this.reached.set(entity.key, { entity, step: one.step, stands });
       }
     }
@@ -101,7 +115,7 @@ class Closure {
   /** Those one step further. */
   private look({ entity, sense, step, isEnd }: Next): Next[] {
     // If rules join everything, whoever is meant among some accounts is meant among all.
-    const isExpanded = this.people.rules.joinEverything && this.expanded.has(entity.key);
+    const isExpanded = this.rules.joinEverything && this.expanded.has(entity.key);
     const further = isEnd ? [] : this.stepsFrom(entity, sense, step, isExpanded);
     if (entity.token && sense.as !== 'outside') {
       this.expanded.add(entity.key);
@@ -147,7 +161,7 @@ class Closure {
   private joinedBy(identifier: Entity, token: Uint8Array, sense: Sense): Found[] {
     return this.people.meantBy(identifier, binary(token), sense.as === 'named').flatMap(({ entity, record }) => {
       const isElsewhere = sense.as !== 'named' && !entity.isIn(sense.place);
-      const rule = sense.as === 'in' && isElsewhere ? this.people.rules.joining(sense.place.system, entity.system) : undefined;
+      const rule = sense.as === 'in' && isElsewhere ? this.rules.joining(sense.place.system, entity.system) : undefined;
       const isMeant = sense.as === 'named' || (sense.as === 'in' ? !isElsewhere || rule !== undefined : isElsewhere);
       return isMeant ? [{ to: entity, record, rule, sense: { as: 'in', place: entity } as const }] : [];
     });

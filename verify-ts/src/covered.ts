@@ -24,10 +24,10 @@ export type Covered = Readonly<{
 /** What is covered by a question about an entity: that of an account, or of whatever else is somebody's, is about whose it
  * is. */
 export function coveredBy(entity: Entity, people: People): Covered {
-  const own = aliasesOf(entity, people);
+  const own = aliasesOf([entity], people);
   const [person, another] = own.entities.filter(({ kind }) => kind === Kind.person);
   const whose = entity.kind !== Kind.person && person && !another ? person : entity;
-  const aliases = whose.is(entity) ? own : aliasesOf(whose, people);
+  const aliases = whose.is(entity) ? own : aliasesOf([whose], people);
   const others = aliases.entities.filter((one) => !one.is(whose) && isSomebody(one));
   const members = new Map<string, Member>();
   // What is contested is said to be so, also where an address leads there as well.

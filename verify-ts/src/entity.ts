@@ -18,6 +18,7 @@ const KIND_NAMES = [
   'unresolved',
   'source',
   'rule',
+  'correlation',
 ];
 
 /** The id of an entity. Two are the same exactly if their keys are. */
@@ -46,6 +47,11 @@ export class Entity {
   /** What a system's tickets say about somebody they do not name. */
   static unresolved(source: Source): Entity {
     return new Entity(Kind.unresolved, source.system, source.instance, '');
+  }
+
+  /** What records that name a ticket in one transaction or one request of a system belong to. */
+  static correlation(place: Place, digest: string): Entity {
+    return new Entity(Kind.correlation, place.system, place.instance, digest);
   }
 
   /** The id that a reference of a record gives, where it gives one. */
@@ -102,6 +108,10 @@ export class Entity {
 
   is(other: Entity): boolean {
     return this.key === other.key;
+  }
+
+  isAmong(others: readonly Entity[]): boolean {
+    return others.some((other) => other.is(this));
   }
 }
 

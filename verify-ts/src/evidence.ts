@@ -40,7 +40,7 @@ export async function verify(bytes: Uint8Array, policy: Policy): Promise<Verifie
   const known = await checkPlace(records, file, checkpoint, policy);
   const histories = await checkHistories(file, records, known);
   const opened = await checkOpenings(file.openings, records, policy.indexKey);
-  const answered = answer(file.question, histories, known.size);
+  const answered = await answer(file.question, histories, known.size);
   checkTotals(file, records, histories);
   if (asked && policy.indexKey) {
     await nameAsked(asked.about, histories.all.map(({ entity }) => entity), policy.indexKey, opened);

@@ -2,7 +2,7 @@
 
 import { Entity } from './entity.js';
 import type { Fact, Ref, Source } from './messages.js';
-import { FactKind, Kind } from './words.js';
+import { Confidence, FactKind, Kind, OUTCOME_SUCCESS } from './words.js';
 
 /** Every reference of a fact, in the order of the fields. */
 export function references(fact: Fact): Ref[] {
@@ -74,6 +74,50 @@ const GROUPS: readonly (readonly [Group, number, number])[] = [
 /** What a kind of fact is about; reviews, uses of access and what sources say of themselves are about no state. */
 export function groupOf(kind: number): Group {
   return GROUPS.find(([, first, last]) => first <= kind && kind <= last)?.[0] ?? 'other';
+}
+
+/** Whether a fact about a ticket names nobody: such a fact also belongs to its system's unresolved entity. */
+export function isUnresolved({ kind, subject, object }: Fact): boolean {
+  const group = groupOf(kind);
+  return (group === 'ticket' && !subject) || (group === 'approval' && !object);
+}
+
+const GIVING: ReadonlySet<number> = new Set([
+  FactKind.accountCreated,
+  FactKind.accountEnabled,
+  FactKind.grantAdded,
+  FactKind.grantModified,
+  FactKind.credentialCreated,
+  FactKind.credentialEnabled,
+]);
+
+const TAKING: ReadonlySet<number> = new Set([
+  FactKind.accountDisabled,
+  FactKind.accountDeleted,
+  FactKind.grantRemoved,
+  FactKind.grantExpired,
+  FactKind.credentialDisabled,
+  FactKind.credentialRevoked,
+  FactKind.credentialExpired,
+  FactKind.entitlementRemoved,
+]);
+
+/** Whether a fact, where it succeeded, gives access. What an entitlement comes to imply is given to all its holders. */
+function givesAccess({ kind, entitlement }: Fact): boolean {
+  const isOfMeaning = kind === FactKind.entitlementDefined || kind === FactKind.entitlementChanged;
+  return GIVING.has(kind) || (isOfMeaning && (entitlement?.impliesAdded ?? []).length > 0);
+}
+
+/** Whether a fact, where it succeeded, takes access away and gives none. */
+export function takesAccess(fact: Fact): boolean {
+  const isLess = fact.kind === FactKind.entitlementChanged && (fact.entitlement?.impliesRemoved ?? []).length > 0;
+  return TAKING.has(fact.kind) || (isLess && !givesAccess(fact));
+}
+
+/** Whether a fact changed access: of a kind that does, a success, and said by a log rather than seen in a listing. */
+export function changesAccess(fact: Fact): boolean {
+  const tookPlace = fact.outcome === OUTCOME_SUCCESS && fact.confidence !== Confidence.snapshot;
+  return tookPlace && (givesAccess(fact) || takesAccess(fact));
 }
 
 /** Whether it is an entitlement that a fact gives something to, or takes it from. */

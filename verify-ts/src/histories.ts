@@ -35,12 +35,17 @@ export class Histories {
     const records = indexes.filter((index) => index < this.known).map((index) => this.records.whole.get(index));
     return records.filter((record) => record !== undefined);
   }
+
+  /** One record of the file. */
+  record(index: bigint): Record {
+    return this.records.whole.get(index) ?? falsified('closure')(`record ${index} is not there`);
+  }
 }
 
 /** Checks each history against the map, and that there is no record that belongs to none. */
 export async function checkHistories(file: File, records: Records, known: Known): Promise<Histories> {
   const fail = malformed('histories');
-  const isPlaced = placed(file.basis);
+  const isPlaced = placed(file);
   const used = new Set(isPlaced);
   const all: History[] = [];
   for (const { entity: bytes, proof, records: indexes } of file.proofs.histories) {

@@ -1,6 +1,6 @@
 // A state as lines: what is so, since when, and by which record.
 
-import { decisionOf } from './approval.js';
+import { derive } from './approval.js';
 import type { Entity } from './entity.js';
 import type { Names } from './names.js';
 import { type Evidence, type GrantState, sorted, type State } from './state.js';
@@ -43,7 +43,7 @@ export function linesOf(state: State, at: Moment | undefined, names: Names): Lin
     ...sorted(state.credentials).map(({ credential, status, expiresAt, evidence }) =>
       line('credential', evidence, credential, { status: credentialStatus(status), ...ending(expiresAt, at) }),
     ),
-    ...(ticket ? [line('ticket for', ticket.evidence, ticket.beneficiary[0], { status: decision(decisionOf(ticket)) })] : []),
+    ...(ticket ? [line('ticket for', ticket.evidence, ticket.beneficiary[0], { status: decision(derive(ticket)?.decision) })] : []),
     ...sorted(state.implies).map(({ implied, scope, evidence }) => line('implies', evidence, implied, { scope })),
     ...sorted(state.owners).map(({ owner, evidence }) => line('owner', evidence, owner)),
     ...(register

@@ -57,7 +57,7 @@ export async function readFile(contents: Contents): Promise<File> {
   if (!isSame || manifest.members.length !== HASHED.length) {
     falsified('manifest')('a member has another size or hash than the manifest says');
   }
-  if (!manifest.state && !manifest.absence) {
+  if (!manifest.state && !manifest.absence && !manifest.change) {
     fail('the manifest has no question');
   }
   checkCheckpoint(contents.checkpoint);

@@ -209,6 +209,19 @@ const Seal = {
 } as const;
 export type Seal = Of<typeof Seal>;
 
+const RedactedParts = { first: [1, 'uint64'], records: [2, 'uint64'], parts: [3, 'uint32', 'repeated'] } as const;
+
+const Redaction = {
+  removed: [1, RedactedParts, 'repeated'],
+  entities: [2, 'bytes', 'repeated'],
+  reason: [3, 'string'],
+  rule: [4, 'string'],
+  by: [5, 'bytes'],
+  callers: [6, 'string', 'repeated'],
+  searched: [7, 'uint64'],
+} as const;
+export type Redaction = Of<typeof Redaction>;
+
 export const Record = {
   format: [1, 'uint32'],
   index: [2, 'uint64'],
@@ -222,6 +235,7 @@ export const Record = {
   sourceRejected: [10, SourceRejected, 'oneof'],
   sourceGap: [11, SourceGap, 'oneof'],
   seal: [12, Seal, 'oneof'],
+  redaction: [13, Redaction, 'oneof'],
   eventRemapped: [15, EventRemapped, 'oneof'],
 } as const;
 export type Record = Of<typeof Record>;
@@ -254,6 +268,8 @@ const StateQuestion = { entity: [1, 'bytes'], at: [2, Time], knownAt: [3, Time] 
 
 const AbsenceQuestion = { entities: [1, 'bytes', 'repeated'] } as const;
 
+const ChangeQuestion = { record: [1, 'uint64'], fact: [2, 'uint32'], knownAt: [3, Time] } as const;
+
 const Basis = {
   origin: [1, 'string'],
   size: [2, 'uint64'],
@@ -279,10 +295,11 @@ export const Manifest = {
   format: [1, 'uint32'],
   state: [2, StateQuestion, 'oneof'],
   absence: [3, AbsenceQuestion, 'oneof'],
-  basis: [4, Basis],
-  totals: [5, Totals],
-  sources: [6, SealedSource, 'repeated'],
-  members: [7, Member, 'repeated'],
+  change: [4, ChangeQuestion, 'oneof'],
+  basis: [5, Basis],
+  totals: [6, Totals],
+  sources: [7, SealedSource, 'repeated'],
+  members: [8, Member, 'repeated'],
 } as const;
 export type Manifest = Of<typeof Manifest>;
 

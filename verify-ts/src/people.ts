@@ -33,9 +33,9 @@ export class People {
     return (this.rulesInForce ??= this.recorded.rules(this.known));
   }
 
-  /** The tokens of the identifiers that an entity ever had. */
+  /** The tokens of the identifiers that an entity ever had, by the records that count. */
   identifiers(entity: Entity): readonly string[] {
-    return kept(this.identifiersOf, entity.key, () => this.recorded.identifiers(entity));
+    return kept(this.identifiersOf, entity.key, () => this.recorded.identifiers(entity, this.known));
   }
 
   /** Whom an entity is linked with, by key. */

@@ -1,5 +1,8 @@
 // The record: its bytes, and what is asked of it.
 
+import { order } from './bytes.js';
+import { Entity } from './entity.js';
+import { entitiesOf, groupOf, isUnresolved, references } from './fact.js';
 import { type Event, Record as Description, type Record, type Source } from './messages.js';
 import { read } from './protobuf.js';
 import { malformed } from './rejected.js';
@@ -23,6 +26,20 @@ export function decode(bytes: Uint8Array): Record {
 /** What a record says of an event: as it first came, or as it was read again. */
 export function eventOf(record: Record): Event | undefined {
   return record.event ?? record.eventRemapped?.event;
+}
+
+/** The first of the entities that a record with facts belongs to: of an event that was read again, that reading belongs to it
+ * too. What it shares with others is never the first one. */
+export function firstEntityOf(record: Record): Entity | undefined {
+  const source = sourceOf(record);
+  const repeated = (record.eventRemapped?.entities ?? []).map((entity) => Entity.fromBytes(entity));
+  const named = (source ? (eventOf(record)?.facts ?? []) : []).flatMap((fact) => [
+    ...references(fact).flatMap((reference) => entitiesOf(reference, source as Source)),
+    ...(isUnresolved(fact) ? [Entity.unresolved(source as Source)] : []),
+    ...(groupOf(fact.kind) === 'rule' ? [Entity.matchingRules] : []),
+  ]);
+  const all = [...named, ...repeated.filter((entity) => entity !== undefined)];
+  return all.sort((one, other) => order(one.key, other.key))[0];
 }
 
 /** The source of a record that is neither the first one nor a seal. */

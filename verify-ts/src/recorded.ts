@@ -4,6 +4,7 @@
 
 import { order } from './bytes.js';
 import { Entity } from './entity.js';
+import { entitiesOf, groupOf, named } from './fact.js';
 import type { Histories } from './histories.js';
 import { MatchingRules } from './identity.js';
 import { addRun, type Mention, mentions, type Run, RUNS_FACTS_MAX } from './mention.js';
@@ -47,9 +48,9 @@ export class Recorded {
     return new Traits(entity, this.records(entity), known);
   }
 
-  /** The tokens of the identifiers that an entity ever had, ascending. */
-  identifiers(entity: Entity): string[] {
-    const facts = this.records(entity).flatMap(factsOfRecord);
+  /** The tokens of the identifiers that an entity ever had by the first `known` records, ascending. */
+  identifiers(entity: Entity, known: bigint): string[] {
+    const facts = this.records(entity).filter(({ index }) => index < known).flatMap(factsOfRecord);
     const tokens = facts.flatMap((fact) => [...(mentions(fact).get(entity.key)?.tokens ?? [])]);
     return [...new Set(tokens)].sort(order);
   }
@@ -62,9 +63,34 @@ export class Recorded {
     });
   }
 
+  /** The tickets that may be for somebody, also by records that count no longer. */
+  requests(beneficiary: Entity): Entity[] {
+    return this.records(beneficiary).flatMap(factsOfRecord).flatMap(({ fact, source }) => {
+      const { kind, subject, object } = fact;
+      const isFor = groupOf(kind) === 'ticket' && subject && beneficiary.isAmong(entitiesOf(subject, source));
+      return isFor && object ? named(object, source) : [];
+    });
+  }
+
+  /** The facts about a ticket that count, in their order. */
+  ticket(ticket: Entity, known: bigint): FactAt[] {
+    const own = factsOf(this.records(ticket)).filter((fact) => ticket.isAmong(bearers(fact)));
+    return own.filter((fact) => this.counts(fact, known));
+  }
+
+  /** Whether a record counts by the first `known` records, as far as the histories say that were asked for. */
+  recordCounts(record: Record, known: bigint): boolean {
+    return this.readings.count(record, known);
+  }
+
+  /** One record of those that count for the question. */
+  record(index: bigint): Record {
+    return this.histories.record(index);
+  }
+
   /** Whether a fact counts by the first `known` records. */
   counts({ record }: FactAt, known: bigint): boolean {
-    return this.readings.count(record, known);
+    return this.recordCounts(record, known);
   }
 
   /** What an entity was called over time; none where there is too much of it. */

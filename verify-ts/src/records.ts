@@ -5,11 +5,14 @@ import { equal, order } from './bytes.js';
 import { hashes, HASH_BYTES, leafHash } from './hash.js';
 import { checkInclusion } from './inclusion.js';
 import type { File } from './manifest.js';
-import type { Basis, InclusionPath, Record, Records as Member } from './messages.js';
+import type { InclusionPath, Record, Records as Member } from './messages.js';
 import type { Policy } from './policy.js';
 import { decode, eventOf, recordedAt } from './record.js';
 import { falsified, malformed } from './rejected.js';
 import type { Moment } from './time.js';
+
+/** The most facts in the records of one file. */
+const FACTS_MAX = 1_000_000;
 
 /** The records of a file by their index, ascending; and the leaf hashes of all, also of those that are not there whole. */
 export type Records = Readonly<{
@@ -32,9 +35,14 @@ export async function readRecords(member: Member): Promise<Records> {
   const fail = malformed('records');
   const [whole, leaves] = [new Map<bigint, Record>(), new Map<bigint, Uint8Array>()];
   let after = -1n;
+  let facts = 0;
   for (const bytes of member.records) {
     const record = decode(bytes);
     after = record.index > after ? record.index : fail(`record ${record.index} stands behind record ${after}`);
+    facts += factsIn(record);
+    if (facts > FACTS_MAX) {
+      fail(`expected at most ${FACTS_MAX} facts, got more`);
+    }
     whole.set(record.index, record);
     leaves.set(record.index, await leafHash(bytes));
   }
@@ -49,11 +57,12 @@ export async function readRecords(member: Member): Promise<Records> {
   return { whole, leaves };
 }
 
-/** The records that have to be shown to be in the tree: the first one, those on both sides of the size that counts, and
- * the seal. */
-export function placed({ covered, known }: Basis): Set<bigint> {
+/** The records that have to be shown to be in the tree: the first one, that of the change that is asked about, those on both
+ * sides of the size that counts, and the seal. */
+export function placed({ question, basis: { covered, known } }: File): Set<bigint> {
+  const asked = question.about === 'change' ? [question.record] : [];
   const before = known > 0n ? [known - 1n] : [];
-  return new Set([0n, ...before, known, covered].sort(order));
+  return new Set([0n, ...asked, ...before, known, covered].sort(order));
 }
 
 /** Checks that what has to be in the tree is in it, and how many records count. */
@@ -63,7 +72,10 @@ export async function checkPlace(records: Records, file: File, checkpoint: Check
   if (known > covered || covered >= checkpoint.size) {
     lie(`expected known ${known} ≤ covered ${covered} < size ${checkpoint.size}`);
   }
-  await checkInclusions(records, file.proofs.inclusions, placed(file.basis), checkpoint);
+  if (file.question.about === 'change' && file.question.record >= known) {
+    lie(`expected a change among the ${known} records that count`);
+  }
+  await checkInclusions(records, file.proofs.inclusions, placed(file), checkpoint);
   checkOrigin(records.whole.get(0n), checkpoint, policy);
   const seal = records.whole.get(covered)?.seal ?? lie(`expected a seal at record ${covered}, got another record`);
   const at = (index: bigint): Moment | undefined => {
@@ -114,5 +126,9 @@ function checkOrigin(first: Record | undefined, checkpoint: Checkpoint, policy: 
 
 /** The facts in the records that are there whole. */
 export function factsOfAll({ whole }: Records): number {
-  return [...whole.values()].reduce((count, record) => count + (eventOf(record)?.facts.length ?? 0), 0);
+  return [...whole.values()].reduce((count, record) => count + factsIn(record), 0);
+}
+
+function factsIn(record: Record): number {
+  return eventOf(record)?.facts.length ?? 0;
 }

@@ -112,7 +112,7 @@ export function keyOf(reference: Ref | undefined, fact: FactAt): Entity | undefi
 }
 
 /** Applies one fact to the state of an entity. */
-function apply(state: State, entity: Entity, fact: FactAt): void {
+export function apply(state: State, entity: Entity, fact: FactAt): void {
   const [isSubject, isObject] = (['subject', 'object'] as const).map((role) => {
     const isOwn = (one: Entity) => one.is(entity);
     const bears = fact.fact.outcome === OUTCOME_SUCCESS && bearingRoles(fact.fact).includes(role);

@@ -4,6 +4,7 @@
 
 import type { Attestation } from './attest.js';
 import { order, toBase64 } from './bytes.js';
+import { changeOfAnswer, type ChangeOf } from './change.js';
 import type { Verified } from './evidence.js';
 import { type Line, linesOf } from './lines.js';
 import type { Record as LogRecord, SealedSource } from './messages.js';
@@ -35,6 +36,8 @@ export type Report = Readonly<{
   }>;
   claims: readonly Claim[];
   states: readonly StateOf[];
+  /** What the tickets say about a change. */
+  change?: ChangeOf;
   /** Who else has some of it, by other records. */
   contested: readonly string[];
   /** How many records each entity has. */
@@ -45,7 +48,7 @@ export type Report = Readonly<{
 }>;
 
 export function reportOf(verified: Verified): Report {
-  const { attested, asked, known, histories, sources } = verified;
+  const { attested, answer, asked, known, histories, sources } = verified;
   const { origin, size, root } = attested.checkpoint;
   const names = new Names(verified.opened);
   const byText = [...histories.all].sort((one, other) => order(one.entity.text, other.entity.text));
@@ -62,6 +65,7 @@ export function reportOf(verified: Verified): Report {
     },
     claims: claimsOf(verified),
     states: statesOf(verified, names),
+    ...(answer.about === 'change' && { change: changeOfAnswer(answer, names) }),
     contested: contestedOf(verified, names),
     histories: Object.fromEntries(byText.map(({ entity, indexes }) => [entity.text, indexes.length])),
     sources: sources.map(countsOf),
@@ -73,12 +77,16 @@ function questionOf({ answer }: Verified, names: Names): string {
   if (answer.about === 'absence') {
     return `Is anything recorded of ${answer.entities.map((entity) => names.shown(entity)).join(', ')}?`;
   }
+  if (answer.about === 'change') {
+    const { index, fact } = answer.change.evidence;
+    return `Which approval covers fact ${fact} of record ${index}?`;
+  }
   const when = answer.at === undefined ? 'by all that is recorded' : `at ${shown(answer.at)}`;
   return `What could ${names.shown(answer.entity)} do ${when}?`;
 }
 
 function statesOf({ answer }: Verified, names: Names): StateOf[] {
-  if (answer.about === 'absence') {
+  if (answer.about !== 'state') {
     return [];
   }
   return answer.states.map(([entity, state]) => {
@@ -92,7 +100,7 @@ function statesOf({ answer }: Verified, names: Names): StateOf[] {
 }
 
 function contestedOf({ answer }: Verified, names: Names): string[] {
-  if (answer.about === 'absence') {
+  if (answer.about !== 'state') {
     return [];
   }
   const { members, isCut } = answer.covered;
@@ -141,9 +149,10 @@ function claimsOf({ attested, answer, known, histories, records, opened }: Verif
       independent: isReplayed,
     },
   ];
-  if (answer.about === 'state') {
+  if (answer.about !== 'absence') {
     const were = known.size === 1n ? 'was' : 'were';
-    const claim = `The state below follows from these records, as far as ${known.size} of them ${were} known.`;
+    const what = answer.about === 'change' ? 'verdict' : 'state';
+    const claim = `The ${what} below follows from these records, as far as ${known.size} of them ${were} known.`;
     claims.push({ claim, restsOn: 'recomputed here', independent: true });
   }
   if (opened.shown + opened.onWord > 0) {

@@ -15,6 +15,7 @@ import type {
   Ownership,
   Provenance,
   Record,
+  Redaction,
   Ref,
   Seal,
   Source,
@@ -25,7 +26,7 @@ import type {
 import { isEmpty } from './protobuf.js';
 import type { Fail } from './rejected.js';
 import { isTime } from './time.js';
-import { GapReason, Kind, MAPPING_MAPPED, MAX, PRECISION_NANOSECOND } from './words.js';
+import { GapReason, Kind, MAPPING_MAPPED, MAX, Precision } from './words.js';
 
 /** The layout of records that is read. */
 export const FORMAT = 1;
@@ -49,7 +50,7 @@ class Rules {
     this.ensure(record.format === FORMAT, 'format is not 1');
     this.hash(record.prev, 'prev');
     this.requiredTime(recordedAt, 'recorded_at');
-    this.ensure(recordedAt?.precision === PRECISION_NANOSECOND, 'recorded_at is not given to the nanosecond');
+    this.ensure(recordedAt?.precision === Precision.nanosecond, 'recorded_at is not given to the nanosecond');
     this.ensure((index === 0n) === (record.origin !== undefined), 'record 0, and no other, states the origin');
     if (record.origin || record.seal) {
       this.ensure(provenance === undefined, 'an origin or a seal has a provenance');
@@ -69,7 +70,7 @@ class Rules {
   }
 
   private body(record: Record, source: Source): void {
-    const { index, event, eventConflict, eventRemapped, sourceRejected, sourceGap } = record;
+    const { index, event, eventConflict, eventRemapped, sourceRejected, sourceGap, redaction } = record;
     if (event) {
       this.event(event, source);
     } else if (eventConflict) {
@@ -82,6 +83,9 @@ class Rules {
       this.ensure(record.commitment.length === HASH_BYTES, 'the rejected bytes have no commitment');
     } else if (sourceGap) {
       this.gap(sourceGap, record.provenance?.retryOf ?? 0n);
+    } else if (redaction) {
+      this.ensure(record.provenance?.retryOf === 0n, 'a redaction is read from no dead letter');
+      this.redaction(redaction, index);
     } else {
       this.fail('the record has no body');
     }
@@ -133,6 +137,25 @@ class Rules {
     this.ensure(retryOf === 0n, 'a gap is read from no dead letter');
     const beginsAnew = reason === GapReason.truncated || reason === GapReason.recreated;
     this.ensure(beginsAnew || from < to, 'source_gap.from is not before source_gap.to');
+  }
+
+  /** All that is said to be removed or searched lies before the record itself. */
+  private redaction({ removed, entities, reason, rule, by, callers, searched }: Redaction, index: bigint): void {
+    this.ensure(removed.length > 0, 'a redaction has removed nothing');
+    let next = 1n;
+    for (const { first, records, parts } of removed) {
+      this.ensure(records > 0n, 'redaction.removed has a range of no records');
+      this.ensure(first >= next, 'redaction.removed has record 0, or is not in ascending order');
+      this.ensure(parts.length > 0 && ascends(parts), 'redaction.parts are none, or not in ascending order');
+      next = first + records;
+    }
+    this.ensure(next <= index, 'redaction.removed names a record that is not an earlier one');
+    this.ensure(searched <= index, 'redaction.searched counts records that are not earlier ones');
+    this.ensure([...entities, by].every((entity) => Entity.fromBytes(entity)), 'redaction has something that is no id');
+    this.ensure(ascends(entities.map(binary)), 'redaction.entities are not in ascending order');
+    this.ensure(isCode(reason) && isCode(rule), 'redaction.reason or redaction.rule is not a code');
+    callers.forEach((caller) => this.opaque(caller, 'redaction.callers'));
+    this.ensure(ascends(callers), 'redaction.callers are not in ascending order');
   }
 
   private event(event: Event, source: Source): void {
@@ -188,7 +211,8 @@ class Rules {
   private reference(reference: Ref, source: Source): void {
     const { kind, system, instance, id, tokens } = reference;
     this.known(kind, MAX.entityKind, 'the kind of a reference');
-    this.ensure(kind !== Kind.unresolved && kind !== Kind.source, 'unresolved and source are no kinds of a reference');
+    const isOwnKind = kind !== Kind.unresolved && kind !== Kind.source && kind !== Kind.correlation;
+    this.ensure(isOwnKind, 'unresolved, source and correlation are no kinds of a reference');
     this.ensure((system === '') === (instance === ''), 'system and instance are given both, or neither');
     if (system !== '') {
       this.name(system, 'the system of a reference');

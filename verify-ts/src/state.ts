@@ -49,16 +49,40 @@ export type ApprovalState = {
   level: number;
   rule: number;
   quorum: number;
-  approver: string;
-  decidedBy: string;
+  /** Who was asked, and who decided, where anybody says so. */
+  approver: Entity | undefined;
+  decidedBy: Entity | undefined;
   decision: number;
   evidence: Evidence;
 };
 
+/** One access that a ticket asks for. */
+export type ItemState = Readonly<{
+  operation: number;
+  targetType: string;
+  /** None where any of the type is meant. */
+  targets: readonly Entity[];
+  from: Moment | undefined;
+  until: Moment | undefined;
+}>;
+
 export type TicketState = {
   /** A fact about the ticket itself is recorded, and not only its approvals. */
   isKnown: boolean;
+  /** A version of it is recorded, and not only that it was opened. */
+  isVersioned: boolean;
+  status: number;
+  windowStart: Moment | undefined;
+  windowEnd: Moment | undefined;
+  /** What the source itself says of the whole approval, and since when. */
+  sourceDecision: number;
+  sourceDecided: Evidence | undefined;
   beneficiary: readonly Entity[];
+  items: readonly ItemState[];
+  opened: Evidence | undefined;
+  /** Since when it is cancelled, and since when closed or resolved, where it is. */
+  cancelled: Evidence | undefined;
+  closed: Evidence | undefined;
   /** By the source's id of the approval, or by level and approver. */
   approvals: Map<string, ApprovalState>;
   evidence: Evidence;

@@ -2,6 +2,7 @@
 // command.
 
 import { quoted } from './asked.js';
+import type { ChangeOf } from './change.js';
 import type { Line } from './lines.js';
 import type { Report, StateOf } from './report.js';
 
@@ -18,6 +19,7 @@ export function textOfReport(report: Report): string {
       `      on the word of: ${restsOn}`,
     ]),
     ...report.states.flatMap(stateLines),
+    ...(report.change ? changeLines(report.change) : []),
     ...report.contested.map((contested) => `! ${contested}`),
     ...(report.sources.length > 0 ? ['', 'Sources before the seal, on the word of whoever runs the log:'] : []),
     ...report.sources.map(({ source, ...counts }) => {
@@ -34,6 +36,23 @@ function stateLines({ entity, name, steps, lines }: StateOf): string[] {
   });
   const title = name === '' ? entity : `${name}, ${entity}`;
   return ['', title, ...steps.map((step) => `    ${step}`), ...(lines.length > 0 ? table : ['  nothing'])];
+}
+
+function changeLines(change: ChangeOf): string[] {
+  const called = (id = '', name = '') => (name === '' ? id : `${name} (${id})`);
+  const { kind, subject, subjectName, object, objectName, happened, record, fact, rule, verdict, tickets } = change;
+  const about = `${kind}: ${called(subject, subjectName)} ${called(object, objectName)}`;
+  return [
+    '',
+    `${about}, ${happened} [record ${record}.${fact}]`,
+    rule ? `  ${verdict}, by rule ${rule}` : `  ${verdict}`,
+    ...tickets.flatMap(({ ticket, verdict, selfApproved, approvals }) => [
+      `  ${ticket}: ${verdict}${selfApproved ? ', approved by themselves' : ''}`,
+      ...approvals.map(({ level, approver, approverName, decision, at, record }) => {
+        return `    level ${level}: ${approverName === '' ? approver : approverName}, ${decision} ${at}  [record ${record}]`;
+      }),
+    ]),
+  ];
 }
 
 function valueOf(line: Line): string {

@@ -9,6 +9,9 @@ const SECOND = 1_000_000_000n;
 const SECONDS_MIN = -62_135_596_800n;
 const SECONDS_MAX = 253_402_300_799n;
 
+/** The first moment there is. */
+const FIRST: Moment = SECONDS_MIN * SECOND;
+
 /** The last moment there is. */
 export const LAST: Moment = SECONDS_MAX * SECOND + SECOND - 1n;
 
@@ -26,6 +29,18 @@ export function momentOfSeconds(seconds: bigint): Moment {
   return seconds * SECOND;
 }
 
+/** The second that a moment is in. */
+export function secondsOf(moment: Moment): bigint {
+  const nanos = ((moment % SECOND) + SECOND) % SECOND;
+  return (moment - nanos) / SECOND;
+}
+
+/** The moment so many seconds later, within the moments that there are. */
+export function plusSeconds(moment: Moment, seconds: bigint): Moment {
+  const sum = moment + seconds * SECOND;
+  return sum > LAST ? LAST : sum < FIRST ? FIRST : sum;
+}
+
 /** The seconds in which every zone of the world has a time of the years -9999 to 9999: outside of them a moment is
  * written as a number. */
 const SHOWN_MIN = -377_705_023_201n;
@@ -34,7 +49,7 @@ const SHOWN_MAX = 253_402_207_200n;
 /** A moment in RFC 3339, with as many digits of a second as it has. */
 export function shown(moment: Moment): string {
   const nanos = ((moment % SECOND) + SECOND) % SECOND;
-  const seconds = (moment - nanos) / SECOND;
+  const seconds = secondsOf(moment);
   if (seconds < SHOWN_MIN || seconds > SHOWN_MAX) {
     return `${seconds} s`;
   }

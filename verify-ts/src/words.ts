@@ -5,7 +5,7 @@ export const MAX = {
   outcome: 4,
   confidence: 3,
   precision: 9,
-  entityKind: 11,
+  entityKind: 12,
   identityType: 12,
   grantMode: 2,
   ticketType: 5,
@@ -25,12 +25,14 @@ export const MAX = {
   authentication: 7,
 } as const;
 
-export const PRECISION_NANOSECOND = 1;
 export const OUTCOME_SUCCESS = 1;
 export const MAPPING_MAPPED = 1;
 export const COMPLETENESS_COMPLETE = 1;
 export const MATCHED_BY_EMAIL = 1;
 
+export const DELIVERY_BACKFILL = 2;
+
+export const Precision = { nanosecond: 1, second: 4, minute: 5, day: 6 } as const;
 export const Confidence = { derived: 2, snapshot: 3 } as const;
 export const GapReason = { truncated: 2, recreated: 3 } as const;
 
@@ -46,10 +48,12 @@ export const Kind = {
   unresolved: 9,
   source: 10,
   rule: 11,
+  correlation: 12,
 } as const;
 
 export const FactKind = {
   ticketOpened: 1,
+  ticketClosed: 3,
   ticketCancelled: 4,
   approvalRequested: 5,
   approvalGranted: 6,
@@ -95,6 +99,68 @@ export const FactKind = {
   ruleDeclared: 54,
 } as const;
 
+/** The kinds of facts as people read them, from the one with the number 1. */
+export const FACT_KIND_NAMES: readonly string[] = [
+  'ticket opened',
+  'ticket updated',
+  'ticket closed',
+  'ticket cancelled',
+  'approval requested',
+  'approval granted',
+  'approval rejected',
+  'approval cancelled',
+  'approval expired',
+  'approval delegated',
+  'account created',
+  'account enabled',
+  'account disabled',
+  'account locked',
+  'account unlocked',
+  'account deleted',
+  'account updated',
+  'grant added',
+  'grant removed',
+  'grant modified',
+  'grant expired',
+  'entitlement defined',
+  'entitlement changed',
+  'entitlement removed',
+  'credential created',
+  'credential rotated',
+  'credential disabled',
+  'credential enabled',
+  'credential revoked',
+  'credential expired',
+  'credential used',
+  'owner assigned',
+  'owner removed',
+  'purpose declared',
+  'nhi registered',
+  'nhi retired',
+  'lifecycle joiner',
+  'lifecycle mover',
+  'lifecycle leaver',
+  'snapshot begin',
+  'snapshot item',
+  'snapshot end',
+  'identifier bound',
+  'identity linked',
+  'review opened',
+  'review decision',
+  'review closed',
+  'session assumed',
+  'auth event',
+  'policy decision',
+  'source heartbeat',
+  'source audit config changed',
+  'identity unlinked',
+  'rule declared',
+];
+
+export const TicketStatus = { resolved: 3, closed: 4, cancelled: 5 } as const;
+
+export const AccessOperation = { add: 1, remove: 2 } as const;
+
 export const Decision = {
   requested: 1,
   approved: 2,
@@ -103,6 +169,18 @@ export const Decision = {
   peerResponded: 6,
   expired: 7,
 } as const;
+
+/** The decisions as people read them, by their numbers. */
+export const DECISION_NAMES: readonly string[] = [
+  'unspecified',
+  'requested',
+  'approved',
+  'rejected',
+  'cancelled',
+  'not requested',
+  'peer responded',
+  'expired',
+];
 
 export const ApprovalRule = { unspecified: 0, any: 1, all: 2, majority: 3, first: 4, quorum: 5 } as const;
 

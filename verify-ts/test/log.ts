@@ -168,7 +168,7 @@ export class Sealed {
     const size = BigInt(leaves.length);
     const basis = message({ 1: text(ORIGIN), 2: size, 3: root, 4: BigInt(this.covered), 5: BigInt(this.known) });
     const stated = [...hashed].map(([name, content]) => memberField(name, content));
-    const manifest = message({ 1: 1n, ...this.question, 4: basis, 5: totals, 7: stated });
+    const manifest = message({ 1: 1n, ...this.question, 5: basis, 6: totals, 8: stated });
     const none = Buffer.alloc(0);
     return written(new Map([['manifest', manifest], ...hashed, ['cosignatures', none], ['asked', none]]));
   }

@@ -34,7 +34,7 @@ export function mended(members: Members, name: string, changed: Buffer): Buffer 
 }
 
 /** The field of the manifest that says what is in the archive. */
-const MEMBER = 7;
+const MEMBER = 8;
 
 /** What the manifest says of a member. */
 export function memberField(name: string, content: Buffer): Buffer {
