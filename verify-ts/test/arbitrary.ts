@@ -1,6 +1,6 @@
 // Logs in which anything happens to few, and questions about each of them.
 
-import { entityOf, EPOCH, Log, type Message, message, Sealed, text, time } from './log.js';
+import { correlationOf, entityOf, EPOCH, Log, type Message, message, Sealed, text, time } from './log.js';
 
 type Draw = (below: number) => number;
 
@@ -24,19 +24,34 @@ const TYPES: readonly (readonly [kind: number, name: string, prefix: string])[] 
 
 const PERSON = 3;
 const IDENTIFIER = 5;
+const ENTITLEMENT = 6;
+const TICKET = 8;
 
 /** The kinds of facts, those that say who is who more often than others. */
 const FACT_KINDS = [44, 44, 44, 44, 53, 43, 43, 11, 12, 13, 13, 15, 18, 18, 19, 20, 21, 41, 41, 54];
+
+/** Those of logs in which changes are looked at. */
+const CHANGE_KINDS = [1, 1, 2, 2, 3, 4, 5, 6, 6, 6, 7, 8, 18, 18, 18, 18, 19, 20, 11, 13, 23, 44, 43];
+
+/** Those of them that may change access. */
+const CHANGING = [11, 13, 18, 19, 20, 23];
 
 export class Arbitrary {
   private readonly log = new Log();
   /** The first records of events, and those of their newest readings, with the sets of these. */
   private readonly events: { first: number; newest: number }[] = [];
+  /** The facts that may have changed access. */
+  private readonly changes: { record: number; fact: number }[] = [];
 
   private readonly hasRules: boolean;
+  private readonly isOld: boolean;
 
-  constructor(private readonly draw: Draw) {
+  constructor(
+    private readonly draw: Draw,
+    private readonly about: 'state' | 'change',
+  ) {
     this.hasRules = draw(2) === 0;
+    this.isOld = draw(4) === 0;
     for (let count = 10 + draw(50); count > 0; count--) {
       if (this.events.length > 0 && draw(8) === 0) {
         this.remap();
@@ -53,10 +68,12 @@ export class Arbitrary {
     const { draw, log } = this;
     const isAll = draw(3) > 0;
     const known = isAll ? log.size : 1 + draw(log.size);
-    const about = this.entity([PERSON, IDENTIFIER, draw(TYPES.length)][draw(3)] ?? PERSON).entities[0] ?? '';
-    const at = draw(4) > 0 ? time(10 + draw(60)) : undefined;
     const knownAt = isAll && draw(2) === 0 ? undefined : time(EPOCH + known - 1);
-    const sealed = new Sealed(log, { 2: message({ 1: entityOf(about), 2: at, 3: knownAt }) }, known);
+    const changes = this.about === 'change' ? this.changes.filter(({ record }) => record < known) : [];
+    const change = changes[draw(changes.length)];
+    const sealed = change
+      ? new Sealed(log, { 4: message({ 1: BigInt(change.record), 2: BigInt(change.fact), 3: knownAt }) }, known, change.record)
+      : new Sealed(log, { 2: this.stateQuestion(knownAt) }, known);
     for (;;) {
       const file = sealed.evidence();
       const next = await missing(file);
@@ -66,14 +83,25 @@ export class Arbitrary {
     }
   }
 
+  private stateQuestion(knownAt: Buffer | undefined): Buffer {
+    const { draw } = this;
+    const about = this.entity([PERSON, IDENTIFIER, draw(TYPES.length)][draw(3)] ?? PERSON).entities[0] ?? '';
+    return message({ 1: entityOf(about), 2: draw(4) > 0 ? time(10 + draw(60)) : undefined, 3: knownAt });
+  }
+
   private append(facts: readonly Fact[], body: (event: Buffer) => Message, repeated: readonly string[]): void {
     const event = message({ 1: text('event'), 2: 1n, 4: 1n, 5: facts.map(({ bytes }) => bytes) });
     const place = { 1: text('file/1'), 2: BigInt(this.log.size) };
     const source = message({ 1: text('okta'), 2: text('acme'), 3: text('system-log') });
-    const id = { 3: text(`e${this.log.size}`), 4: Buffer.alloc(16, 7), 5: text('okta'), 6: 1n, 7: 1n };
+    const id = { 3: text(`e${this.log.size}`), 4: Buffer.alloc(16, 7), 5: text('okta'), 6: 1n, 7: this.delivery };
     const provenance = message({ 1: source, 2: message(place), ...id, 8: 1n + BigInt(this.draw(7)) });
     const entities = [...repeated, ...facts.flatMap((fact) => fact.entities)];
     this.log.append(body(event), entities, facts.length, provenance);
+  }
+
+  /** As it comes, or as a first import. */
+  private get delivery(): bigint {
+    return this.isOld || this.draw(6) === 0 ? 2n : 1n;
   }
 
   /** Reads an event again. */
@@ -91,33 +119,42 @@ export class Arbitrary {
   }
 
   private facts(): Fact[] {
-    return Array.from({ length: 1 + this.draw(3) }, () => this.fact());
+    return Array.from({ length: 1 + this.draw(3) }, (_, number) => this.fact(number));
   }
 
-  private fact(): Fact {
+  private fact(number: number): Fact {
     const { draw } = this;
-    const drawn = draw(2) === 0 ? 1 + draw(54) : (FACT_KINDS[draw(FACT_KINDS.length)] ?? 1);
+    const kinds = this.about === 'change' ? CHANGE_KINDS : FACT_KINDS;
+    const isAny = draw(this.about === 'change' ? 8 : 2) === 0;
+    const drawn = isAny ? 1 + draw(54) : (kinds[draw(kinds.length)] ?? 1);
     const kind = drawn === 54 && !this.hasRules ? 44 : drawn;
     const isRule = kind === 54;
+    const isOfTicket = kind <= 10 && draw(8) > 0;
+    if (CHANGING.includes(kind)) {
+      this.changes.push({ record: this.log.size, fact: number });
+    }
     const isIdentity = kind >= 43 && kind <= 44;
-    const type = () => (isIdentity ? draw(6) : draw(TYPES.length));
-    const [actor, subject] = [this.entity(draw(5)), this.entity(type())];
-    const object = isRule ? this.rule() : this.entity(isIdentity && draw(2) === 0 ? PERSON : type());
+    const isUsual = this.about === 'change' && draw(8) > 0;
+    const type = (usual: number) => (isIdentity ? draw(6) : isUsual ? usual : draw(TYPES.length));
+    const [actor, subject] = [this.entity(draw(5)), this.entity(type(draw(3)))];
+    const object = isRule ? this.rule() : this.entity(isOfTicket ? TICKET : isIdentity && draw(2) === 0 ? PERSON : type(ENTITLEMENT));
     const isUnnamed = draw(12) === 0;
     const parties = [actor, ...(isRule || isUnnamed ? [] : [subject]), object];
-    const [number, detail, others] = this.detail(kind);
-    const head = { 1: BigInt(kind), 2: time(draw(60)), 3: draw(8) === 0 ? 2n : 1n, 5: 1n + BigInt(draw(3)) };
+    const [field, detail, others] = this.detail(kind);
+    const correlation = draw(3) === 0 ? this.correlation(kind <= 10) : undefined;
+    const head = { 1: BigInt(kind), 2: time(draw(60)), 3: draw(8) === 0 ? 2n : 1n, 5: 1n + BigInt(draw(isUsual ? 2 : 3)) };
     const bytes = message({
       ...head,
       6: actor.bytes,
       8: parties.includes(subject) ? subject.bytes : undefined,
       9: object.bytes,
       10: draw(4) === 0 ? text('part') : undefined,
-      ...(number > 0 ? { [number]: detail } : {}),
+      11: correlation?.bytes,
+      ...(field > 0 ? { [field]: detail } : {}),
     });
     const unresolved = kind <= 4 && !parties.includes(subject) ? ['unresolved:okta:acme'] : [];
     const declared = isRule ? ['rule:counterfoil:ledger:declared'] : [];
-    return { bytes, entities: [...parties, ...others].flatMap(({ entities }) => entities).concat(unresolved, declared) };
+    return { bytes, entities: [...parties, ...others].flatMap(({ entities }) => entities).concat(unresolved, declared, correlation?.entities ?? []) };
   }
 
   /** The field and the message of a detail that goes with a kind of fact, and whom it names. */
@@ -126,7 +163,11 @@ export class Arbitrary {
     const sometimes = <T>(value: T): T | undefined => (draw(2) === 0 ? value : undefined);
     const other = this.entity(draw(TYPES.length));
     if (kind <= 4) {
-      return [13, message({ 1: 1n, 2: BigInt(draw(7)) }), []];
+      const items = Array.from({ length: draw(3) }, () => this.item());
+      const decided = BigInt(draw(3) === 0 ? draw(8) : 0);
+      const window = { 6: draw(5) === 0 ? time(draw(60)) : undefined, 7: draw(5) === 0 ? time(draw(90)) : undefined };
+      const detail = { 1: 1n, 2: BigInt(draw(7)), 5: items.map(({ bytes }) => bytes), ...window, 8: decided };
+      return [13, message(detail), items];
     }
     if (kind <= 10) {
       const [id, approver] = [sometimes(text(`row-${draw(2)}`)), sometimes(other)];
@@ -162,6 +203,30 @@ export class Arbitrary {
       return [23, message({ 1: 1n, 2: 1n, 3: systems, 4: BigInt(draw(3) === 0 ? 1 : 0) }), []];
     }
     return [0, undefined, []];
+  }
+
+  /** What a ticket asks for: something, or anything of a type. */
+  private item(): Named {
+    const { draw } = this;
+    const target = draw(3) > 0 ? this.entity([ENTITLEMENT, ENTITLEMENT, draw(TYPES.length)][draw(3)] ?? ENTITLEMENT) : undefined;
+    const type = text(['okta:group_member', 'okta:account', 'aws:group_member'][draw(3)] ?? '');
+    const times = { 4: draw(5) === 0 ? time(draw(60)) : undefined, 5: draw(4) === 0 ? time(draw(90)) : undefined };
+    return { bytes: message({ 1: 1n + BigInt(draw(5) === 0 ? 1 : 0), 2: target?.bytes, 3: type, ...times }), entities: target?.entities ?? [] };
+  }
+
+  /** A transaction or a request, or tickets. The first two are entities of a fact that is about a ticket, or names some. */
+  private correlation(isOfTicket: boolean): Named {
+    const { draw } = this;
+    const [transaction, request] = [draw(2) === 0 ? `t${draw(3)}` : '', draw(3) === 0 ? `r${draw(3)}` : ''];
+    const isEmpty = transaction === '' && request === '';
+    const tickets = Array.from({ length: isEmpty ? 1 : draw(3) === 0 ? 1 + draw(2) : 0 }, () => this.entity(TICKET));
+    const shared = [
+      ...(transaction === '' ? [] : [correlationOf('transaction', transaction)]),
+      ...(request === '' ? [] : [correlationOf('request', request)]),
+    ];
+    const bytes = message({ 1: text(transaction), 2: text(request), 3: tickets.map((ticket) => ticket.bytes) });
+    const named = tickets.flatMap(({ entities }) => entities);
+    return { bytes, entities: isOfTicket || tickets.length > 0 ? [...named, ...shared] : named };
   }
 
   private rule(): Named {

@@ -35,9 +35,14 @@ export function entityOf(id: string): Buffer {
   if (kind === 'identifier') {
     return Buffer.concat([Buffer.from([8, 0, 0, 16]), Buffer.from(system, 'hex')]);
   }
-  const number = kind === 'unresolved' ? 9 : kind === 'rule' ? 11 : KINDS.indexOf(kind);
+  const number = { unresolved: 9, rule: 11, correlation: 12 }[kind] ?? KINDS.indexOf(kind);
   const parts = [system, instance, rest.join(':')].map((part) => Buffer.concat([Buffer.from([part.length]), Buffer.from(part)]));
   return Buffer.concat([Buffer.from([number]), ...parts]);
+}
+
+/** What a transaction or a request of the source of all records is. */
+export function correlationOf(what: 'transaction' | 'request', id: string): string {
+  return `correlation:okta:acme:${domain('counterfoil/correlation/v1', Buffer.from(`${what}\0${id}`)).toString('hex', 0, 16)}`;
 }
 
 function sha256(...parts: readonly Buffer[]): Buffer {
@@ -105,8 +110,8 @@ export class Log {
   }
 }
 
-/** A log that ends with a seal over all before, and a question by the first `known` records: evidence of that, with any
- * histories. */
+/** A log that ends with a seal over all before, and a question by the first `known` records, which may be about the record
+ * `asked`: evidence of that, with any histories. */
 export class Sealed {
   private readonly chains: readonly Chain[];
   private readonly covered: number;
@@ -119,12 +124,13 @@ export class Sealed {
     private readonly log: Log,
     private readonly question: Message,
     private readonly known: number,
+    asked?: number,
   ) {
     this.chains = chainsOf(log);
     this.covered = log.size;
     log.append({ 12: message({ 1: rootOf(this.chains) }) }, []);
     this.leaves = log.records.map((_, index) => log.leaf(index));
-    this.placed = inOrder([0, ...(known > 0 ? [known - 1] : []), known, this.covered]);
+    this.placed = inOrder([0, ...(asked === undefined ? [] : [asked]), ...(known > 0 ? [known - 1] : []), known, this.covered]);
     const path = (index: number) => message({ 1: BigInt(index), 2: Buffer.concat(pathOf(index, this.leaves)) });
     this.inclusions = this.placed.map(path);
   }
