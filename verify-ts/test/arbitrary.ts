@@ -137,7 +137,9 @@ export class Arbitrary {
     const isUsual = this.about === 'change' && draw(8) > 0;
     const type = (usual: number) => (isIdentity ? draw(6) : isUsual ? usual : draw(TYPES.length));
     const [actor, subject] = [this.entity(draw(5)), this.entity(type(draw(3)))];
-    const object = isRule ? this.rule() : this.entity(isOfTicket ? TICKET : isIdentity && draw(2) === 0 ? PERSON : type(ENTITLEMENT));
+    const isOfPerson = !isRule && !isOfTicket && isIdentity && draw(2) === 0;
+    const usual = isOfTicket ? TICKET : isOfPerson ? PERSON : undefined;
+    const object = isRule ? this.rule() : this.entity(usual ?? type(ENTITLEMENT));
     const isUnnamed = draw(12) === 0;
     const parties = [actor, ...(isRule || isUnnamed ? [] : [subject]), object];
     const [field, detail, others] = this.detail(kind);
@@ -154,7 +156,8 @@ export class Arbitrary {
     });
     const unresolved = kind <= 4 && !parties.includes(subject) ? ['unresolved:okta:acme'] : [];
     const declared = isRule ? ['rule:counterfoil:ledger:declared'] : [];
-    return { bytes, entities: [...parties, ...others].flatMap(({ entities }) => entities).concat(unresolved, declared, correlation?.entities ?? []) };
+    const named = [...parties, ...others].flatMap(({ entities }) => entities);
+    return { bytes, entities: [...named, ...unresolved, ...declared, ...(correlation?.entities ?? [])] };
   }
 
   /** The field and the message of a detail that goes with a kind of fact, and whom it names. */
@@ -211,7 +214,8 @@ export class Arbitrary {
     const target = draw(3) > 0 ? this.entity([ENTITLEMENT, ENTITLEMENT, draw(TYPES.length)][draw(3)] ?? ENTITLEMENT) : undefined;
     const type = text(['okta:group_member', 'okta:account', 'aws:group_member'][draw(3)] ?? '');
     const times = { 4: draw(5) === 0 ? time(draw(60)) : undefined, 5: draw(4) === 0 ? time(draw(90)) : undefined };
-    return { bytes: message({ 1: 1n + BigInt(draw(5) === 0 ? 1 : 0), 2: target?.bytes, 3: type, ...times }), entities: target?.entities ?? [] };
+    const operation = draw(5) === 0 ? 2n : 1n;
+    return { bytes: message({ 1: operation, 2: target?.bytes, 3: type, ...times }), entities: target?.entities ?? [] };
   }
 
   /** A transaction or a request, or tickets. The first two are entities of a fact that is about a ticket, or names some. */
