@@ -60,7 +60,7 @@ dist: ## As build, and a fifth faster: optimised across crates, as what is hande
 	@mkdir -p bin
 	@for program in $(programs); do install -m 755 "$(CARGO_TARGET_DIR)/dist/$$program" "bin/$$program"; done
 
-lint: ## Install the checkers, then check format, clippy, licences, protos, tidiness. 30 minutes cold, a minute warm
+lint: ## Install the checkers, then check format, clippy, licences, protos, types, tidiness. 30 minutes cold, a minute warm
 	@scripts/install build
 	@scripts/install lint
 	@scripts/lint
@@ -69,4 +69,4 @@ fmt: ## Format the Rust sources. Seconds
 	cargo fmt --all
 
 clean: ## Delete bin/, target/ and what cargo built; keep the RocksDB library and the checkers. Seconds
-	rm -rf bin target "$(CARGO_TARGET_DIR)"
+	rm -rf bin target verify-ts/dist "$(CARGO_TARGET_DIR)"

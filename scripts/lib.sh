@@ -21,6 +21,8 @@ kafka_version=4.3.1
 postgres_version=15
 
 buf="$tools/npm/node_modules/.bin/buf"
+# What the second verifier is compiled with.
+verify_ts="$tools/verify-ts"
 
 say() { echo "==> $*" >&2; }
 
@@ -30,6 +32,11 @@ die() {
 }
 
 have() { command -v "$1" >/dev/null 2>&1; }
+
+# Whether Node has what the second verifier and its tests need.
+has_node() {
+    have node && node -e 'process.exit(typeof crypto === "object" && "crc32" in require("zlib") ? 0 : 1)' 2>/dev/null
+}
 
 # Says what is left out and why. In CI nothing may be left out.
 skip() {

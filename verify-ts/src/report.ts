@@ -1,0 +1,203 @@
+// What is proved, sentence by sentence, and on whose word.
+//
+// Owns the sentences. They say no more than what was checked: what rests on somebody's word names whose.
+
+import type { Attestation } from './attest.js';
+import { order, toBase64 } from './bytes.js';
+import { changeOfAnswer, type ChangeOf } from './change.js';
+import type { Verified } from './evidence.js';
+import { type Line, linesOf } from './lines.js';
+import type { Record as LogRecord, SealedSource } from './messages.js';
+import { Names } from './names.js';
+import { eventOf } from './record.js';
+import { momentOfSeconds, shown } from './time.js';
+
+/** A sentence, whose word it rests on, and whether that is more than the word of whoever runs the log. */
+export type Claim = Readonly<{ claim: string; restsOn: string; independent: boolean }>;
+
+/** The state of an entity, and how one comes to it from whom was asked about. */
+export type StateOf = Readonly<{ entity: string; name: string; steps: readonly string[]; lines: readonly Line[] }>;
+
+/** What came from a source. */
+export type SourceCounts = Readonly<Omit<SealedSource, 'source'> & { source: string }>;
+
+/** What a file proves. Numbers of 64 bits are `bigint`. */
+export type Report = Readonly<{
+  /** Whatever is not proved is rejected before. */
+  verdict: 'proved';
+  question: string;
+  basis: Readonly<{
+    origin: string;
+    treeSize: bigint;
+    root: string;
+    covered: bigint;
+    known: bigint;
+    knownAt: string;
+  }>;
+  claims: readonly Claim[];
+  states: readonly StateOf[];
+  /** What the tickets say about a change. */
+  change?: ChangeOf;
+  /** Who else has some of it, by other records. */
+  contested: readonly string[];
+  /** How many records each entity has. */
+  histories: Readonly<Record<string, number>>;
+  sources: readonly SourceCounts[];
+  /** Who asked, where the log's key has signed that. */
+  asked?: Readonly<{ at: string; by: string; about: string }>;
+}>;
+
+export function reportOf(verified: Verified): Report {
+  const { attested, answer, asked, known, histories, sources } = verified;
+  const { origin, size, root } = attested.checkpoint;
+  const names = new Names(verified.opened);
+  const byText = [...histories.all].sort((one, other) => order(one.entity.text, other.entity.text));
+  return {
+    verdict: 'proved',
+    question: questionOf(verified, names),
+    basis: {
+      origin,
+      treeSize: size,
+      root: toBase64(root),
+      covered: known.covered,
+      known: known.size,
+      knownAt: known.at === undefined ? '' : shown(known.at),
+    },
+    claims: claimsOf(verified),
+    states: statesOf(verified, names),
+    ...(answer.about === 'change' && { change: changeOfAnswer(answer, names) }),
+    contested: contestedOf(verified, names),
+    histories: Object.fromEntries(byText.map(({ entity, indexes }) => [entity.text, indexes.length])),
+    sources: sources.map(countsOf),
+    ...(asked && { asked: { ...asked, at: shown(momentOfSeconds(asked.at)) } }),
+  };
+}
+
+function questionOf({ answer }: Verified, names: Names): string {
+  if (answer.about === 'absence') {
+    return `Is anything recorded of ${answer.entities.map((entity) => names.shown(entity)).join(', ')}?`;
+  }
+  if (answer.about === 'change') {
+    const { index, fact } = answer.change.evidence;
+    return `Which approval covers fact ${fact} of record ${index}?`;
+  }
+  const when = answer.at === undefined ? 'by all that is recorded' : `at ${shown(answer.at)}`;
+  return `What could ${names.shown(answer.entity)} do ${when}?`;
+}
+
+function statesOf({ answer }: Verified, names: Names): StateOf[] {
+  if (answer.about !== 'state') {
+    return [];
+  }
+  return answer.states.map(([entity, state]) => {
+    const member = answer.covered.members.find((member) => member.entity.is(entity));
+    const steps = (member?.steps ?? []).map(({ from, to, record, rule }) => {
+      const by = rule ? `, by the rule ${rule.id}` : '';
+      return `${names.shown(from)} → ${names.shown(to)} (record ${record}${by})`;
+    });
+    return { entity: entity.text, name: names.of(entity), steps, lines: linesOf(state, answer.at, names) };
+  });
+}
+
+function contestedOf({ answer }: Verified, names: Names): string[] {
+  if (answer.about !== 'state') {
+    return [];
+  }
+  const { members, isCut } = answer.covered;
+  const contested = members.flatMap(({ entity, contestedBy }) =>
+    contestedBy.map(({ counterpart, evidence }) => {
+      return `${names.shown(entity)} is also said to be that of ${counterpart.text} (record ${evidence.index})`;
+    }),
+  );
+  return isCut ? [...contested, 'more is theirs than was followed'] : contested;
+}
+
+function claimsOf({ attested, answer, known, histories, records, opened }: Verified): Claim[] {
+  const { checkpoint, witnesses, replayers, isReplayed } = attested;
+  const operator = `the key of ${checkpoint.origin}`;
+  const seen = named(witnesses);
+  const hasWitnesses = witnesses.length > 0;
+  const first = witnesses.map(({ at }) => at).sort(order)[0];
+  const whole =
+    answer.about === 'absence'
+      ? `None of the first ${known.covered} records names any of these.`
+      : `The histories are whole: up to record ${known.covered} no record of these ${histories.all.length} entities is left out.`;
+  const claims: Claim[] = [
+    {
+      claim: `These records are in the log in this order, unchanged since the checkpoint of ${checkpoint.size} records.`,
+      restsOn: hasWitnesses
+        ? `${operator}, and ${seen}, who show everybody the same log`
+        : `${operator} alone: no witness says that others are shown the same log`,
+      independent: hasWitnesses,
+    },
+    first === undefined
+      ? {
+          claim: 'When they were recorded is what they say themselves.',
+          restsOn: `${operator} alone: no witness gives a time`,
+          independent: false,
+        }
+      : {
+          claim: `They existed no later than ${shown(momentOfSeconds(first))}.`,
+          restsOn: `${seen}; a finer order of times is the word of whoever runs the log`,
+          independent: true,
+        },
+    {
+      claim: whole,
+      restsOn: isReplayed
+        ? `${named(replayers)}, who recomputed every seal`
+        : `${operator}: whoever has the whole log can refute it, and no quorum of replayers has confirmed it`,
+      independent: isReplayed,
+    },
+  ];
+  if (answer.about !== 'absence') {
+    const were = known.size === 1n ? 'was' : 'were';
+    const what = answer.about === 'change' ? 'verdict' : 'state';
+    const claim = `The ${what} below follows from these records, as far as ${known.size} of them ${were} known.`;
+    claims.push({ claim, restsOn: 'recomputed here', independent: true });
+  }
+  if (opened.shown + opened.onWord > 0) {
+    const claim = `${opened.shown} of the tokens in these records are those of the identifiers beside them.`;
+    claims.push({ claim, restsOn: "recomputed here with the policy's key of tokens", independent: true });
+  }
+  if (opened.onWord > 0) {
+    const claim = `${opened.onWord} more tokens stand for identifiers that are not in this file.`;
+    claims.push({ claim, restsOn: operator, independent: false });
+  }
+  return [...claims, ...gradesOf(records.whole.values())];
+}
+
+const SIGNED = "the source's own signature, which the log says it verified";
+
+/** By how the producer of a record was authenticated. */
+const GRADES: readonly string[] = [
+  'nobody in particular',
+  'a file that an operator brought',
+  'whoever holds the secret of a webhook',
+  'whoever may write to a topic of Kafka',
+  'a client with a token or a certificate',
+  SIGNED,
+  'whoever has an account on the machine of the log',
+  'whoever can reach a broker that asks for no credentials',
+];
+
+/** On whose word each record's content is, with how many there are of each kind. */
+function gradesOf(records: Iterable<LogRecord>): Claim[] {
+  const counts = new Map<string, number>();
+  for (const record of [...records].filter(eventOf)) {
+    const grade = GRADES[record.provenance?.authentication ?? 0] ?? '';
+    counts.set(grade, (counts.get(grade) ?? 0) + 1);
+  }
+  return [...counts].sort(([one], [other]) => order(one, other)).map(([restsOn, count]) => ({
+    claim: `${count === 1 ? '1 record holds' : `${count} records hold`} what the source said.`,
+    restsOn,
+    independent: restsOn === SIGNED,
+  }));
+}
+
+function named(attestations: readonly Attestation[]): string {
+  return attestations.map(({ by }) => by.name).join(', ');
+}
+
+function countsOf({ source, ...counts }: SealedSource): SourceCounts {
+  return { source: `${source?.system ?? ''}:${source?.instance ?? ''}:${source?.stream ?? ''}`, ...counts };
+}
