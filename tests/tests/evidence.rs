@@ -172,7 +172,7 @@ fn evidence_shows_which_approval_the_server_says_covers_a_change() {
         assert_eq!(judged.collect::<Vec<_>>(), answered.collect::<Vec<_>>(), "{place}");
         verdicts.insert(explanation.verdict().as_str_name());
     }
-    assert!(verdicts.len() > 2, "{verdicts:?}");
+    assert!(verdicts.len() > 1, "{verdicts:?}");
     server.stop();
 }
 

@@ -212,6 +212,7 @@ fn every_path_of_the_document_is_served() {
         "created_at": "2026-03-01T09:00:00Z", "updated_at": "2026-03-01T09:00:00Z",
     }});
     ledger.import("freshservice", &ledger.file("ticket.json", asked.to_string()), &[]).ended(0);
+    ledger.seal();
     let secret = ledger.file("secret", "a-secret-of-the-tests");
     let config = ledger.file(
         "counterfoil.toml",

@@ -206,7 +206,7 @@ fn said_and_forgotten(ledger: &LedgerFolder, done: &RedactResponse) {
     assert_eq!(questions(ledger), answers);
 
     let retried = ledger.run(&["deadletter", "retry", "5"]);
-    assert!(retried.stderr.contains("what lay beside record 5 was removed"), "{}", retried.stderr);
+    assert!(retried.text().contains("what lay beside record 5 was removed"), "{}", retried.text());
     let remapped: RemapResponse = ledger.run(&["remap", "okta", "--output", "json"]).json();
     assert_eq!((remapped.removed, remapped.same), (3, 1), "{remapped:?}");
     // To do it again finds nothing.

@@ -75,7 +75,10 @@ fn evidence_is_whole_on_a_replayers_word_and_other_histories_are_not_cosigned() 
     // And so is what comes later.
     let later = ledger.file("b.jsonl", lines(&[joined(30, "2026-03-02T09:00:00Z", 30, 1)]));
     let body = fs::read(later).unwrap();
-    let posted = curl_with(&["-H", "content-type: application/jsonl", "--data-binary", "@-", &format!("{}/v1/ingest/okta", server.url())], &body);
+    let posted = curl_with(
+        &["-H", "content-type: application/jsonl", "--data-binary", "@-", &format!("{}/v1/ingest/okta", server.url())],
+        &body,
+    );
     assert_eq!(posted.status, 200, "{posted}");
     until("it is cosigned again", is_replayed);
 
