@@ -11,8 +11,8 @@ use crate::when;
 /// One file that shows an answer to somebody who does not trust this program: verify it with counterfoil-verify
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  counterfoil evidence state yuki.moreau@tallyhall.example --data ledger --at 2026-03-01Z --out a.evidence\n  \
-    counterfoil evidence change 6221 --data ledger --out b.evidence"
+    after_help = "Examples:\n  counterfoil evidence state yuki.moreau@tallyhall.example --data ledger --out yuki.evidence\n  \
+    counterfoil evidence change 6221 --data ledger --out 6221.evidence"
 )]
 pub struct EvidenceArguments {
     #[command(subcommand)]
