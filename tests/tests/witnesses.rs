@@ -134,7 +134,7 @@ fn the_witness_cosigns_one_history_and_says_of_everything_else_why_not() {
 
     // It cosigns what goes on, and says so to whoever asks.
     let cosigned = |answer: &Answer, body: &str| {
-        let note = [body[body.find("\n\n").unwrap() + 2..].as_bytes(), &answer.body].concat();
+        let note = [&body.as_bytes()[body.find("\n\n").unwrap() + 2..], &answer.body].concat();
         let attested = format!("log {}\nwitness w {key}\nquorum w\n", log.verifier_key());
         let policy = Policy::parse(attested.as_bytes()).unwrap();
         let attested = Attested::open(&note, &policy).unwrap_or_else(|error| panic!("{error}: {answer}"));
