@@ -193,7 +193,7 @@ fn hostile_bytes_are_no_id() {
         valid[..valid.len() - 1].to_vec(),
         [valid.clone(), vec![0]].concat(),
         with(0, [b"okta", b"acme", b"1"]),
-        with(12, [b"okta", b"acme", b"1"]),
+        with(13, [b"okta", b"acme", b"1"]),
         with(2, [b"okta", b"acme", b""]),
         with(2, [b"okta", b"acme", b"bob@x.y"]),
         with(2, [b"okta", b"acme", &[0xff]]),

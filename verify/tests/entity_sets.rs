@@ -11,7 +11,14 @@ use counterfoil_verify::fact::{Role, entity_set, references};
 use counterfoil_verify::identifier::Token;
 use counterfoil_verify::record::{FORMAT, decode, encode};
 use proptest::prelude::*;
+use sha2::{Digest, Sha256};
 use support::*;
+
+/// What events have in common: a transaction or a request.
+fn in_common(home: &str, what: &str, id: &str) -> String {
+    let digest = Sha256::digest(format!("counterfoil/correlation/v1\0{what}\0{id}"));
+    format!("correlation:{home}:{}", hex(&digest[..16]))
+}
 
 /// The same set, field by field and in text form, by the wording of the design alone.
 fn naive_entities(record: &Record) -> BTreeSet<String> {
@@ -51,13 +58,24 @@ fn naive_entities(record: &Record) -> BTreeSet<String> {
             found.insert(format!("identifier:{}", hex(token)));
         }
     };
-    let (mut unresolved, mut declares) = (false, false);
+    let (mut unresolved, mut declares, mut found_in_common) = (false, false, BTreeSet::new());
     for fact in &event.facts {
         for one in [&fact.actor, &fact.via, &fact.subject, &fact.object] {
             one.iter().for_each(&mut add);
         }
         if let Some(correlation) = &fact.correlation {
             correlation.tickets.iter().for_each(&mut add);
+        }
+        let name = fact.kind().as_str_name();
+        let is_about = name.starts_with("FACT_KIND_TICKET") || name.starts_with("FACT_KIND_APPROVAL");
+        let is_about = is_about && fact.object.is_some();
+        let common = fact.correlation.clone().unwrap_or_default();
+        if is_about || !common.tickets.is_empty() {
+            for (what, id) in [("transaction", &common.transaction), ("request", &common.request)] {
+                if !id.is_empty() {
+                    found_in_common.insert(in_common(&home, what, id));
+                }
+            }
         }
         match &fact.detail {
             Some(Detail::Grant(detail)) => detail.inherited_via.iter().for_each(&mut add),
@@ -87,6 +105,7 @@ fn naive_entities(record: &Record) -> BTreeSet<String> {
         unresolved |= kind.starts_with("FACT_KIND_APPROVAL") && fact.object.is_none();
         declares |= kind.starts_with("FACT_KIND_RULE");
     }
+    found.extend(found_in_common);
     if declares {
         found.insert("rule:counterfoil:ledger:declared".to_owned());
     }
@@ -119,6 +138,8 @@ fn entity_sets_of_hand_written_records() {
         assert_eq!(found, expected, "{name}");
     };
     let bodies = one_of_each_body();
+    let [transaction, request] =
+        [("transaction", "tx1"), ("request", "rq1")].map(|(what, id)| in_common("okta:acme", what, id));
     check("origin", bodies[0].1.clone(), &[]);
     check("conflict", bodies[2].1.clone(), &["source:okta:acme:system-log"]);
     check("rejected", bodies[3].1.clone(), &["source:okta:acme:system-log"]);
@@ -131,6 +152,8 @@ fn entity_sets_of_hand_written_records() {
             "account:okta:acme:00u2",
             "account:okta:acme:00u4",
             "account:okta:acme:00u5",
+            &transaction,
+            &request,
             "credential:okta:acme:api_token/00T1",
             "entitlement:github:acme:group_member/00g1",
             "entitlement:okta:acme:group_member/00g0",
@@ -154,6 +177,8 @@ fn entity_sets_of_hand_written_records() {
             "account:okta:acme:00u1",
             &one,
             &two,
+            &transaction,
+            &request,
             "credential:okta:acme:api_token/00T1",
             &three,
             "entitlement:github:acme:group_member/00g1",

@@ -134,7 +134,7 @@ fn log() -> (Coverage, Seal) {
 fn every_other_seal_is_rejected() {
     let (coverage, right) = log();
     let check = |seal: &Seal| {
-        let record = seal_record(11, seal.clone());
+        let record = seal_record(12, seal.clone());
         coverage.clone().add(&record, leaf_of(&record))
     };
     assert_eq!(check(&right), Ok(()));
@@ -174,10 +174,10 @@ fn every_other_seal_is_rejected() {
 #[test]
 fn a_seal_says_only_what_is_new_and_takes_nothing_back() {
     let (mut coverage, right) = log();
-    let first = seal_record(11, right.clone());
+    let first = seal_record(12, right.clone());
     coverage.add(&first, leaf_of(&first)).unwrap();
     let check = |sources: Vec<SealedSource>| {
-        let record = seal_record(12, Seal { sources, next: Vec::new(), ..right.clone() });
+        let record = seal_record(13, Seal { sources, next: Vec::new(), ..right.clone() });
         coverage.clone().add(&record, leaf_of(&record))
     };
     assert_eq!(check(Vec::new()), Ok(()), "nothing came since, and a seal belongs to no entity");
@@ -200,7 +200,7 @@ fn a_seal_that_is_continued_is_finished() {
     };
     let check = |bodies: Vec<Body>| {
         let mut coverage = coverage.clone();
-        let records = (11..).zip(bodies).map(|(index, body)| match body {
+        let records = (12..).zip(bodies).map(|(index, body)| match body {
             Body::Seal(seal) => seal_record(index, seal),
             body => of(0, index, body),
         });
@@ -224,9 +224,9 @@ fn a_seal_that_is_continued_is_finished() {
 fn records_come_in_order() {
     let (mut coverage, right) = log();
     let root = coverage.root();
-    for index in [1, 10, 12, u64::MAX] {
+    for index in [1, 11, 13, u64::MAX] {
         let record = seal_record(index, right.clone());
-        let order = SealError::Order { expected: RecordIndex(11), found: RecordIndex(index) };
+        let order = SealError::Order { expected: RecordIndex(12), found: RecordIndex(index) };
         assert_eq!(coverage.add(&record, leaf_of(&record)), Err(order));
     }
     assert_eq!(coverage.root(), root);
