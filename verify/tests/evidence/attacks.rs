@@ -45,6 +45,17 @@ fn dropped_record() {
     rejected(&log.file(without), &log.policy(), Flaw::Falsified, Step::Histories);
 }
 
+/// What no proof covers does not come along with what one does.
+#[test]
+fn record_of_no_history() {
+    let log = company();
+    let mut more = draft(&log);
+    let others = log.draft(state_of("00u2"), 9).records;
+    let (index, record) = others.into_iter().find(|(index, _)| !more.records.contains_key(index)).unwrap();
+    more.records.insert(index, record);
+    rejected(&log.file(more), &log.policy(), Flaw::Malformed, Step::Histories);
+}
+
 #[test]
 fn reordered_records() {
     let log = company();
