@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 
 import { parsePolicy, type Policy, Rejected, verify } from 'counterfoil-verify';
 
@@ -61,43 +61,41 @@ test('both verifiers say the same of changed files', { skip }, async (context) =
   context.diagnostic([...verdicts].map(([verdict, count]) => `${count} ${verdict}`).join(', '));
 });
 
-test('both verifiers say the same of changes in logs in which anything happens', { skip }, async (context) => {
+/** Asks both verifiers the same of made-up logs, and hands on what the second one said of each. */
+async function askOfLogs(context: TestContext, kind: 'change' | 'state', told: (second: Said, what: string) => void): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'counterfoil-'));
   context.after(() => rmSync(folder, { recursive: true }));
   const [file, policy] = [join(folder, 'evidence'), join(folder, 'policy')];
   writeFileSync(policy, POLICY);
   const trusted = await parsePolicy(Buffer.from(POLICY));
   const draw = drawing(SEED);
-  const verdicts = new Map<string, number>();
   for (let number = 0; number < LOGS; number++) {
-    const bytes = await new Arbitrary(draw, 'change').evidence((file) => historyMissing(file, trusted));
+    const bytes = await new Arbitrary(draw, kind).evidence((file) => historyMissing(file, trusted));
     writeFileSync(file, bytes);
     const second = await said(bytes, trusted);
-    assert.deepEqual(second, saidByTheFirst(PROGRAM ?? '', file, policy), `log ${number} of the seed ${SEED}`);
+    const what = `log ${number} of the seed ${SEED}`;
+    assert.deepEqual(second, saidByTheFirst(PROGRAM ?? '', file, policy), what);
+    told(second, what);
+  }
+}
+
+test('both verifiers say the same of changes in logs in which anything happens', { skip }, async (context) => {
+  const verdicts = new Map<string, number>();
+  await askOfLogs(context, 'change', (second) => {
     const { change } = JSON.parse(second.report ?? '{}') as { change?: { verdict: string; rule?: string } };
     const verdict = change ? [change.rule, change.verdict].filter(Boolean).join(': ') : second.verdict;
     verdicts.set(verdict, (verdicts.get(verdict) ?? 0) + 1);
-  }
+  });
   context.diagnostic([...verdicts].map(([verdict, count]) => `${count} ${verdict}`).join(', '));
 });
 
 test('both verifiers say the same of logs in which anything happens', { skip }, async (context) => {
-  const folder = mkdtempSync(join(tmpdir(), 'counterfoil-'));
-  context.after(() => rmSync(folder, { recursive: true }));
-  const [file, policy] = [join(folder, 'evidence'), join(folder, 'policy')];
-  writeFileSync(policy, POLICY);
-  const trusted = await parsePolicy(Buffer.from(POLICY));
-  const draw = drawing(SEED);
   let [several, disputed] = [0, 0];
-  for (let number = 0; number < LOGS; number++) {
-    const bytes = await new Arbitrary(draw, 'state').evidence((file) => historyMissing(file, trusted));
-    writeFileSync(file, bytes);
-    const second = await said(bytes, trusted);
-    assert.equal(second.verdict, 'proved', `log ${number} of the seed ${SEED}`);
-    assert.deepEqual(second, saidByTheFirst(PROGRAM ?? '', file, policy), `log ${number} of the seed ${SEED}`);
+  await askOfLogs(context, 'state', (second, what) => {
+    assert.equal(second.verdict, 'proved', what);
     const { states, contested } = JSON.parse(second.report ?? '') as { states: unknown[]; contested: unknown[] };
     [several, disputed] = [several + Number(states.length > 1), disputed + Number(contested.length > 0)];
-  }
+  });
   context.diagnostic(`${several} questions about several entities, ${disputed} about what is contested`);
 });
 

@@ -1,8 +1,9 @@
 //! From the verifier's types to the wire's, where nothing has to be looked up.
 //!
-//! Owns times and evidence, and the words of enums for people. It never reads a view.
+//! Owns times, bases and evidence, and the words of enums for people. It never reads a view.
 
-use counterfoil_proto::v1::{self, Time};
+use counterfoil_ledger::Head;
+use counterfoil_proto::v1::{self, Basis, Time};
 use counterfoil_verify::identity::MatchingRule;
 use counterfoil_verify::state::Evidence;
 use counterfoil_verify::time::{Moment, OccurredAt};
@@ -16,6 +17,16 @@ pub(crate) fn timestamp(moment: Moment) -> Timestamp {
 /// A time, where there is one.
 pub(crate) fn optional_timestamp(time: &Option<Time>) -> Option<Timestamp> {
     time.as_ref().map(|time| timestamp(Moment::of(time)))
+}
+
+/// The tree that an answer rests on, and what is left out of the answer.
+pub(crate) fn basis(head: &Head, withheld: Vec<i32>) -> Basis {
+    Basis {
+        origin: head.origin.as_str().to_owned(),
+        tree_size: head.size.0,
+        root: head.root.as_bytes().to_vec(),
+        withheld,
+    }
 }
 
 /// The fact that something rests on.

@@ -22,7 +22,7 @@ use counterfoil_verify::people::recorded::{Histories, Recorded};
 use counterfoil_verify::record::decode;
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
-use crate::answers::Query;
+use crate::answers::{Query, basis};
 use crate::error::{QueryError, Result};
 use crate::views::{correlations, histories, names, sources};
 
@@ -225,15 +225,6 @@ impl Histories for Gathering<'_, '_> {
 
     fn record(&self, index: u64) -> Result<Rc<Record>> {
         Ok(Rc::new(self.query.read_record(RecordIndex(index))?))
-    }
-}
-
-fn basis(head: &Head, withheld: Vec<i32>) -> Basis {
-    Basis {
-        origin: head.origin.as_str().to_owned(),
-        tree_size: head.size.0,
-        root: head.root.as_bytes().to_vec(),
-        withheld,
     }
 }
 

@@ -57,7 +57,7 @@ mod wanted;
 pub use access::AccessRequest;
 pub use capable::CapableRequest;
 pub use changes::{ChangesRequest, ExplainFilter};
-pub(crate) use convert::timestamp;
+pub(crate) use convert::{basis, timestamp};
 pub use explain::ChangeSelector;
 pub use grant::GrantRequest;
 pub use history::HistoryRequest;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use counterfoil_ledger::{Entry, Head, Kept, LedgerError, Reader, SourceKey};
 use counterfoil_proto::v1::ledger_service_server::LedgerService;
 use counterfoil_proto::v1::{
-    Basis, DuplicateCount, EntityValues, GetCheckpointRequest, GetCheckpointResponse, GetConsistencyProofRequest,
+    DuplicateCount, EntityValues, GetCheckpointRequest, GetCheckpointResponse, GetConsistencyProofRequest,
     GetConsistencyProofResponse, GetInclusionProofRequest, GetInclusionProofResponse, GetRecordRequest,
     GetRecordResponse, ReadRecord, ReadRecordsRequest, ReadRecordsResponse, Sealed, Withheld,
 };
@@ -23,7 +23,7 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status};
 
-use crate::answers::timestamp;
+use crate::answers::{basis, timestamp};
 use crate::error::QueryError;
 use crate::services::problem::{self, invalid};
 use crate::services::{Log, STREAMS_MAX, Sight, reached};
@@ -297,15 +297,6 @@ fn withheld(sight: Sight) -> Vec<i32> {
     match sight.payloads {
         true => Vec::new(),
         false => vec![Withheld::PersonalValues.into(), Withheld::Payloads.into()],
-    }
-}
-
-fn basis(head: &Head, withheld: Vec<i32>) -> Basis {
-    Basis {
-        origin: head.origin.as_str().to_owned(),
-        tree_size: head.size.0,
-        root: head.root.as_bytes().to_vec(),
-        withheld,
     }
 }
 
