@@ -419,6 +419,26 @@ fn counts_that_are_not_those_of_the_file() {
 }
 
 #[test]
+fn member_of_another_content() {
+    let log = company();
+    let mut members = Zip::read(&log.file(draft(&log)));
+    assert_eq!(members[4].0, "openings");
+    members[4].1.clear();
+    rejected(&members.write(), &log.policy(), Flaw::Falsified, Step::Manifest);
+}
+
+/// Who asked has signed for one file, and for no other.
+#[test]
+fn asked_for_another_file() {
+    let log = company();
+    let other = Zip::read(&log.file(log.draft(state_of("00u2"), 9)));
+    let mut members = Zip::read(&log.file(draft(&log)));
+    assert_ne!(members[6].1, other[6].1);
+    members[6].1.clone_from(&other[6].1);
+    rejected(&members.write(), &log.policy(), Flaw::Falsified, Step::Asked);
+}
+
+#[test]
 fn any_bit_that_turns_over() {
     let log = company();
     let mut draft = draft(&log);
