@@ -84,9 +84,11 @@ pub fn page(report: &Report) -> String {
     for contested in &report.contested {
         add(format!("<p><strong>{}</strong></p>", escaped(contested)));
     }
-    add("<h2>Sources before the seal, on the word of whoever runs the log</h2><table><tr><th>Source</th><th>Events</th>\
-         <th>Facts</th><th>Unmapped</th><th>Duplicates</th><th>Conflicts</th><th>Rejected</th></tr>"
-        .to_owned());
+    add(format!(
+        "<h2>{}</h2><table><tr><th>Source</th><th>Events</th><th>Facts</th><th>Unmapped</th><th>Duplicates</th>\
+         <th>Conflicts</th><th>Rejected</th></tr>",
+        report.sources_title()
+    ));
     for source in &report.sources {
         add(format!(
             "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",

@@ -163,6 +163,12 @@ impl Report {
             }),
         }
     }
+
+    /// On whose word the counts of sources are.
+    pub fn sources_title(&self) -> String {
+        let whose = if self.asked.is_some() { "on the word of whoever runs the log" } else { "on nobody's word" };
+        format!("Sources before the seal, {whose}")
+    }
 }
 
 /// What entities are called, as far as values were opened.
@@ -269,6 +275,10 @@ fn claims(verified: &Verified<'_>) -> Vec<Claim> {
     for (grade, count) in grades(verified) {
         let records = if count == 1 { "1 record holds".to_owned() } else { format!("{count} records hold") };
         claim(format!("{records} what the source said."), grade.to_owned(), grade == SIGNED);
+    }
+    if verified.asked.is_none() && !verified.sources.is_empty() {
+        let nobody = "nobody's word: the log's key has not signed who asked for this file";
+        claim("What came from each source is as this file has it.".to_owned(), nobody.to_owned(), false);
     }
     claims
 }

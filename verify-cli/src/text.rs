@@ -17,7 +17,7 @@ pub fn of(report: &Report) -> String {
     say(report.question.clone());
     say(format!("Log {}, {} records, root {}", basis.origin, basis.tree_size, basis.root));
     if let Some(asked) = &report.asked {
-        say(format!("Asked at {} by {:?}, about {:?}", asked.at, asked.by, asked.about));
+        say(format!("Asked at {} by \"{}\", about \"{}\"", asked.at, asked.by, asked.about));
     }
     say(String::new());
     for claim in &report.claims {
@@ -64,7 +64,7 @@ pub fn of(report: &Report) -> String {
     }
     if !report.sources.is_empty() {
         say(String::new());
-        say("Sources before the seal, on the word of whoever runs the log:".to_owned());
+        say(format!("{}:", report.sources_title()));
         for source in &report.sources {
             say(format!(
                 "  {}: {} events, {} facts, {} unmapped, {} duplicates, {} conflicts, {} rejected",

@@ -48,7 +48,7 @@ function parse(text: string): Asked | undefined {
 }
 
 /** A text on one line: what is no visible ASCII, a backslash or a quotation mark is written as an escape. */
-export function quoted(text: string): string {
+function quoted(text: string): string {
   const escaped = Array.from(text, (char) => {
     const isPlain = char >= ' ' && char <= '~' && char.length === 1;
     return isPlain ? char.replace(/["\\]/, '\\$&') : `\\u{${char.codePointAt(0)?.toString(16)}}`;

@@ -112,7 +112,7 @@ function contestedOf({ answer }: Verified, names: Names): string[] {
   return isCut ? [...contested, 'more is theirs than was followed'] : contested;
 }
 
-function claimsOf({ attested, answer, known, histories, records, opened }: Verified): Claim[] {
+function claimsOf({ attested, answer, asked, known, histories, records, opened, sources }: Verified): Claim[] {
   const { checkpoint, witnesses, replayers, isReplayed } = attested;
   const operator = `the key of ${checkpoint.origin}`;
   const seen = named(witnesses);
@@ -163,7 +163,12 @@ function claimsOf({ attested, answer, known, histories, records, opened }: Verif
     const claim = `${opened.onWord} more tokens stand for identifiers that are not in this file.`;
     claims.push({ claim, restsOn: operator, independent: false });
   }
-  return [...claims, ...gradesOf(records.whole.values())];
+  claims.push(...gradesOf(records.whole.values()));
+  if (!asked && sources.length > 0) {
+    const restsOn = "nobody's word: the log's key has not signed who asked for this file";
+    claims.push({ claim: 'What came from each source is as this file has it.', restsOn, independent: false });
+  }
+  return claims;
 }
 
 const SIGNED = "the source's own signature, which the log says it verified";

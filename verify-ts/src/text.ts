@@ -1,18 +1,18 @@
 // A report as sentences and tables for a terminal. What came from outside is written so that no terminal takes it for a
 // command.
 
-import { quoted } from './asked.js';
 import type { ChangeOf } from './change.js';
 import type { Line } from './lines.js';
 import type { Report, StateOf } from './report.js';
 
 export function textOfReport(report: Report): string {
   const { basis, asked } = report;
+  const whose = asked ? 'on the word of whoever runs the log' : "on nobody's word";
   const lines = [
     'PROVED',
     report.question,
     `Log ${basis.origin}, ${basis.treeSize} records, root ${basis.root}`,
-    ...(asked ? [`Asked at ${asked.at} by ${quoted(asked.by)}, about ${quoted(asked.about)}`] : []),
+    ...(asked ? [`Asked at ${asked.at} by "${asked.by}", about "${asked.about}"`] : []),
     '',
     ...report.claims.flatMap(({ claim, restsOn, independent }) => [
       `  ${independent ? '✓' : '·'} ${claim}`,
@@ -21,7 +21,7 @@ export function textOfReport(report: Report): string {
     ...report.states.flatMap(stateLines),
     ...(report.change ? changeLines(report.change) : []),
     ...report.contested.map((contested) => `! ${contested}`),
-    ...(report.sources.length > 0 ? ['', 'Sources before the seal, on the word of whoever runs the log:'] : []),
+    ...(report.sources.length > 0 ? ['', `Sources before the seal, ${whose}:`] : []),
     ...report.sources.map(({ source, ...counts }) => {
       return `  ${source}: ${Object.entries(counts).map(([name, count]) => `${count} ${name}`).join(', ')}`;
     }),

@@ -115,10 +115,13 @@ pub fn open(bytes: &[u8], expected: &Hash) -> Result<Beside, BesideError> {
     Ok(beside)
 }
 
-/// The values of the entities, where they are still there, each with its entity.
+/// The values of the entities, where they are still there, each with its entity. What is not in canonical form is nobody's.
 pub fn values(beside: &Beside) -> impl Iterator<Item = (EntityId, Values)> {
     beside.values.iter().filter_map(|sealed| {
         let values = Values::decode(sealed.content.as_slice()).ok()?;
+        if values.encode_to_vec() != sealed.content {
+            return None;
+        }
         let entity = EntityId::from_bytes(&values.entity).ok()?;
         Some((entity, values))
     })

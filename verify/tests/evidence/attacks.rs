@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use counterfoil_proto::v1::{EvidenceManifest, Fact, FactKind, Record, Verdict, record::Body};
+use counterfoil_proto::v1::{Correlation, EntityKind, EvidenceManifest, Fact, FactKind, Record, Verdict, record::Body};
 use counterfoil_verify::checkpoint::Checkpoint;
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::evidence::{Answer, Draft, EVIDENCE_BYTES_MAX, Flaw, Question, Step, verify};
@@ -17,7 +17,7 @@ use prost::Message;
 
 use crate::common;
 use crate::made::*;
-use crate::support::{account, fact, group, time};
+use crate::support::{account, fact, group, ticket, time};
 use crate::vectors::keep;
 
 /// That a file is rejected, as what, and where.
@@ -157,7 +157,7 @@ fn approved_change() -> (Log, [u64; 2], u64, Draft) {
 #[test]
 fn omitted_ticket() {
     let (log, ticket, _, draft) = approved_change();
-    let entity = EntityId::new(counterfoil_proto::v1::EntityKind::Ticket, "okta", "acme", "ticket/7").unwrap();
+    let entity = EntityId::new(EntityKind::Ticket, "okta", "acme", "ticket/7").unwrap();
     // A history that the question needs; and an approval out of it.
     let mut without = draft.clone();
     without.histories.remove(&entity).unwrap();
@@ -169,6 +169,27 @@ fn omitted_ticket() {
     without.records.remove(&ticket[1]);
     without.openings.remove(&ticket[1]);
     rejected(&log.file(without), &log.policy(), Flaw::Falsified, Step::Histories);
+}
+
+/// The tickets that a transaction has are those of its whole history.
+#[test]
+fn omitted_transaction() {
+    let mut log = company();
+    let correlation = |tickets| Correlation { request: "rq1".to_owned(), tickets, ..Correlation::default() };
+    let grant = |tickets| Fact {
+        subject: Some(account("00u1")),
+        object: Some(group("00g7")),
+        correlation: Some(correlation(tickets)),
+        ..fact(FactKind::GrantAdded, 620)
+    };
+    let change = log.add(vec![grant(Vec::new())], &[]);
+    let naming = log.add(vec![grant(vec![ticket("7")])], &[]);
+    log.seal();
+    let mut without = log.draft(Question::Change { record: change, fact: 0, known_at: None }, naming + 1);
+    let is_request = |entity: &EntityId| entity.kind() == EntityKind::Correlation;
+    let request = without.histories.keys().find(|entity| is_request(entity)).unwrap().clone();
+    without.histories.remove(&request);
+    rejected(&log.file(without), &log.policy(), Flaw::Falsified, Step::Closure);
 }
 
 #[test]

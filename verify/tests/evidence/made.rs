@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use counterfoil_proto::v1::{
-    AccountStatus, Approval, Beside, EntityKind, EvidenceBasis, Fact, FactKind, Origin, Record, Ref, Seal,
-    SealedSource, Ticket, TicketStatus, TicketType, Value, Values, fact::Detail, record::Body,
+    AccountStatus, Approval, Beside, EntityKind, EvidenceBasis, Fact, FactKind, Origin, Record, RedactedParts, Redaction,
+    Ref, Seal, SealedSource, Ticket, TicketStatus, TicketType, Value, Values, fact::Detail, record::Body,
 };
-use counterfoil_verify::beside::{commitment, seal};
+use counterfoil_verify::beside::{commitment, remove, seal};
 use counterfoil_verify::checkpoint::Checkpoint;
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::evidence::{Asked, Draft, Question, answer, needed, write};
@@ -24,7 +24,7 @@ use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
 use counterfoil_verify::tree::{Frontier, RecordIndex, TreeSize};
 
 use crate::common;
-use crate::support::{account, event, fact, group, item, okta, record, ticket, time};
+use crate::support::{self, account, event, fact, group, item, okta, record, ticket, time};
 
 /// When record `index` was recorded.
 pub const EPOCH: i64 = 1_772_000_000;
@@ -124,6 +124,25 @@ impl Log {
             ..fact(FactKind::ApprovalGranted, approved)
         };
         [self.add(vec![opened], &[]), self.add(vec![granted], &[])]
+    }
+
+    /// Somebody decides that parts beside a record go, of whom these values were. They are gone.
+    pub fn redact(&mut self, record: u64, parts: &[u32], of: &str) -> u64 {
+        let index = self.size();
+        let said = Redaction {
+            removed: vec![RedactedParts { first: record, records: 1, parts: parts.to_vec() }],
+            entities: vec![ada(of).as_bytes().to_vec()],
+            reason: "erasure-request".to_owned(),
+            rule: "gdpr/17-1-a".to_owned(),
+            by: ada("00u2").as_bytes().to_vec(),
+            callers: Vec::new(),
+            searched: index,
+        };
+        let said = support::record(index, EPOCH + index as i64, Body::Redaction(said));
+        self.records.push(encode(&Record { commitment: Vec::new(), ..said }).expect("a record"));
+        let left = remove(&self.beside[&record], parts).expect("there are such parts");
+        self.beside.insert(record, left);
+        index
     }
 
     /// The map over the first `covered` records.

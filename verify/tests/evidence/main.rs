@@ -13,14 +13,17 @@ mod vectors;
 
 use std::collections::BTreeSet;
 
-use counterfoil_proto::v1::{AccountStatus, FactKind, Verdict};
+use counterfoil_proto::v1::{AccountStatus, Correlation, Fact, FactKind, Record, Verdict};
 use counterfoil_verify::evidence::{Answer, Question, verify};
+use counterfoil_verify::policy::Policy;
+use counterfoil_verify::record::encode;
 use counterfoil_verify::replay::replay;
 use counterfoil_verify::state::State;
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
 use counterfoil_verify::tree::TreeSize;
 use made::*;
 use proptest::prelude::*;
+use support::{account, fact, group, ticket};
 
 /// The state of the one account that a file is about.
 fn state(answer: Answer) -> State {
@@ -93,6 +96,7 @@ fn the_same_question_gives_the_same_file_but_for_who_asked() {
     let last = asked.windows(4).rposition(|bytes| bytes == b"PK\x03\x04").unwrap();
     assert_eq!(same, last + 14);
     assert!(verify(&nobody, &log.policy()).unwrap().asked.is_none());
+    vectors::keep(&nobody, &log.policy(), None);
 }
 
 #[test]
@@ -154,6 +158,75 @@ fn which_approval_covers_a_change() {
     // What was not recorded then approved nothing.
     assert_eq!(ask(unapproved, Some(late[0] - 1)), (Verdict::NoneRecorded, Vec::new()));
     assert_eq!(covered, log.size() - 1);
+}
+
+/// What was removed of somebody is not in the evidence, and all else is as it was.
+#[test]
+fn what_was_redacted_is_gone_and_the_rest_stands() {
+    let mut log = company();
+    let policy = log.policy();
+    let before = verify(&log.evidence(state_of("00u1")), &policy).unwrap();
+    let by = log.redact(1, &[0, 1], "00u1");
+    log.seal();
+    let file = log.evidence(state_of("00u1"));
+    vectors::keep(&file, &policy, None);
+    assert!(!file.windows(15).any(|bytes| bytes == b"ada@example.com"));
+    let after = verify(&file, &policy).unwrap();
+    assert!(after.records.contains_key(&by), "its history tells that something was removed");
+    assert_eq!(state(after.answer), state(before.answer));
+    assert_eq!((before.opened.tokens_shown, before.opened.tokens_on_word), (1, 0));
+    assert_eq!((after.opened.tokens_shown, after.opened.tokens_on_word), (0, 1));
+    assert!(!after.opened.values.contains_key(&ada("00u1")));
+    // Whoever was left out says so.
+    log.redact(2, &[1], "00u2");
+    log.seal();
+    let other = verify(&log.evidence(state_of("00u1")), &policy).unwrap();
+    assert_eq!(other.opened, after.opened);
+}
+
+/// Values in another form than the one in which they are written are nobody's.
+#[test]
+fn values_that_are_not_canonical_are_nobodys() {
+    let mut log = company();
+    let (reference, values) = log.known("00u1", "ada@example.org");
+    let index = log.add(vec![Fact { subject: Some(reference), ..fact(FactKind::AccountUpdated, 600) }], &[values]);
+    // A field that nobody knows, behind the others.
+    let beside = log.beside.get_mut(&index).unwrap();
+    beside.values[0].content.extend([0x38, 1]);
+    let commitment = counterfoil_verify::beside::commitment(beside).unwrap().as_bytes().to_vec();
+    log.records[index as usize] = encode(&Record { commitment, ..log.record(index) }).unwrap();
+    log.seal();
+    let policy = Policy::parse(log.policy().format().replace("#counterfoil index-key", "# none:").as_bytes()).unwrap();
+    let file = log.evidence(state_of("00u1"));
+    vectors::keep(&file, &policy, None);
+    let verified = verify(&file, &policy).unwrap();
+    assert_eq!(verified.opened.values[&ada("00u1")]["email"], "ada@example.com");
+}
+
+/// A ticket that an event of the same transaction names covers a change, and that there is no other is shown.
+#[test]
+fn a_transaction_has_the_ticket() {
+    let mut log = company();
+    log.ticket(7, "00u1", "00g7", (600, 610));
+    let transaction = |tickets| Correlation { transaction: "tx1".to_owned(), tickets, ..Correlation::default() };
+    let grant = |to, tickets| Fact {
+        subject: Some(account("00u1")),
+        object: Some(group(to)),
+        correlation: Some(transaction(tickets)),
+        ..fact(FactKind::GrantAdded, 620)
+    };
+    let change = log.add(vec![grant("00g7", Vec::new())], &[]);
+    let naming = log.add(vec![grant("00g6", vec![ticket("7")])], &[]);
+    log.seal();
+    let policy = log.policy();
+    let file = log.evidence(Question::Change { record: change, fact: 0, known_at: None });
+    vectors::keep(&file, &policy, None);
+    let verified = verify(&file, &policy).unwrap();
+    assert!(verified.records.contains_key(&naming));
+    let Answer::Change { found, .. } = verified.answer else { panic!("expected a change") };
+    let found = found.unwrap();
+    assert_eq!(found.overall.verdict, Verdict::Approved);
+    assert_eq!(found.judged[0].ticket.native_id(), "ticket/7");
 }
 
 /// What happens in a made-up log: to whom, which group, and what.
