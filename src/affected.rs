@@ -26,6 +26,7 @@ fn read(client: &Client, arguments: &AffectedArguments) -> Result<ListAffectedRe
         change: arguments.change.clone(),
         known_at: timestamp(arguments.known_at),
         min_tree_size: 0,
+        with_proof: false,
         page_size: PAGE_HOLDERS,
         page_token: String::new(),
     };

@@ -19,6 +19,7 @@ pub fn run(arguments: &BlastArguments) -> Result<Exit> {
         at: timestamp(at),
         known_at: timestamp(known_at),
         min_tree_size: 0,
+        with_proof: false,
         past_from: timestamp(arguments.from),
     };
     let format = arguments.output.output;

@@ -21,6 +21,7 @@ pub fn run(arguments: &DiffArguments) -> Result<Exit> {
         at: timestamp(at),
         known_at: timestamp(known_at),
         min_tree_size: 0,
+        with_proof: false,
         person: arguments.person.person,
     };
     let response = client.identity(|mut identity| async move { identity.diff_state(request).await });

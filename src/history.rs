@@ -42,6 +42,7 @@ fn read(client: &Client, arguments: &HistoryArguments) -> Result<GetHistoryRespo
             at: timestamp(arguments.at),
             known_at: timestamp(arguments.known_at),
             min_tree_size: 0,
+            with_proof: false,
             page_size: (limit - held).min(PAGE_ENTRIES) as i32,
             page_token,
             person: arguments.person.person,

@@ -34,6 +34,7 @@ fn read(client: &Client, arguments: &HoldersArguments) -> Result<ListHoldersResp
         at: timestamp(arguments.moment.at),
         known_at: timestamp(arguments.moment.known_at),
         min_tree_size: 0,
+        with_proof: false,
         page_size: PAGE_HOLDERS,
         page_token: String::new(),
         effective: arguments.effective,

@@ -35,6 +35,7 @@ fn read(client: &Client, arguments: &IdentitiesArguments) -> Result<ListCapableI
         at: timestamp(arguments.moment.at),
         known_at: timestamp(arguments.moment.known_at),
         min_tree_size: 0,
+        with_proof: false,
         non_human: arguments.non_human,
         may_act: arguments.may_act,
         page_size: PAGE_IDENTITIES,

@@ -6,6 +6,7 @@ use clap::Parser;
 
 mod access;
 mod affected;
+mod allocator;
 mod blast;
 mod checkpoint;
 mod cli;
@@ -58,11 +59,8 @@ mod words;
 
 use cli::{Cli, Verb};
 
-/// Decoding records makes many small allocations: this allocator takes a seventh off an import and its views.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
+    allocator::settle();
     // Before anything can ask for it. It is refused only where there is one already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let cli = Cli::parse();

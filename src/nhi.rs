@@ -50,6 +50,7 @@ fn report(arguments: &NhiReportArguments) -> Result<Exit> {
         at: timestamp(arguments.moment.at),
         known_at: timestamp(arguments.moment.known_at),
         min_tree_size: 0,
+        with_proof: false,
     };
     let response = client.identity(|mut identity| async move { identity.get_inventory_report(request).await })?;
     let rows = tables::inventory_report(&response);

@@ -18,6 +18,7 @@ pub fn run(arguments: &ReconcileArguments) -> Result<Exit> {
         at: timestamp(arguments.moment.at),
         known_at: timestamp(arguments.moment.known_at),
         min_tree_size: 0,
+        with_proof: false,
     };
     let response = client.linkage(|mut linkage| async move {
         let mut parts = linkage.reconcile(request).await?.into_inner();

@@ -26,6 +26,7 @@ pub fn run(arguments: &ReversalArguments) -> Result<Exit> {
         at: timestamp(arguments.moment.at),
         known_at: timestamp(arguments.moment.known_at),
         min_tree_size: 0,
+        with_proof: false,
     };
     let response = client.linkage(|mut linkage| async move { linkage.plan_reversal(request).await })?;
     let rows = tables::reversal(&response);

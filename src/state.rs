@@ -18,6 +18,7 @@ pub fn run(arguments: &StateArguments) -> Result<Exit> {
         at: timestamp(at),
         known_at: timestamp(known_at),
         min_tree_size: 0,
+        with_proof: false,
         person: arguments.person.person,
     };
     let response = client.identity(|mut identity| async move { identity.get_state(request).await });

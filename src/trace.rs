@@ -18,6 +18,7 @@ pub fn run(arguments: &TraceArguments) -> Result<Exit> {
         at: timestamp(at),
         known_at: timestamp(known_at),
         min_tree_size: 0,
+        with_proof: false,
     };
     let response = client.linkage(|mut linkage| async move { linkage.trace_ticket(request).await });
     let who = WhoArguments { who: arguments.ticket.clone(), system: None };

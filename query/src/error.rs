@@ -54,6 +54,17 @@ pub enum QueryError {
     /// A file of evidence would have too many records.
     #[error("the histories that this needs have more than {0} records: ask about a part of it")]
     TooLarge(usize),
+    /// An answer would carry too many proofs.
+    #[error("the answer would carry proofs of {asked} records or entities, and of {most} at most: ask for a smaller page")]
+    TooManyProofs {
+        /// How many there are.
+        asked: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// No listing ended with the record, or what it saw is gone.
+    #[error("record {0} is not the end of a listing whose items are still there: reconcile names the record of each listing")]
+    NoListing(RecordIndex),
     /// Something is recorded of whom evidence of an absence was asked for.
     #[error("{0} is recorded: ask for evidence of its state")]
     Recorded(EntityId),

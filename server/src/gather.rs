@@ -9,12 +9,17 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::timeout;
 
 /// The bytes that wait at most; whoever has more waits for the socket.
 const WAITING_BYTES_MAX: usize = 64 << 10;
+/// How long a peer may go on once it was told that the connection ends, and how much of that is read at a time.
+const LINGER: Duration = Duration::from_secs(1);
+const DRAINED_BYTES: usize = 8 << 10;
 
 /// A stream whose writes wait for the end of the turn.
 pub(crate) struct Gathered<S>(Arc<Mutex<Stream<S>>>);
@@ -38,14 +43,18 @@ where
 {
     let stream = Arc::new(Mutex::new(Stream { inner: stream, waiting: BytesMut::new(), is_unsent: false }));
     let mut connection = pin!(connection(Gathered(stream.clone())));
-    poll_fn(|context| {
+    let turns = poll_fn(|context| {
         let turn = connection.as_mut().poll(context);
         match lock(&stream).send(context) {
             Poll::Ready(Err(error)) if turn.is_pending() => Poll::Ready(Err(error.into())),
             _ => turn,
         }
-    })
-    .await
+    });
+    turns.await?;
+    // Nothing more is said, and the peer may be saying something still: a socket that is closed on it takes back what was
+    // said last (RFC 9112, section 9.6).
+    let _ = timeout(LINGER, poll_fn(|context| lock(&stream).drain(context))).await;
+    Ok(())
 }
 
 fn lock<S>(stream: &Mutex<Stream<S>>) -> MutexGuard<'_, Stream<S>> {
@@ -67,6 +76,20 @@ impl<S: AsyncWrite + Unpin> Stream<S> {
         ready!(Pin::new(&mut self.inner).poll_flush(context))?;
         self.is_unsent = false;
         Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> Stream<S> {
+    /// Reads to the end, for nobody.
+    fn drain(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut bytes = [0; DRAINED_BYTES];
+        loop {
+            let mut into = ReadBuf::new(&mut bytes);
+            ready!(Pin::new(&mut self.inner).poll_read(context, &mut into))?;
+            if into.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
     }
 }
 
@@ -106,7 +129,7 @@ mod tests {
 
     use super::*;
 
-    /// A socket that notes each packet, and can be gone.
+    /// A socket that notes each packet, whose peer says nothing, and can be gone.
     #[derive(Clone, Default)]
     struct Packets {
         sent: Arc<Mutex<Vec<Vec<u8>>>>,
@@ -115,7 +138,7 @@ mod tests {
 
     impl AsyncRead for Packets {
         fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-            Poll::Pending
+            Poll::Ready(Ok(()))
         }
     }
 
@@ -169,7 +192,7 @@ mod tests {
             }
             stream.shutdown().await
         };
-        let read = async {
+        let read = async move {
             let mut read = Vec::new();
             far.read_to_end(&mut read).await.unwrap();
             read
@@ -177,6 +200,24 @@ mod tests {
         let (ran, read) = tokio::join!(run(near, connection), read);
         ran.unwrap();
         assert!(read == content, "{} bytes of {}", read.len(), content.len());
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_goes_on_sending_hears_the_end() {
+        let (near, mut far) = tokio::io::duplex(1_000);
+        let connection = |mut stream: Gathered<_>| async move {
+            stream.write_all(b"that is too much").await?;
+            stream.shutdown().await
+        };
+        let peer = async move {
+            far.write_all(&[0; 100_000]).await.unwrap();
+            let mut heard = String::new();
+            far.read_to_string(&mut heard).await.unwrap();
+            heard
+        };
+        let (ran, heard) = tokio::join!(run(near, connection), peer);
+        ran.unwrap();
+        assert_eq!(heard, "that is too much");
     }
 
     #[tokio::test]

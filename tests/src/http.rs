@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::server::Server;
+
 /// What a request was answered with.
 #[derive(Debug)]
 pub struct Answer {
@@ -58,6 +60,22 @@ pub fn try_curl_with<S: AsRef<OsStr>>(arguments: &[S], input: &[u8]) -> Result<A
     let mut lines = head.lines().map(str::to_owned);
     let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).expect("a status line");
     Ok(Answer { status, headers: lines.collect(), body: text[end + 4..].to_vec() })
+}
+
+/// Asks a server for a path with parameters, each of which curl encodes.
+pub fn get(server: &Server, path: &str, parameters: &[(&str, &str)]) -> Answer {
+    let mut arguments = vec!["--get".to_owned()];
+    for (name, value) in parameters {
+        arguments.extend(["--data-urlencode".to_owned(), format!("{name}={value}")]);
+    }
+    arguments.push(format!("{}{path}", server.url()));
+    curl(&arguments)
+}
+
+/// A segment of a path.
+pub fn segment(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 impl Answer {

@@ -28,6 +28,16 @@ impl Server {
         Self::start_with(ledger, &["--listen", "127.0.0.1:0"])
     }
 
+    /// The same, which seals as time passes.
+    ///
+    /// # Panics
+    /// If it ends instead.
+    pub fn sealing(ledger: &LedgerFolder) -> Self {
+        let mut sealing = command();
+        sealing.env_remove("COUNTERFOIL_SEAL");
+        Self::start_as(sealing, ledger, &["--listen", "127.0.0.1:0"])
+    }
+
     /// The same, with these arguments.
     ///
     /// # Panics

@@ -33,13 +33,6 @@ fn auditor(arguments: &[&str]) -> Run {
     }
 }
 
-/// A server that seals.
-fn sealing(ledger: &LedgerFolder) -> Server {
-    let mut sealing = command();
-    sealing.env_remove("COUNTERFOIL_SEAL");
-    Server::start_as(sealing, ledger, &["--listen", "127.0.0.1:0"])
-}
-
 /// A file of evidence that a server writes.
 fn evidence(server: &Server, folder: &Path, question: &[&str]) -> PathBuf {
     let file = folder.join("evidence");
@@ -84,7 +77,7 @@ fn held_by(state: &Replayed) -> BTreeSet<(String, String, u64)> {
 fn evidence_shows_what_the_server_answers() {
     let (ledger, _) = company_ledger();
     // Whose an account is rests on mapping files and on rules, of which one does not count.
-    let server = sealing(&ledger);
+    let server = Server::sealing(&ledger);
     let ids = identities(&server, "system=okta");
     let others = identities(&server, "system=freshservice");
     server.stop();
@@ -102,7 +95,7 @@ fn evidence_shows_what_the_server_answers() {
     for table in [mappings, rules] {
         ledger.run(&["people", "import", table.to_str().unwrap()]).ended(0);
     }
-    let server = sealing(&ledger);
+    let server = Server::sealing(&ledger);
     let policy = policy(&ledger);
     let folder = ledger.beside("files");
     fs::create_dir_all(&folder).unwrap();
@@ -145,7 +138,7 @@ fn evidence_shows_what_the_server_answers() {
 #[test]
 fn evidence_shows_which_approval_the_server_says_covers_a_change() {
     let (ledger, _) = company_ledger();
-    let server = sealing(&ledger);
+    let server = Server::sealing(&ledger);
     let policy = policy(&ledger);
     let folder = ledger.beside("files");
     fs::create_dir_all(&folder).unwrap();
@@ -179,7 +172,7 @@ fn evidence_shows_which_approval_the_server_says_covers_a_change() {
 #[test]
 fn an_auditor_needs_a_file_and_a_policy_and_nothing_else() {
     let (ledger, _) = company_ledger();
-    let server = sealing(&ledger);
+    let server = Server::sealing(&ledger);
     let folder = ledger.beside("files");
     fs::create_dir_all(&folder).unwrap();
     let asked = identities(&server, "system=okta");

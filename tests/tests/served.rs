@@ -10,7 +10,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use common::{company_ledger, questions};
 use counterfoil_tests::files::lines;
 use counterfoil_tests::okta::{implied, joined, login, response, user_object};
-use counterfoil_tests::program::{LedgerFolder, Run, command, run};
+use counterfoil_tests::program::{LedgerFolder, Run, run};
 use counterfoil_tests::server::{Server, tool};
 use counterfoil_verify::evidence::verify;
 use counterfoil_verify::policy::Policy;
@@ -162,6 +162,8 @@ fn a_client_that_is_not_ours_calls_every_method() {
         "IngestService.Snapshot",
         "ProofService.GetEntityProof",
         "ProofService.GetEvidence",
+        "ProofService.GetListingProof",
+        "ProofService.GetProofs",
     ];
     let mut called = BTreeSet::from(others.map(|method| format!("counterfoil.v1.{method}")));
     for (method, request, is_right) in calls {
@@ -216,9 +218,7 @@ fn a_client_that_is_not_ours_calls_every_method() {
 fn a_client_that_is_not_ours_gets_proofs() {
     let ledger = LedgerFolder::init();
     ledger.import("okta", &ledger.file("a.jsonl", lines(&[joined(1, "2026-03-01T09:00:00Z", 1, 1)])), &[]).ended(0);
-    let mut sealing = command();
-    sealing.env_remove("COUNTERFOIL_SEAL");
-    let server = Server::start_as(sealing, &ledger, &["--listen", "127.0.0.1:0"]);
+    let server = Server::sealing(&ledger);
     let ask = |method: &str, request: Value| {
         grpcurl(&server, &["-d", &request.to_string()], &format!("counterfoil.v1.ProofService/{method}"))
     };

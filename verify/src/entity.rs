@@ -22,7 +22,7 @@ pub const NAME_BYTES_MAX: usize = 128;
 pub struct EntityId(Box<[u8]>);
 
 /// Why some text or bytes are not an entity id.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EntityError {
     /// The text lacks a part.
     #[error("{0:?} is not an entity id: expected KIND:SYSTEM:INSTANCE:ID, such as account:okta:default:00u1")]

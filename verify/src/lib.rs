@@ -3,6 +3,7 @@
 
 pub mod approval;
 pub mod attest;
+pub mod batch;
 pub mod beside;
 pub mod capability;
 pub mod checkpoint;

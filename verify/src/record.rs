@@ -29,7 +29,7 @@ pub const RECORD_BYTES_MAX: usize = 65_535;
 pub const FORMAT: u32 = 1;
 
 /// Why some bytes are not a record.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// More bytes than an entry of the log may have.
     #[error("a record of {0} bytes is too large: at most 65,535 are allowed")]

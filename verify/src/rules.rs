@@ -20,7 +20,7 @@ use crate::record::FORMAT;
 use crate::{redaction, time};
 
 /// Which rule a record breaks, and where.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Violation(pub String);
 

@@ -26,6 +26,7 @@ pub(crate) fn basis(head: &Head, withheld: Vec<i32>) -> Basis {
         tree_size: head.size.0,
         root: head.root.as_bytes().to_vec(),
         withheld,
+        proof: None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Proofs and evidence: what shows that an answer is whole.
+//! Evidence: files that show that an answer is whole.
 //!
 //! Owns the gathering: which records an entity has, by the views, each history compared with what the seal's map says of it
 //! before it goes into a file. Whose histories a question needs is noted while `verify` answers it, so that the file holds
@@ -9,19 +9,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use counterfoil_ledger::{Head, SealedMap};
-use counterfoil_proto::v1::{Basis, EntityKind, EvidenceBasis, GetEntityProofResponse, Record, Withheld};
+use counterfoil_proto::v1::{Basis, EntityKind, EvidenceBasis, Record, Withheld};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::evidence::{Asked, Draft, Question, answer, needed, write};
 use counterfoil_verify::fact::entity_set;
 use counterfoil_verify::hash::LeafHash;
 use counterfoil_verify::identifier::{IdentifierKind, canonical, is_email};
 use counterfoil_verify::map::EntityChain;
-use counterfoil_verify::map::proof::{End, MapProof};
+use counterfoil_verify::map::proof::MapProof;
 use counterfoil_verify::note::Note;
 use counterfoil_verify::people::recorded::{Histories, Recorded};
 use counterfoil_verify::record::decode;
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
+use crate::answers::proofs::chain_of;
 use crate::answers::{Query, basis};
 use crate::error::{QueryError, Result};
 use crate::views::{correlations, histories, names, sources};
@@ -30,27 +31,6 @@ use crate::views::{correlations, histories, names, sources};
 const RECORDS_MAX: usize = 200_000;
 
 impl Query<'_> {
-    /// What the map of the newest seal says of an entity.
-    ///
-    /// # Errors
-    /// [`QueryError::NotSealed`] where no seal covers `min_covered` records of those that the views hold.
-    pub fn entity_proof(&self, entity: &EntityId, min_covered: TreeSize) -> Result<GetEntityProofResponse> {
-        let (map, head) = self.sealed(min_covered)?;
-        let covered = map.covered();
-        let proof = map.prove(entity)?;
-        let path = self.reader.inclusion_proof(RecordIndex(covered.0), head.size)?;
-        Ok(GetEntityProofResponse {
-            basis: Some(basis(&head, Vec::new())),
-            checkpoint: head.checkpoint.to_vec(),
-            entity: entity.to_text(),
-            count: chain_of(&proof).count,
-            proof: proof.to_bytes(),
-            covered: covered.0,
-            seal: self.reader.record_bytes(RecordIndex(covered.0))?,
-            path: path.iter().map(|hash| hash.as_bytes().to_vec()).collect(),
-        })
-    }
-
     /// The file that is evidence for the answer to a question, for `asked`. Whoever may not see names gets nothing of what
     /// lies beside records.
     ///
@@ -136,7 +116,7 @@ impl Query<'_> {
     }
 
     /// The map of the newest seal, and the head that it is shown to be under.
-    fn sealed(&self, min_covered: TreeSize) -> Result<(SealedMap<'_>, Head)> {
+    pub(super) fn sealed(&self, min_covered: TreeSize) -> Result<(SealedMap<'_>, Head)> {
         self.view.slow()?;
         let map = self.reader.sealed_map()?.filter(|map| map.covered() <= self.basis.size);
         let map = map.filter(|map| map.covered() >= min_covered);
@@ -225,14 +205,6 @@ impl Histories for Gathering<'_, '_> {
 
     fn record(&self, index: u64) -> Result<Rc<Record>> {
         Ok(Rc::new(self.query.read_record(RecordIndex(index))?))
-    }
-}
-
-/// What a proof says of the entity that was asked for.
-fn chain_of(proof: &MapProof) -> EntityChain {
-    match proof.end {
-        End::Entity(chain) => chain,
-        End::Empty | End::Other(..) => EntityChain::EMPTY,
     }
 }
 

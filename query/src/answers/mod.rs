@@ -42,6 +42,7 @@ mod parties;
 mod paths;
 mod people;
 mod persons;
+mod proofs;
 mod reconcile;
 mod resolve;
 mod reversal;
@@ -65,6 +66,7 @@ pub use nhi::NhiRequest;
 pub(crate) use nhi::is_non_human;
 pub use pages::Page;
 pub use paths::PathsRequest;
+pub use proofs::Proved;
 pub use resolve::Wanted;
 pub use reversal::ReversalOf;
 
@@ -112,6 +114,7 @@ impl<'a> Query<'a> {
             tree_size: self.basis.size.0,
             root: self.basis.root.as_bytes().to_vec(),
             withheld: if self.shows_names { Vec::new() } else { vec![Withheld::PersonalValues.into()] },
+            proof: None,
         }
     }
 

@@ -34,8 +34,7 @@ impl IdentityService for Answers {
         &self,
         request: Request<ListIdentitiesRequest>,
     ) -> Result<Response<ListIdentitiesResponse>, Status> {
-        let min_tree_size = request.get_ref().min_tree_size;
-        self.ask(request, min_tree_size, |query, asked, now| {
+        self.answer(request, |query, asked, now| {
             let (at, known) = (occurred("at", asked.at)?, recorded("known_at", asked.known_at)?);
             if asked.query.is_empty() {
                 let page = Page { size: page_size(asked.page_size)?, token: asked.page_token };
@@ -50,8 +49,7 @@ impl IdentityService for Answers {
     }
 
     async fn get_state(&self, request: Request<GetStateRequest>) -> Result<Response<GetStateResponse>, Status> {
-        let min_tree_size = request.get_ref().min_tree_size;
-        self.ask_quickly(request, min_tree_size, |query, asked, now| {
+        self.answer_quickly(request, |query, asked, now| {
             let at = occurred("at", asked.at)?.unwrap_or(OccurredAt(now));
             let known = recorded("known_at", asked.known_at)?;
             let who = Who { name: &asked.who, system: some(&asked.system) };
@@ -69,8 +67,7 @@ impl IdentityService for Answers {
     }
 
     async fn get_history(&self, request: Request<GetHistoryRequest>) -> Result<Response<GetHistoryResponse>, Status> {
-        let min_tree_size = request.get_ref().min_tree_size;
-        self.ask(request, min_tree_size, |query, asked, now| {
+        self.answer(request, |query, asked, now| {
             let (from, at) = (occurred("from", asked.from)?, occurred("at", asked.at)?);
             let known = recorded("known_at", asked.known_at)?;
             let who = Who { name: &asked.who, system: some(&asked.system) };
@@ -89,8 +86,7 @@ impl IdentityService for Answers {
     }
 
     async fn diff_state(&self, request: Request<DiffStateRequest>) -> Result<Response<DiffStateResponse>, Status> {
-        let min_tree_size = request.get_ref().min_tree_size;
-        self.ask(request, min_tree_size, |query, asked, now| {
+        self.answer(request, |query, asked, now| {
             let at = occurred("at", asked.at)?.unwrap_or(OccurredAt(now));
             let known = recorded("known_at", asked.known_at)?;
             let from_known = recorded("from_known_at", asked.from_known_at)?;
@@ -111,8 +107,7 @@ impl IdentityService for Answers {
         &self,
         request: Request<ListHoldersRequest>,
     ) -> Result<Response<ListHoldersResponse>, Status> {
-        let min_tree_size = request.get_ref().min_tree_size;
-        self.ask(request, min_tree_size, |query, asked, now| {
+        self.answer(request, |query, asked, now| {
             let at = occurred("at", asked.at)?.unwrap_or(OccurredAt(now));
             let known = recorded("known_at", asked.known_at)?;
             let entity = Who { name: &asked.who, system: some(&asked.system) }.one(query, at, known)?;
@@ -133,40 +128,35 @@ impl IdentityService for Answers {
         &self,
         request: Request<GetEffectiveAccessRequest>,
     ) -> Result<Response<GetEffectiveAccessResponse>, Status> {
-        let min_tree_size = request.get_ref().min_tree_size;
-        self.ask(request, min_tree_size, access::effective).await
+        self.answer(request, access::effective).await
     }
 
     async fn list_affected(
         &self,
         request: Request<ListAffectedRequest>,
     ) -> Result<Response<ListAffectedResponse>, Status> {
-        let min_tree_size = request.get_ref().min_tree_size;
-        self.ask(request, min_tree_size, access::affected).await
+        self.answer(request, access::affected).await
     }
 
     async fn get_blast_radius(
         &self,
         request: Request<GetBlastRadiusRequest>,
     ) -> Result<Response<GetBlastRadiusResponse>, Status> {
-        let min_tree_size = request.get_ref().min_tree_size;
-        self.ask(request, min_tree_size, access::blast_radius).await
+        self.answer(request, access::blast_radius).await
     }
 
     async fn list_capable_identities(
         &self,
         request: Request<ListCapableIdentitiesRequest>,
     ) -> Result<Response<ListCapableIdentitiesResponse>, Status> {
-        let min_tree_size = request.get_ref().min_tree_size;
-        self.ask(request, min_tree_size, access::capable).await
+        self.answer(request, access::capable).await
     }
 
     async fn list_non_human_identities(
         &self,
         request: Request<ListNonHumanIdentitiesRequest>,
     ) -> Result<Response<ListNonHumanIdentitiesResponse>, Status> {
-        let min_tree_size = request.get_ref().min_tree_size;
-        self.ask(request, min_tree_size, |query, asked, now| {
+        self.answer(request, |query, asked, now| {
             let types =
                 asked.types.iter().map(|code| IdentityType::try_from(*code).ok().filter(|one| is_non_human(*one)));
             let types = types.collect::<Option<Vec<_>>>();
@@ -189,8 +179,7 @@ impl IdentityService for Answers {
         &self,
         request: Request<ListIntegrationPathsRequest>,
     ) -> Result<Response<ListIntegrationPathsResponse>, Status> {
-        let min_tree_size = request.get_ref().min_tree_size;
-        self.ask(request, min_tree_size, |query, asked, now| {
+        self.answer(request, |query, asked, now| {
             let request = PathsRequest {
                 system: asked.system,
                 gaps: gaps(&asked.gaps)?,
@@ -207,8 +196,7 @@ impl IdentityService for Answers {
         &self,
         request: Request<GetInventoryReportRequest>,
     ) -> Result<Response<GetInventoryReportResponse>, Status> {
-        let min_tree_size = request.get_ref().min_tree_size;
-        self.ask(request, min_tree_size, |query, asked, now| {
+        self.answer(request, |query, asked, now| {
             let at = occurred("at", asked.at)?.unwrap_or(OccurredAt(now));
             Ok(query.inventory_report(at, recorded("known_at", asked.known_at)?)?)
         })

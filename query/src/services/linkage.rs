@@ -33,8 +33,7 @@ impl LinkageService for Answers {
         &self,
         request: Request<ExplainChangeRequest>,
     ) -> Result<Response<ExplainChangeResponse>, Status> {
-        let min_tree_size = request.get_ref().min_tree_size;
-        self.ask_quickly(request, min_tree_size, |query, asked, _| {
+        self.answer_quickly(request, |query, asked, _| {
             let known = recorded("known_at", asked.known_at)?;
             let change = selector(&asked.change)?;
             if let ChangeSelector::Record(index, _) = change {
@@ -49,16 +48,14 @@ impl LinkageService for Answers {
         &self,
         request: Request<ListChangesRequest>,
     ) -> Result<Response<ListChangesResponse>, Status> {
-        let min_tree_size = request.get_ref().min_tree_size;
-        self.ask(request, min_tree_size, |query, asked, _| Ok(query.changes(&changes_request(asked)?)?)).await
+        self.answer(request, |query, asked, _| Ok(query.changes(&changes_request(asked)?)?)).await
     }
 
     async fn trace_ticket(
         &self,
         request: Request<TraceTicketRequest>,
     ) -> Result<Response<TraceTicketResponse>, Status> {
-        let min_tree_size = request.get_ref().min_tree_size;
-        self.ask(request, min_tree_size, |query, asked, now| {
+        self.answer(request, |query, asked, now| {
             let at = occurred("at", asked.at)?.unwrap_or(OccurredAt(now));
             let known = recorded("known_at", asked.known_at)?;
             let ticket = Who { name: &asked.ticket, system: None }.one_of("ticket", query, at, known)?;
@@ -71,8 +68,7 @@ impl LinkageService for Answers {
         &self,
         request: Request<ExplainGrantRequest>,
     ) -> Result<Response<ExplainGrantResponse>, Status> {
-        let min_tree_size = request.get_ref().min_tree_size;
-        self.ask(request, min_tree_size, |query, asked, now| {
+        self.answer(request, |query, asked, now| {
             let at = occurred("at", asked.at)?.unwrap_or(OccurredAt(now));
             let known = recorded("known_at", asked.known_at)?;
             let one = |field, name| Who { name, system: some(&asked.system) }.one_of(field, query, at, known);
@@ -87,8 +83,7 @@ impl LinkageService for Answers {
         &self,
         request: Request<PlanReversalRequest>,
     ) -> Result<Response<PlanReversalResponse>, Status> {
-        let min_tree_size = request.get_ref().min_tree_size;
-        self.ask(request, min_tree_size, |query, asked, now| {
+        self.answer(request, |query, asked, now| {
             let at = occurred("at", asked.at)?.unwrap_or(OccurredAt(now));
             let known = recorded("known_at", asked.known_at)?;
             let (from, to) = (occurred("from", asked.from)?, occurred("to", asked.to)?);
@@ -118,8 +113,7 @@ impl LinkageService for Answers {
     type ReconcileStream = Pin<Box<dyn Stream<Item = Result<ReconcileResponse, Status>> + Send>>;
 
     async fn reconcile(&self, request: Request<ReconcileRequest>) -> Result<Response<Self::ReconcileStream>, Status> {
-        let min_tree_size = request.get_ref().min_tree_size;
-        let answer = self.ask(request, min_tree_size, |query, asked, now| {
+        let answer = self.answer(request, |query, asked, now| {
             let at = occurred("at", asked.at)?.unwrap_or(OccurredAt(now));
             let known = recorded("known_at", asked.known_at)?;
             check_system(query, &asked.system)?;

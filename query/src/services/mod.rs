@@ -31,6 +31,7 @@ mod ledger;
 mod linkage;
 mod problem;
 mod proof;
+mod proved;
 mod source;
 
 pub use problem::{AMBIGUOUS, invalid, problem, reason_of, shown};

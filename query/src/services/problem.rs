@@ -71,6 +71,8 @@ pub(crate) fn of(error: QueryError) -> Status {
         QueryError::NotSealed => (Code::FailedPrecondition, NOT_SEALED),
         QueryError::SeveralChanges(_) => (Code::InvalidArgument, "SEVERAL_CHANGES"),
         QueryError::TooLarge(_) => (Code::ResourceExhausted, "EVIDENCE_TOO_LARGE"),
+        QueryError::TooManyProofs { .. } => (Code::ResourceExhausted, "TOO_MANY_PROOFS"),
+        QueryError::NoListing(_) => (Code::NotFound, "NO_LISTING"),
         QueryError::Recorded(_) => (Code::FailedPrecondition, "RECORDED"),
         QueryError::Evidence(_) => (Code::Internal, "EVIDENCE"),
         QueryError::Ledger(error) => ledger(error),

@@ -7,22 +7,26 @@ use std::time::Duration;
 
 use counterfoil_proto::v1::proof_service_server::ProofService;
 use counterfoil_proto::v1::{
-    EvidenceQuestion, GetEntityProofRequest, GetEntityProofResponse, GetEvidenceRequest, GetEvidenceResponse,
+    Basis, EvidenceQuestion, GetEntityProofRequest, GetEntityProofResponse, GetEvidenceRequest, GetEvidenceResponse,
+    GetListingProofRequest, GetListingProofResponse, GetProofsRequest, GetProofsResponse,
 };
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::evidence::{Asked, Question};
+use counterfoil_verify::listing::ItemKey;
 use counterfoil_verify::time::{Moment, OccurredAt};
-use counterfoil_verify::tree::TreeSize;
+use counterfoil_verify::tree::{RecordIndex, TreeSize};
 use tokio::time::Instant;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
-use crate::answers::Query;
+use crate::answers::{Proved, Query};
 use crate::services::identity::{Who, some};
 use crate::services::linkage::selector;
-use crate::services::problem::{NOT_SEALED, invalid, reason_of};
+use crate::services::problem::{NOT_SEALED, invalid, reason_of, shown};
 use crate::services::{Answers, CallerName, occurred, recorded};
 
+/// The longest scope of an item of a listing.
+const SCOPE_BYTES_MAX: usize = 255;
 /// How many bytes of a file one message holds.
 const PIECE_BYTES: usize = 256 << 10;
 /// How long somebody waits for a seal: longer than it takes to come.
@@ -44,6 +48,34 @@ impl ProofService for Answers {
                 Err(_) => who.one(query, OccurredAt(now), None)?,
             };
             Ok(query.entity_proof(&entity, min_covered)?)
+        })
+        .await
+    }
+
+    async fn get_proofs(&self, request: Request<GetProofsRequest>) -> Result<Response<GetProofsResponse>, Status> {
+        let min_tree_size = request.get_ref().min_tree_size;
+        self.ask_sealed(request, min_tree_size, |query, asked, _, min_covered| {
+            let entities = asked.entities.iter().map(|id| entity("entities", id)).collect::<Result<_, _>>()?;
+            let asked = Proved { records: asked.records.into_iter().map(RecordIndex).collect(), entities };
+            let (basis, proof) = query.proofs(&asked, min_covered)?;
+            Ok(GetProofsResponse { basis: Some(Basis { proof: Some(proof), ..basis }) })
+        })
+        .await
+    }
+
+    async fn get_listing_proof(
+        &self,
+        request: Request<GetListingProofRequest>,
+    ) -> Result<Response<GetListingProofResponse>, Status> {
+        let min_tree_size = request.get_ref().record.saturating_add(1);
+        self.ask_sealed(request, min_tree_size, |query, asked, _, _| {
+            let object = some(&asked.object).map(|object| entity("object", object)).transpose()?;
+            if asked.scope.len() > SCOPE_BYTES_MAX {
+                let problem = format!("expected at most {SCOPE_BYTES_MAX} bytes, got {}", asked.scope.len());
+                return Err(invalid("scope", problem));
+            }
+            let key = ItemKey::new(&entity("subject", &asked.subject)?, object.as_ref(), &asked.scope);
+            Ok(query.listing_proof(RecordIndex(asked.record), &key)?)
         })
         .await
     }
@@ -73,7 +105,7 @@ impl ProofService for Answers {
 
 impl Answers {
     /// Answers by the newest seal, once the views hold what it covers. A seal that comes in between is waited for as well.
-    async fn ask_sealed<Q: Clone + Send + 'static, A: Send + 'static>(
+    pub(crate) async fn ask_sealed<Q: Clone + Send + 'static, A: Send + 'static>(
         &self,
         request: Request<Q>,
         min_tree_size: u64,
@@ -108,6 +140,11 @@ impl Answers {
         let sealed = reader.sealed();
         if min_tree_size == 0 { wanted.min(sealed) } else { wanted }
     }
+}
+
+/// An entity by its id.
+fn entity(field: &str, id: &str) -> Result<EntityId, Status> {
+    id.trim().parse().map_err(|error| invalid(field, format!("{error}: {}", shown(id))))
 }
 
 /// What is asked, about exactly one entity.

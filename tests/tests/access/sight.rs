@@ -7,14 +7,14 @@ use counterfoil_proto::v1::{
     AppendRequest, Basis, DiffStateRequest, EvidenceQuestion, ExplainChangeRequest, ExplainGrantRequest,
     GetBlastRadiusRequest, GetConsistencyProofRequest, GetDeadLetterRequest, GetEffectiveAccessRequest,
     GetEntityProofRequest, GetEvidenceRequest, GetHistoryRequest, GetInclusionProofRequest, GetInventoryReportRequest,
-    GetRecordRequest, GetStateRequest, ListAffectedRequest, ListCapableIdentitiesRequest, ListChangesRequest,
+    GetListingProofRequest, GetProofsRequest, GetRecordRequest, GetStateRequest, ListAffectedRequest, ListCapableIdentitiesRequest, ListChangesRequest,
     ListDeadLettersRequest, ListHoldersRequest, ListIdentitiesRequest, ListIntegrationPathsRequest,
     ListNonHumanIdentitiesRequest, PlanReversalRequest, ReadRecordsRequest, ReconcileRequest, RetryDeadLetterRequest,
     RetryDeadLetterResponse, TraceTicketRequest, Withheld,
 };
 use counterfoil_tests::files::{holds, lines};
 use counterfoil_tests::okta::{group, implied, joined, login, response, user_id, user_object, uuid};
-use counterfoil_tests::program::{LedgerFolder, command};
+use counterfoil_tests::program::LedgerFolder;
 use counterfoil_tests::server::Server;
 use prost::Message;
 use serde_json::{Value, json};
@@ -86,6 +86,10 @@ fn requests(path: &str) -> Vec<Vec<u8>> {
             let question = EvidenceQuestion::State.into();
             GetEvidenceRequest { question, who, ..Default::default() }.encode_to_vec()
         }
+        "GetProofs" => GetProofsRequest { records: vec![1], entities: vec![who], ..Default::default() }.encode_to_vec(),
+        "GetListingProof" => {
+            GetListingProofRequest { record: 8, subject: who, object: what, ..Default::default() }.encode_to_vec()
+        }
         "GetCheckpoint" | "ListSources" => Vec::new(),
         other => panic!("{other} is new: say here what to ask it"),
     };
@@ -122,9 +126,7 @@ fn names_and_payloads_are_for_callers_with_the_role_payload() {
 
     let (reader, seer) = (token(&ledger, "reader", &["read"]), token(&ledger, "seer", &["read", "payload"]));
     // Proofs need a seal.
-    let mut sealing = command();
-    sealing.env_remove("COUNTERFOIL_SEAL");
-    let server = Server::start_as(sealing, &ledger, &["--listen", "127.0.0.1:0"]);
+    let server = Server::sealing(&ledger);
     let client = Client::plain(&server);
     let mut seen = vec![0; secret.len()];
     let methods = methods();
@@ -153,7 +155,8 @@ fn names_and_payloads_are_for_callers_with_the_role_payload() {
         // Whatever differs is said to be missing, and what is said to be missing could be.
         assert_eq!(withheld(&shown), [], "{path}");
         let expected: &[Withheld] = match path.rsplit('/').next().unwrap() {
-            "GetCheckpoint" | "GetInclusionProof" | "GetConsistencyProof" | "GetEntityProof" => &[],
+            "GetCheckpoint" | "GetInclusionProof" | "GetConsistencyProof" => &[],
+            "GetEntityProof" | "GetProofs" | "GetListingProof" => &[],
             "GetRecord" | "ReadRecords" | "GetDeadLetter" | "GetEvidence" => {
                 &[Withheld::PersonalValues, Withheld::Payloads]
             }
