@@ -54,6 +54,19 @@ pub enum QueryError {
     /// A file of evidence would have too many records.
     #[error("the histories that this needs have more than {0} records: ask about a part of it")]
     TooLarge(usize),
+    /// A file of evidence would have to hold too much of what was recorded from a moment on.
+    #[error(
+        "{count} records were recorded from {from} on, and one file of evidence holds {limit} at most: ask as of an earlier \
+         moment (known_at), or for a period that begins later"
+    )]
+    TooMuchRecorded {
+        /// How many records there are.
+        count: u64,
+        /// From when on, by the ledger's clock, for people.
+        from: String,
+        /// What a file has too much of, and how much it may have.
+        limit: String,
+    },
     /// Something is recorded of whom evidence of an absence was asked for.
     #[error("{0} is recorded: ask for evidence of its state")]
     Recorded(EntityId),

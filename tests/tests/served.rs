@@ -162,6 +162,7 @@ fn a_client_that_is_not_ours_calls_every_method() {
         "IngestService.Snapshot",
         "ProofService.GetEntityProof",
         "ProofService.GetEvidence",
+        "ProofService.GetPeriodEvidence",
     ];
     let mut called = BTreeSet::from(others.map(|method| format!("counterfoil.v1.{method}")));
     for (method, request, is_right) in calls {

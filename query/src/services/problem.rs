@@ -70,7 +70,7 @@ pub(crate) fn of(error: QueryError) -> Status {
         QueryError::Behind { .. } => (Code::Unavailable, "VIEWS_BEHIND"),
         QueryError::NotSealed => (Code::FailedPrecondition, NOT_SEALED),
         QueryError::SeveralChanges(_) => (Code::InvalidArgument, "SEVERAL_CHANGES"),
-        QueryError::TooLarge(_) => (Code::ResourceExhausted, "EVIDENCE_TOO_LARGE"),
+        QueryError::TooLarge(_) | QueryError::TooMuchRecorded { .. } => (Code::ResourceExhausted, "EVIDENCE_TOO_LARGE"),
         QueryError::Recorded(_) => (Code::FailedPrecondition, "RECORDED"),
         QueryError::Evidence(_) => (Code::Internal, "EVIDENCE"),
         QueryError::Ledger(error) => ledger(error),

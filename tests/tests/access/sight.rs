@@ -7,8 +7,8 @@ use counterfoil_proto::v1::{
     AppendRequest, Basis, DiffStateRequest, EvidenceQuestion, ExplainChangeRequest, ExplainGrantRequest,
     GetBlastRadiusRequest, GetConsistencyProofRequest, GetDeadLetterRequest, GetEffectiveAccessRequest,
     GetEntityProofRequest, GetEvidenceRequest, GetHistoryRequest, GetInclusionProofRequest, GetInventoryReportRequest,
-    GetRecordRequest, GetStateRequest, ListAffectedRequest, ListCapableIdentitiesRequest, ListChangesRequest,
-    ListDeadLettersRequest, ListHoldersRequest, ListIdentitiesRequest, ListIntegrationPathsRequest,
+    GetPeriodEvidenceRequest, GetRecordRequest, GetStateRequest, ListAffectedRequest, ListCapableIdentitiesRequest,
+    ListChangesRequest, ListDeadLettersRequest, ListHoldersRequest, ListIdentitiesRequest, ListIntegrationPathsRequest,
     ListNonHumanIdentitiesRequest, PlanReversalRequest, ReadRecordsRequest, ReconcileRequest, RetryDeadLetterRequest,
     RetryDeadLetterResponse, TraceTicketRequest, Withheld,
 };
@@ -86,6 +86,10 @@ fn requests(path: &str) -> Vec<Vec<u8>> {
             let question = EvidenceQuestion::State.into();
             GetEvidenceRequest { question, who, ..Default::default() }.encode_to_vec()
         }
+        "GetPeriodEvidence" => {
+            let to = Some(pbjson_types::Timestamp { seconds: 1_798_761_600, nanos: 0 });
+            GetPeriodEvidenceRequest { from, to, ..Default::default() }.encode_to_vec()
+        }
         "GetCheckpoint" | "ListSources" => Vec::new(),
         other => panic!("{other} is new: say here what to ask it"),
     };
@@ -154,7 +158,7 @@ fn names_and_payloads_are_for_callers_with_the_role_payload() {
         assert_eq!(withheld(&shown), [], "{path}");
         let expected: &[Withheld] = match path.rsplit('/').next().unwrap() {
             "GetCheckpoint" | "GetInclusionProof" | "GetConsistencyProof" | "GetEntityProof" => &[],
-            "GetRecord" | "ReadRecords" | "GetDeadLetter" | "GetEvidence" => {
+            "GetRecord" | "ReadRecords" | "GetDeadLetter" | "GetEvidence" | "GetPeriodEvidence" => {
                 &[Withheld::PersonalValues, Withheld::Payloads]
             }
             _ => &[Withheld::PersonalValues],
