@@ -5,8 +5,8 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use counterfoil_proto::v1::{EvidenceQuestion, GetEvidenceRequest};
-use tonic::Response;
+use counterfoil_proto::v1::{EvidenceQuestion, GetEvidenceRequest, GetPeriodEvidenceRequest};
+use tonic::{Response, Status, Streaming};
 
 use crate::cli::{EvidenceArguments, EvidenceVerb, Format};
 use crate::client::{Client, timestamp};
@@ -41,6 +41,21 @@ pub fn run(arguments: &EvidenceArguments) -> Result<Exit> {
             write(&asked.out.out, &fetch(&client, request)?)?;
             Ok(Exit::Done)
         }
+        EvidenceVerb::Period(asked) => {
+            let client = Client::new(&asked.ask)?;
+            client.tell_beginning(asked.known_at)?;
+            let request = GetPeriodEvidenceRequest {
+                from: timestamp(Some(asked.from)),
+                to: timestamp(Some(asked.to)),
+                known_at: timestamp(asked.known_at),
+                min_tree_size: 0,
+            };
+            let file = client.proof(|mut proof| async move {
+                joined(proof.get_period_evidence(request).await?.into_inner(), |piece| piece.data).await
+            });
+            write(&asked.out.out, &file?)?;
+            Ok(Exit::Done)
+        }
         EvidenceVerb::Absence(asked) => {
             let client = Client::new(&asked.ask)?;
             let request = GetEvidenceRequest {
@@ -56,13 +71,17 @@ pub fn run(arguments: &EvidenceArguments) -> Result<Exit> {
 
 fn fetch(client: &Client, request: GetEvidenceRequest) -> Result<Vec<u8>> {
     client.proof(|mut proof| async move {
-        let mut pieces = proof.get_evidence(request).await?.into_inner();
-        let mut file = Vec::new();
-        while let Some(piece) = pieces.message().await? {
-            file.extend_from_slice(&piece.data);
-        }
-        Ok(Response::new(file))
+        joined(proof.get_evidence(request).await?.into_inner(), |piece| piece.data).await
     })
+}
+
+/// A file out of its pieces.
+async fn joined<P>(mut pieces: Streaming<P>, data: impl Fn(P) -> Vec<u8>) -> Result<Response<Vec<u8>>, Status> {
+    let mut file = Vec::new();
+    while let Some(piece) = pieces.message().await? {
+        file.extend_from_slice(&data(piece));
+    }
+    Ok(Response::new(file))
 }
 
 /// Nobody's evidence is replaced by another.

@@ -38,8 +38,11 @@ fn check_verdicts(arguments: &ExplainArguments) -> Result<(), Refused> {
 
 fn one(client: &Client, change: &str, arguments: &ExplainArguments) -> Result<Exit> {
     let format = arguments.output.output;
-    let request =
-        ExplainChangeRequest { change: change.to_owned(), known_at: timestamp(arguments.known_at), ..Default::default() };
+    let request = ExplainChangeRequest {
+        change: change.to_owned(),
+        known_at: timestamp(arguments.known_at),
+        ..Default::default()
+    };
     let response = client.linkage(|mut linkage| async move { linkage.explain_change(request).await })?;
     if let (Format::Table, [first, rest @ ..]) = (format, &response.explanations[..]) {
         // Each point by point; the last one with the basis.

@@ -55,7 +55,9 @@ pub enum QueryError {
     #[error("the histories that this needs have more than {0} records: ask about a part of it")]
     TooLarge(usize),
     /// An answer would carry too many proofs.
-    #[error("the answer would carry proofs of {asked} records or entities, and of {most} at most: ask for a smaller page")]
+    #[error(
+        "the answer would carry proofs of {asked} records or entities, and of {most} at most: ask for a smaller page"
+    )]
     TooManyProofs {
         /// How many there are.
         asked: usize,
@@ -63,8 +65,23 @@ pub enum QueryError {
         most: usize,
     },
     /// No listing ended with the record, or what it saw is gone.
-    #[error("record {0} is not the end of a listing whose items are still there: reconcile names the record of each listing")]
+    #[error(
+        "record {0} is not the end of a listing whose items are still there: reconcile names the record of each listing"
+    )]
     NoListing(RecordIndex),
+    /// A file of evidence would have to hold too much of what was recorded from a moment on.
+    #[error(
+        "{count} records were recorded from {from} on, and one file of evidence holds {limit} at most: ask as of an earlier \
+         moment (known_at), or for a period that begins later"
+    )]
+    TooMuchRecorded {
+        /// How many records there are.
+        count: u64,
+        /// From when on, by the ledger's clock, for people.
+        from: String,
+        /// What a file has too much of, and how much it may have.
+        limit: String,
+    },
     /// Something is recorded of whom evidence of an absence was asked for.
     #[error("{0} is recorded: ask for evidence of its state")]
     Recorded(EntityId),

@@ -12,7 +12,8 @@ use crate::when;
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  counterfoil evidence state yuki.moreau@tallyhall.example --data ledger --out yuki.evidence\n  \
-    counterfoil evidence change 6221 --data ledger --out 6221.evidence"
+    counterfoil evidence change 6221 --data ledger --out 6221.evidence\n  \
+    counterfoil evidence period 2026-01-01Z 2026-04-01Z --data ledger --out quarter.evidence"
 )]
 pub struct EvidenceArguments {
     #[command(subcommand)]
@@ -24,6 +25,7 @@ pub enum EvidenceVerb {
     State(EvidenceStateArguments),
     Absence(EvidenceAbsenceArguments),
     Change(EvidenceChangeArguments),
+    Period(EvidencePeriodArguments),
 }
 
 /// What an identity could do at any past moment, with all that is theirs
@@ -63,6 +65,29 @@ pub struct EvidenceAbsenceArguments {
 pub struct EvidenceChangeArguments {
     /// An event id, or the number of a record, also with that of a fact in it (1042.0)
     pub change: String,
+    #[command(flatten)]
+    pub ask: AskArguments,
+    /// Counting only what the ledger held by then
+    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    pub known_at: Option<Moment>,
+    #[command(flatten)]
+    pub out: OutArguments,
+}
+
+/// What changed in a period, and that it is all: who joined, moved and left, and every change of access
+#[derive(Args)]
+#[command(
+    after_help = "Example:\n  counterfoil evidence period 2026-01-01Z 2026-04-01Z --data ledger --known-at 2026-05-01Z \\\n    \
+    --out quarter.evidence\n\n\
+    The file has every record from a minute before FROM on, up to --known-at: the earlier that is, the smaller the file."
+)]
+pub struct EvidencePeriodArguments {
+    /// The first moment of the period, by the sources' clocks
+    #[arg(value_parser = when::parse)]
+    pub from: Moment,
+    /// Its end, which is not in it any more: 2026-04-01Z ends with the last moment of March
+    #[arg(value_parser = when::parse)]
+    pub to: Moment,
     #[command(flatten)]
     pub ask: AskArguments,
     /// Counting only what the ledger held by then

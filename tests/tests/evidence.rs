@@ -19,6 +19,7 @@ use counterfoil_tests::server::Server;
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::evidence::{Answer, verify};
 use counterfoil_verify::policy::Policy;
+use counterfoil_verify::replay::{changes_access, fact_of};
 use counterfoil_verify::state::State as Replayed;
 use serde_json::Value;
 
@@ -167,6 +168,64 @@ fn evidence_shows_which_approval_the_server_says_covers_a_change() {
     }
     assert!(verdicts.len() > 1, "{verdicts:?}");
     server.stop();
+}
+
+#[test]
+fn evidence_of_a_period_has_every_change_that_the_server_lists() {
+    let (ledger, _) = company_ledger();
+    let server = sealing(&ledger);
+    let policy = policy(&ledger);
+    let folder = ledger.beside("files");
+    fs::create_dir_all(&folder).unwrap();
+    let url = server.url();
+    let (from, to) = ("2026-01-10T00:00:00Z", "2026-02-10T00:00:00Z");
+    // Up to the last moment of the period, inclusive.
+    let last = "2026-02-09T23:59:59.999999999Z";
+    let ask = || {
+        let all = ["explain", "--all", "--effect", "any", "--from", from, "--at", last];
+        run(&[&all[..], &["--server", &url, "--output", "jsonl"]].concat())
+    };
+    until("the views are up to date", || ask().code == 0);
+    let listed: BTreeSet<(u64, u32)> = ask()
+        .ended(0)
+        .text()
+        .lines()
+        .map(|line| serde_json::from_str::<Explanation>(line).unwrap().change.unwrap())
+        .map(|change| (change.record, change.fact))
+        .collect();
+    let file = evidence(&server, &folder, &["period", from, to]);
+    let bytes = fs::read(&file).unwrap();
+    let verified = verify(&bytes, &policy).unwrap();
+    let Answer::Period { population, .. } = &verified.answer else { panic!("expected a period") };
+    let changed = population.changes.iter().filter_map(|(record, fact)| fact_of(record, *fact)).filter(changes_access);
+    let shown: BTreeSet<(u64, u32)> = changed.map(|fact| (fact.evidence.index, fact.evidence.fact)).collect();
+    assert!(shown.len() > 10, "{} changes", shown.len());
+    assert_eq!(shown, listed);
+    assert!(verified.histories.is_empty() && verified.records.len() as u64 > population.records.total());
+
+    // As it was known before anything was: nothing. And what an auditor reads of it.
+    let early = evidence(&server, &folder, &["period", from, to, "--known-at", "2020-01-01Z"]);
+    let none = verify(&fs::read(early).unwrap(), &policy).map(|verified| verified.known.0);
+    assert_eq!(none, Ok(0));
+    let refused = ["evidence", "period", to, from, "--server", &url, "--out", "nowhere"];
+    let refused = run(&refused).ended(2);
+    assert!(refused.stderr.contains("to: expected a moment behind from"), "{}", refused.stderr);
+    server.stop();
+    let kept = ledger.file("quarter", &bytes);
+    let (kept, page, trusted) = (kept.to_str().unwrap(), folder.join("page.html"), ledger.policy());
+    let arguments = [kept, "--policy", trusted.to_str().unwrap()];
+    let text = auditor(&[&arguments[..], &["--html", page.to_str().unwrap()]].concat()).ended(0);
+    assert!(text.text().contains(&format!("From {from} until {to}: {} changes", population.changes.len())));
+    assert!(text.text().contains("none is left out that was recorded at 2026-01-09T23:59:00Z or later"));
+    assert!(!text.text().contains("no quorum of replayers"), "it rests on none: {}", text.text());
+    let json: Value = auditor(&[&arguments[..], &["--output", "json"]].concat()).json();
+    let rows = json["period"]["changes"].as_array().unwrap();
+    assert_eq!(rows.len(), population.changes.len());
+    let row = rows.iter().find(|row| row["kind"] == "grant added").unwrap();
+    assert!(row["subject"]["name"].is_string() && row["object"]["entity"].is_string(), "{row}");
+    assert_eq!(fs::read_to_string(page).unwrap().matches("grant added</td>").count(), {
+        rows.iter().filter(|row| row["kind"] == "grant added").count()
+    });
 }
 
 #[test]

@@ -246,6 +246,11 @@ fn every_path_of_the_document_is_served() {
                 "IdentityService_DiffState" => {
                     vec!["--get".to_owned(), "--data-urlencode".to_owned(), "from=2026-01-01T00:00:00+01:00".to_owned()]
                 }
+                "ProofService_GetPeriodEvidence" => {
+                    let times = ["from=2026-03-01T00:00:00Z", "to=2026-04-01T00:00:00Z"];
+                    let times = times.into_iter().flat_map(|time| ["--data-urlencode".to_owned(), time.to_owned()]);
+                    ["--get".to_owned()].into_iter().chain(times).collect()
+                }
                 _ => Vec::new(),
             };
             if id == "Ingest_hook" {

@@ -184,7 +184,8 @@ fn what_a_listing_saw_and_did_not_see_is_shown_without_it() {
     ledger.run(&["snapshot", "okta", ledger.file("page", page).to_str().unwrap()]).ended(0);
     let policy = read_policy(&ledger);
     let server = Server::sealing(&ledger);
-    let size: u64 = get(&server, "/v1/checkpoint", &[]).json(200)["basis"]["treeSize"].as_str().unwrap().parse().unwrap();
+    let size: u64 =
+        get(&server, "/v1/checkpoint", &[]).json(200)["basis"]["treeSize"].as_str().unwrap().parse().unwrap();
     let account = |number: u32| EntityId::new(EntityKind::Account, "okta", "default", &user_id(number)).unwrap();
     let group = EntityId::new(EntityKind::Entitlement, "okta", "default", "group_member/00g00000000000000001").unwrap();
     let ask = |record: u64, subject: &EntityId| {

@@ -163,6 +163,7 @@ fn a_client_that_is_not_ours_calls_every_method() {
         "ProofService.GetEntityProof",
         "ProofService.GetEvidence",
         "ProofService.GetListingProof",
+        "ProofService.GetPeriodEvidence",
         "ProofService.GetProofs",
     ];
     let mut called = BTreeSet::from(others.map(|method| format!("counterfoil.v1.{method}")));

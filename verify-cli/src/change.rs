@@ -1,6 +1,6 @@
 //! What the tickets say about a change.
 
-use counterfoil_proto::v1::{LinkRule, Ref, Verdict};
+use counterfoil_proto::v1::{FactKind, LinkRule, Ref, Verdict};
 use counterfoil_verify::evidence::Answer;
 use counterfoil_verify::judge::{Found, Judged};
 use counterfoil_verify::replay::{facts_of, named};
@@ -96,7 +96,7 @@ pub fn of(answer: &Answer, names: &Names<'_>) -> Option<ChangeOf> {
     Some(ChangeOf {
         record: record.index,
         fact: *number,
-        kind: word(fact.fact.kind().as_str_name(), "FACT_KIND_"),
+        kind: kind_name(fact.fact.kind()),
         happened: shown_at(fact.evidence.occurred_at().0),
         subject_name: names.of_id(&subject),
         object_name: names.of_id(&object),
@@ -144,7 +144,12 @@ fn verdict(verdict: Verdict) -> String {
     word(verdict.as_str_name(), "VERDICT_")
 }
 
-/// A code as words: "grant added".
-fn word(code: &str, prefix: &str) -> String {
+/// A kind of facts as words: "grant added".
+pub fn kind_name(kind: FactKind) -> String {
+    word(kind.as_str_name(), "FACT_KIND_")
+}
+
+/// A code as words.
+pub fn word(code: &str, prefix: &str) -> String {
     code.strip_prefix(prefix).unwrap_or(code).to_lowercase().replace('_', " ")
 }

@@ -4,6 +4,8 @@
 //! Owns the command line, and how a run ends: 0 proved, 1 falsified or short of the policy's quorum, 2 malformed, or what
 //! was given cannot be read. What is proved is for `counterfoil_verify` to say.
 
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -17,6 +19,7 @@ use crate::report::Report;
 
 mod change;
 mod html;
+mod period;
 mod remember;
 mod report;
 mod state;
@@ -85,16 +88,32 @@ fn run(arguments: &Arguments) -> Result<u8> {
     };
     let report = Report::of(&verified);
     if let Some(page) = &arguments.html {
-        std::fs::write(page, html::page(&report)).with_context(|| format!("write {}", page.display()))?;
+        write_page(page, &report).with_context(|| format!("write {}", page.display()))?;
     }
     if let Some(remembered) = remembered {
         remembered.write()?;
     }
-    match arguments.output {
-        Output::Text => print!("{}", text::of(&report)),
-        Output::Json => println!("{}", serde_json::to_string_pretty(&report)?),
-    }
+    print(&report, arguments.output).context("print what is proved")?;
     Ok(0)
+}
+
+/// Prints a report as it is made: one of a period may be larger than its file.
+fn print(report: &Report<'_>, output: Output) -> io::Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    match output {
+        Output::Text => text::write(report, &mut out)?,
+        Output::Json => {
+            serde_json::to_writer_pretty(&mut out, report)?;
+            writeln!(out)?;
+        }
+    }
+    out.flush()
+}
+
+fn write_page(page: &Path, report: &Report<'_>) -> io::Result<()> {
+    let mut out = BufWriter::new(File::create(page)?);
+    html::write(report, &mut out)?;
+    out.flush()
 }
 
 /// Says why a file is no evidence.

@@ -8,18 +8,21 @@ use counterfoil_proto::v1::Authentication;
 use counterfoil_verify::attest::Attestation;
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::evidence::{Answer, Verified};
+use counterfoil_verify::population::{Period, Population, RecordCounts};
 use counterfoil_verify::record::event_of;
+use counterfoil_verify::ticket::CLOCK_TOLERANCE_SECONDS;
 use counterfoil_verify::time::Moment;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::change::{self, ChangeOf};
+use crate::period::{self, PeriodOf};
 use crate::state::{Line, lines};
 
 /// What a file proves.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Report {
+pub struct Report<'v> {
     /// Always "proved": whatever is not is rejected before.
     pub verdict: &'static str,
     pub question: String,
@@ -30,6 +33,9 @@ pub struct Report {
     /// What the tickets say about a change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub change: Option<ChangeOf>,
+    /// What changed in a period.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub period: Option<PeriodOf<'v>>,
     /// Who else has some of it, by other records.
     pub contested: Vec<String>,
     pub histories: BTreeMap<String, u64>,
@@ -93,8 +99,8 @@ pub struct AskedBy {
     pub about: String,
 }
 
-impl Report {
-    pub fn of(verified: &Verified<'_>) -> Self {
+impl<'v> Report<'v> {
+    pub fn of(verified: &'v Verified<'_>) -> Self {
         let names = Names(&verified.opened.values);
         let checkpoint = &verified.attested.checkpoint;
         let (mut states, mut contested) = (Vec::new(), Vec::new());
@@ -138,6 +144,9 @@ impl Report {
                 let shown: Vec<String> = entities.iter().map(|entity| names.shown(entity)).collect();
                 format!("Is anything recorded of {}?", shown.join(", "))
             }
+            Answer::Period { period, .. } => {
+                format!("What changed from {} until {}?", shown_at(period.from().0), shown_at(period.to().0))
+            }
         };
         Self {
             verdict: "proved",
@@ -153,6 +162,7 @@ impl Report {
             claims: claims(verified),
             states,
             change: change::of(&verified.answer, &names),
+            period: period::of(verified, names),
             contested,
             histories: verified.histories.iter().map(|(entity, count)| (entity.to_text(), *count)).collect(),
             sources: verified.sources.iter().map(source).collect(),
@@ -172,6 +182,7 @@ impl Report {
 }
 
 /// What entities are called, as far as values were opened.
+#[derive(Clone, Copy)]
 pub struct Names<'v>(&'v BTreeMap<EntityId, BTreeMap<String, String>>);
 
 impl Names<'_> {
@@ -230,23 +241,42 @@ fn claims(verified: &Verified<'_>) -> Vec<Claim> {
         ),
     }
     let whole = match &verified.answer {
-        Answer::Absence(_) => format!("None of the first {} records names any of these.", verified.covered),
-        Answer::State { .. } | Answer::Change { .. } => format!(
+        Answer::Absence(_) => Some(format!("None of the first {} records names any of these.", verified.covered)),
+        Answer::State { .. } | Answer::Change { .. } => Some(format!(
             "The histories are whole: up to record {} no record of these {} entities is left out.",
             verified.covered,
             verified.histories.len()
-        ),
+        )),
+        Answer::Period { period, population } => {
+            let said = [whole_stretch(verified, *period), within_the_stretch(), lost(population)];
+            let seen = if has_witnesses { format!("{operator}, and {witnesses}") } else { format!("{operator} alone") };
+            let rests_on = [
+                format!("{seen}; the times of records are the word of whoever runs the log"),
+                "the clocks of the log and of its sources".to_owned(),
+                "the sources, and whoever delivered what they said".to_owned(),
+            ];
+            for (number, (said, rests_on)) in said.into_iter().zip(rests_on).enumerate() {
+                claim(said, rests_on, number == 0 && has_witnesses);
+            }
+            None
+        }
     };
-    match attested.is_replayed {
-        true => claim(whole, format!("{}, who recomputed every seal", named(&attested.replayers)), true),
-        false => claim(
+    match (whole, attested.is_replayed) {
+        (Some(whole), true) => claim(whole, format!("{}, who recomputed every seal", named(&attested.replayers)), true),
+        (Some(whole), false) => claim(
             whole,
             format!("{operator}: whoever has the whole log can refute it, and no quorum of replayers has confirmed it"),
             false,
         ),
+        (None, _) => {}
     }
-    if let Answer::State { .. } | Answer::Change { .. } = &verified.answer {
-        let what = if matches!(verified.answer, Answer::Change { .. }) { "verdict" } else { "state" };
+    let recomputed = match &verified.answer {
+        Answer::Absence(_) => None,
+        Answer::State { .. } => Some("state"),
+        Answer::Change { .. } => Some("verdict"),
+        Answer::Period { .. } => Some("population"),
+    };
+    if let Some(what) = recomputed {
         claim(
             format!(
                 "The {what} below follows from these records, as far as {} of them {} known.",
@@ -281,6 +311,40 @@ fn claims(verified: &Verified<'_>) -> Vec<Claim> {
         claim("What came from each source is as this file has it.".to_owned(), nobody.to_owned(), false);
     }
     claims
+}
+
+/// That nothing is left out of what a period needs.
+fn whole_stretch(verified: &Verified<'_>, period: Period) -> String {
+    let (from, first, known) = (shown_at(period.recorded_from().0), verified.first, verified.known);
+    match known.0.checked_sub(1).filter(|last| *last >= first.0) {
+        Some(last) => format!(
+            "Of the first {known} records none is left out that was recorded at {from} or later: these are the numbers \
+             {first} to {last}."
+        ),
+        None => format!("None of the first {known} records was recorded at {from} or later."),
+    }
+}
+
+/// That what happened in a period is among these records.
+fn within_the_stretch() -> String {
+    format!(
+        "What happened in the period is among these records, as far as it was recorded by then, unless its source's clock \
+         was more than {CLOCK_TOLERANCE_SECONDS} seconds ahead."
+    )
+}
+
+/// What a period is known to lack.
+fn lost(population: &Population) -> String {
+    let (unmapped, incomplete) = population
+        .sources
+        .values()
+        .fold((0, 0), |(unmapped, incomplete), source| (unmapped + source.unmapped, incomplete + source.incomplete));
+    let RecordCounts { gaps, rejected, rejected_read_since, .. } = population.records;
+    format!(
+        "Complete is what was recorded: gaps of sources {gaps}, rejected documents {rejected} (read since: \
+         {rejected_read_since}), events of unknown type {unmapped}, incomplete events {incomplete}. What a source lost, or \
+         never delivered, is in no record."
+    )
 }
 
 const SIGNED: &str = "the source's own signature, which the log says it verified";

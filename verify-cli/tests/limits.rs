@@ -13,6 +13,9 @@ use std::fs;
 use std::process::Command;
 
 use counterfoil_proto::v1::{Fact, FactKind, Time};
+use counterfoil_verify::evidence::Question;
+use counterfoil_verify::population::Period;
+use counterfoil_verify::time::{Moment, OccurredAt};
 
 /// The memory that the program may take: of itself, and for each byte of the file.
 const OWN_BYTES: usize = 48 << 20;
@@ -25,13 +28,20 @@ fn a_file_takes_eighty_times_its_size_at_most() {
     let smallest = Fact {
         subject: Some(support::account("a")),
         occurred_at: Some(Time { seconds: 1, nanos: 0, precision: 1 }),
-        ..support::fact(FactKind::AuthEvent, 0)
+        ..support::fact(FactKind::AccountCreated, 0)
     };
     for _ in 0..300 {
         log.add(vec![smallest.clone(); 1_000], &[]);
     }
     log.seal();
-    let file = log.evidence(made::state_of("a"));
+    is_within_the_bound(&log, made::state_of("a"));
+    // Each of these facts is a row of what is printed.
+    let period = Period::new(OccurredAt(Moment::MIN), OccurredAt(Moment::MAX)).unwrap();
+    is_within_the_bound(&log, Question::Period { period, known_at: None });
+}
+
+fn is_within_the_bound(log: &made::Log, question: Question) {
+    let file = log.evidence(question);
     assert!(file.len() > 5 << 20, "{} bytes", file.len());
     let folder = tempfile::tempdir().unwrap();
     let (evidence, policy) = (folder.path().join("evidence"), folder.path().join("policy"));

@@ -21,6 +21,8 @@ export type Verified = Readonly<{
   attested: Attested;
   asked: Asked | undefined;
   known: Known;
+  /** Of a period: the first record that may tell of it. It and all behind it that count are there. */
+  first: bigint;
   answer: Answer;
   histories: Histories;
   records: Records;
@@ -45,8 +47,8 @@ export async function verify(bytes: Uint8Array, policy: Policy): Promise<Verifie
   if (asked && policy.indexKey) {
     await nameAsked(asked.about, histories.all.map(({ entity }) => entity), policy.indexKey, opened);
   }
-  const { sources } = file;
-  return { attested: attestation, asked, known, answer: answered, histories, records, opened, sources };
+  const { sources, basis: { first } } = file;
+  return { attested: attestation, asked, known, first, answer: answered, histories, records, opened, sources };
 }
 
 /** Compares how much there is with what the manifest says. */

@@ -1,6 +1,7 @@
 // The histories of a file: that each of them is whole, or that there is none.
 
 import { type Known, placed, type Records } from './records.js';
+import { stretchIn } from './stretch.js';
 import { Entity } from './entity.js';
 import { checkComplete, readProof } from './map.js';
 import type { File } from './manifest.js';
@@ -18,6 +19,8 @@ export class Histories {
     readonly all: readonly History[],
     private readonly records: Records,
     private readonly known: bigint,
+    /** The records that a period needs, in the order of the log. */
+    readonly stretch: readonly Record[],
   ) {
     this.byKey = new Map(all.map((history) => [history.entity.key, history]));
   }
@@ -46,7 +49,8 @@ export class Histories {
 export async function checkHistories(file: File, records: Records, known: Known): Promise<Histories> {
   const fail = malformed('histories');
   const isPlaced = placed(file);
-  const used = new Set(isPlaced);
+  const stretch = stretchIn(records, file);
+  const used = new Set([...isPlaced, ...stretch.map(({ index }) => index)]);
   const all: History[] = [];
   for (const { entity: bytes, proof, records: indexes } of file.proofs.histories) {
     const entity = Entity.fromBytes(bytes) ?? fail('a history is of something that is no id of an entity');
@@ -69,5 +73,5 @@ export async function checkHistories(file: File, records: Records, known: Known)
   if (used.size !== records.leaves.size || ![...used].every((index) => records.leaves.has(index))) {
     fail('there are records that belong to no history');
   }
-  return new Histories(all, records, known.size);
+  return new Histories(all, records, known.size, stretch);
 }

@@ -19,7 +19,7 @@ import {
 import * as note from './note.js';
 import type { Policy } from './policy.js';
 import { read } from './protobuf.js';
-import { type Question, readQuestion } from './question.js';
+import { type Question, questionsOf, readQuestion } from './question.js';
 import { falsified, malformed } from './rejected.js';
 
 /** The layout of evidence files that is read. */
@@ -57,13 +57,18 @@ export async function readFile(contents: Contents): Promise<File> {
   if (!isSame || manifest.members.length !== HASHED.length) {
     falsified('manifest')('a member has another size or hash than the manifest says');
   }
-  if (!manifest.state && !manifest.absence && !manifest.change) {
-    fail('the manifest has no question');
+  if (questionsOf(manifest).length !== 1) {
+    fail('the manifest has no question, or two');
   }
   checkCheckpoint(contents.checkpoint);
+  const question = readQuestion(manifest, fail);
+  const basis = manifest.basis ?? fail('the manifest has no basis');
+  if (basis.first !== 0n && question.about !== 'period') {
+    fail('the basis has a first record, and the question no period');
+  }
   return {
-    question: readQuestion(manifest, fail),
-    basis: manifest.basis ?? fail('the manifest has no basis'),
+    question,
+    basis,
     totals: manifest.totals ?? fail('the manifest has no totals'),
     sources: manifest.sources,
     records: read(RecordsDescription, contents.records, malformed('records')),

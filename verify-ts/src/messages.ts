@@ -270,12 +270,15 @@ const AbsenceQuestion = { entities: [1, 'bytes', 'repeated'] } as const;
 
 const ChangeQuestion = { record: [1, 'uint64'], fact: [2, 'uint32'], knownAt: [3, Time] } as const;
 
+const PeriodQuestion = { from: [1, Time], to: [2, Time], knownAt: [3, Time] } as const;
+
 const Basis = {
   origin: [1, 'string'],
   size: [2, 'uint64'],
   root: [3, 'bytes'],
   covered: [4, 'uint64'],
   known: [5, 'uint64'],
+  first: [6, 'uint64'],
 } as const;
 export type Basis = Of<typeof Basis>;
 
@@ -300,6 +303,7 @@ export const Manifest = {
   totals: [6, Totals],
   sources: [7, SealedSource, 'repeated'],
   members: [8, Member, 'repeated'],
+  period: [9, PeriodQuestion],
 } as const;
 export type Manifest = Of<typeof Manifest>;
 

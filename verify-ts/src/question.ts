@@ -10,6 +10,7 @@ import type { Histories } from './histories.js';
 import { type Found, Judge } from './judge.js';
 import type { Manifest, Time } from './messages.js';
 import { People } from './people.js';
+import { type Period, type Population, populationOf } from './population.js';
 import { firstEntityOf } from './record.js';
 import { Recorded } from './recorded.js';
 import { type Fail, falsified, malformed } from './rejected.js';
@@ -20,13 +21,15 @@ import { isTime, LAST, type Moment, momentOf } from './time.js';
 /** Entities whose absence one file may show, at most. */
 const ENTITIES_MAX = 1_000;
 
-/** What an identity could do, with all that is theirs; that nothing is recorded of some entities; or which approval covers a
- * change, which is the fact of that number in that record. A moment that is not given is the last one. */
+/** What an identity could do, with all that is theirs; that nothing is recorded of some entities; which approval covers a
+ * change, which is the fact of that number in that record; or what changed in a period. A moment that is not given is the last
+ * one. */
 export type Question = Readonly<{ knownAt: Moment | undefined }> &
   (
     | Readonly<{ about: 'state'; entity: Entity; at: Moment | undefined }>
     | Readonly<{ about: 'absence'; entities: readonly Entity[] }>
     | Readonly<{ about: 'change'; record: bigint; fact: number }>
+    | Readonly<{ about: 'period'; period: Period }>
   );
 
 /** What the records answer. */
@@ -44,10 +47,16 @@ export type Answer =
       change: FactAt;
       /** None of a fact that changed no access. */
       found: Found | undefined;
-    }>;
+    }>
+  | Readonly<{ about: 'period'; period: Period; population: Population }>;
+
+/** The questions of a manifest, which has one. */
+export function questionsOf({ state, absence, change, period }: Manifest): object[] {
+  return [state, absence, change, period].filter((question) => question !== undefined);
+}
 
 /** Reads the question of a manifest that has one. */
-export function readQuestion({ state, absence, change }: Manifest, fail: Fail): Question {
+export function readQuestion({ state, absence, change, period }: Manifest, fail: Fail): Question {
   const entityOf = (bytes: Uint8Array) => Entity.fromBytes(bytes) ?? fail('the question has something that is no id of an entity');
   const momentAt = (time: Time | undefined) => {
     if (time && !isTime(time)) {
@@ -61,6 +70,13 @@ export function readQuestion({ state, absence, change }: Manifest, fail: Fail): 
   }
   if (change) {
     return { about: 'change', record: change.record, fact: change.fact, knownAt: momentAt(change.knownAt) };
+  }
+  if (period) {
+    const [from, to, knownAt] = [momentAt(period.from), momentAt(period.to), momentAt(period.knownAt)];
+    if (from === undefined || to === undefined || from >= to) {
+      return fail('expected a period that begins before it ends, got another or none');
+    }
+    return { about: 'period', period: { from, to }, knownAt };
   }
   const entities = (absence?.entities ?? []).map(entityOf);
   if (entities.length < 1 || entities.length > ENTITIES_MAX || !ascends(entities.map(({ key }) => key))) {
@@ -86,6 +102,10 @@ export async function answer(question: Question, histories: Histories, known: bi
 async function answerBy(question: Question, recorded: Recorded, known: bigint): Promise<Answer> {
   if (question.about === 'change') {
     return aboutChange(question.record, question.fact, recorded, known);
+  }
+  if (question.about === 'period') {
+    const { period } = question;
+    return { about: 'period', period, population: populationOf(period, recorded.stretch(), known) };
   }
   if (question.about === 'absence') {
     question.entities.forEach((entity) => recorded.records(entity));

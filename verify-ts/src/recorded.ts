@@ -38,6 +38,11 @@ export class Recorded {
     return records;
   }
 
+  /** The records that a period needs, in the order of the log. */
+  stretch(): readonly Record[] {
+    return this.histories.stretch;
+  }
+
   /** The state of an entity, as all its records give it. */
   state(entity: Entity, at: Moment, known: bigint): State {
     return replay(entity, this.records(entity), at, known);

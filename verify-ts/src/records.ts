@@ -9,6 +9,7 @@ import type { InclusionPath, Record, Records as Member } from './messages.js';
 import type { Policy } from './policy.js';
 import { decode, eventOf, recordedAt } from './record.js';
 import { falsified, malformed } from './rejected.js';
+import { checkSize, checkTimes, checkWhole } from './stretch.js';
 import type { Moment } from './time.js';
 
 /** The most facts in the records of one file. */
@@ -58,11 +59,12 @@ export async function readRecords(member: Member): Promise<Records> {
 }
 
 /** The records that have to be shown to be in the tree: the first one, that of the change that is asked about, those on both
- * sides of the size that counts, and the seal. */
-export function placed({ question, basis: { covered, known } }: File): Set<bigint> {
+ * sides of where a period's begin and of the size that counts, and the seal. */
+export function placed({ question, basis: { covered, known, first } }: File): Set<bigint> {
   const asked = question.about === 'change' ? [question.record] : [];
-  const before = known > 0n ? [known - 1n] : [];
-  return new Set([0n, ...asked, ...before, known, covered].sort(order));
+  const ends = question.about === 'period' ? [first, known] : [known];
+  const sides = ends.flatMap((end) => (end > 0n ? [end - 1n, end] : [end]));
+  return new Set([0n, ...asked, ...sides, covered].sort(order));
 }
 
 /** Checks that what has to be in the tree is in it, and how many records count. */
@@ -75,7 +77,9 @@ export async function checkPlace(records: Records, file: File, checkpoint: Check
   if (file.question.about === 'change' && file.question.record >= known) {
     lie(`expected a change among the ${known} records that count`);
   }
-  await checkInclusions(records, file.proofs.inclusions, placed(file), checkpoint);
+  checkSize(file);
+  const paths = await checkInclusions(records, file.proofs.inclusions, placed(file), checkpoint);
+  await checkWhole(records, file, paths, checkpoint);
   checkOrigin(records.whole.get(0n), checkpoint, policy);
   const seal = records.whole.get(covered)?.seal ?? lie(`expected a seal at record ${covered}, got another record`);
   const at = (index: bigint): Moment | undefined => {
@@ -92,16 +96,19 @@ export async function checkPlace(records: Records, file: File, checkpoint: Check
   if (asked !== undefined && known < covered && (next === undefined || next <= asked)) {
     lie(`record ${known} came by the moment that was asked for, and is not counted`);
   }
+  checkTimes(records, file);
   return { covered, size: known, at: last, mapRoot: seal.mapRoot };
 }
 
+/** Checks the paths, and hands them on by the index of the record. */
 async function checkInclusions(
   { whole, leaves }: Records,
   paths: readonly InclusionPath[],
   placed: ReadonlySet<bigint>,
   checkpoint: Checkpoint,
-): Promise<void> {
+): Promise<ReadonlyMap<bigint, readonly Uint8Array[]>> {
   const [fail, lie] = [malformed('inclusion'), falsified('inclusion')];
+  const read = new Map<bigint, readonly Uint8Array[]>();
   if (paths.map(({ index }) => index).join() !== [...placed].join()) {
     fail(`expected the paths of the records ${[...placed].join(', ')}, in that order, got those of others`);
   }
@@ -109,7 +116,9 @@ async function checkInclusions(
     const leaf = (whole.has(index) && leaves.get(index)) || lie(`record ${index} is missing`);
     const siblings = hashes(path) ?? fail(`the path of record ${index} is cut`);
     await checkInclusion(leaf, index, checkpoint.size, siblings, checkpoint.root, (what) => lie(`record ${index}: ${what}`));
+    read.set(index, siblings);
   }
+  return read;
 }
 
 /** Record 0 names the log, and the key of its tokens. */

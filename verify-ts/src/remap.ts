@@ -22,12 +22,15 @@ function eventIndex(record: Record): bigint {
 /** The readings of events that were read again. */
 export class Readings {
   private readonly remapped = new Map<bigint, Set<bigint>>();
+  /** Of each event the newest reading by so many records, as it was last asked for. */
+  private readonly newest = new Map<bigint, Readonly<{ known: bigint; reading: bigint | undefined }>>();
 
   /** Looks at records. They may come in any order; those that are no remappings do no harm. */
   add(records: readonly Record[]): this {
     for (const record of records.filter(({ eventRemapped }) => eventRemapped)) {
       const readings = this.remapped.get(eventIndex(record)) ?? new Set();
       this.remapped.set(eventIndex(record), readings.add(readingOf(record)));
+      this.newest.delete(eventIndex(record));
     }
     return this;
   }
@@ -35,8 +38,20 @@ export class Readings {
   /** Whether what a record says counts by the first `known` records: it is known, and no newer reading of its event is. A
    * remapping is known with its first record. */
   count(record: Record, known: bigint): boolean {
-    const readings = [...(this.remapped.get(eventIndex(record)) ?? [])].filter((reading) => reading < known);
-    const newest = readings.reduce((newest, reading) => (reading > newest ? reading : newest), -1n);
-    return record.index < known && (newest < 0n || newest === readingOf(record));
+    const newest = this.newestOf(eventIndex(record), known);
+    return record.index < known && (newest === undefined || newest === readingOf(record));
+  }
+
+  private newestOf(event: bigint, known: bigint): bigint | undefined {
+    const held = this.newest.get(event);
+    if (held?.known === known) {
+      return held.reading;
+    }
+    let reading: bigint | undefined;
+    for (const one of this.remapped.get(event) ?? []) {
+      reading = one < known && (reading === undefined || one > reading) ? one : reading;
+    }
+    this.newest.set(event, { known, reading });
+    return reading;
   }
 }

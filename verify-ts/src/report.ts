@@ -9,7 +9,11 @@ import type { Verified } from './evidence.js';
 import { type Line, linesOf } from './lines.js';
 import type { Record as LogRecord, SealedSource } from './messages.js';
 import { Names } from './names.js';
+import { periodOfAnswer, type PeriodOf } from './period.js';
+import { recordedFrom } from './population.js';
+import type { Answer } from './question.js';
 import { eventOf } from './record.js';
+import { CLOCK_TOLERANCE_SECONDS } from './ticket.js';
 import { momentOfSeconds, shown } from './time.js';
 
 /** A sentence, whose word it rests on, and whether that is more than the word of whoever runs the log. */
@@ -38,6 +42,8 @@ export type Report = Readonly<{
   states: readonly StateOf[];
   /** What the tickets say about a change. */
   change?: ChangeOf;
+  /** What changed in a period. */
+  period?: PeriodOf;
   /** Who else has some of it, by other records. */
   contested: readonly string[];
   /** How many records each entity has. */
@@ -48,7 +54,7 @@ export type Report = Readonly<{
 }>;
 
 export function reportOf(verified: Verified): Report {
-  const { attested, answer, asked, known, histories, sources } = verified;
+  const { attested, answer, asked, known, first, histories, sources } = verified;
   const { origin, size, root } = attested.checkpoint;
   const names = new Names(verified.opened);
   const byText = [...histories.all].sort((one, other) => order(one.entity.text, other.entity.text));
@@ -66,6 +72,7 @@ export function reportOf(verified: Verified): Report {
     claims: claimsOf(verified),
     states: statesOf(verified, names),
     ...(answer.about === 'change' && { change: changeOfAnswer(answer, names) }),
+    ...(answer.about === 'period' && { period: periodOfAnswer(answer, first, names) }),
     contested: contestedOf(verified, names),
     histories: Object.fromEntries(byText.map(({ entity, indexes }) => [entity.text, indexes.length])),
     sources: sources.map(countsOf),
@@ -80,6 +87,9 @@ function questionOf({ answer }: Verified, names: Names): string {
   if (answer.about === 'change') {
     const { index, fact } = answer.change.evidence;
     return `Which approval covers fact ${fact} of record ${index}?`;
+  }
+  if (answer.about === 'period') {
+    return `What changed from ${shown(answer.period.from)} until ${shown(answer.period.to)}?`;
   }
   const when = answer.at === undefined ? 'by all that is recorded' : `at ${shown(answer.at)}`;
   return `What could ${names.shown(answer.entity)} do ${when}?`;
@@ -112,16 +122,13 @@ function contestedOf({ answer }: Verified, names: Names): string[] {
   return isCut ? [...contested, 'more is theirs than was followed'] : contested;
 }
 
-function claimsOf({ attested, answer, asked, known, histories, records, opened, sources }: Verified): Claim[] {
-  const { checkpoint, witnesses, replayers, isReplayed } = attested;
+function claimsOf(verified: Verified): Claim[] {
+  const { attested, answer, asked, known, records, opened, sources } = verified;
+  const { checkpoint, witnesses } = attested;
   const operator = `the key of ${checkpoint.origin}`;
   const seen = named(witnesses);
   const hasWitnesses = witnesses.length > 0;
   const first = witnesses.map(({ at }) => at).sort(order)[0];
-  const whole =
-    answer.about === 'absence'
-      ? `None of the first ${known.covered} records names any of these.`
-      : `The histories are whole: up to record ${known.covered} no record of these ${histories.all.length} entities is left out.`;
   const claims: Claim[] = [
     {
       claim: `These records are in the log in this order, unchanged since the checkpoint of ${checkpoint.size} records.`,
@@ -141,17 +148,11 @@ function claimsOf({ attested, answer, asked, known, histories, records, opened, 
           restsOn: `${seen}; a finer order of times is the word of whoever runs the log`,
           independent: true,
         },
-    {
-      claim: whole,
-      restsOn: isReplayed
-        ? `${named(replayers)}, who recomputed every seal`
-        : `${operator}: whoever has the whole log can refute it, and no quorum of replayers has confirmed it`,
-      independent: isReplayed,
-    },
+    ...(answer.about === 'period' ? stretchClaims(verified, answer) : [wholeClaim(verified)]),
   ];
   if (answer.about !== 'absence') {
     const were = known.size === 1n ? 'was' : 'were';
-    const what = answer.about === 'change' ? 'verdict' : 'state';
+    const what = { state: 'state', change: 'verdict', period: 'population' }[answer.about];
     const claim = `The ${what} below follows from these records, as far as ${known.size} of them ${were} known.`;
     claims.push({ claim, restsOn: 'recomputed here', independent: true });
   }
@@ -170,6 +171,58 @@ function claimsOf({ attested, answer, asked, known, histories, records, opened, 
   }
   return claims;
 }
+
+/** That the histories are whole, or that there are none. */
+function wholeClaim({ attested, answer, known, histories }: Verified): Claim {
+  const { checkpoint, replayers, isReplayed } = attested;
+  const claim =
+    answer.about === 'absence'
+      ? `None of the first ${known.covered} records names any of these.`
+      : `The histories are whole: up to record ${known.covered} no record of these ${histories.all.length} entities is left out.`;
+  const restsOn = isReplayed
+    ? `${named(replayers)}, who recomputed every seal`
+    : `the key of ${checkpoint.origin}: whoever has the whole log can refute it, and no quorum of replayers has confirmed it`;
+  return { claim, restsOn, independent: isReplayed };
+}
+
+/** That nothing is left out of what a period needs, that what happened in it is there, and what it is known to lack. */
+function stretchClaims({ attested, known, first }: Verified, { period, population }: PeriodAnswer): Claim[] {
+  const { checkpoint, witnesses } = attested;
+  const [operator, hasWitnesses] = [`the key of ${checkpoint.origin}`, witnesses.length > 0];
+  const from = shown(recordedFrom(period));
+  const whole =
+    known.size > first
+      ? `Of the first ${known.size} records none is left out that was recorded at ${from} or later: ` +
+        `these are the numbers ${first} to ${known.size - 1n}.`
+      : `None of the first ${known.size} records was recorded at ${from} or later.`;
+  const seen = hasWitnesses ? `${operator}, and ${named(witnesses)}` : `${operator} alone`;
+  const { gaps, rejected, rejectedReadSince } = population.records;
+  const count = (of: 'unmapped' | 'incomplete') => population.sources.reduce((sum, [, counts]) => sum + counts[of], 0);
+  return [
+    {
+      claim: whole,
+      restsOn: `${seen}; the times of records are the word of whoever runs the log`,
+      independent: hasWitnesses,
+    },
+    {
+      claim:
+        'What happened in the period is among these records, as far as it was recorded by then, unless its source\'s clock ' +
+        `was more than ${CLOCK_TOLERANCE_SECONDS} seconds ahead.`,
+      restsOn: 'the clocks of the log and of its sources',
+      independent: false,
+    },
+    {
+      claim:
+        `Complete is what was recorded: gaps of sources ${gaps}, rejected documents ${rejected} (read since: ` +
+        `${rejectedReadSince}), events of unknown type ${count('unmapped')}, incomplete events ${count('incomplete')}. ` +
+        'What a source lost, or never delivered, is in no record.',
+      restsOn: 'the sources, and whoever delivered what they said',
+      independent: false,
+    },
+  ];
+}
+
+type PeriodAnswer = Extract<Answer, { about: 'period' }>;
 
 const SIGNED = "the source's own signature, which the log says it verified";
 

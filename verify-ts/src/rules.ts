@@ -26,7 +26,7 @@ import type {
 import { isEmpty } from './protobuf.js';
 import type { Fail } from './rejected.js';
 import { isTime } from './time.js';
-import { GapReason, Kind, MAPPING_MAPPED, MAX, Precision } from './words.js';
+import { GapReason, Kind, Mapping, MAX, Precision } from './words.js';
 
 /** The layout of records that is read. */
 export const FORMAT = 1;
@@ -161,7 +161,7 @@ class Rules {
   private event(event: Event, source: Source): void {
     this.eventHead(event);
     this.ensure(event.facts.length <= FACTS_MAX, 'the event has more than 1,000 facts in one record');
-    const isMapped = event.mapping === MAPPING_MAPPED;
+    const isMapped = event.mapping === Mapping.mapped;
     this.ensure(isMapped === event.facts.length > 0, 'facts and event.mapping contradict each other');
     event.facts.forEach((fact) => this.fact(fact, source));
   }

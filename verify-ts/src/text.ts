@@ -3,6 +3,7 @@
 
 import type { ChangeOf } from './change.js';
 import type { Line } from './lines.js';
+import type { PeriodOf, Row, Who } from './period.js';
 import type { Report, StateOf } from './report.js';
 
 export function textOfReport(report: Report): string {
@@ -20,6 +21,7 @@ export function textOfReport(report: Report): string {
     ]),
     ...report.states.flatMap(stateLines),
     ...(report.change ? changeLines(report.change) : []),
+    ...(report.period ? periodLines(report.period) : []),
     ...report.contested.map((contested) => `! ${contested}`),
     ...(report.sources.length > 0 ? ['', `Sources before the seal, ${whose}:`] : []),
     ...report.sources.map(({ source, ...counts }) => {
@@ -53,6 +55,43 @@ function changeLines(change: ChangeOf): string[] {
       }),
     ]),
   ];
+}
+
+function periodLines({ from, to, first, records, facts, kinds, sources, gaps, changes }: PeriodOf): string[] {
+  const { total, ...counts } = records;
+  const { total: all, ...ofFacts } = facts;
+  return [
+    '',
+    `From ${from} until ${to}: ${changes.length} changes`,
+    ...changes.map(rowLine),
+    'Drawn from:',
+    `  ${total} records read, from number ${first} on: ${listed(counts)}`,
+    `  ${all} facts read: ${listed(ofFacts)}`,
+    ...kinds.map(({ kind, ...counts }) => `  ${kind}: ${listed(counts)}`),
+    ...sources.map(({ source, ...counts }) => `  ${source}: ${listed(counts)}`),
+    ...gaps.map(({ record, source, from, to, reason }) => {
+      return `! gap of ${source}: positions ${from} to ${to}, ${reason} [record ${record}]`;
+    }),
+  ];
+}
+
+function listed(counts: Readonly<Record<string, number | bigint>>): string {
+  const name = (name: string) => name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  return Object.entries(counts).map(([counted, count]) => `${count} ${name(counted)}`).join(', ');
+}
+
+function rowLine({ record, fact, kind, happened, subject, object, actor, scope, tickets, lateSeconds, firstCame, backfill }: Row): string {
+  const called = (who: Who | undefined) => (who?.name === undefined ? who?.entity : `${who.name} (${who.entity})`);
+  const remarks = [
+    scope && `in ${scope}`,
+    actor && `by ${called(actor)}`,
+    tickets && `names ${tickets.join(', ')}`,
+    lateSeconds !== undefined && `recorded ${lateSeconds} s later`,
+    firstCame !== undefined && `first came as record ${firstCame}, read again`,
+    backfill && 'old logs',
+  ];
+  const what = [kind, called(subject), called(object)].filter(Boolean).join(' ');
+  return `  ${happened}  ${what}, ${remarks.filter(Boolean).join(', ')} [record ${record}.${fact}]`;
 }
 
 function valueOf(line: Line): string {

@@ -26,7 +26,7 @@ export const MAX = {
 } as const;
 
 export const OUTCOME_SUCCESS = 1;
-export const MAPPING_MAPPED = 1;
+export const Mapping = { mapped: 1, unmapped: 3, incomplete: 4 } as const;
 export const COMPLETENESS_COMPLETE = 1;
 export const MATCHED_BY_EMAIL = 1;
 
@@ -35,6 +35,10 @@ export const DELIVERY_BACKFILL = 2;
 export const Precision = { nanosecond: 1, second: 4, minute: 5, day: 6 } as const;
 export const Confidence = { derived: 2, snapshot: 3 } as const;
 export const GapReason = { truncated: 2, recreated: 3 } as const;
+
+/** Why a source lost something, as people read it, by the numbers. */
+export const GAP_REASON_NAMES: readonly string[] = ['unspecified', 'retention', 'truncated', 'recreated', 'damaged'];
+
 
 export const Kind = {
   person: 1,

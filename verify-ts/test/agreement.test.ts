@@ -61,15 +61,20 @@ test('both verifiers say the same of changed files', { skip }, async (context) =
   context.diagnostic([...verdicts].map(([verdict, count]) => `${count} ${verdict}`).join(', '));
 });
 
-/** Asks both verifiers the same of made-up logs, and hands on what the second one said of each. */
-async function askOfLogs(context: TestContext, kind: 'change' | 'state', told: (second: Said, what: string) => void): Promise<void> {
+/** Asks both verifiers the same of so many made-up logs, and hands on what the second one said of each. */
+async function askOfLogs(
+  context: TestContext,
+  kind: 'change' | 'state' | 'period',
+  told: (second: Said, what: string) => void,
+  logs = LOGS,
+): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'counterfoil-'));
   context.after(() => rmSync(folder, { recursive: true }));
   const [file, policy] = [join(folder, 'evidence'), join(folder, 'policy')];
   writeFileSync(policy, POLICY);
   const trusted = await parsePolicy(Buffer.from(POLICY));
   const draw = drawing(SEED);
-  for (let number = 0; number < LOGS; number++) {
+  for (let number = 0; number < logs; number++) {
     const bytes = await new Arbitrary(draw, kind).evidence((file) => historyMissing(file, trusted));
     writeFileSync(file, bytes);
     const second = await said(bytes, trusted);
@@ -87,6 +92,17 @@ test('both verifiers say the same of changes in logs in which anything happens',
     verdicts.set(verdict, (verdicts.get(verdict) ?? 0) + 1);
   });
   context.diagnostic([...verdicts].map(([verdict, count]) => `${count} ${verdict}`).join(', '));
+});
+
+test('both verifiers say the same of periods in logs in which anything happens', { skip }, async (context) => {
+  let [changes, replaced, gaps] = [0, 0, 0];
+  await askOfLogs(context, 'period', (second, what) => {
+    assert.equal(second.verdict, 'proved', what);
+    const { period } = JSON.parse(second.report ?? '') as { period: { changes: unknown[]; facts: { replaced: number }; gaps: unknown[] } };
+    [changes, replaced] = [changes + period.changes.length, replaced + period.facts.replaced];
+    gaps += period.gaps.length;
+  }, LOGS / 2);
+  context.diagnostic(`${changes} changes, ${replaced} facts that were read otherwise since, ${gaps} gaps`);
 });
 
 test('both verifiers say the same of logs in which anything happens', { skip }, async (context) => {

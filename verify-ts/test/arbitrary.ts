@@ -48,13 +48,15 @@ export class Arbitrary {
 
   constructor(
     private readonly draw: Draw,
-    private readonly about: 'state' | 'change',
+    private readonly about: 'state' | 'change' | 'period',
   ) {
     this.hasRules = draw(2) === 0;
     this.isOld = draw(4) === 0;
     for (let count = 10 + draw(50); count > 0; count--) {
       if (this.events.length > 0 && draw(8) === 0) {
         this.remap();
+      } else if (this.about === 'period' && draw(4) === 0) {
+        this.other();
       } else {
         this.events.push({ first: this.log.size, newest: this.log.size });
         const facts = this.facts();
@@ -72,8 +74,10 @@ export class Arbitrary {
     const changes = this.about === 'change' ? this.changes.filter(({ record }) => record < known) : [];
     const change = changes[draw(changes.length)];
     const sealed = change
-      ? new Sealed(log, { 4: message({ 1: BigInt(change.record), 2: BigInt(change.fact), 3: knownAt }) }, known, change.record)
-      : new Sealed(log, { 2: this.stateQuestion(knownAt) }, known);
+      ? new Sealed(log, { 4: message({ 1: BigInt(change.record), 2: BigInt(change.fact), 3: knownAt }) }, known, { asked: change.record })
+      : this.about === 'period'
+        ? this.period(known, knownAt)
+        : new Sealed(log, { 2: this.stateQuestion(knownAt) }, known);
     for (;;) {
       const file = sealed.evidence();
       const next = await missing(file);
@@ -81,6 +85,35 @@ export class Arbitrary {
         return file;
       }
     }
+  }
+
+  /** A period whose records begin somewhere in the log, by the tolerance of clocks. */
+  private period(known: number, knownAt: Buffer | undefined): Sealed {
+    const { draw, log } = this;
+    const from = draw(log.size + 60);
+    const question = message({ 1: time(EPOCH + from), 2: time(EPOCH + from + 1 + draw(60)), 3: knownAt });
+    return new Sealed(log, { 9: question }, known, { first: Math.min(Math.max(0, from - 60), known) });
+  }
+
+  /** A record that holds no event that gives facts. */
+  private other(): void {
+    const { draw } = this;
+    const earlier = BigInt(1 + draw(this.log.size - 1));
+    const removed = message({ 1: earlier, 2: BigInt(this.log.size) - earlier, 3: Buffer.from([0]) });
+    const by = entityOf('account:okta:acme:00u1');
+    const bodies: readonly Message[] = [
+      { 6: Buffer.alloc(32, 9), 10: message({ 1: 3n, 2: 7n }) },
+      { 11: message({ 1: 5n, 2: 9n, 3: BigInt(1 + draw(4)) }) },
+      { 8: message({ 2: BigInt(3 + draw(2)), 4: 1n }) },
+      { 9: message({ 1: earlier }) },
+      { 13: message({ 1: [removed], 3: text('erasure'), 4: text('rule'), 5: by }) },
+      { 12: message({ 1: Buffer.alloc(32, 8) }) },
+    ];
+    // Before any record there is none that these could be about.
+    const body = bodies[draw(this.log.size > 1 ? bodies.length : 3)] ?? {};
+    const mayBeRetry = this.log.size > 1 && (8 in body || 9 in body);
+    const provenance = () => this.provenance(mayBeRetry && draw(2) === 0 ? earlier : undefined);
+    this.log.append(body, [], 0, 12 in body ? undefined : provenance());
   }
 
   private stateQuestion(knownAt: Buffer | undefined): Buffer {
@@ -91,12 +124,15 @@ export class Arbitrary {
 
   private append(facts: readonly Fact[], body: (event: Buffer) => Message, repeated: readonly string[]): void {
     const event = message({ 1: text('event'), 2: 1n, 4: 1n, 5: facts.map(({ bytes }) => bytes) });
+    const entities = [...repeated, ...facts.flatMap((fact) => fact.entities)];
+    this.log.append(body(event), entities, facts.length, this.provenance());
+  }
+
+  private provenance(retryOf?: bigint): Buffer {
     const place = { 1: text('file/1'), 2: BigInt(this.log.size) };
     const source = message({ 1: text('okta'), 2: text('acme'), 3: text('system-log') });
     const id = { 3: text(`e${this.log.size}`), 4: Buffer.alloc(16, 7), 5: text('okta'), 6: 1n, 7: this.delivery };
-    const provenance = message({ 1: source, 2: message(place), ...id, 8: 1n + BigInt(this.draw(7)) });
-    const entities = [...repeated, ...facts.flatMap((fact) => fact.entities)];
-    this.log.append(body(event), entities, facts.length, provenance);
+    return message({ 1: source, 2: message(place), ...id, 8: 1n + BigInt(this.draw(7)), 10: retryOf });
   }
 
   /** As it comes, or as a first import. */
@@ -124,7 +160,7 @@ export class Arbitrary {
 
   private fact(number: number): Fact {
     const { draw } = this;
-    const kinds = this.about === 'change' ? CHANGE_KINDS : FACT_KINDS;
+    const kinds = this.about === 'state' ? FACT_KINDS : CHANGE_KINDS;
     const isAny = draw(this.about === 'change' ? 8 : 2) === 0;
     const drawn = isAny ? 1 + draw(54) : (kinds[draw(kinds.length)] ?? 1);
     const kind = drawn === 54 && !this.hasRules ? 44 : drawn;
@@ -144,7 +180,8 @@ export class Arbitrary {
     const parties = [actor, ...(isRule || isUnnamed ? [] : [subject]), object];
     const [field, detail, others] = this.detail(kind);
     const correlation = draw(3) === 0 ? this.correlation(kind <= 10) : undefined;
-    const head = { 1: BigInt(kind), 2: time(draw(60)), 3: draw(8) === 0 ? 2n : 1n, 5: 1n + BigInt(draw(isUsual ? 2 : 3)) };
+    const begin = this.about === 'period' ? EPOCH : 0;
+    const head = { 1: BigInt(kind), 2: time(begin + draw(60)), 3: draw(8) === 0 ? 2n : 1n, 5: 1n + BigInt(draw(isUsual ? 2 : 3)) };
     const bytes = message({
       ...head,
       6: actor.bytes,

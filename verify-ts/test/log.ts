@@ -111,7 +111,7 @@ export class Log {
 }
 
 /** A log that ends with a seal over all before, and a question by the first `known` records, which may be about the record
- * `asked`: evidence of that, with any histories. */
+ * `asked`, or about all from the record `first` on: evidence of that, with any histories. */
 export class Sealed {
   private readonly chains: readonly Chain[];
   private readonly covered: number;
@@ -119,18 +119,22 @@ export class Sealed {
   private readonly placed: readonly number[];
   private readonly inclusions: readonly Buffer[];
   private readonly histories = new Map<string, History>();
+  private readonly first: number;
 
   constructor(
     private readonly log: Log,
     private readonly question: Message,
     private readonly known: number,
-    asked?: number,
+    { asked, first }: Readonly<{ asked?: number; first?: number }> = {},
   ) {
+    this.first = first ?? known;
     this.chains = chainsOf(log);
     this.covered = log.size;
     log.append({ 12: message({ 1: rootOf(this.chains) }) }, []);
     this.leaves = log.records.map((_, index) => log.leaf(index));
-    this.placed = inOrder([0, ...(asked === undefined ? [] : [asked]), ...(known > 0 ? [known - 1] : []), known, this.covered]);
+    const ends = [known, ...(first === undefined ? [] : [first])];
+    const sides = ends.flatMap((end) => (end > 0 ? [end - 1, end] : [end]));
+    this.placed = inOrder([0, ...(asked === undefined ? [] : [asked]), ...sides, this.covered]);
     const path = (index: number) => message({ 1: BigInt(index), 2: Buffer.concat(pathOf(index, this.leaves)) });
     this.inclusions = this.placed.map(path);
   }
@@ -145,11 +149,17 @@ export class Sealed {
     return isNew;
   }
 
+  /** The first record of a period, in the basis of a question about one. */
+  private get begin(): bigint | undefined {
+    return 9 in this.question ? BigInt(this.first) : undefined;
+  }
+
   /** The file. */
   evidence(): Buffer {
     const { log, leaves } = this;
     const histories = [...this.histories.values()].sort((one, other) => Buffer.compare(one.bytes, other.bytes));
-    const used = inOrder([...this.placed, ...histories.flatMap(({ indexes }) => indexes)]);
+    const stretch = Array.from({ length: this.known - this.first }, (_, number) => this.first + number);
+    const used = inOrder([...this.placed, ...stretch, ...histories.flatMap(({ indexes }) => indexes)]);
     const isWhole = (index: number) => index < this.known || this.placed.includes(index);
     const whole = used.filter(isWhole);
     const elided = used.filter((index) => !isWhole(index));
@@ -172,7 +182,7 @@ export class Sealed {
       ['openings', Buffer.alloc(0)],
     ]);
     const size = BigInt(leaves.length);
-    const basis = message({ 1: text(ORIGIN), 2: size, 3: root, 4: BigInt(this.covered), 5: BigInt(this.known) });
+    const basis = message({ 1: text(ORIGIN), 2: size, 3: root, 4: BigInt(this.covered), 5: BigInt(this.known), 6: this.begin });
     const stated = [...hashed].map(([name, content]) => memberField(name, content));
     const manifest = message({ 1: 1n, ...this.question, 5: basis, 6: totals, 8: stated });
     const none = Buffer.alloc(0);

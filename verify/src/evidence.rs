@@ -5,7 +5,8 @@
 //! what the policy's keys have signed, and what follows from that.
 //!
 //! ```text
-//! archive → manifest → checkpoint and cosignatures → who asked → records → inclusion → seal and what was known
+//! archive → manifest → checkpoint and cosignatures → who asked → records → inclusion → seal, what was known, what a period
+//!         needs
 //!         → histories, each whole → what lies beside records → the question → totals
 //! ```
 
@@ -20,9 +21,10 @@ use crate::entity::EntityId;
 use crate::judge::Found;
 use crate::people::Covered;
 use crate::policy::Policy;
+use crate::population::{Period, Population};
 use crate::state::State;
 use crate::time::{OccurredAt, RecordedAt};
-use crate::tree::TreeSize;
+use crate::tree::{RecordIndex, TreeSize};
 
 mod archive;
 mod asked;
@@ -30,6 +32,7 @@ mod file;
 mod histories;
 mod openings;
 mod question;
+mod stretch;
 mod write;
 
 pub use asked::Asked;
@@ -58,6 +61,8 @@ pub struct Verified<'p> {
     pub known: TreeSize,
     /// When the last of these was recorded, where there is any.
     pub known_at: Option<RecordedAt>,
+    /// Of a period: the first record that may tell of it. It and all behind it that count are there.
+    pub first: RecordIndex,
     /// The question, and what the records answer.
     pub answer: Answer,
     /// The entities with their histories, each with how many records it has in all.
@@ -98,6 +103,13 @@ pub enum Answer {
         fact: u32,
         /// The tickets, and what they come to; none of a fact that changed no access.
         found: Option<Found>,
+    },
+    /// What changed in a period.
+    Period {
+        /// The period.
+        period: Period,
+        /// All that changed in it, and what else was read.
+        population: Population,
     },
 }
 
@@ -229,6 +241,7 @@ pub fn verify<'p>(bytes: &[u8], policy: &'p Policy) -> Result<Verified<'p>, Reje
         covered: known.covered,
         known: known.size,
         known_at: known.at,
+        first: RecordIndex(file.basis.first),
         histories: counts,
         elided: records.elided(),
         records: records.into_whole(),

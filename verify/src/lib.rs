@@ -26,6 +26,7 @@ pub mod mention;
 pub mod note;
 pub mod people;
 pub mod policy;
+pub mod population;
 pub mod proof;
 pub mod reconcile;
 pub mod record;

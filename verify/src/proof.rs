@@ -1,4 +1,4 @@
-//! Owns the judgement on inclusion and consistency proofs, and the C2SP tlog-proof text:
+//! Owns the judgement on proofs of inclusion, of whole ranges and of consistency, and the C2SP tlog-proof text:
 //!
 //! ```text
 //! c2sp.org/tlog-proof@v1
@@ -13,6 +13,8 @@
 //! ```
 //!
 //! Never builds a path (that is `tree`) and never trusts a root: the caller brings one that is signed.
+
+use std::collections::VecDeque;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -61,6 +63,42 @@ pub fn verify_inclusion(
     }
     check_arrived(&walk, path)?;
     check_root(root, found)
+}
+
+/// Checks that `leaves` are the records from `first` on of the tree with `size` records and this `root`, none of them left
+/// out: the root is recomputed from them, from the siblings to the left on the inclusion path of the first, and from those to
+/// the right on that of the last.
+///
+/// # Errors
+/// [`ProofError`], as of [`verify_inclusion`] of the first and of the last one; nothing is proved then.
+pub fn verify_range(
+    leaves: &[LeafHash],
+    first: RecordIndex,
+    size: TreeSize,
+    (first_path, last_path): (&[Hash], &[Hash]),
+    root: Hash,
+) -> Result<(), ProofError> {
+    let (Some(first_leaf), Some(last_leaf)) = (leaves.first(), leaves.last()) else {
+        return Err(ProofError::NoRecords);
+    };
+    let last = RecordIndex(first.0.saturating_add(leaves.len() as u64 - 1));
+    verify_inclusion(*first_leaf, first, size, first_path, root)?;
+    verify_inclusion(*last_leaf, last, size, last_path, root)?;
+    let mut nodes: VecDeque<Hash> = leaves.iter().map(|leaf| leaf.0).collect();
+    let mut left = Border { walk: Walk { node: first.0, last: size.0 - 1 }, path: first_path.iter() };
+    let mut right = Border { walk: Walk { node: last.0, last: size.0 - 1 }, path: last_path.iter() };
+    while left.walk.last > 0 {
+        if let Some((Side::Left, sibling)) = left.rise() {
+            nodes.push_front(sibling);
+        }
+        if let Some((Side::Right, sibling)) = right.rise() {
+            nodes.push_back(sibling);
+        }
+        // The last node of a level may have no sibling there: it is the node above as well.
+        let level = nodes.make_contiguous();
+        nodes = level.chunks(2).filter_map(|pair| pair.iter().copied().reduce(node_hash)).collect();
+    }
+    nodes.front().map_or(Err(ProofError::NoRecords), |found| check_root(root, *found))
 }
 
 /// Checks that the tree of `old` records and `old_root` is a prefix of the tree of `new` records and
@@ -130,6 +168,9 @@ pub enum ProofError {
         /// Size of the tree.
         size: TreeSize,
     },
+    /// There are no records to show.
+    #[error("expected one record at least, got none: an empty range shows nothing")]
+    NoRecords,
     /// The older tree is larger than the newer one.
     #[error("expected an old tree of at most {new} records, got {old}: the log went backwards")]
     ShrinkingTree {
@@ -209,6 +250,25 @@ pub enum ProofError {
 struct Walk {
     node: u64,
     last: u64,
+}
+
+/// One end of a range of nodes on its way to the root, level by level, with what is left of its path.
+struct Border<'p> {
+    walk: Walk,
+    path: std::slice::Iter<'p, Hash>,
+}
+
+impl Border<'_> {
+    /// Rises by one level. Gives the sibling that it had on the level it leaves, and its side, where it had one.
+    fn rise(&mut self) -> Option<(Side, Hash)> {
+        let Walk { node, last } = self.walk;
+        self.walk.up();
+        match (node % 2 == 1, node < last) {
+            (true, _) => self.path.next().map(|sibling| (Side::Left, *sibling)),
+            (false, true) => self.path.next().map(|sibling| (Side::Right, *sibling)),
+            (false, false) => None,
+        }
+    }
 }
 
 /// The side on which the next hash of a path stands.

@@ -64,15 +64,16 @@ pub fn facts_known<'a>(records: &[&'a Record], known: TreeSize) -> Vec<FactAt<'a
 
 /// The facts of a record, each with its place, whether they count still or were read otherwise since.
 pub fn facts_of(record: &Record) -> impl Iterator<Item = FactAt<'_>> {
-    let source = record.provenance.as_ref().and_then(|provenance| provenance.source.as_ref());
-    let facts = event_of(record).map(|event| &event.facts).zip(source);
-    facts.into_iter().flat_map(move |(facts, source)| {
-        facts.iter().zip(0..).map(move |(fact, number)| {
-            let occurred_at = OccurredAt(fact.occurred_at.as_ref().map_or(Moment::MIN, Moment::of));
-            let evidence = Evidence::of(record, number, occurred_at);
-            FactAt { fact, source, evidence }
-        })
-    })
+    let count = event_of(record).map_or(0, |event| event.facts.len());
+    (0..).take(count).filter_map(|number| fact_of(record, number))
+}
+
+/// The fact of that number of a record.
+pub fn fact_of(record: &Record, number: u32) -> Option<FactAt<'_>> {
+    let source = record.provenance.as_ref()?.source.as_ref()?;
+    let fact = event_of(record)?.facts.get(number as usize)?;
+    let occurred_at = OccurredAt(fact.occurred_at.as_ref().map_or(Moment::MIN, Moment::of));
+    Some(FactAt { fact, source, evidence: Evidence::of(record, number, occurred_at) })
 }
 
 /// The entities whose state a fact may change, without doubles. A reference with a native id stands for that id alone;

@@ -118,9 +118,9 @@ fn records_and_histories_are_shown() {
     assert!(records.iter().map(|(index, leaf)| (index.0, *leaf)).eq((0..).zip(made.leaves.iter().copied())));
     for (entity, chain) in &entities {
         let indexes = made.entities.get(entity).cloned().unwrap_or_default();
-        let chained = indexes.iter().fold(EntityChain::EMPTY, |chain, index| {
-            chain.append(RecordIndex(*index), made.leaves[*index as usize])
-        });
+        let chained = indexes
+            .iter()
+            .fold(EntityChain::EMPTY, |chain, index| chain.append(RecordIndex(*index), made.leaves[*index as usize]));
         assert_eq!(chain.unwrap_or(EntityChain::EMPTY), chained, "{entity}");
     }
     assert_eq!(entities[&entity("nobody")], None);

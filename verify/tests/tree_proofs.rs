@@ -5,7 +5,7 @@ mod common;
 
 use common::*;
 use counterfoil_verify::hash::{Hash, HashError, LeafHash, empty_root, leaf_hash, node_hash};
-use counterfoil_verify::proof::{PATH_HASHES_MAX, ProofError, verify_consistency, verify_inclusion};
+use counterfoil_verify::proof::{PATH_HASHES_MAX, ProofError, verify_consistency, verify_inclusion, verify_range};
 use counterfoil_verify::tree::{
     Frontier, NodeSource, RecordIndex, SubtreeRoot, TreeError, TreeSize, consistency_proof, inclusion_proof, root_at,
 };
@@ -131,6 +131,19 @@ proptest! {
     }
 
     #[test]
+    fn a_range_of_any_tree_is_proved((size, last) in tree_and_position(), begin in any::<prop::sample::Index>()) {
+        let first = begin.index(last + 1);
+        let leaves = leaves(size);
+        let paths = (inclusion_path(first, &leaves), inclusion_path(last, &leaves));
+        let mut claimed = Claimed { leaves: leaves[first..=last].to_vec(), first, size, paths: (&paths.0, &paths.1) };
+        let root = tree_head(&leaves);
+        prop_assert!(claimed.is_proved(root));
+        let middle = claimed.leaves.len() / 2;
+        claimed.leaves.remove(middle);
+        prop_assert!(!claimed.is_proved(root));
+    }
+
+    #[test]
     fn a_frontier_restored_at_any_size_goes_on_alike((size, cut) in tree_and_position()) {
         let leaves = leaves(size);
         let mut frontier = Frontier::new();
@@ -181,6 +194,93 @@ fn every_small_tree_proves_itself_and_nothing_else() {
             }
         }
     }
+}
+
+/// A range of leaves with the paths of its ends, as somebody claims it.
+#[derive(Clone)]
+struct Claimed<'t> {
+    leaves: Vec<LeafHash>,
+    first: usize,
+    size: usize,
+    paths: (&'t [Hash], &'t [Hash]),
+}
+
+impl Claimed<'_> {
+    fn is_proved(&self, root: Hash) -> bool {
+        let (first, size) = (RecordIndex(self.first as u64), TreeSize(self.size as u64));
+        verify_range(&self.leaves, first, size, self.paths, root).is_ok()
+    }
+}
+
+#[test]
+fn every_range_of_every_small_tree_is_proved() {
+    let leaves = leaves(64);
+    for size in 1..=leaves.len() {
+        let leaves = &leaves[..size];
+        let root = tree_head(leaves);
+        let paths: Vec<Vec<Hash>> = (0..size).map(|index| inclusion_path(index, leaves)).collect();
+        for first in 0..size {
+            for last in first..size {
+                let claimed = leaves[first..=last].to_vec();
+                let claimed = Claimed { leaves: claimed, first, size, paths: (&paths[first], &paths[last]) };
+                assert!(claimed.is_proved(root), "{first} to {last} of {size}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_range_that_is_another_is_not_proved() {
+    let all = leaves(21);
+    for size in 1..=20 {
+        let leaves = &all[..size];
+        let root = tree_head(leaves);
+        let paths: Vec<Vec<Hash>> = (0..size).map(|index| inclusion_path(index, leaves)).collect();
+        for first in 0..size {
+            for last in first..size {
+                let what = format!("{first} to {last} of {size}");
+                let good = Claimed {
+                    leaves: leaves[first..=last].to_vec(),
+                    first,
+                    size,
+                    paths: (&paths[first], &paths[last]),
+                };
+                let none = Claimed { leaves: Vec::new(), ..good.clone() };
+                assert!(!none.is_proved(root), "{what}: nothing");
+                for at in 0..good.leaves.len() {
+                    let mut short = good.clone();
+                    short.leaves.remove(at);
+                    assert!(!short.is_proved(root), "{what}: without leaf {at}");
+                    let mut other = good.clone();
+                    other.leaves[at] = all[20];
+                    assert!(!other.is_proved(root), "{what}: another leaf {at}");
+                    let mut more = good.clone();
+                    more.leaves.insert(at, all[20]);
+                    assert!(!more.is_proved(root), "{what}: one more at {at}");
+                    if at > 0 {
+                        let mut swapped = good.clone();
+                        swapped.leaves.swap(at - 1, at);
+                        assert!(!swapped.is_proved(root), "{what}: swapped at {at}");
+                    }
+                }
+                for other in (0..size + 2).filter(|other| *other != first) {
+                    assert!(!Claimed { first: other, ..good.clone() }.is_proved(root), "{what}: at {other}");
+                }
+                let (own, others) = (good.paths, [&paths[..first], &paths[first + 1..]].concat());
+                for other in &others {
+                    assert!(!Claimed { paths: (other, own.1), ..good.clone() }.is_proved(root), "{what}: its begin");
+                }
+                for path in wrong_lengths(&paths[last], root) {
+                    assert!(!Claimed { paths: (own.0, &path), ..good.clone() }.is_proved(root), "{what}: its end");
+                }
+                assert!(!good.is_proved(empty_root()), "{what}: another root");
+            }
+        }
+    }
+    let none = verify_range(&[], RecordIndex(0), TreeSize(0), (&[], &[]), empty_root());
+    assert_eq!(none, Err(ProofError::NoRecords));
+    let far = verify_range(&all[..2], RecordIndex(u64::MAX), TreeSize(u64::MAX), (&[], &[]), empty_root());
+    assert!(far.is_err());
 }
 
 #[test]

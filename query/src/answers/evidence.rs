@@ -11,7 +11,9 @@ use std::rc::Rc;
 use counterfoil_ledger::{Head, SealedMap};
 use counterfoil_proto::v1::{Basis, EntityKind, EvidenceBasis, Record, Withheld};
 use counterfoil_verify::entity::EntityId;
-use counterfoil_verify::evidence::{Asked, Draft, Question, answer, needed, write};
+use counterfoil_verify::evidence::{
+    Asked, Draft, EVIDENCE_BYTES_MAX, EVIDENCE_FACTS_MAX, Question, answer, needed, write,
+};
 use counterfoil_verify::fact::entity_set;
 use counterfoil_verify::hash::LeafHash;
 use counterfoil_verify::identifier::{IdentifierKind, canonical, is_email};
@@ -19,11 +21,13 @@ use counterfoil_verify::map::EntityChain;
 use counterfoil_verify::map::proof::MapProof;
 use counterfoil_verify::note::Note;
 use counterfoil_verify::people::recorded::{Histories, Recorded};
-use counterfoil_verify::record::decode;
+use counterfoil_verify::record::{decode, event_of};
+use counterfoil_verify::time::RecordedAt;
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
+use prost::Message;
 
 use crate::answers::proofs::chain_of;
-use crate::answers::{Query, basis};
+use crate::answers::{self, Query, moment_text};
 use crate::error::{QueryError, Result};
 use crate::views::{correlations, histories, names, sources};
 
@@ -35,8 +39,8 @@ impl Query<'_> {
     /// lies beside records.
     ///
     /// # Errors
-    /// [`QueryError::NotSealed`] likewise; [`QueryError::TooLarge`] where the histories have too many records;
-    /// [`QueryError::Recorded`] of an absence that is none.
+    /// [`QueryError::NotSealed`] likewise; [`QueryError::TooLarge`] where the histories have too many records, and
+    /// [`QueryError::TooMuchRecorded`] where a period has; [`QueryError::Recorded`] of an absence that is none.
     pub fn evidence(&self, question: Question, min_covered: TreeSize, asked: &Asked) -> Result<(Basis, Vec<u8>)> {
         let (map, head) = self.sealed(min_covered)?;
         let covered = map.covered();
@@ -57,26 +61,39 @@ impl Query<'_> {
             return Err(QueryError::Recorded(entity.clone()));
         }
         let Gathered { mut records, mut elided, histories } = gathered;
+        let first = match question.period() {
+            Some(period) => self.first_since(period.recorded_from(), known)?,
+            None => RecordIndex(0),
+        };
+        let basis = EvidenceBasis {
+            origin: head.origin.as_str().to_owned(),
+            size: head.size.0,
+            root: head.root.as_bytes().to_vec(),
+            covered: covered.0,
+            known: known.0,
+            first: first.0,
+        };
         let mut inclusions = BTreeMap::new();
-        for index in needed(&question, covered.0, known.0) {
+        for index in needed(&question, &basis) {
             inclusions.insert(index, self.reader.inclusion_proof(RecordIndex(index), head.size)?);
             elided.remove(&index);
             records.insert(index, self.reader.record_bytes(RecordIndex(index))?);
         }
         let mut openings = BTreeMap::new();
+        let mut size: usize = records.values().map(Vec::len).sum();
         for index in records.keys().filter(|_| self.shows_names) {
-            openings.extend(self.reader.beside(RecordIndex(*index))?.map(|beside| (*index, beside)));
+            let Some(beside) = self.reader.beside(RecordIndex(*index))? else { continue };
+            size += beside.encoded_len();
+            if let Some(period) = question.period().filter(|_| size > EVIDENCE_BYTES_MAX) {
+                let limit = format!("{EVIDENCE_BYTES_MAX} bytes");
+                return Err(too_much(known.0 - first.0, period.recorded_from(), limit));
+            }
+            openings.insert(*index, beside);
         }
         let (checkpoint, cosignatures) = parted(&head)?;
         let draft = Draft {
             question,
-            basis: EvidenceBasis {
-                origin: head.origin.as_str().to_owned(),
-                size: head.size.0,
-                root: head.root.as_bytes().to_vec(),
-                covered: covered.0,
-                known: known.0,
-            },
+            basis,
             sources: map.sources()?,
             checkpoint,
             cosignatures,
@@ -92,7 +109,13 @@ impl Query<'_> {
             true => Vec::new(),
             false => vec![Withheld::PersonalValues.into(), Withheld::Payloads.into()],
         };
-        Ok((basis(&head, withheld), file))
+        Ok((answers::basis(&head, withheld), file))
+    }
+
+    /// The first record that was recorded at a moment or later, or the end of those that count.
+    fn first_since(&self, from: RecordedAt, known: TreeSize) -> Result<RecordIndex> {
+        let before = self.reader.size_at(RecordedAt(from.0.just_before()))?;
+        Ok(RecordIndex(before.min(known).0))
     }
 
     /// The identifiers that `who` may have: of an address one, whatever the system; of anything else one for each kind of
@@ -206,6 +229,34 @@ impl Histories for Gathering<'_, '_> {
     fn record(&self, index: u64) -> Result<Rc<Record>> {
         Ok(Rc::new(self.query.read_record(RecordIndex(index))?))
     }
+
+    fn since(&self, from: RecordedAt) -> Result<Vec<Rc<Record>>> {
+        let query = self.query;
+        let first = query.first_since(from, self.known)?;
+        let count = self.known.0 - first.0;
+        let mut gathered = self.gathered.borrow_mut();
+        if count > RECORDS_MAX as u64 {
+            return Err(too_much(count, from, format!("{RECORDS_MAX} records")));
+        }
+        let (mut read, mut facts) = (Vec::new(), 0);
+        for index in first.0..self.known.0 {
+            query.view.slow()?;
+            let bytes = query.reader.record_bytes(RecordIndex(index))?;
+            let record = decode(&bytes).map_err(|error| QueryError::Evidence(error.to_string()))?;
+            facts += event_of(&record).map_or(0, |event| event.facts.len() as u64);
+            if facts > EVIDENCE_FACTS_MAX {
+                return Err(too_much(count, from, format!("{EVIDENCE_FACTS_MAX} facts")));
+            }
+            gathered.records.insert(index, bytes);
+            read.push(Rc::new(record));
+        }
+        Ok(read)
+    }
+}
+
+/// That a period has too much for one file.
+fn too_much(count: u64, from: RecordedAt, limit: String) -> QueryError {
+    QueryError::TooMuchRecorded { count, from: moment_text(from.0), limit }
 }
 
 /// The checkpoint with the log's signature alone, and the lines of the others.

@@ -58,7 +58,7 @@ mod wanted;
 pub use access::AccessRequest;
 pub use capable::CapableRequest;
 pub use changes::{ChangesRequest, ExplainFilter};
-pub(crate) use convert::{basis, timestamp};
+pub(crate) use convert::{basis, moment_text, timestamp};
 pub use explain::ChangeSelector;
 pub use grant::GrantRequest;
 pub use history::HistoryRequest;

@@ -42,7 +42,16 @@ impl Query<'_> {
         let (basis, proof) = self.proofs(&asked, min_covered)?;
         let Proof { checkpoint, covered, seal, seal_path, entities, .. } = proof;
         let EntityProof { entity, count, proof } = entities.into_iter().next().unwrap_or_default();
-        Ok(GetEntityProofResponse { basis: Some(basis), checkpoint, entity, count, proof, covered, seal, path: seal_path })
+        Ok(GetEntityProofResponse {
+            basis: Some(basis),
+            checkpoint,
+            entity,
+            count,
+            proof,
+            covered,
+            seal,
+            path: seal_path,
+        })
     }
 
     /// That records are in the log, and which records entities have, by the newest seal.

@@ -70,7 +70,7 @@ pub(crate) fn of(error: QueryError) -> Status {
         QueryError::Behind { .. } => (Code::Unavailable, "VIEWS_BEHIND"),
         QueryError::NotSealed => (Code::FailedPrecondition, NOT_SEALED),
         QueryError::SeveralChanges(_) => (Code::InvalidArgument, "SEVERAL_CHANGES"),
-        QueryError::TooLarge(_) => (Code::ResourceExhausted, "EVIDENCE_TOO_LARGE"),
+        QueryError::TooLarge(_) | QueryError::TooMuchRecorded { .. } => (Code::ResourceExhausted, "EVIDENCE_TOO_LARGE"),
         QueryError::TooManyProofs { .. } => (Code::ResourceExhausted, "TOO_MANY_PROOFS"),
         QueryError::NoListing(_) => (Code::NotFound, "NO_LISTING"),
         QueryError::Recorded(_) => (Code::FailedPrecondition, "RECORDED"),

@@ -8,18 +8,20 @@ use std::time::Duration;
 use counterfoil_proto::v1::proof_service_server::ProofService;
 use counterfoil_proto::v1::{
     Basis, EvidenceQuestion, GetEntityProofRequest, GetEntityProofResponse, GetEvidenceRequest, GetEvidenceResponse,
-    GetListingProofRequest, GetListingProofResponse, GetProofsRequest, GetProofsResponse,
+    GetListingProofRequest, GetListingProofResponse, GetPeriodEvidenceRequest, GetPeriodEvidenceResponse,
+    GetProofsRequest, GetProofsResponse,
 };
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::evidence::{Asked, Question};
 use counterfoil_verify::listing::ItemKey;
+use counterfoil_verify::population::Period;
 use counterfoil_verify::time::{Moment, OccurredAt};
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 use tokio::time::Instant;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
-use crate::answers::{Proved, Query};
+use crate::answers::{Proved, Query, moment_text};
 use crate::services::identity::{Who, some};
 use crate::services::linkage::selector;
 use crate::services::problem::{NOT_SEALED, invalid, reason_of, shown};
@@ -33,6 +35,9 @@ const PIECE_BYTES: usize = 256 << 10;
 const SEAL_MAX: Duration = Duration::from_secs(10);
 /// How long the views get where a newer seal is met than they have come to.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// A file in pieces, as it is sent.
+type Pieces<P> = Pin<Box<dyn Stream<Item = Result<P, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl ProofService for Answers {
@@ -80,14 +85,14 @@ impl ProofService for Answers {
         .await
     }
 
-    type GetEvidenceStream = Pin<Box<dyn Stream<Item = Result<GetEvidenceResponse, Status>> + Send>>;
+    type GetEvidenceStream = Pieces<GetEvidenceResponse>;
 
     async fn get_evidence(
         &self,
         request: Request<GetEvidenceRequest>,
     ) -> Result<Response<Self::GetEvidenceStream>, Status> {
         let min_tree_size = request.get_ref().min_tree_size;
-        let by = request.extensions().get::<CallerName>().map_or_else(|| "local".to_owned(), |name| name.0.clone());
+        let by = caller(&request);
         let (basis, file) = self
             .ask_sealed(request, min_tree_size, move |query, asked, now, min_covered| {
                 let note = Asked { at: now.seconds, by: by.clone(), about: asked.who.clone() };
@@ -96,11 +101,45 @@ impl ProofService for Answers {
             })
             .await?
             .into_inner();
-        let mut basis = Some(basis);
-        let piece = |data: &[u8]| Ok(GetEvidenceResponse { basis: basis.take(), data: data.to_vec() });
-        let pieces: Vec<_> = file.chunks(PIECE_BYTES).map(piece).collect();
-        Ok(Response::new(Box::pin(tokio_stream::iter(pieces))))
+        Ok(in_pieces(basis, &file, |basis, data| GetEvidenceResponse { basis, data }))
     }
+
+    type GetPeriodEvidenceStream = Pieces<GetPeriodEvidenceResponse>;
+
+    async fn get_period_evidence(
+        &self,
+        request: Request<GetPeriodEvidenceRequest>,
+    ) -> Result<Response<Self::GetPeriodEvidenceStream>, Status> {
+        let min_tree_size = request.get_ref().min_tree_size;
+        let by = caller(&request);
+        let (basis, file) = self
+            .ask_sealed(request, min_tree_size, move |query, asked, now, min_covered| {
+                let period = period(&asked)?;
+                let about = format!("{} to {}", moment_text(period.from().0), moment_text(period.to().0));
+                let note = Asked { at: now.seconds, by: by.clone(), about };
+                let question = Question::Period { period, known_at: recorded("known_at", asked.known_at)? };
+                Ok(query.evidence(question, min_covered, &note)?)
+            })
+            .await?
+            .into_inner();
+        Ok(in_pieces(basis, &file, |basis, data| GetPeriodEvidenceResponse { basis, data }))
+    }
+}
+
+/// What whoever asks is called.
+fn caller<Q>(request: &Request<Q>) -> String {
+    request.extensions().get::<CallerName>().map_or_else(|| "local".to_owned(), |name| name.0.clone())
+}
+
+/// A file as messages, the first of which has the basis.
+fn in_pieces<P: Send + 'static>(
+    basis: Basis,
+    file: &[u8],
+    piece: impl Fn(Option<Basis>, Vec<u8>) -> P,
+) -> Response<Pieces<P>> {
+    let mut basis = Some(basis);
+    let pieces: Vec<_> = file.chunks(PIECE_BYTES).map(|data| Ok(piece(basis.take(), data.to_vec()))).collect();
+    Response::new(Box::pin(tokio_stream::iter(pieces)))
 }
 
 impl Answers {
@@ -145,6 +184,14 @@ impl Answers {
 /// An entity by its id.
 fn entity(field: &str, id: &str) -> Result<EntityId, Status> {
     id.trim().parse().map_err(|error| invalid(field, format!("{error}: {}", shown(id))))
+}
+
+/// The period that is asked about.
+fn period(asked: &GetPeriodEvidenceRequest) -> Result<Period, Status> {
+    let missing = |field: &'static str| move || invalid(field, "expected a moment, got none".to_owned());
+    let from = occurred("from", asked.from)?.ok_or_else(missing("from"))?;
+    let to = occurred("to", asked.to)?.ok_or_else(missing("to"))?;
+    Period::new(from, to).ok_or_else(|| invalid("to", "expected a moment behind from, got another".to_owned()))
 }
 
 /// What is asked, about exactly one entity.

@@ -7,10 +7,11 @@ use counterfoil_proto::v1::{
     AppendRequest, Basis, DiffStateRequest, EvidenceQuestion, ExplainChangeRequest, ExplainGrantRequest,
     GetBlastRadiusRequest, GetConsistencyProofRequest, GetDeadLetterRequest, GetEffectiveAccessRequest,
     GetEntityProofRequest, GetEvidenceRequest, GetHistoryRequest, GetInclusionProofRequest, GetInventoryReportRequest,
-    GetListingProofRequest, GetProofsRequest, GetRecordRequest, GetStateRequest, ListAffectedRequest, ListCapableIdentitiesRequest, ListChangesRequest,
-    ListDeadLettersRequest, ListHoldersRequest, ListIdentitiesRequest, ListIntegrationPathsRequest,
-    ListNonHumanIdentitiesRequest, PlanReversalRequest, ReadRecordsRequest, ReconcileRequest, RetryDeadLetterRequest,
-    RetryDeadLetterResponse, TraceTicketRequest, Withheld,
+    GetListingProofRequest, GetPeriodEvidenceRequest, GetProofsRequest, GetRecordRequest, GetStateRequest,
+    ListAffectedRequest, ListCapableIdentitiesRequest, ListChangesRequest, ListDeadLettersRequest, ListHoldersRequest,
+    ListIdentitiesRequest, ListIntegrationPathsRequest, ListNonHumanIdentitiesRequest, PlanReversalRequest,
+    ReadRecordsRequest, ReconcileRequest, RetryDeadLetterRequest, RetryDeadLetterResponse, TraceTicketRequest,
+    Withheld,
 };
 use counterfoil_tests::files::{holds, lines};
 use counterfoil_tests::okta::{group, implied, joined, login, response, user_id, user_object, uuid};
@@ -90,6 +91,10 @@ fn requests(path: &str) -> Vec<Vec<u8>> {
         "GetListingProof" => {
             GetListingProofRequest { record: 8, subject: who, object: what, ..Default::default() }.encode_to_vec()
         }
+        "GetPeriodEvidence" => {
+            let to = Some(pbjson_types::Timestamp { seconds: 1_798_761_600, nanos: 0 });
+            GetPeriodEvidenceRequest { from, to, ..Default::default() }.encode_to_vec()
+        }
         "GetCheckpoint" | "ListSources" => Vec::new(),
         other => panic!("{other} is new: say here what to ask it"),
     };
@@ -157,7 +162,7 @@ fn names_and_payloads_are_for_callers_with_the_role_payload() {
         let expected: &[Withheld] = match path.rsplit('/').next().unwrap() {
             "GetCheckpoint" | "GetInclusionProof" | "GetConsistencyProof" => &[],
             "GetEntityProof" | "GetProofs" | "GetListingProof" => &[],
-            "GetRecord" | "ReadRecords" | "GetDeadLetter" | "GetEvidence" => {
+            "GetRecord" | "ReadRecords" | "GetDeadLetter" | "GetEvidence" | "GetPeriodEvidence" => {
                 &[Withheld::PersonalValues, Withheld::Payloads]
             }
             _ => &[Withheld::PersonalValues],

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
-use counterfoil_proto::v1::evidence_manifest;
 use counterfoil_proto::v1::{
     EvidenceBasis, EvidenceManifest, EvidenceMember, EvidenceOpenings, EvidenceProofs, EvidenceRecords, EvidenceTotals,
     SealedSource,
@@ -13,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::archive::{Contents, MEMBERS};
 use super::histories::{Histories, Records, placed};
-use super::question::Question;
+use super::question::{Posed, Question};
 use super::{EVIDENCE_FORMAT, Flaw, Rejected, Step};
 use crate::attest::{AttestError, Attested};
 use crate::note::{Note, NoteError};
@@ -51,13 +50,21 @@ impl File {
             ));
         }
         let missing = |what: &str| Rejected::malformed(Step::Manifest, format!("the manifest has no {what}"));
-        let question: evidence_manifest::Question = manifest.question.ok_or_else(|| missing("question"))?;
+        let question = Posed::of(manifest.question, manifest.period).ok_or_else(|| missing("question, or two"))?;
         let mut note = contents[1].to_vec();
         check_checkpoint(&note)?;
         note.extend_from_slice(contents[5]);
+        let question = Question::read(question)?;
+        let basis = manifest.basis.ok_or_else(|| missing("basis"))?;
+        if basis.first != 0 && question.period().is_none() {
+            return Err(Rejected::malformed(
+                Step::Manifest,
+                "the basis has a first record, and the question no period",
+            ));
+        }
         Ok(Self {
-            question: Question::read(question)?,
-            basis: manifest.basis.ok_or_else(|| missing("basis"))?,
+            question,
+            basis,
             totals: manifest.totals.ok_or_else(|| missing("totals"))?,
             sources: manifest.sources,
             records: message(contents[2], Step::Records)?,
@@ -69,7 +76,7 @@ impl File {
 
     /// The records that have to be shown to be in the tree.
     pub(super) fn placed(&self) -> BTreeSet<u64> {
-        placed(&self.question, self.basis.covered, self.basis.known)
+        placed(&self.question, &self.basis)
     }
 
     /// The checkpoint, judged by the policy, and the same that the manifest names.

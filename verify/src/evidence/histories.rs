@@ -1,14 +1,15 @@
 //! Owns the check of a file's records: that they are those of the log, how many of them count, and that the history of each
-//! entity is whole, or that it has none.
+//! entity is whole, or that it has none. What a period needs of them is for `stretch` to check.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::rc::Rc;
 
-use counterfoil_proto::v1::{EvidenceRecords, InclusionPath, Record, record::Body};
+use counterfoil_proto::v1::{EvidenceBasis, EvidenceRecords, InclusionPath, Record, record::Body};
 
 use super::file::{File, described};
 use super::question::Question;
-use super::{EVIDENCE_FACTS_MAX, Rejected, Step};
+use super::{EVIDENCE_FACTS_MAX, Rejected, Step, stretch};
 use crate::checkpoint::Checkpoint;
 use crate::entity::EntityId;
 use crate::hash::{Hash, LeafHash, leaf_hash};
@@ -76,7 +77,9 @@ impl Records {
         if file.question.record().is_some_and(|record| record >= known) {
             return falsified(format!("expected a change among the {known} records that count"));
         }
-        self.check_inclusions(&file.proofs.inclusions, &file.placed(), checkpoint)?;
+        stretch::check_size(&file.question, &file.basis)?;
+        let paths = self.check_inclusions(&file.proofs.inclusions, &file.placed(), checkpoint)?;
+        stretch::check_whole(self, &stretch::of(&file.question, &file.basis), &paths, checkpoint)?;
         self.check_origin(checkpoint, policy)?;
         let Some(Body::Seal(seal)) = self.whole.get(&covered).and_then(|record| record.body.as_ref()) else {
             return falsified(format!("expected a seal at record {covered}, got another record"));
@@ -97,6 +100,7 @@ impl Records {
             }
             _ => {}
         }
+        stretch::check_times(self, &file.question, &file.basis)?;
         Ok(Known { covered: TreeSize(covered), size: TreeSize(known), at: last, map_root: MapRoot(map_root) })
     }
 
@@ -105,11 +109,12 @@ impl Records {
         paths: &[InclusionPath],
         placed: &BTreeSet<u64>,
         checkpoint: &Checkpoint,
-    ) -> Result<(), Rejected> {
+    ) -> Result<BTreeMap<u64, Vec<Hash>>, Rejected> {
         if !paths.iter().map(|path| path.index).eq(placed.iter().copied()) {
             let what = format!("expected the paths of the records {placed:?}, in that order, got those of others");
             return Err(Rejected::malformed(Step::Inclusion, what));
         }
+        let mut read = BTreeMap::new();
         for InclusionPath { index, path } in paths {
             let falsified = |what: String| Rejected::falsified(Step::Inclusion, format!("record {index}: {what}"));
             let is_whole = self.whole.contains_key(index);
@@ -119,8 +124,9 @@ impl Records {
             let hashes = hashes.map_err(|error| Rejected::malformed(Step::Inclusion, error.to_string()))?;
             verify_inclusion(*leaf, RecordIndex(*index), checkpoint.size, &hashes, checkpoint.root)
                 .map_err(|error| falsified(error.to_string()))?;
+            read.insert(*index, hashes);
         }
-        Ok(())
+        Ok(read)
     }
 
     /// Record 0 names the log, and the key of its tokens.
@@ -159,6 +165,16 @@ impl Records {
         self.whole.get(&index)
     }
 
+    /// The leaf hash of a record.
+    pub(super) fn leaf(&self, index: u64) -> Option<LeafHash> {
+        self.leaves.get(&index).copied()
+    }
+
+    /// Those of some places in the log that are there whole.
+    pub(super) fn within(&self, places: Range<u64>) -> impl Iterator<Item = &Rc<Record>> {
+        self.whole.range(places).map(|(_, record)| record)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (&u64, &Rc<Record>)> {
         self.whole.iter()
     }
@@ -169,9 +185,11 @@ impl Records {
 }
 
 /// The records that have to be shown to be in the tree: the first one, the one that the question is about, those on both
-/// sides of the size that counts, and the seal.
-pub(super) fn placed(question: &Question, covered: u64, known: u64) -> BTreeSet<u64> {
-    [Some(0), question.record(), known.checked_sub(1), Some(known), Some(covered)].into_iter().flatten().collect()
+/// sides of where a period's begin and of the size that counts, and the seal.
+pub(super) fn placed(question: &Question, basis: &EvidenceBasis) -> BTreeSet<u64> {
+    let begin = question.period().map(|_| basis.first);
+    let ends = [begin, Some(basis.known)].into_iter().flatten().flat_map(|end| [end.checked_sub(1), Some(end)]);
+    ends.chain([Some(0), question.record(), Some(basis.covered)]).flatten().collect()
 }
 
 fn ascends(after: &mut Option<u64>, index: u64) -> Result<(), Rejected> {
@@ -187,6 +205,7 @@ fn ascends(after: &mut Option<u64>, index: u64) -> Result<(), Rejected> {
 pub(super) struct Histories<'r> {
     records: &'r Records,
     known: TreeSize,
+    stretch: Range<u64>,
     of: BTreeMap<EntityId, Vec<u64>>,
 }
 
@@ -197,9 +216,11 @@ pub(super) fn check<'r>(
     root: MapRoot,
     known: TreeSize,
 ) -> Result<Histories<'r>, Rejected> {
-    let mut histories = Histories { records, known, of: BTreeMap::new() };
+    let stretch = stretch::of(&file.question, &file.basis);
+    let mut histories = Histories { records, known, stretch: stretch.clone(), of: BTreeMap::new() };
     let placed = file.placed();
     let mut used = placed.clone();
+    used.extend(stretch);
     let mut after: Option<EntityId> = None;
     for history in &file.proofs.histories {
         let malformed = |what: String| Rejected::malformed(Step::Histories, what);
@@ -265,5 +286,10 @@ impl recorded::Histories for &Histories<'_> {
     fn record(&self, index: u64) -> Result<Rc<Record>, Rejected> {
         let missing = || Rejected::falsified(Step::Closure, format!("record {index} is not there"));
         self.records.get(index).cloned().ok_or_else(missing)
+    }
+
+    /// That they begin at the moment that the question needs was checked with their place.
+    fn since(&self, _: RecordedAt) -> Result<Vec<Rc<Record>>, Rejected> {
+        Ok(self.records.within(self.stretch.clone()).cloned().collect())
     }
 }

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use counterfoil_proto::v1::{AbsenceQuestion, ChangeQuestion, Delivery, StateQuestion, evidence_manifest};
+use counterfoil_proto::v1::{
+    AbsenceQuestion, ChangeQuestion, Delivery, PeriodQuestion, Precision, StateQuestion, Time, evidence_manifest,
+};
 
 use super::histories::Histories;
 use super::{Answer, Rejected, Step};
@@ -13,6 +15,7 @@ use crate::judge::Judge;
 use crate::link::Change;
 use crate::people::People;
 use crate::people::recorded::{self, Recorded};
+use crate::population::{self, Period};
 use crate::replay::{changes_access, facts_of};
 use crate::time::{self, Moment, OccurredAt, RecordedAt};
 use crate::tree::TreeSize;
@@ -43,24 +46,56 @@ pub enum Question {
         /// By what was recorded then; none for all that the seal covers.
         known_at: Option<RecordedAt>,
     },
+    /// What changed in a period, and that it is all.
+    Period {
+        /// The period.
+        period: Period,
+        /// By what was recorded then; none for all that the seal covers.
+        known_at: Option<RecordedAt>,
+    },
+}
+
+/// The one question of a manifest.
+pub(super) enum Posed {
+    Whose(evidence_manifest::Question),
+    Period(PeriodQuestion),
+}
+
+impl Posed {
+    /// None where there are none or two.
+    pub(super) fn of(question: Option<evidence_manifest::Question>, period: Option<PeriodQuestion>) -> Option<Self> {
+        match (question, period) {
+            (Some(question), None) => Some(Self::Whose(question)),
+            (None, Some(period)) => Some(Self::Period(period)),
+            _ => None,
+        }
+    }
+
+    /// As the fields of a manifest.
+    pub(super) fn parts(self) -> (Option<evidence_manifest::Question>, Option<PeriodQuestion>) {
+        match self {
+            Self::Whose(question) => (Some(question), None),
+            Self::Period(period) => (None, Some(period)),
+        }
+    }
 }
 
 impl Question {
     /// Reads a question.
-    pub(super) fn read(question: evidence_manifest::Question) -> Result<Self, Rejected> {
+    pub(super) fn read(posed: Posed) -> Result<Self, Rejected> {
         let malformed = |what: String| Rejected::malformed(Step::Manifest, what);
         let entity = |bytes: &[u8]| EntityId::from_bytes(bytes).map_err(|error| malformed(error.to_string()));
-        let moment = |time: Option<counterfoil_proto::v1::Time>| match time {
+        let moment = |time: Option<Time>| match time {
             Some(time) if !time::is_valid(&time) => Err(malformed("the question has a time that is none".to_owned())),
             time => Ok(time.as_ref().map(Moment::of)),
         };
-        match question {
-            evidence_manifest::Question::State(asked) => Ok(Self::State {
+        match posed {
+            Posed::Whose(evidence_manifest::Question::State(asked)) => Ok(Self::State {
                 entity: entity(&asked.entity)?,
                 at: moment(asked.at)?.map(OccurredAt),
                 known_at: moment(asked.known_at)?.map(RecordedAt),
             }),
-            evidence_manifest::Question::Absence(asked) => {
+            Posed::Whose(evidence_manifest::Question::Absence(asked)) => {
                 let entities = asked.entities.iter().map(|bytes| entity(bytes)).collect::<Result<Vec<_>, _>>()?;
                 let is_ascending = entities.is_sorted_by(|one, other| one < other);
                 match entities.len() {
@@ -68,27 +103,42 @@ impl Question {
                     _ => Err(malformed(format!("expected 1 to {ENTITIES_MAX} entities in ascending order"))),
                 }
             }
-            evidence_manifest::Question::Change(ChangeQuestion { record, fact, known_at }) => {
+            Posed::Whose(evidence_manifest::Question::Change(ChangeQuestion { record, fact, known_at })) => {
                 Ok(Self::Change { record, fact, known_at: moment(known_at)?.map(RecordedAt) })
+            }
+            Posed::Period(PeriodQuestion { from, to, known_at }) => {
+                let (from, to) = (moment(from)?.map(OccurredAt), moment(to)?.map(OccurredAt));
+                let period = from.zip(to).and_then(|(from, to)| Period::new(from, to));
+                let period = period.ok_or_else(|| {
+                    malformed("expected a period that begins before it ends, got another or none".to_owned())
+                })?;
+                Ok(Self::Period { period, known_at: moment(known_at)?.map(RecordedAt) })
             }
         }
     }
 
     /// The question as the manifest has it.
-    pub(super) fn to_message(&self) -> evidence_manifest::Question {
+    pub(super) fn posed(&self) -> Posed {
+        let time = |moment: Moment| moment.to_time(Precision::Nanosecond);
+        let known_at = self.known_at().map(|known_at| time(known_at.0));
         match self {
-            Self::State { entity, at, known_at } => evidence_manifest::Question::State(StateQuestion {
+            Self::State { entity, at, .. } => Posed::Whose(evidence_manifest::Question::State(StateQuestion {
                 entity: entity.as_bytes().to_vec(),
-                at: at.map(|at| at.0.to_time(counterfoil_proto::v1::Precision::Nanosecond)),
-                known_at: known_at.map(|known_at| known_at.0.to_time(counterfoil_proto::v1::Precision::Nanosecond)),
-            }),
-            Self::Absence(entities) => evidence_manifest::Question::Absence(AbsenceQuestion {
+                at: at.map(|at| time(at.0)),
+                known_at,
+            })),
+            Self::Absence(entities) => Posed::Whose(evidence_manifest::Question::Absence(AbsenceQuestion {
                 entities: entities.iter().map(|entity| entity.as_bytes().to_vec()).collect(),
-            }),
-            Self::Change { record, fact, known_at } => evidence_manifest::Question::Change(ChangeQuestion {
+            })),
+            Self::Change { record, fact, .. } => Posed::Whose(evidence_manifest::Question::Change(ChangeQuestion {
                 record: *record,
                 fact: *fact,
-                known_at: known_at.map(|known_at| known_at.0.to_time(counterfoil_proto::v1::Precision::Nanosecond)),
+                known_at,
+            })),
+            Self::Period { period, .. } => Posed::Period(PeriodQuestion {
+                from: Some(time(period.from().0)),
+                to: Some(time(period.to().0)),
+                known_at,
             }),
         }
     }
@@ -96,7 +146,7 @@ impl Question {
     /// The moment by the ledger's clock that it is asked as of.
     pub fn known_at(&self) -> Option<RecordedAt> {
         match self {
-            Self::State { known_at, .. } | Self::Change { known_at, .. } => *known_at,
+            Self::State { known_at, .. } | Self::Change { known_at, .. } | Self::Period { known_at, .. } => *known_at,
             Self::Absence(_) => None,
         }
     }
@@ -105,7 +155,15 @@ impl Question {
     pub fn record(&self) -> Option<u64> {
         match self {
             Self::Change { record, .. } => Some(*record),
-            Self::State { .. } | Self::Absence(_) => None,
+            Self::State { .. } | Self::Absence(_) | Self::Period { .. } => None,
+        }
+    }
+
+    /// The period that it is about.
+    pub fn period(&self) -> Option<Period> {
+        match self {
+            Self::Period { period, .. } => Some(*period),
+            Self::State { .. } | Self::Absence(_) | Self::Change { .. } => None,
         }
     }
 }
@@ -156,6 +214,10 @@ pub fn answer<H: recorded::Histories>(
                 false => None,
             };
             Ok(Some(Answer::Change { record: record.clone(), fact: *number, found }))
+        }
+        Question::Period { period, .. } => {
+            let records = recorded.since(period.recorded_from())?;
+            Ok(Some(Answer::Period { period: *period, population: population::of(*period, &records, known) }))
         }
     }
 }

@@ -44,8 +44,8 @@ pub struct Draft {
 }
 
 /// The records that have to be shown to be in the tree.
-pub fn needed(question: &Question, covered: u64, known: u64) -> BTreeSet<u64> {
-    placed(question, covered, known)
+pub fn needed(question: &Question, basis: &EvidenceBasis) -> BTreeSet<u64> {
+    placed(question, basis)
 }
 
 /// Writes the file. `sign` is given the manifest and the cosignatures, and gives the note of who asked, if there is one.
@@ -85,9 +85,11 @@ pub fn write(draft: Draft, sign: impl FnOnce(&[u8], &[u8]) -> Result<Vec<u8>, Re
     let openings = EvidenceOpenings { openings: draft.openings.into_iter().map(opening).collect() };
     let (records, proofs, openings) = (records.encode_to_vec(), proofs.encode_to_vec(), openings.encode_to_vec());
     let mut contents: Contents<'_> = [&[], &draft.checkpoint, &records, &proofs, &openings, &draft.cosignatures, &[]];
+    let (question, period) = draft.question.posed().parts();
     let manifest = EvidenceManifest {
         format: EVIDENCE_FORMAT,
-        question: Some(draft.question.to_message()),
+        question,
+        period,
         basis: Some(draft.basis),
         totals: Some(totals),
         sources: draft.sources,

@@ -18,7 +18,7 @@ use crate::people::{Told, ToldFact, ToldTicket, Traits};
 use crate::remap::Readings;
 use crate::replay::{FactAt, apply, bearers, facts_of, is_trait_of, replay};
 use crate::state::{Evidence, ReplayOrder, RuleState, State};
-use crate::time::{Moment, OccurredAt};
+use crate::time::{Moment, OccurredAt, RecordedAt};
 use crate::tree::{RecordIndex, TreeSize};
 
 /// Whole histories of entities.
@@ -38,6 +38,12 @@ pub trait Histories {
     /// # Errors
     /// Likewise.
     fn record(&self, index: u64) -> Result<Rc<Record>, Self::Error>;
+
+    /// Every record that was recorded at a moment or later, of those that count, in the order of the log.
+    ///
+    /// # Errors
+    /// Likewise.
+    fn since(&self, from: RecordedAt) -> Result<Vec<Rc<Record>>, Self::Error>;
 }
 
 /// What histories tell.
@@ -84,6 +90,14 @@ impl<H: Histories> Recorded<H> {
     /// Of whoever has it.
     pub fn record(&self, index: u64) -> Result<Rc<Record>, H::Error> {
         self.histories.record(index)
+    }
+
+    /// Every record that was recorded at a moment or later, of those that count, in the order of the log.
+    ///
+    /// # Errors
+    /// Of whoever has them.
+    pub fn since(&self, from: RecordedAt) -> Result<Vec<Rc<Record>>, H::Error> {
+        self.histories.since(from)
     }
 
     /// Whether what a record says counts by the first `known` records, as far as the histories say that were asked for.

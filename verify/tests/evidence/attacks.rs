@@ -22,7 +22,7 @@ use crate::vectors::keep;
 
 /// That a file is rejected, as what, and where.
 #[track_caller]
-fn rejected(file: &[u8], policy: &Policy, flaw: Flaw, step: Step) {
+pub fn rejected(file: &[u8], policy: &Policy, flaw: Flaw, step: Step) {
     let rejected = verify(file, policy).expect_err("it has to be rejected");
     assert_eq!((rejected.flaw, rejected.step), (flaw, step), "{rejected}");
     keep(file, policy, Some((flaw, step)));
@@ -514,7 +514,7 @@ fn a_seal_that_does_not_fit_the_records_is_the_replayers_to_find() {
 }
 
 /// Members by name, written as the format wants it, whatever they are.
-struct Zip(Vec<(String, Vec<u8>)>);
+pub struct Zip(Vec<(String, Vec<u8>)>);
 
 impl std::ops::Deref for Zip {
     type Target = Vec<(String, Vec<u8>)>;
@@ -531,7 +531,7 @@ impl std::ops::DerefMut for Zip {
 }
 
 impl Zip {
-    fn read(file: &[u8]) -> Self {
+    pub fn read(file: &[u8]) -> Self {
         let (mut members, mut rest) = (Vec::new(), file);
         while rest.starts_with(b"PK\x03\x04") {
             let number = |at: usize| u32::from_le_bytes(rest[at..at + 4].try_into().unwrap()) as usize;
@@ -543,7 +543,7 @@ impl Zip {
         Self(members)
     }
 
-    fn write(&self) -> Vec<u8> {
+    pub fn write(&self) -> Vec<u8> {
         let (mut file, mut directory) = (Vec::new(), Vec::new());
         for (name, data) in &self.0 {
             let size = (data.len() as u32).to_le_bytes();

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use counterfoil_proto::v1::{
-    AccountStatus, Approval, Beside, EntityKind, EvidenceBasis, Fact, FactKind, Origin, Record, RedactedParts, Redaction,
-    Ref, Seal, SealedSource, Ticket, TicketStatus, TicketType, Value, Values, fact::Detail, record::Body,
+    AccountStatus, Approval, Beside, EntityKind, EvidenceBasis, Fact, FactKind, Origin, Record, RedactedParts,
+    Redaction, Ref, Seal, SealedSource, Ticket, TicketStatus, TicketType, Value, Values, fact::Detail, record::Body,
 };
 use counterfoil_verify::beside::{commitment, remove, seal};
 use counterfoil_verify::checkpoint::Checkpoint;
@@ -19,7 +19,7 @@ use counterfoil_verify::map::{Link, MapKey};
 use counterfoil_verify::note::{CosignedAt, CosigningKey, SigningKey};
 use counterfoil_verify::people::recorded::{Histories, Recorded};
 use counterfoil_verify::policy::Policy;
-use counterfoil_verify::record::{decode, encode, hash, origin_record};
+use counterfoil_verify::record::{decode, encode, hash, origin_record, recorded_at};
 use counterfoil_verify::time::{Moment, OccurredAt, RecordedAt};
 use counterfoil_verify::tree::{Frontier, RecordIndex, TreeSize};
 
@@ -156,14 +156,30 @@ impl Log {
         map
     }
 
+    /// Appends a record that was recorded at a moment. Gives its index.
+    pub fn put(&mut self, recorded: i64, body: Body) -> u64 {
+        self.put_as(record(self.size(), recorded, body))
+    }
+
+    /// Appends a record as it is.
+    pub fn put_as(&mut self, record: Record) -> u64 {
+        self.records.push(encode(&record).expect("a record"));
+        record.index
+    }
+
     /// Seals what there is. Gives the seal's index.
     pub fn seal(&mut self) -> u64 {
+        self.seal_at(EPOCH + self.size() as i64)
+    }
+
+    /// The same at a moment.
+    pub fn seal_at(&mut self, recorded: i64) -> u64 {
         let covered = self.size();
         let map_root = self.map(covered).root().0.as_bytes().to_vec();
         let seal = Record {
             provenance: None,
             commitment: Vec::new(),
-            ..record(covered, EPOCH + covered as i64, Body::Seal(Seal { map_root, ..Seal::default() }))
+            ..record(covered, recorded, Body::Seal(Seal { map_root, ..Seal::default() }))
         };
         self.records.push(encode(&seal).expect("a record"));
         covered
@@ -211,22 +227,28 @@ impl Log {
             }
             histories.insert(entity.clone(), (map.prove(&MapKey::of(&entity)), indexes));
         }
+        let first = question.period().map_or(0, |period| self.first_since(period.recorded_from()).min(known));
+        if question.period().is_some() {
+            records.extend((first..known).map(|index| (index, self.records[index as usize].clone())));
+        }
+        let checkpoint = self.checkpoint();
+        let basis = EvidenceBasis {
+            origin: self.origin.clone(),
+            size: self.size(),
+            root: checkpoint.root.as_bytes().to_vec(),
+            covered,
+            known,
+            first,
+        };
         let mut inclusions = BTreeMap::new();
-        for index in needed(&question, covered, known) {
+        for index in needed(&question, &basis) {
             inclusions.insert(index, common::inclusion_path(index as usize, &leaves));
             elided.remove(&index);
             records.insert(index, self.records[index as usize].clone());
         }
-        let checkpoint = self.checkpoint();
         Draft {
             question,
-            basis: EvidenceBasis {
-                origin: self.origin.clone(),
-                size: self.size(),
-                root: checkpoint.root.as_bytes().to_vec(),
-                covered,
-                known,
-            },
+            basis,
             sources: vec![SealedSource { source: Some(okta()), events: covered - 1, ..SealedSource::default() }],
             checkpoint: checkpoint.sign(&self.key()).expect("it may sign").format(),
             cosignatures: Vec::new(),
@@ -236,6 +258,12 @@ impl Log {
             inclusions,
             histories,
         }
+    }
+
+    /// The first record that was recorded at a moment or later.
+    fn first_since(&self, from: RecordedAt) -> u64 {
+        let is_before = |bytes: &Vec<u8>| recorded_at(&decode(bytes).expect("a record")) < from;
+        self.records.partition_point(is_before) as u64
     }
 
     /// The file of a draft, with who asked.
@@ -287,6 +315,11 @@ impl Histories for Gathering<'_> {
 
     fn record(&self, index: u64) -> Result<Rc<Record>, Self::Error> {
         Ok(Rc::new(self.log.record(index)))
+    }
+
+    fn since(&self, from: RecordedAt) -> Result<Vec<Rc<Record>>, Self::Error> {
+        let first = self.log.first_since(from);
+        Ok((first..self.known).map(|index| Rc::new(self.log.record(index))).collect())
     }
 }
 

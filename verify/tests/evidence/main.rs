@@ -9,6 +9,7 @@ mod support;
 
 mod attacks;
 mod made;
+mod period;
 mod vectors;
 
 use std::collections::BTreeSet;
