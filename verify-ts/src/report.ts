@@ -122,6 +122,7 @@ function claimsOf({ attested, answer, known, histories, records, opened }: Verif
     answer.about === 'absence'
       ? `None of the first ${known.covered} records names any of these.`
       : `The histories are whole: up to record ${known.covered} no record of these ${histories.all.length} entities is left out.`;
+  const predecessor = records.whole.get(0n)?.origin?.predecessor;
   const claims: Claim[] = [
     {
       claim: `These records are in the log in this order, unchanged since the checkpoint of ${checkpoint.size} records.`,
@@ -141,6 +142,15 @@ function claimsOf({ attested, answer, known, histories, records, opened }: Verif
           restsOn: `${seen}; a finer order of times is the word of whoever runs the log`,
           independent: true,
         },
+    ...(predecessor
+      ? [
+          {
+            claim: `The first ${predecessor.size} records are those of the log ${predecessor.origin}, which this one goes on from; ${predecessor.knownSize - predecessor.size} more of it are known to be lost.`,
+            restsOn: `${operator}: whoever has the whole log can recompute the root that ${predecessor.origin} had`,
+            independent: false,
+          },
+        ]
+      : []),
     {
       claim: whole,
       restsOn: isReplayed
