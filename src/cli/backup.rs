@@ -12,9 +12,9 @@ use super::{AskArguments, LedgerArguments, OutputArguments};
 #[command(after_help = "Examples:\n  counterfoil backup --data ledger --to backups --keep 14\n  \
     counterfoil backup --server http://127.0.0.1:7401 --keep 14\n  \
     counterfoil backup --list --check --data ledger --to backups\n\n\
-    A backup is of one signed checkpoint, and holds all that cannot be made again but the keys: keep a copy of DIR/keys\n\
-    apart. A server makes it where its --backups says, and goes on meanwhile. The newest backup holds all that older ones\n\
-    do, but for what was redacted since.")]
+    A backup is of one signed checkpoint, and holds all that cannot be made again but the keys: keep\n\
+    a copy of DIR/keys apart. A server makes it where its --backups says, and goes on meanwhile. The\n\
+    newest backup holds all that older ones do, but for what was redacted since.")]
 pub struct BackupArguments {
     #[command(flatten)]
     pub ask: AskArguments,
@@ -41,10 +41,12 @@ pub struct BackupArguments {
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  counterfoil restore --from backups --keys keys --data ledger --anchor anchors/ledger\n  \
-    counterfoil restore --from backups --keys keys --data rehearsal --backup 7 --redactions anchors/ledger.redactions\n\n\
-    The folder is empty or not there yet, and no ledger before the end. Where the anchor covers no more than the backup\n\
-    holds, the ledger opens. Where it covers more, that is lost, and the ledger does not open: bring back a newer copy of\n\
-    it, or go on under a new name with `counterfoil incarnation`.\n\
+    counterfoil restore --from backups --keys keys --data rehearsal --backup 7 \\\n    \
+    --redactions anchors/ledger.redactions\n\n\
+    The folder is empty or not there yet, and no ledger before the end. Where the anchor covers no\n\
+    more than the backup holds, the ledger opens. Where it covers more, that is lost, and the ledger\n\
+    does not open: bring back a newer copy of it, or go on under a new name with\n\
+    `counterfoil incarnation`.\n\
     What was redacted since the backup is removed again: the file ANCHOR.redactions says what.\n\
     Exit code 0: it was restored, whether it opens or not; 1: it was not, and why."
 )]

@@ -11,10 +11,10 @@ use super::{LedgerArguments, OutputArguments};
 #[command(after_help = "Example:\n  counterfoil incarnation --from restored --from-anchor anchors/ledger \\\n    \
     --data ledger2 --anchor anchors/ledger2 --origin example.com/audit/2 \\\n    \
     --reason disk-lost --by ops@example.com --why 'both disks of the array failed'\n\n\
-    A new ledger is made: every record that is left, under its number and with its times, and a record that says what was\n\
-    lost, why, and on whose word. It has a key and a policy of its own: hand that policy to everybody who has the old one,\n\
-    since nobody who believes the old one believes the new ledger. The old folder stays as it is, and does not open any\n\
-    more: keep it, with its anchor.")]
+    A new ledger is made: every record that is left, under its number and with its times, and a\n\
+    record that says what was lost, why, and on whose word. It has a key and a policy of its own: hand\n\
+    that policy to everybody who has the old one, since nobody who believes the old one believes the\n\
+    new ledger. The old folder stays as it is, and does not open any more: keep it, with its anchor.")]
 pub struct IncarnationArguments {
     /// The data folder of what is left, as `counterfoil restore` made it
     #[arg(long, value_name = "DIR")]

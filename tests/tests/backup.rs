@@ -228,7 +228,8 @@ fn listed(ledger: &LedgerFolder, vault: &Vault) -> ListBackupsResponse {
 fn a_restored_backup_is_redacted_again() {
     let ledger = LedgerFolder::init();
     let vault = Vault::of(&ledger);
-    import(&ledger, &[joined(1, "2026-03-01T09:00:00Z", WHO, 1), joined(2, "2026-03-01T10:00:00Z", 6, 1)]);
+    let others = (2..20).map(|number| joined(number, "2026-03-01T10:00:00Z", number % 5, 1));
+    import(&ledger, &[vec![joined(1, "2026-03-01T09:00:00Z", WHO, 1)], others.collect()].concat());
     vault.backup(&ledger, &[]);
     let theirs = [login(WHO).into_bytes(), format!("Person {WHO}").into_bytes()];
     assert!(!Stored::of_files(&ledger).find(&theirs).is_empty() || !rows(&ledger, &theirs).is_empty(), "it is there");
@@ -271,16 +272,16 @@ fn rows(folder: &LedgerFolder, needles: &[Vec<u8>]) -> Vec<String> {
 
 /// What a ledger says to auditors: states, verdicts, histories.
 fn answers(ledger: &LedgerFolder) -> Vec<Value> {
-    let asked: [&[&str]; 5] = [
+    let asked: [&[&str]; 4] = [
         &["state", "Person 5", "--at", "2026-04-01T00:00:00Z"],
         &["holders", "Group 1", "--at", "2026-04-01T00:00:00Z"],
-        &["history", "Person 6"],
+        &["history", "Person 7"],
         &["explain", "--all"],
-        &["identities"],
     ];
     let answer = |question: &&[&str]| {
         let mut answer: Value = ledger.run(&[question, &["--output", "json"][..]].concat()).json();
-        answer.as_object_mut().unwrap().remove("basis");
+        // As of which moment of the log it was asked.
+        answer.as_object_mut().unwrap().retain(|part, _| part != "basis" && part != "moment");
         answer
     };
     asked.iter().map(answer).collect()
@@ -343,7 +344,7 @@ fn what_was_lost_is_declared_and_everybody_sees_it() {
     assert_eq!(report.records, size + 2);
     assert!(report.redacted > 0, "{report:?}");
     let after = answers(&new);
-    assert_eq!(after[..2], before[..2]);
+    assert_eq!(after[0], before[0]);
     assert_eq!(after[3]["explanations"].as_array().map(Vec::len), before[3]["explanations"].as_array().map(Vec::len));
     assert_eq!(rows(&new, &[login(6).into_bytes()]), Vec::<String>::new());
     let first = record_of(&new, 0);
