@@ -14,8 +14,10 @@ use crate::exit::Refused;
 use crate::{explain, when};
 
 mod access;
+mod backup;
 mod deadletter;
 mod evidence;
+mod incarnation;
 mod questions;
 mod redact;
 mod remap;
@@ -25,8 +27,10 @@ mod tables;
 mod token;
 
 pub use access::{AccessArguments, AffectedArguments, BlastArguments, IdentitiesArguments};
+pub use backup::{BackupArguments, RestoreArguments};
 pub use deadletter::{DeadletterArguments, DeadletterVerb, RetryArguments};
 pub use evidence::{EvidenceArguments, EvidenceVerb};
+pub use incarnation::IncarnationArguments;
 pub use questions::{Effect, ExplainGrantArguments, ReversalArguments, TraceArguments};
 pub use redact::RedactArguments;
 pub use remap::RemapArguments;
@@ -118,6 +122,9 @@ pub enum Verb {
     Verify(VerifyArguments),
     Checkpoint(CheckpointArguments),
     Fsck(FsckArguments),
+    Backup(BackupArguments),
+    Restore(RestoreArguments),
+    Incarnation(IncarnationArguments),
     Sources(SourcesArguments),
     Deadletter(DeadletterArguments),
     Serve(ServeArguments),

@@ -2,6 +2,7 @@
 //! asked in the same way, and give the same answers.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -68,7 +69,7 @@ impl Client {
             Some(server) => Self::remote(server, arguments),
             None => {
                 let (mut routes, ledger) = answering(arguments, accept_clock)?;
-                add_ingest(&mut routes, &ledger);
+                add_ingest(&mut routes, &ledger, None);
                 Self::embedded(routes, ledger)
             }
         }
@@ -76,13 +77,22 @@ impl Client {
 
     /// Services that append, and answer from the log alone: no views are built.
     pub fn appending(arguments: &AskArguments, accept_clock: bool) -> Result<Self> {
+        Self::intake(arguments, accept_clock, None)
+    }
+
+    /// Services that make backups, without a server in this folder.
+    pub fn backing_up(arguments: &AskArguments, to: Option<PathBuf>) -> Result<Self> {
+        Self::intake(arguments, false, to)
+    }
+
+    fn intake(arguments: &AskArguments, accept_clock: bool, backups: Option<PathBuf>) -> Result<Self> {
         match &arguments.server {
             Some(_) if accept_clock => Err(Refused::Wrong(CLOCK_OF_SERVER.to_owned()).into()),
             Some(server) => Self::remote(server, arguments),
             None => {
                 let ledger = Arc::new(open::ledger(&open::location_of(arguments)?, accept_clock)?);
                 let mut routes = RoutesBuilder::default();
-                add_ingest(&mut routes, &ledger);
+                add_ingest(&mut routes, &ledger, backups);
                 Self::embedded(routes, ledger)
             }
         }
@@ -209,10 +219,10 @@ impl Client {
     }
 }
 
-fn add_ingest(routes: &mut RoutesBuilder, ledger: &Arc<Ledger>) {
+fn add_ingest(routes: &mut RoutesBuilder, ledger: &Arc<Ledger>, backups: Option<PathBuf>) {
     let intake = Arc::new(Intake::new(ledger.clone(), when::now, open::entropy));
     let (listings, retries) = (Listings::new(intake.clone()), Retries::new(intake.clone(), Vec::new()));
-    routes.add_service(Ingest::server(intake, listings, retries));
+    routes.add_service(Ingest::server(intake, listings, retries, backups));
 }
 
 /// What answers from the views and from the log of a ledger that this program opens.

@@ -5,11 +5,11 @@
 
 use counterfoil_proto::Shared;
 use counterfoil_proto::v1::{
-    AccessEntry, Affected, CapableIdentity, CreateTokenResponse, DeadLetter, Difference, EffectiveAccess,
-    EffectiveHolder, Explanation, FsckReport, GetBlastRadiusResponse, GetConsistencyProofResponse,
+    AccessEntry, Affected, Backup, CapableIdentity, CreateBackupResponse, CreateTokenResponse, DeadLetter, Difference,
+    EffectiveAccess, EffectiveHolder, Explanation, FsckReport, GetBlastRadiusResponse, GetConsistencyProofResponse,
     GetInclusionProofResponse, GetRecordResponse, GrantExplanation, GrantState, HistoryEntry, ImportSummary,
-    IntegrationPath, InventoryCount, ListingSummary, NonHumanIdentity, Party, ReconciledItem, RedactResponse,
-    RemapResponse, RetriedDeadLetter, ReversalStep, SourceSummary, State, TraceStep,
+    IncarnationReport, IntegrationPath, InventoryCount, ListingSummary, NonHumanIdentity, Party, ReconciledItem,
+    RedactResponse, RemapResponse, RestoreReport, RetriedDeadLetter, ReversalStep, SourceSummary, State, TraceStep,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -192,6 +192,27 @@ impl Row for RemapResponse {
 
 impl Row for RedactResponse {
     const COLUMNS: &'static str = "redactions=[] entities=[] records=0 parts=0 dryRun=false";
+}
+
+impl Row for CreateBackupResponse {
+    const COLUMNS: &'static str = "\
+         backup.id=0 backup.createdAt backup.treeSize=0 backup.root backup.checkpoint backup.files=0 backup.bytes=0 \
+         backup.holdsRedacted=false copiedFiles=0 copiedBytes=0 mendedFiles=0 removed=[] problems=[]";
+}
+
+impl Row for Backup {
+    const COLUMNS: &'static str = "id=0 createdAt treeSize=0 root checkpoint files=0 bytes=0 holdsRedacted=false";
+}
+
+impl Row for RestoreReport {
+    const COLUMNS: &'static str = "\
+         basis.origin basis.treeSize=0 basis.root basis.withheld=[] backup=0 opens=false anchored=0 redactions=0 \
+         removedParts=0";
+}
+
+impl Row for IncarnationReport {
+    const COLUMNS: &'static str = "\
+         basis.origin basis.treeSize=0 basis.root basis.withheld=[] predecessor left=0 known=0 redactions=0";
 }
 
 impl Row for ImportSummary {

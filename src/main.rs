@@ -7,6 +7,7 @@ use clap::Parser;
 mod access;
 mod affected;
 mod allocator;
+mod backup;
 mod blast;
 mod checkpoint;
 mod cli;
@@ -28,6 +29,7 @@ mod history;
 mod holders;
 mod identities;
 mod import;
+mod incarnation;
 mod init;
 mod nhi;
 mod open;
@@ -39,6 +41,7 @@ mod reconcile;
 mod record;
 mod redact;
 mod remap;
+mod restore;
 mod reversal;
 mod serve;
 mod service;
@@ -86,6 +89,9 @@ fn main() -> ExitCode {
         Verb::Verify(arguments) => verify::run(arguments),
         Verb::Checkpoint(arguments) => checkpoint::run(arguments),
         Verb::Fsck(arguments) => fsck::run(arguments),
+        Verb::Backup(arguments) => backup::run(arguments),
+        Verb::Restore(arguments) => restore::run(arguments),
+        Verb::Incarnation(arguments) => incarnation::run(arguments),
         Verb::Sources(arguments) => sources::run(arguments),
         Verb::Deadletter(arguments) => deadletter::run(arguments),
         Verb::Serve(arguments) => serve::serve(arguments),

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use anyhow::Result;
-use counterfoil_proto::v1::{EventRemapped, GetRecordRequest, GetRecordResponse, Redaction, record::Body};
+use counterfoil_proto::v1::{EventRemapped, GetRecordRequest, GetRecordResponse, Predecessor, Redaction, record::Body};
 use counterfoil_verify::beside;
 use counterfoil_verify::entity::EntityId;
 
@@ -97,7 +97,13 @@ fn rows(response: &GetRecordResponse) -> Rows {
                 push("fact", format!("{number}: {} {outcome} {}", words::kind(fact.kind()), at.unwrap_or_default()));
             }
         }
-        Some(Body::Origin(origin)) => push("origin", origin.origin.clone()),
+        Some(Body::Origin(origin)) => {
+            push("origin", origin.origin.clone());
+            if let Some(Predecessor { origin, size, known_size, .. }) = &origin.predecessor {
+                push("goes on from", format!("{} of {origin}", counted(*size, "record")));
+                push("lost of it", format!("{}, as far as is known", counted(known_size - size, "record")));
+            }
+        }
         Some(Body::EventConflict(conflict)) => {
             push("conflict", format!("with record {}: its event came again with this content", conflict.first_index))
         }

@@ -52,7 +52,8 @@ fn run(verb: &str, location: &Location, front: Front, own: Own, has_views: bool)
     let reading = kafka::Environment { now: when::now, entropy: open::entropy, threads: import::threads() };
     let clusters: Vec<_> = own.clusters.into_iter().map(Arc::new).collect();
     runtime.block_on(async {
-        let events = Events { ledger: ledger.clone(), hooks: own.hooks, clusters: clusters.clone() };
+        let (hooks, backups) = (own.hooks, own.backups);
+        let events = Events { ledger: ledger.clone(), hooks, clusters: clusters.clone(), backups };
         let offer = Offer { events: Some(events), views, following: None, witnesses };
         let server = Server::new(listener, ledger.reader(), offer, service::environment(verb, &front)?)?;
         let reading = kafka::start(&ledger, &clusters, reading)?;

@@ -3,9 +3,9 @@
 use std::io::{Read, Write};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use counterfoil_verify::attest::{Attestation, Attested};
-use counterfoil_verify::policy::Quorum;
+use counterfoil_verify::policy::{Policy, Quorum};
 use counterfoil_verify::proof::TlogProof;
 use counterfoil_verify::record;
 
@@ -19,9 +19,11 @@ pub fn run(arguments: &VerifyArguments) -> Result<Exit> {
     let policy = open::policy(&arguments.policy)?;
     let proof = read(&arguments.proof)?;
     let proof = TlogProof::parse(&proof).with_context(|| format!("{} is no proof", arguments.proof.display()))?;
+    let refused = || format!("{} is refused", arguments.proof.display());
+    check_log(&proof, &policy).with_context(refused)?;
     let record = read(&arguments.record)?;
     let attested = Attested::prove(&proof, record::hash(&record), &policy);
-    let attested = attested.with_context(|| format!("{} is refused", arguments.proof.display()))?;
+    let attested = attested.with_context(refused)?;
 
     let (origin, size) = (&attested.checkpoint.origin, attested.checkpoint.size);
     let mut lines = vec![
@@ -49,6 +51,21 @@ pub fn run(arguments: &VerifyArguments) -> Result<Exit> {
     let mut out = std::io::stdout().lock();
     lines.iter().try_for_each(|line| writeln!(out, "{}", safe(line)))?;
     Ok(Exit::Done)
+}
+
+/// Whether the policy names the log at all. Nothing is believed of the name: the signature shows whose it is.
+fn check_log(proof: &TlogProof, policy: &Policy) -> Result<()> {
+    let origin = proof.checkpoint_note.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let origin = String::from_utf8_lossy(origin);
+    let names: Vec<&str> = policy.logs().iter().map(|log| log.key.name().as_str()).collect();
+    if names.contains(&&*origin) {
+        return Ok(());
+    }
+    bail!(
+        "it is said to be of the log {origin}, and the policy names {}. A log that goes on after a loss \
+         has a new name and a new policy, and says in record 0 what was lost",
+        names.join(", ")
+    )
 }
 
 fn told(kind: &str, Attestation { by, at }: &Attestation<'_>) -> String {

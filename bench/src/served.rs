@@ -40,7 +40,7 @@ impl Served {
         let address = listener.address()?;
         let size = ledger.reader().head().size;
         let environment = Environment { now: SystemClock::wall, entropy: subject::seed_secret, otlp: None };
-        let events = Events { ledger: ledger.clone(), hooks: Vec::new(), clusters: Vec::new() };
+        let events = Events { ledger: ledger.clone(), hooks: Vec::new(), clusters: Vec::new(), backups: None };
         let offer = Offer { events: Some(events), views: Some(views), ..Offer::default() };
         let (stop, stopped) = oneshot::channel::<()>();
         let service = server.block_on(async { Server::new(listener, ledger.reader(), offer, environment) })?;

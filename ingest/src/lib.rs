@@ -3,6 +3,7 @@
 pub mod connectors;
 pub mod digests;
 pub mod import;
+pub mod incarnation;
 pub mod intake;
 pub mod json;
 mod letter;

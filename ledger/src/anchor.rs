@@ -8,6 +8,10 @@ use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::error::{LedgerError, Result};
 use crate::files;
@@ -44,6 +48,11 @@ impl Anchor {
             problem: format!("cannot be read ({error})"),
         })?;
         Ok(Self { path: path.to_owned(), note, holder: None })
+    }
+
+    /// A signed checkpoint in the place of an anchor, for whoever checks a log against it.
+    pub(crate) fn of_note(path: &Path, note: &[u8]) -> Self {
+        Self { path: path.to_owned(), note: note.to_vec(), holder: None }
     }
 
     /// Reads the anchor to move it, which is for one copy of a ledger at a time: whoever has its lease, or the first who
@@ -98,6 +107,18 @@ impl Anchor {
         held(path, holder)?.renew(path)
     }
 
+    /// Does something beside the anchor that is only for whoever holds its lease. Nobody waits for the disk meanwhile.
+    ///
+    /// # Errors
+    /// [`LedgerError::Held`] if another copy has it, and whatever `act` says.
+    pub(crate) fn as_holder<T>(&self, act: impl FnOnce() -> Result<T>) -> Result<T> {
+        let _lock = lock_to_write(&self.path)?;
+        if let Some(holder) = &self.holder {
+            held(&self.path, holder)?;
+        }
+        act()
+    }
+
     /// The signed note that it holds.
     pub(crate) fn note(&self) -> &[u8] {
         &self.note
@@ -124,6 +145,37 @@ impl Anchor {
         }
         self.note = note;
         Ok(())
+    }
+}
+
+/// A lease that is watched, for whoever would take it once its holder is gone.
+pub(crate) struct Stillness {
+    path: PathBuf,
+    since: Instant,
+    seen: Option<Lease>,
+}
+
+impl Stillness {
+    /// Watches the lease of an anchor from now on.
+    pub(crate) fn watch(path: &Path) -> Result<Self> {
+        Ok(Self { path: path.to_owned(), since: Instant::now(), seen: Anchor::lease(path)? })
+    }
+
+    /// Takes the lease for good, if nobody has renewed it for so long; waits for what is left of that.
+    ///
+    /// # Errors
+    /// [`LedgerError::InUse`] if its holder is alive.
+    pub(crate) fn take(&self, holder: &Holder, patience: Duration) -> Result<()> {
+        if self.seen.is_some() {
+            let (_open, nothing) = mpsc::channel::<()>();
+            let _ = nothing.recv_timeout(patience.saturating_sub(self.since.elapsed()));
+        }
+        Anchor::take_over(&self.path, holder, self.seen.as_ref(), |_| Ok(())).map_err(|error| match error {
+            LedgerError::Renewed => {
+                LedgerError::InUse { holder: "another copy, which renews the anchor's lease".to_owned() }
+            }
+            error => error,
+        })
     }
 }
 

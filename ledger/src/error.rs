@@ -40,7 +40,8 @@ pub enum LedgerError {
     /// The ledger is shorter than what was signed and acknowledged.
     #[error(
         "the ledger is behind its anchor: it holds {size} records, and {anchored} were acknowledged. \
-         An old copy was restored, or records were lost: bring back the newest copy of the data folder"
+         An old copy was restored, or records were lost: bring back the newest copy of the data folder. If there is none, \
+         `counterfoil incarnation` goes on from here under a new name, and says what was lost"
     )]
     Behind {
         /// Records that are there.
@@ -209,6 +210,31 @@ pub enum LedgerError {
     Forked {
         /// Its size.
         size: TreeSize,
+    },
+    /// A backup, or the folder of backups, cannot be used.
+    #[error("the backup {path} {problem}")]
+    Backup {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        problem: String,
+    },
+    /// It cannot be told what was redacted.
+    #[error(
+        "the list of redactions {path} {problem}: bring back the one beside the newest anchor, or name a copy with \
+         --redactions. With --redactions-lost, whatever was redacted since the backup is there again"
+    )]
+    Redactions {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A new incarnation cannot be declared so.
+    #[error("no new incarnation was declared: {problem}")]
+    Incarnation {
+        /// Why not, and what to do.
+        problem: String,
     },
     /// The owner has ended after an earlier failure.
     #[error("the ledger takes no more appends: {0}")]

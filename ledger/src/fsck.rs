@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use counterfoil_verify::checkpoint::Origin;
+use counterfoil_verify::checkpoint::{Checkpoint, Origin};
 use counterfoil_verify::hash::{Hash, LeafHash};
 use counterfoil_verify::map::pages;
 use counterfoil_verify::record;
@@ -28,9 +28,11 @@ use crate::lock::Lock;
 use crate::memory::Memory;
 use crate::recover;
 use crate::remapped::{self, Part};
+use crate::removals::Removal;
 use crate::row::Checked;
 use crate::store::{self, Access, CONFIRMED, DerivedDb, EVENTS, LogDb, MAP, NODES, cf};
 
+mod former;
 mod own;
 mod redacted;
 mod rows;
@@ -66,6 +68,15 @@ pub struct Problem {
     pub what: String,
 }
 
+impl Report {
+    /// The first problem as an error, if there is one.
+    pub(crate) fn sound(&self) -> Result<()> {
+        let Some(Problem { record, what }) = &self.problem else { return Ok(()) };
+        let place = record.map_or_else(|| "the log".to_owned(), |record| format!("record {record}"));
+        Err(LedgerError::falsified(place, what))
+    }
+}
+
 /// Checks a ledger that nobody owns. `holder` is how the process describes itself to another that wants the ledger
 /// meanwhile; `progress` is called with records done and in all.
 ///
@@ -86,15 +97,42 @@ pub fn fsck(location: &Location, holder: &str, progress: &mut dyn FnMut(u64, u64
         Err(Stop::Wrong(problem)) => Some(problem),
         Err(Stop::Unreadable(error)) => return Err(error),
     };
-    Ok(Report {
-        records: check.frontier.size().0,
-        bytes: check.bytes,
-        origin: check.origin,
-        root: check.frontier.root(),
-        beyond_anchor: check.beyond_anchor,
-        redacted: check.redacted.gone(),
-        problem,
-    })
+    Ok(check.report(problem))
+}
+
+/// Checks a log that was copied, in a data folder that nobody else has: all of it, against checkpoints that were signed. The
+/// note is of its key. What `known` redactions removed, which it may lack, may be gone.
+///
+/// # Errors
+/// [`LedgerError::Beside`] if a later one of the checkpoints is of another history; otherwise only if it cannot be read.
+pub(crate) fn check_copy(
+    location: &Location,
+    (keys, note): (&Keys, &[u8]),
+    signed: &[Checkpoint],
+    known: &[Removal],
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Report> {
+    let mut check = Check::default();
+    known.iter().for_each(|removal| check.redacted.know(removal));
+    let anchor = Anchor::of_note(&location.log(), note);
+    let log = LogDb::open(&location.log(), false, Access::ReadOnly, &Memory::new())?;
+    let checked = check_identity(&log, keys, &anchor, location).map_err(Stop::from).and_then(|(origin, _)| {
+        check.origin = Some(origin);
+        let size = log.size()?;
+        check.check_log(&log, (size, signed), progress)
+    });
+    match checked {
+        Ok(_) => Ok(check.report(None)),
+        Err(Stop::Wrong(problem)) => {
+            // Of the later ones it is another history.
+            let mut others = signed.iter().skip(1).map(|other| LedgerError::Beside { anchored: other.size });
+            match others.find(|beside| beside.to_string() == problem.what) {
+                Some(beside) => Err(beside),
+                None => Ok(check.report(Some(problem))),
+            }
+        }
+        Err(Stop::Unreadable(error)) => Err(error),
+    }
 }
 
 /// Why a check ends before its end.
@@ -149,24 +187,25 @@ struct Check {
 }
 
 impl Check {
+    fn report(self, problem: Option<Problem>) -> Report {
+        Report {
+            records: self.frontier.size().0,
+            bytes: self.bytes,
+            root: self.frontier.root(),
+            origin: self.origin,
+            beyond_anchor: self.beyond_anchor,
+            redacted: self.redacted.gone(),
+            problem,
+        }
+    }
+
     fn run(&mut self, location: &Location, memory: &Memory, progress: &mut dyn FnMut(u64, u64)) -> Step<()> {
         let keys = Keys::read(&location.keys())?;
         let anchor = Anchor::read(&location.anchor)?;
         let log = LogDb::open(&location.log(), false, Access::ReadOnly, memory)?;
         let (origin, anchored) = check_identity(&log, &keys, &anchor, location)?;
         self.origin = Some(origin);
-        let size = log.size()?;
-        self.beyond_anchor = size.0.saturating_sub(anchored.size.0);
-        rows::check(&log, |rows| self.chain(&log, rows, (anchored.size, anchored.root), size, progress))?;
-        if size < anchored.size {
-            return Err(Stop::wrong(None, LedgerError::Behind { size, anchored: anchored.size }));
-        }
-        if log.edge()? != self.frontier {
-            return Err(Stop::wrong(None, "the stored right edge is not that of the records"));
-        }
-        self.check_repeated()?;
-        self.redacted.check(anchored.size)?;
-        own::check_log(&log)?;
+        let size = self.check_log(&log, (anchored.size, std::slice::from_ref(&anchored)), progress)?;
         match DerivedDb::is_made(&location.derived())? {
             true => {
                 let derived = DerivedDb::open(&location.derived(), Access::ReadOnly, memory)?;
@@ -177,12 +216,35 @@ impl Check {
         }
     }
 
+    /// Checks what cannot be made again, against signed checkpoints; `acknowledged` is what was.
+    fn check_log(
+        &mut self,
+        log: &LogDb,
+        (acknowledged, signed): (TreeSize, &[Checkpoint]),
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Step<TreeSize> {
+        let size = log.size()?;
+        self.beyond_anchor = size.0.saturating_sub(acknowledged.0);
+        rows::check(log, |rows| self.chain(log, rows, signed, size, progress))?;
+        if size < acknowledged {
+            return Err(Stop::wrong(None, LedgerError::Behind { size, anchored: acknowledged }));
+        }
+        if log.edge()? != self.frontier {
+            return Err(Stop::wrong(None, "the stored right edge is not that of the records"));
+        }
+        self.check_repeated()?;
+        self.redacted.check(acknowledged)?;
+        own::check_log(log)?;
+        former::check(log, size)?;
+        Ok(size)
+    }
+
     /// Puts every record in its place: after the one before it, and into the tree.
     fn chain(
         &mut self,
         log: &LogDb,
         rows: impl Iterator<Item = Step<Checked>>,
-        anchored: (TreeSize, Hash),
+        signed: &[Checkpoint],
         size: TreeSize,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Step<()> {
@@ -215,8 +277,10 @@ impl Check {
                 remapped::check(index, of, |index| Ok(log.record(index)?.map(Cow::from)))
                     .map_err(|error| Stop::at(index, error))?;
             }
-            if self.frontier.size() == anchored.0 && self.frontier.root() != anchored.1 {
-                return Err(Stop::wrong(None, LedgerError::Beside { anchored: anchored.0 }));
+            for Checkpoint { size: signed, root, .. } in signed {
+                if self.frontier.size() == *signed && self.frontier.root() != *root {
+                    return Err(Stop::wrong(None, LedgerError::Beside { anchored: *signed }));
+                }
             }
             if index.0.is_multiple_of(512) || index.0 + 1 == size.0 {
                 progress(index.0 + 1, size.0);

@@ -5,12 +5,13 @@
 //! ```text
 //! DIR/lock      who owns it              DIR/log/      records and what lies beside: synced
 //! DIR/keys/     three keys               DIR/derived/  nodes and known events: rebuilt where missing
-//! DIR/holder    the name of this copy
+//! DIR/holder    the name of this copy      DIR/frozen/   the log as hard links, while it is backed up
 //! DIR.anchor    the newest checkpoint    DIR.policy    what verifiers are given
+//! DIR.anchor.redactions   what was redacted
 //! ```
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::anchor::Anchor;
 use crate::append::{Batch, Receipt};
+use crate::backup::Removed;
 use crate::clock::Clock;
 use crate::condition::Condition;
 use crate::error::{LedgerError, Result};
@@ -37,6 +39,7 @@ use crate::owner::{Owner, Pending, read_clock_value};
 use crate::read::{Published, Reader, Shared};
 use crate::recover::{Recovered, decode};
 use crate::redaction;
+use crate::removals::Removals;
 use crate::renewal::Renewal;
 use crate::sealing::{Schedule, Sealing};
 use crate::store::{self, Access, CLOCK, CONFIRMED, EDGE, LogDb, RECORDS, StoredNodes, cf};
@@ -116,6 +119,10 @@ impl Location {
     pub(crate) fn derived(&self) -> PathBuf {
         self.data.join("derived")
     }
+
+    pub(crate) fn frozen(&self) -> PathBuf {
+        self.data.join("frozen")
+    }
 }
 
 fn beside(data: &Path, extension: &str) -> PathBuf {
@@ -133,6 +140,12 @@ pub struct Ledger {
     condition: watch::Receiver<Condition>,
     renewal: Renewal,
     caught_up: u64,
+    /// Where the log is frozen while a backup is made of it.
+    pub(crate) frozen: PathBuf,
+    /// Held while no commit may be on its way.
+    pub(crate) commits: Arc<Mutex<()>>,
+    /// Held while files are copied, or what was redacted is removed from them.
+    pub(crate) copying: Mutex<()>,
     _lock: Lock,
 }
 
@@ -193,7 +206,7 @@ fn policy(key: &VerifierKey, keys: &Keys) -> String {
     Policy::of_log(key.clone(), keys.index.clone()).format()
 }
 
-fn parse_origin(origin: &str) -> Result<Origin> {
+pub(crate) fn parse_origin(origin: &str) -> Result<Origin> {
     Origin::new(origin).map_err(|error| LedgerError::Origin { origin: origin.to_owned(), problem: error.to_string() })
 }
 
@@ -208,6 +221,7 @@ impl Ledger {
             return Err(LedgerError::NotALedger { path: location.data.clone() });
         }
         let lock = Lock::take(&location.data, &options.holder)?;
+        drop(Removed::at(&location.frozen())?);
         let memory = Memory::new();
         let log = LogDb::open(&location.log(), false, Access::Owner, &memory)?;
         if log.0.get(CONFIRMED)?.is_some() {
@@ -223,13 +237,16 @@ impl Ledger {
         }
         let Recovered { log, derived, frontier, coverage, last } = Recovered::of(log, &location.derived(), &memory)?;
         let (last_leaf, last_time) = last.ok_or_else(|| LedgerError::falsified("record 0", "it is missing"))?;
-        redaction::apply(&log, &redaction::list(&derived, 0..size.0)?)?;
+        let redactions = redaction::list(&derived, 0..size.0)?;
+        redaction::apply(&log, &redactions)?;
         redaction::purge(&log)?;
         let nodes = StoredNodes { log: &log, derived: &derived, size };
         let root = root_at(&nodes, anchored.size).map_err(|error| LedgerError::falsified("the tree", error))?;
         if root != anchored.root {
             return Err(LedgerError::Beside { anchored: anchored.size });
         }
+        let removals = Removals::beside(&location.anchor, &origin);
+        removals.bring_up(&log, &redactions)?;
         let anchored_leaf = nodes.leaf(anchored.size.0.saturating_sub(1))?;
         let last_reading = log.0.get(CLOCK)?.as_deref().and_then(read_clock_value).filter(|_| !options.accept_clock);
         let reader = Reader::new(Shared {
@@ -249,9 +266,12 @@ impl Ledger {
             grown: watch::Sender::new(anchored.size),
             served: RwLock::new(None),
         });
+        let commits = Arc::new(Mutex::new(()));
         let mut owner = Owner {
             reader: reader.clone(),
+            commits: commits.clone(),
             anchor,
+            removals,
             key: keys.signing_key(&origin),
             origin,
             clock: options.clock,
@@ -277,7 +297,19 @@ impl Ledger {
             .map_err(|error| LedgerError::file(&location.data, error))?;
         let renewal = Renewal::start(&location.anchor, holder)?;
         let caught_up = size.0 - anchored.size.0;
-        Ok(Self { reader, keys, queue: Some(queue), owner: Some(owner), condition, renewal, caught_up, _lock: lock })
+        Ok(Self {
+            reader,
+            keys,
+            queue: Some(queue),
+            owner: Some(owner),
+            condition,
+            renewal,
+            caught_up,
+            frozen: location.frozen(),
+            commits,
+            copying: Mutex::new(()),
+            _lock: lock,
+        })
     }
 
     /// A handle for reading.
@@ -327,11 +359,13 @@ impl Ledger {
     }
 
     /// Rewrites the files that may still hold what redactions removed. Whoever appends one calls it; what it did not get to,
-    /// the next start does. For threads that may block: it takes as long as to copy what lies beside the records.
+    /// the next start does. For threads that may block: it takes as long as to copy what lies beside the records, and waits for
+    /// a backup that is being made.
     ///
     /// # Errors
     /// [`LedgerError::Storage`] or [`LedgerError::NoSpace`] if that fails.
     pub fn purge(&self) -> Result<()> {
+        let _alone = self.copying.lock().unwrap_or_else(PoisonError::into_inner);
         redaction::purge(self.reader.log())
     }
 

@@ -10,7 +10,7 @@
 //! says; what it says, `coverage`, which takes it like any other record, and so compares it before it is written.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use counterfoil_proto::v1::{Position, Seal};
 use counterfoil_verify::checkpoint::{Checkpoint, Origin};
@@ -33,6 +33,7 @@ use crate::failpoint::{Point, reach};
 use crate::measure::Stopwatch;
 use crate::read::{Published, Reader, count_bytes, count_key, position_bytes};
 use crate::redaction;
+use crate::removals::Removals;
 use crate::sealing::{Schedule, Turn};
 use crate::store::{self, BESIDE, CLOCK, EDGE, EVENTS, FLUSH_RECORDS_MAX, RECORDS, VALUE_FORMAT, cf};
 
@@ -46,7 +47,10 @@ pub(crate) type Pending = (Batch, oneshot::Sender<Result<Receipt>>);
 /// The state that only the owner thread has.
 pub(crate) struct Owner {
     pub(crate) reader: Reader,
+    /// Held from before anything is written until the head of it is published: a backup is made of nothing in between.
+    pub(crate) commits: Arc<Mutex<()>>,
     pub(crate) anchor: Anchor,
+    pub(crate) removals: Removals,
     pub(crate) key: SigningKey,
     pub(crate) origin: Origin,
     pub(crate) clock: Box<dyn Clock>,
@@ -114,7 +118,15 @@ impl Owner {
 
     /// Commits a group of batches, seals if that is due, and tells each what became of it.
     fn turn(&mut self, group: Vec<Pending>, is_seal_due: bool) {
-        match self.commit(&group, is_seal_due) {
+        let commits = self.commits.clone();
+        let on_its_way = commits.lock().unwrap_or_else(PoisonError::into_inner);
+        let committed = self.commit(&group, is_seal_due);
+        if let Err(error) = &committed {
+            // First, so that whoever is told finds it so, and nobody backs up a log whose head is behind it.
+            self.stands(Condition::after(error));
+        }
+        drop(on_its_way);
+        match committed {
             Ok((receipts, derived)) => {
                 for ((_, reply), receipt) in group.into_iter().zip(receipts) {
                     let _ = reply.send(Ok(receipt));
@@ -124,10 +136,7 @@ impl Owner {
                 }
             }
             Err(error) => {
-                let condition = Condition::after(&error);
-                let mut told = condition.passing().unwrap_or(error);
-                // First, so that whoever is told finds it so.
-                self.stands(condition);
+                let mut told = Condition::after(&error).passing().unwrap_or(error);
                 for (_, reply) in group {
                     let others = told.shared();
                     let _ = reply.send(Err(std::mem::replace(&mut told, others)));
@@ -216,6 +225,7 @@ impl Owner {
             if !commit.redactions.is_empty() {
                 reach(Point::BeforeRemoval)?;
                 redaction::apply(self.reader.log(), &commit.redactions)?;
+                self.removals.add(&self.anchor, self.reader.log(), &commit.redactions)?;
             }
             self.sign_and_publish()?;
             stopwatch.anchored();

@@ -11,17 +11,18 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use counterfoil_proto::v1::{Beside, Redaction};
+use counterfoil_proto::v1::{Beside, RedactedParts, Redaction};
 use counterfoil_verify::beside;
 use counterfoil_verify::hash::Hash;
 use counterfoil_verify::redaction::{redaction_of, removed};
-use counterfoil_verify::tree::RecordIndex;
+use counterfoil_verify::tree::{RecordIndex, TreeSize};
 use prost::Message;
-use rocksdb::{BottommostLevelCompaction, CompactOptions, Direction, FlushOptions, IteratorMode, WriteBatch};
+use rocksdb::{BottommostLevelCompaction, CompactOptions, Direction, IteratorMode, WriteBatch};
 
 use crate::error::{LedgerError, Result};
 use crate::recover::decode;
-use crate::store::{BESIDE, DerivedDb, LogDb, PURGE, RECORDS, REDACTION, VALUE_FORMAT, cf, number};
+use crate::removals::Removal;
+use crate::store::{BESIDE, DerivedDb, LogDb, PURGE, REDACTION, VALUE_FORMAT, cf, number};
 
 /// What is rewritten in one go.
 const BATCH_BYTES: usize = 16 << 20;
@@ -68,25 +69,50 @@ pub(crate) fn check(log: &LogDb, redaction: &Redaction) -> Result<()> {
 /// # Errors
 /// [`LedgerError::Falsified`] if something that they name is not there, or not what was written.
 pub(crate) fn apply(log: &LogDb, redactions: &[RecordIndex]) -> Result<()> {
-    let mut batch = WriteBatch::default();
     for by in redactions {
         let falsified = |problem: &dyn ToString| LedgerError::falsified(format!("record {by}"), problem.to_string());
         let record = log.record(by.0)?.ok_or_else(|| falsified(&"it is missing"))?;
         let record = decode(by.0, &record)?;
         let redaction = redaction_of(&record).ok_or_else(|| falsified(&"it is no redaction"))?;
-        for (index, parts) in removed(redaction) {
-            if is_gone(log, index, parts)? {
-                continue;
-            }
-            let left = beside::remove(&open(log, index)?, parts).map_err(|error| falsified(&error))?;
-            batch.put_cf(cf(&log.0, BESIDE), index.0.to_be_bytes(), left.encode_to_vec());
-            batch.put(key(PURGE, by.0), [VALUE_FORMAT]);
-            if batch.size_in_bytes() > BATCH_BYTES {
-                log.write_synced(std::mem::take(&mut batch))?;
-            }
+        carry_out(log, *by, removed(redaction))?;
+    }
+    Ok(())
+}
+
+/// Removes what a redaction removed that this log lacks, since it is older: beside the records that it has. Says how many
+/// parts that were.
+///
+/// # Errors
+/// [`LedgerError::Falsified`] if that names something that is not there.
+pub(crate) fn remove_again(log: &LogDb, removal: &Removal, size: TreeSize) -> Result<u64> {
+    let within = removal.removed.iter().flat_map(|RedactedParts { first, records, parts }| {
+        let indexes = *first..first.saturating_add(*records).min(size.0);
+        indexes.map(move |index| (RecordIndex(index), parts.as_slice()))
+    });
+    carry_out(log, removal.by, within)
+}
+
+/// Removes what one redaction names, durably, as far as it is there; says how many parts that were. Each by itself: of what one
+/// leaves beside a record, the next one may remove more.
+fn carry_out<'r>(log: &LogDb, by: RecordIndex, removed: impl Iterator<Item = (RecordIndex, &'r [u32])>) -> Result<u64> {
+    let (mut batch, mut count) = (WriteBatch::default(), 0);
+    for (index, parts) in removed {
+        if is_gone(log, index, parts)? {
+            continue;
+        }
+        let left = beside::remove(&open(log, index)?, parts)
+            .map_err(|error| LedgerError::falsified(format!("record {by}"), error))?;
+        batch.put_cf(cf(&log.0, BESIDE), index.0.to_be_bytes(), left.encode_to_vec());
+        batch.put(key(PURGE, by.0), [VALUE_FORMAT]);
+        count += parts.len() as u64;
+        if batch.size_in_bytes() > BATCH_BYTES {
+            log.write_synced(std::mem::take(&mut batch))?;
         }
     }
-    if batch.is_empty() { Ok(()) } else { log.write_synced(batch) }
+    if !batch.is_empty() {
+        log.write_synced(batch)?;
+    }
+    Ok(count)
 }
 
 /// Whether parts were removed already.
@@ -132,8 +158,7 @@ pub(crate) fn purge(log: &LogDb) -> Result<()> {
         return Ok(());
     }
     // What is in memory only is in a write-ahead log, which goes once no family needs it.
-    let families = ["default", RECORDS, BESIDE].map(|family| cf(&log.0, family));
-    log.0.flush_cfs_opt(&families, &FlushOptions::default())?;
+    log.flush()?;
     let before = files(log)?;
     let mut options = CompactOptions::default();
     options.set_exclusive_manual_compaction(false);

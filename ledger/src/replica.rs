@@ -19,6 +19,7 @@ use counterfoil_proto::v1::record::Body;
 use counterfoil_verify::checkpoint::{Checkpoint, Origin};
 use counterfoil_verify::hash::{Hash, LeafHash};
 use counterfoil_verify::identifier::IndexKey;
+use counterfoil_verify::incarnation;
 use counterfoil_verify::note::VerifierKey;
 use counterfoil_verify::policy::Policy;
 use counterfoil_verify::record;
@@ -465,7 +466,8 @@ impl Replica {
         let other = |problem: String| Err(LedgerError::OtherLog { problem });
         match &row.head.body {
             Some(Body::Origin(body)) if body.origin != self.origin.as_str() => {
-                other(format!("it is {:?}, and the policy names {:?}", body.origin, self.origin.as_str()))
+                let named = || format!("it is {:?}, and the policy names {:?}", body.origin, self.origin.as_str());
+                other(incarnation::told(&row.head, self.origin.as_str()).unwrap_or_else(named))
             }
             Some(Body::Origin(body)) if body.index_key_commitment != self.index_key.as_bytes() => {
                 other("its index key is another one than the policy's".to_owned())

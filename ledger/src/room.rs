@@ -4,6 +4,7 @@
 //! write-ahead log whose end it cannot know, once it has written out what it holds in memory and its
 //! `SstFileManager` finds as much room as a write buffer needs (64 MiB). It never takes back what is durable.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use rocksdb::WriteBatch;
@@ -40,7 +41,8 @@ impl Owner {
     /// Goes on after a failure that kept everything as it was, once both databases take writes again: from what the log
     /// holds, by the checks of the start. What was durable, and acknowledged to nobody, is signed now.
     fn resume(&mut self) -> Result<()> {
-        let reader = self.reader.clone();
+        let (reader, commits) = (self.reader.clone(), self.commits.clone());
+        let _on_its_way = commits.lock().unwrap_or_else(PoisonError::into_inner);
         let (log, derived) = (reader.log(), reader.derived());
         let mut again = WriteBatch::default();
         again.put(EDGE, store::edge_value(&log.edge()?));
@@ -50,7 +52,9 @@ impl Owner {
         let nodes = StoredNodes { log, derived, size };
         self.frontier = recover::right_edge(&nodes)?;
         (self.last_leaf, self.last_time) = recover::last_record(&nodes, &self.frontier)?;
-        redaction::apply(log, &redaction::list(derived, 0..size.0)?)?;
+        let redactions = redaction::list(derived, 0..size.0)?;
+        redaction::apply(log, &redactions)?;
+        self.removals.bring_up(log, &redactions)?;
         self.schedule.committed(!self.coverage.is_sealed());
         if size > reader.head().size { self.sign_and_publish() } else { Ok(()) }
     }

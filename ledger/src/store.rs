@@ -134,6 +134,12 @@ impl LogDb {
         Ok(self.0.write(batch)?)
     }
 
+    /// Writes into files what is in memory only: then it is in no write-ahead log any more.
+    pub(crate) fn flush(&self) -> Result<()> {
+        let families = ["default", RECORDS, BESIDE].map(|family| cf(&self.0, family));
+        Ok(self.0.flush_cfs_opt(&families, &rocksdb::FlushOptions::default())?)
+    }
+
     /// Makes durable what was written.
     pub(crate) fn sync(&self) -> Result<()> {
         Ok(self.0.flush_wal(true)?)

@@ -125,6 +125,23 @@ fn what_is_brought_back_is_removed_at_the_next_start() {
     assert!(database(&home).iterator(rocksdb::IteratorMode::Start).all(|row| !row.unwrap().0.starts_with(b"purge/")));
 }
 
+/// Two redactions of one commit, which remove two parts beside one record.
+#[test]
+fn what_several_redactions_remove_beside_one_record_is_all_gone() {
+    let home = Home::new(1);
+    let ledger = home.open();
+    append(&ledger, vec![event_in_an_envelope("event-0", 0)]);
+    drop(ledger);
+    let old = kept_beside(&home, 1);
+    let ledger = home.open();
+    append(&ledger, vec![redaction(8, &[(1, 1, &[0])]), redaction(9, &[(1, 1, &[beside::ENVELOPE])])]);
+    drop(ledger);
+    assert_eq!(checked(&home), (None, 2));
+    put_beside(&home, 1, &old);
+    drop(home.open());
+    assert_eq!(checked(&home), (None, 2));
+}
+
 #[test]
 fn what_is_gone_without_a_redaction_is_missing() {
     let home = Home::new(1);

@@ -16,7 +16,7 @@ use crate::json::problem::name;
 
 /// The reasons of such troubles: what they quote may be an error of the disk. What else is wrong is the caller's affair,
 /// such as a message that cannot be decoded.
-const REASONS: [&str; 6] = ["ANCHOR_MOVED", "CLOSED", "LEDGER", "STORAGE", "VIEWS_DAMAGED", "VIEWS_IN_USE"];
+const REASONS: [&str; 7] = ["ANCHOR_MOVED", "BACKUP", "CLOSED", "LEDGER", "STORAGE", "VIEWS_DAMAGED", "VIEWS_IN_USE"];
 /// What is told instead.
 const TOLD: &str = "this failed on the server: its operator finds the reason in its log";
 

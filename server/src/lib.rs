@@ -240,11 +240,11 @@ impl Server {
         if let Some(views) = views {
             Answers::new(views, projection.progress(), environment.now).add_to(&mut routes);
         }
-        let intake = events.map(|Events { ledger, hooks, clusters }| {
+        let intake = events.map(|Events { ledger, hooks, clusters, backups }| {
             let intake = Arc::new(Intake::new(ledger, environment.now, environment.entropy));
             let listings = Listings::new(intake.clone());
             let retries = Retries::new(intake.clone(), clusters);
-            routes.add_service(Ingest::server(intake.clone(), listings.clone(), retries));
+            routes.add_service(Ingest::server(intake.clone(), listings.clone(), retries, backups));
             (intake, listings, hooks)
         });
         routes.add_service(health_service);

@@ -2,6 +2,7 @@
 //!
 //! Owns which services that makes, and what is said to whoever asks for another one.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -42,6 +43,8 @@ pub struct Events {
     pub hooks: Vec<Hook>,
     /// What its process reads besides, for whoever reads a message of theirs again.
     pub clusters: Vec<Arc<Cluster>>,
+    /// The folder of backups, if callers may have any made.
+    pub backups: Option<PathBuf>,
 }
 
 /// What a server offers besides its log.

@@ -61,6 +61,9 @@ pub struct OwnerArguments {
     /// A policy (c2sp.org/tlog-policy): its witnesses and replayers that have a URL are asked to cosign
     #[arg(long, value_name = "FILE")]
     pub witnesses: Option<PathBuf>,
+    /// The folder of backups: whoever has the role operate may have one made there [env: COUNTERFOIL_BACKUPS]
+    #[arg(long, value_name = "FOLDER")]
+    pub backups: Option<PathBuf>,
 }
 
 /// What a service is told that copies the log of another.

@@ -71,6 +71,8 @@ pub struct Own {
     pub accept_clock: bool,
     /// A policy with the witnesses and replayers that are asked to cosign.
     pub witnesses: Option<PathBuf>,
+    /// Where backups are made that callers ask for.
+    pub backups: Option<PathBuf>,
     pub hooks: Vec<Hook>,
     pub clusters: Vec<Cluster>,
 }
@@ -148,6 +150,7 @@ fn own(reader: &mut Reader<'_>, settings: &Settings) -> Own {
         anchor: reader.path("anchor"),
         accept_clock: reader.flag("accept_clock", false),
         witnesses: reader.path("witnesses"),
+        backups: reader.path("backups"),
         hooks: settings.sections("ingest").iter().filter_map(|name| hooks::read(reader, name)).collect(),
         clusters: settings.sections("kafka").iter().filter_map(|name| kafka::read(reader, name)).collect(),
     }

@@ -14,7 +14,7 @@ use crate::cli::LogFormat;
 /// What the names of environment variables begin with.
 const PREFIX: &str = "COUNTERFOIL_";
 /// The settings that the environment may give. Other variables of that prefix are for other verbs.
-const OF_ENVIRONMENT: [&str; 24] = [
+const OF_ENVIRONMENT: [&str; 25] = [
     "data",
     "anchor",
     "listen",
@@ -24,6 +24,7 @@ const OF_ENVIRONMENT: [&str; 24] = [
     "tokens",
     "accept_clock",
     "witnesses",
+    "backups",
     "log_format",
     "otlp_endpoint",
     "otlp_token_file",
@@ -186,6 +187,7 @@ fn flags(given: &Given<'_>) -> Dict {
         ("data", service.data.as_ref().map(shown)),
         ("anchor", owner.anchor.as_ref().map(shown)),
         ("witnesses", owner.witnesses.as_ref().map(shown)),
+        ("backups", owner.backups.as_ref().map(shown)),
         ("listen", service.listen.map(|address| address.to_string())),
         ("tls_cert", service.tls_cert.as_ref().map(shown)),
         ("tls_key", service.tls_key.as_ref().map(shown)),

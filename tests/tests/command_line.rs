@@ -13,7 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
-const VERBS: [&str; 35] = [
+const VERBS: [&str; 38] = [
     "init",
     "import",
     "remap",
@@ -35,6 +35,9 @@ const VERBS: [&str; 35] = [
     "evidence",
     "checkpoint",
     "fsck",
+    "backup",
+    "restore",
+    "incarnation",
     "sources",
     "deadletter",
     "serve",

@@ -202,7 +202,9 @@ fn every_path_of_the_document_is_served() {
         "counterfoil.toml",
         format!("[ingest.hook]\nconnector = \"okta\"\nauth = \"secret\"\nsecret_file = {secret:?}\n"),
     );
-    let server = Server::start_with(&ledger, &["--listen", "127.0.0.1:0", "--config", config.to_str().unwrap()]);
+    let backups = ledger.beside("backups");
+    let further = ["--config", config.to_str().unwrap(), "--backups", backups.to_str().unwrap()];
+    let server = Server::start_with(&ledger, &[&["--listen", "127.0.0.1:0"][..], &further].concat());
     get(&server, "/v1/identities", &[("min_tree_size", "4")]).json(200);
     let document = curl(&[format!("{}/openapi.json", server.url())]).json(200);
     let who = login(1);
@@ -231,7 +233,9 @@ fn every_path_of_the_document_is_served() {
             let id = operation["operationId"].as_str().unwrap();
             let mut arguments = match id {
                 "IngestService_Append" => vec!["--json".to_owned(), append.to_string()],
-                "IngestService_RetryDeadLetter" | "IngestService_Remap" => vec!["--json".to_owned(), "{}".to_owned()],
+                "IngestService_RetryDeadLetter" | "IngestService_Remap" | "IngestService_CreateBackup" => {
+                    vec!["--json".to_owned(), "{}".to_owned()]
+                }
                 "IngestService_Redact" => {
                     let asked =
                         json!({"records": [2], "reason": "disclosed", "rule": "policy/7", "by": "ops", "dryRun": true});

@@ -8,6 +8,7 @@ use counterfoil_proto::v1::Authentication;
 use counterfoil_verify::attest::Attestation;
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::evidence::{Answer, Verified};
+use counterfoil_verify::incarnation::predecessor_of;
 use counterfoil_verify::population::{Period, Population, RecordCounts};
 use counterfoil_verify::record::event_of;
 use counterfoil_verify::ticket::CLOCK_TOLERANCE_SECONDS;
@@ -239,6 +240,18 @@ fn claims(verified: &Verified<'_>) -> Vec<Claim> {
             format!("{operator} alone: no witness gives a time"),
             false,
         ),
+    }
+    if let Some(predecessor) = verified.records.get(&0).and_then(|first| predecessor_of(first)) {
+        let (origin, left) = (&predecessor.origin, predecessor.size);
+        let lost = predecessor.known_size - left;
+        claim(
+            format!(
+                "The first {left} records are those of the log {origin}, which this one goes on from; {lost} more of it are \
+                 known to be lost."
+            ),
+            format!("{operator}: whoever has the whole log can recompute the root that {origin} had"),
+            false,
+        );
     }
     let whole = match &verified.answer {
         Answer::Absence(_) => Some(format!("None of the first {} records names any of these.", verified.covered)),

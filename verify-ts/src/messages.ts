@@ -160,7 +160,14 @@ const Provenance = {
 } as const;
 export type Provenance = Of<typeof Provenance>;
 
-const Predecessor = { origin: [1, 'string'], size: [2, 'uint64'], root: [3, 'bytes'] } as const;
+const Predecessor = {
+  origin: [1, 'string'],
+  size: [2, 'uint64'],
+  root: [3, 'bytes'],
+  firstRecord: [4, 'bytes'],
+  knownSize: [5, 'uint64'],
+  knownRoot: [6, 'bytes'],
+} as const;
 
 const Origin = { origin: [1, 'string'], indexKeyCommitment: [2, 'bytes'], predecessor: [3, Predecessor] } as const;
 export type Origin = Of<typeof Origin>;

@@ -129,6 +129,7 @@ function claimsOf(verified: Verified): Claim[] {
   const seen = named(witnesses);
   const hasWitnesses = witnesses.length > 0;
   const first = witnesses.map(({ at }) => at).sort(order)[0];
+  const predecessor = records.whole.get(0n)?.origin?.predecessor;
   const claims: Claim[] = [
     {
       claim: `These records are in the log in this order, unchanged since the checkpoint of ${checkpoint.size} records.`,
@@ -148,6 +149,15 @@ function claimsOf(verified: Verified): Claim[] {
           restsOn: `${seen}; a finer order of times is the word of whoever runs the log`,
           independent: true,
         },
+    ...(predecessor
+      ? [
+          {
+            claim: `The first ${predecessor.size} records are those of the log ${predecessor.origin}, which this one goes on from; ${predecessor.knownSize - predecessor.size} more of it are known to be lost.`,
+            restsOn: `${operator}: whoever has the whole log can recompute the root that ${predecessor.origin} had`,
+            independent: false,
+          },
+        ]
+      : []),
     ...(answer.about === 'period' ? stretchClaims(verified, answer) : [wholeClaim(verified)]),
   ];
   if (answer.about !== 'absence') {

@@ -36,6 +36,8 @@ const FACTS_MAX = 1_000;
 const PARTS_MAX = 1_000;
 /** The length of the keyed digest of an event's content, in bytes. */
 const DIGEST_BYTES = 16;
+/** The largest record 0 of a predecessor. */
+const FIRST_RECORD_BYTES_MAX = 8_192;
 
 /** Checks a record. */
 export function check(record: Record, fail: Fail): void {
@@ -98,6 +100,10 @@ class Rules {
       this.ensure(isOrigin(predecessor.origin), 'predecessor.origin is not a valid origin');
       this.ensure(predecessor.size > 0n, 'predecessor.size is missing');
       this.hash(predecessor.root, 'predecessor.root');
+      const { length } = predecessor.firstRecord;
+      this.ensure(length > 0 && length <= FIRST_RECORD_BYTES_MAX, 'predecessor.first_record has no record, or a large one');
+      this.ensure(predecessor.knownSize >= predecessor.size, 'predecessor.known_size is below predecessor.size');
+      this.hash(predecessor.knownRoot, 'predecessor.known_root');
     }
   }
 

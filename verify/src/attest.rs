@@ -42,7 +42,10 @@ pub enum AttestError {
     #[error("read the checkpoint that was signed")]
     Checkpoint(#[source] CheckpointError),
     /// The policy does not name the log, or its key has not signed.
-    #[error("expected a checkpoint signed by a log of the policy, got one of {origin} without: use that log's policy")]
+    #[error(
+        "expected a checkpoint signed by a log of the policy, got one of {origin} without: use that log's policy. A log that \
+         goes on after a loss has a new name and a new policy, and says in record 0 what was lost"
+    )]
     NoLog {
         /// The log that it is said to be of.
         origin: Origin,

@@ -16,6 +16,7 @@ pub mod hash;
 pub mod holding;
 pub mod identifier;
 pub mod identity;
+pub mod incarnation;
 pub mod judge;
 pub mod kept;
 pub mod link;

@@ -30,6 +30,8 @@ pub const FACTS_MAX: usize = 1_000;
 pub const PARTS_MAX: u32 = 1_000;
 /// The length of the keyed digest of an event's content, in bytes.
 pub const CONTENT_DIGEST_BYTES: usize = 16;
+/// The largest record 0 of a predecessor, which holds that of its own predecessor in turn: some thirty incarnations.
+pub const FIRST_RECORD_BYTES_MAX: usize = 8_192;
 
 type Checked = Result<(), Violation>;
 
@@ -122,6 +124,13 @@ fn check_origin(origin: &Origin) -> Checked {
         ensure(valid_name(&predecessor.origin), "predecessor.origin is not a valid origin")?;
         ensure(predecessor.size > 0, "predecessor.size is missing")?;
         ensure(predecessor.root.len() == 32, "predecessor.root is not 32 bytes")?;
+        let first = predecessor.first_record.len();
+        ensure(
+            (1..=FIRST_RECORD_BYTES_MAX).contains(&first),
+            "predecessor.first_record has no record, or a large one",
+        )?;
+        ensure(predecessor.known_size >= predecessor.size, "predecessor.known_size is below predecessor.size")?;
+        ensure(predecessor.known_root.len() == 32, "predecessor.known_root is not 32 bytes")?;
     }
     Ok(())
 }

@@ -78,7 +78,10 @@ pub enum Refusal {
         new: TreeSize,
     },
     /// The log is not one of those that are watched (404).
-    #[error("the log {origin:?} is not watched here: ask whoever runs this witness")]
+    #[error(
+        "the log {origin:?} is not watched here: ask whoever runs this witness; where it goes on after a loss under a new \
+         name, that is to be added to the witness's policy"
+    )]
     UnknownLog {
         /// The origin, or its beginning.
         origin: String,

@@ -4,8 +4,8 @@
 mod support;
 
 use counterfoil_proto::v1::{
-    Entitlement, EntityKind, Event, EventConflict, EventRemapped, FactKind, Mapping, Origin, Record, Redaction, Ref,
-    Review, Seal, SourceGap, SourceRejected, Ticket, Time, fact::Detail, record::Body,
+    Entitlement, EntityKind, Event, EventConflict, EventRemapped, FactKind, Mapping, Origin, Predecessor, Record,
+    Redaction, Ref, Review, Seal, SourceGap, SourceRejected, Ticket, Time, fact::Detail, record::Body,
 };
 use counterfoil_verify::hash::{Hash, LeafHash};
 use counterfoil_verify::record::{RecordError, check_link, decode, encode, hash, origin_hash};
@@ -193,8 +193,12 @@ fn what_record_0_may_not_say() {
         ("a space", |record| the_origin(record).origin = "a b".into()),
         ("no key", |record| the_origin(record).index_key_commitment.clear()),
         ("an empty predecessor", |record| the_origin(record).predecessor = Some(Default::default())),
-        ("predecessor of size 0", |record| the_origin(record).predecessor.as_mut().unwrap().size = 0),
-        ("a short root", |record| the_origin(record).predecessor.as_mut().unwrap().root.truncate(31)),
+        ("predecessor of size 0", |record| predecessor(record).size = 0),
+        ("a short root", |record| predecessor(record).root.truncate(31)),
+        ("no first record", |record| predecessor(record).first_record.clear()),
+        ("a large first record", |record| predecessor(record).first_record = vec![1; 8_193]),
+        ("less known than left", |record| predecessor(record).known_size = 299),
+        ("a short root that is known", |record| predecessor(record).known_root.truncate(31)),
     ];
     for (name, break_it) in breaks {
         let mut broken = valid.clone();
@@ -289,6 +293,10 @@ fn the_redaction(record: &mut Record) -> &mut Redaction {
 fn the_seal(record: &mut Record) -> &mut Seal {
     let Some(Body::Seal(seal)) = &mut record.body else { unreachable!() };
     seal
+}
+
+fn predecessor(record: &mut Record) -> &mut Predecessor {
+    the_origin(record).predecessor.as_mut().unwrap()
 }
 
 fn the_origin(record: &mut Record) -> &mut Origin {

@@ -12,13 +12,13 @@ use counterfoil_proto::v1::{
 };
 use counterfoil_verify::beside;
 use counterfoil_verify::entity::{EntityId, is_code};
-use counterfoil_verify::identifier::{IdentifierKind, canonical, is_email};
+use counterfoil_verify::identifier::{IdentifierKind, IndexKey, canonical, is_email};
 use counterfoil_verify::record::RecordError;
 use counterfoil_verify::tree::RecordIndex;
 use prost::Message;
 
 use crate::intake::Intake;
-use crate::json;
+use crate::json::{self, DigestKey};
 use crate::secrets;
 use search::{Found, Search};
 
@@ -191,7 +191,7 @@ fn append(
     if found.is_empty() || redact.dry_run {
         return Ok(());
     }
-    let (by, values) = decided_by(intake, &redact.by)?;
+    let (by, values) = decided_by(intake.ledger().keys().index(), &redact.by)?;
     let said = Redaction {
         reason: redact.reason.clone(),
         rule: redact.rule.clone(),
@@ -200,10 +200,16 @@ fn append(
         searched,
         ..Redaction::default()
     };
+    let way = Way {
+        key: intake.digest_key(),
+        entropy: &|| intake.entropy(),
+        authentication: redact.authentication,
+        why: &redact.why,
+    };
     let parts = in_records(&done.entities, found).into_iter();
     let events = parts.map(|(removed, entities)| {
         let entities = entities.iter().map(|entity| entity.as_bytes().to_vec()).collect();
-        prepare(intake, redact, Redaction { removed, entities, ..said.clone() }, &values)
+        way.prepare(Redaction { removed, entities, ..said.clone() }, &values)
     });
     let batch = Batch { events: events.collect::<Result<_, _>>()?, positions: Vec::new() };
     let outcomes = intake.ledger().append(batch)?.outcomes;
@@ -214,11 +220,11 @@ fn append(
 }
 
 /// Whoever decided it, as a record may name them, and what they are called.
-fn decided_by(intake: &Intake, by: &str) -> Result<(EntityId, Vec<Values>), RedactError> {
+pub(crate) fn decided_by(key: &IndexKey, by: &str) -> Result<(EntityId, Vec<Values>), RedactError> {
     if let Ok(entity) = by.parse::<EntityId>() {
         return Ok((entity, Vec::new()));
     }
-    let token = intake.ledger().keys().index().token(IdentifierKind::Login, SYSTEM, "default", by);
+    let token = key.token(IdentifierKind::Login, SYSTEM, "default", by);
     let nobody = || RedactError::Field { field: "by", why: "expected who decided it".to_owned() };
     let entity = EntityId::identifier(&token.ok_or_else(nobody)?);
     let name = if is_email(&canonical(by)) { "email" } else { "login" };
@@ -253,35 +259,41 @@ fn in_records(theirs: &BTreeSet<EntityId>, found: &[Found]) -> Vec<(Vec<Redacted
     records
 }
 
-fn prepare(
-    intake: &Intake,
-    redact: &Redact,
-    redaction: Redaction,
-    values: &[Values],
-) -> Result<PreparedEvent, RedactError> {
-    let (nonce, seed) = (intake.entropy(), intake.entropy());
-    let content = intake.digest_key().digest("counterfoil/redaction/v1", &nonce);
-    let id = format!("redaction/{}", json::hex(&content));
-    let provenance = Provenance {
-        source: Some(Source {
-            system: SYSTEM.to_owned(),
-            instance: "default".to_owned(),
-            stream: "redactions".to_owned(),
-        }),
-        position: Some(Position { channel: id.clone(), sequence: 0 }),
-        event_id: id,
-        content_digest: content.to_vec(),
-        connector: CONNECTOR.to_owned(),
-        connector_version: VERSION,
-        delivery: Delivery::Live.into(),
-        authentication: redact.authentication.into(),
-        assumed_zone: String::new(),
-        retry_of: 0,
-    };
-    let why = serde_json::json!({ "why": redact.why }).to_string();
-    let why = secrets::redact_bytes(why.as_bytes(), intake.digest_key()).into_owned();
-    let sealed = beside::seal(seed, why, values, None);
-    let commitment = beside::commitment(&sealed).map_err(|error| LedgerError::Closed(error.to_string()))?;
-    let bodies = vec![Body::Redaction(redaction)];
-    Ok(PreparedEvent::new(provenance, bodies, Some(commitment), Some(sealed.encode_to_vec()))?)
+/// How a redaction gets into a record, and on whose word.
+pub(crate) struct Way<'r> {
+    pub(crate) key: &'r DigestKey,
+    /// Randomness that was never used before.
+    pub(crate) entropy: &'r dyn Fn() -> [u8; 32],
+    pub(crate) authentication: Authentication,
+    pub(crate) why: &'r str,
+}
+
+impl Way<'_> {
+    /// The record that says it; `values` is what whoever decided it is called.
+    pub(crate) fn prepare(&self, redaction: Redaction, values: &[Values]) -> Result<PreparedEvent, RedactError> {
+        let content = self.key.digest("counterfoil/redaction/v1", &(self.entropy)());
+        let id = format!("redaction/{}", json::hex(&content));
+        let provenance = Provenance {
+            source: Some(Source {
+                system: SYSTEM.to_owned(),
+                instance: "default".to_owned(),
+                stream: "redactions".to_owned(),
+            }),
+            position: Some(Position { channel: id.clone(), sequence: 0 }),
+            event_id: id,
+            content_digest: content.to_vec(),
+            connector: CONNECTOR.to_owned(),
+            connector_version: VERSION,
+            delivery: Delivery::Live.into(),
+            authentication: self.authentication.into(),
+            assumed_zone: String::new(),
+            retry_of: 0,
+        };
+        let why = serde_json::json!({ "why": self.why }).to_string();
+        let why = secrets::redact_bytes(why.as_bytes(), self.key).into_owned();
+        let sealed = beside::seal((self.entropy)(), why, values, None);
+        let commitment = beside::commitment(&sealed).map_err(|error| LedgerError::Closed(error.to_string()))?;
+        let bodies = vec![Body::Redaction(redaction)];
+        Ok(PreparedEvent::new(provenance, bodies, Some(commitment), Some(sealed.encode_to_vec()))?)
+    }
 }

@@ -1,8 +1,9 @@
 //! Source `grpc`: producers that call `IngestService`.
 //!
-//! Owns the requests: one push each, acknowledged by a receipt, dead letters, what is read again, what is removed, and runs of
-//! listings, page by page. How the producer was authenticated is told by whoever let the request in.
+//! Owns the requests: one push each, acknowledged by a receipt, dead letters, what is read again, what is removed, backups, and
+//! runs of listings, page by page. How the producer was authenticated is told by whoever let the request in.
 
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +11,9 @@ use std::time::Duration;
 use counterfoil_proto::v1::ingest_service_server::{IngestService, IngestServiceServer};
 use counterfoil_proto::v1::snapshot_request::Part;
 use counterfoil_proto::v1::{
-    AppendRequest, AppendResponse, AppendStreamRequest, AppendStreamResponse, Authentication, RedactRequest,
-    RedactResponse, RemapRequest, RemapResponse, RetryDeadLetterRequest, RetryDeadLetterResponse, SnapshotRequest,
-    SnapshotResponse,
+    AppendRequest, AppendResponse, AppendStreamRequest, AppendStreamResponse, Authentication, CreateBackupRequest,
+    CreateBackupResponse, ListBackupsRequest, ListBackupsResponse, RedactRequest, RedactResponse, RemapRequest,
+    RemapResponse, RetryDeadLetterRequest, RetryDeadLetterResponse, SnapshotRequest, SnapshotResponse,
 };
 use counterfoil_verify::tree::RecordIndex;
 use tokio::sync::mpsc;
@@ -20,6 +21,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Code, Request, Response, Status, Streaming};
 
+use super::backups::Backups;
 use super::pages::{Listings, Run};
 use super::receipt::{self, assume_utc, instance_or_default, invalid, problem};
 use super::redactions::{Operator, Redactions};
@@ -52,13 +54,20 @@ pub struct Ingest {
     retries: Retries,
     remaps: Remaps,
     redactions: Redactions,
+    backups: Backups,
 }
 
 impl Ingest {
-    /// The service for an intake, for listings, and for dead letters.
-    pub fn server(intake: Arc<Intake>, listings: Listings, retries: Retries) -> IngestServiceServer<Self> {
+    /// The service for an intake, for listings, and for dead letters; with the folder of backups, if there may be any.
+    pub fn server(
+        intake: Arc<Intake>,
+        listings: Listings,
+        retries: Retries,
+        backups: Option<PathBuf>,
+    ) -> IngestServiceServer<Self> {
         let (remaps, redactions) = (Remaps::new(intake.clone()), Redactions::new(intake.clone()));
-        let service = Self { intake, listings, retries, remaps, redactions };
+        let backups = Backups::new(intake.clone(), backups);
+        let service = Self { intake, listings, retries, remaps, redactions, backups };
         IngestServiceServer::new(service).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
@@ -126,9 +135,24 @@ impl IngestService for Ingest {
     }
 
     async fn redact(&self, request: Request<RedactRequest>) -> Result<Response<RedactResponse>, Status> {
-        let unknown = || Status::permission_denied("nobody has said who the caller is");
-        let operator = request.extensions().get::<Operator>().cloned().ok_or_else(unknown)?;
+        let operator = operator(request.extensions())?;
         Ok(Response::new(self.redactions.redact(request.into_inner(), operator).await?))
+    }
+
+    async fn create_backup(
+        &self,
+        request: Request<CreateBackupRequest>,
+    ) -> Result<Response<CreateBackupResponse>, Status> {
+        operator(request.extensions())?;
+        Ok(Response::new(self.backups.create(request.into_inner()).await?))
+    }
+
+    async fn list_backups(
+        &self,
+        request: Request<ListBackupsRequest>,
+    ) -> Result<Response<ListBackupsResponse>, Status> {
+        operator(request.extensions())?;
+        Ok(Response::new(self.backups.list(request.into_inner()).await?))
     }
 
     async fn snapshot(
@@ -174,6 +198,12 @@ async fn collect(parts: &mut Streaming<SnapshotRequest>, run: &mut Run) -> Resul
 pub fn producer(extensions: &tonic::Extensions) -> Result<Producer, Status> {
     let unknown = || Status::permission_denied("nobody has said how the producer was authenticated");
     extensions.get::<Producer>().copied().ok_or_else(unknown)
+}
+
+/// Who operates the ledger, as whoever let a request in has said. Nobody does by default.
+fn operator(extensions: &tonic::Extensions) -> Result<Operator, Status> {
+    let unknown = || Status::permission_denied("nobody has said who the caller is");
+    extensions.get::<Operator>().cloned().ok_or_else(unknown)
 }
 
 fn read(request: AppendRequest, Producer(authentication): Producer) -> Result<Push, Status> {

@@ -1,5 +1,6 @@
 //! Sources: where documents come from. A source delivers bytes with a position and knows nothing of what they mean.
 
+pub mod backups;
 mod csv;
 pub(crate) mod documents;
 pub mod file;

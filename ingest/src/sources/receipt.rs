@@ -108,6 +108,7 @@ pub(crate) fn of_ledger(error: &LedgerError) -> Status {
         }
         LedgerError::NoSuchRecord { .. } => (Code::NotFound, "NO_SUCH_RECORD"),
         LedgerError::Redaction { .. } => (Code::FailedPrecondition, "NOT_THERE"),
+        LedgerError::Backup { .. } => (Code::FailedPrecondition, "BACKUP"),
         LedgerError::Storage(_) | LedgerError::File { .. } => (Code::Internal, "STORAGE"),
         _ => (Code::Internal, "LEDGER"),
     };

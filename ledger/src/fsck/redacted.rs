@@ -5,12 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use counterfoil_proto::v1::Redaction;
+use counterfoil_proto::v1::{RedactedParts, Redaction};
 use counterfoil_verify::redaction::removed;
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 
 use super::{Step, Stop};
 use crate::redaction;
+use crate::removals::Removal;
 use crate::store::DerivedDb;
 
 /// A part beside a record.
@@ -34,6 +35,17 @@ impl Redacted {
         for (of, parts) in removed(&redaction) {
             for part in parts {
                 self.named.entry((of, *part)).or_insert(index);
+            }
+        }
+    }
+
+    /// Adds what a redaction removed that may come behind the records: then nothing of it has to be gone.
+    pub(super) fn know(&mut self, removal: &Removal) {
+        for RedactedParts { first, records, parts } in &removal.removed {
+            for index in *first..first.saturating_add(*records).min(removal.by.0) {
+                for part in parts {
+                    self.named.entry((RecordIndex(index), *part)).or_insert(removal.by);
+                }
             }
         }
     }

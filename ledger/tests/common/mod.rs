@@ -184,7 +184,16 @@ pub fn event(id: &str, content: u64) -> PreparedEvent {
 
 /// An event that needs so many records.
 pub fn event_of_parts(id: &str, content: u64, parts: u32) -> PreparedEvent {
-    let sealed = beside::seal([7; 32], format!("payload of {id}: {content}").into_bytes(), &[], None);
+    event_with(id, content, parts, None)
+}
+
+/// An event of one record that came in an envelope.
+pub fn event_in_an_envelope(id: &str, content: u64) -> PreparedEvent {
+    event_with(id, content, 1, Some(b"{}".to_vec()))
+}
+
+fn event_with(id: &str, content: u64, parts: u32, envelope: Option<Vec<u8>>) -> PreparedEvent {
+    let sealed = beside::seal([7; 32], format!("payload of {id}: {content}").into_bytes(), &[], envelope);
     let commitment = beside::commitment(&sealed).unwrap();
     let body = |part| {
         Body::Event(Event {

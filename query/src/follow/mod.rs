@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use counterfoil_ledger::{LedgerError, Replica};
-use counterfoil_proto::v1::GetCheckpointRequest;
 use counterfoil_proto::v1::ledger_service_client::LedgerServiceClient;
+use counterfoil_proto::v1::{GetCheckpointRequest, GetRecordRequest};
+use counterfoil_verify::incarnation;
 use counterfoil_verify::tree::TreeSize;
 use tokio::sync::watch;
 use tonic::body::Body;
@@ -159,9 +160,23 @@ where
             )),
             Stop::Wrong { error, checkpoint } => match error {
                 LedgerError::Unlinked { .. } | LedgerError::Forked { .. } => self.parted(&error, checkpoint).await,
+                LedgerError::NotSigned { .. } => match self.renamed().await {
+                    Some(told) => {
+                        Trouble::Refused(format!("{name} has another log by now: {told}, and a folder of its own"))
+                    }
+                    None => Trouble::Refused(format!("{name}: {error}")),
+                },
                 error => Trouble::Refused(format!("{name}: {error}")),
             },
         }
+    }
+
+    /// What became of the log, where the server has one that goes on from it under a new name. It is a hint, on the server's
+    /// word.
+    async fn renamed(&mut self) -> Option<String> {
+        let first = self.source.client.get_record(GetRecordRequest::default()).await.ok()?.into_inner().record?;
+        let former = self.on_replica(|replica| Ok(replica.reader().head().origin)).await.ok()?;
+        incarnation::told(&first, former.as_str())
     }
 
     /// How many records were taken; none where that cannot be found out.

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use counterfoil_proto::v1::{
-    AccountStatus, Approval, Beside, EntityKind, EvidenceBasis, Fact, FactKind, Origin, Record, RedactedParts,
-    Redaction, Ref, Seal, SealedSource, Ticket, TicketStatus, TicketType, Value, Values, fact::Detail, record::Body,
+    AccountStatus, Approval, Beside, EntityKind, EvidenceBasis, Fact, FactKind, Origin, Predecessor, Record,
+    RedactedParts, Redaction, Ref, Seal, SealedSource, Ticket, TicketStatus, TicketType, Value, Values, fact::Detail,
+    record::Body,
 };
 use counterfoil_verify::beside::{commitment, remove, seal};
 use counterfoil_verify::checkpoint::Checkpoint;
@@ -58,6 +59,22 @@ impl Log {
             beside: BTreeMap::new(),
             map_of: entity_set,
         }
+    }
+
+    /// Says in record 0 that the log goes on from another one: how many of its records are left, and how many are known.
+    pub fn goes_on_from(&mut self, origin: &str, (size, known_size): (u64, u64)) {
+        let mut first = decode(&self.records[0]).expect("record 0 is one");
+        let former = self.records[0].clone();
+        let Some(Body::Origin(body)) = &mut first.body else { panic!("record 0 states the origin") };
+        body.predecessor = Some(Predecessor {
+            origin: origin.to_owned(),
+            size,
+            root: vec![6; 32],
+            first_record: former,
+            known_size,
+            known_root: vec![9; 32],
+        });
+        self.records[0] = encode(&first).expect("record 0 is one");
     }
 
     pub fn size(&self) -> u64 {

@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 
 use counterfoil_proto::v1::{AccountStatus, Correlation, Fact, FactKind, Record, Verdict};
 use counterfoil_verify::evidence::{Answer, Question, verify};
+use counterfoil_verify::incarnation::predecessor_of;
 use counterfoil_verify::policy::Policy;
 use counterfoil_verify::record::encode;
 use counterfoil_verify::replay::replay;
@@ -52,6 +53,18 @@ fn a_state_follows_from_the_file_alone() {
     assert_eq!(status(&state), AccountStatus::Created);
     let held: Vec<&str> = state.grants.values().map(|grant| grant.counterpart.as_str()).collect();
     assert_eq!(held, ["entitlement:okta:acme:group_member/00g2", "entitlement:okta:acme:group_member/00g3"]);
+}
+
+#[test]
+fn a_log_that_goes_on_after_a_loss_says_so() {
+    let mut log = company();
+    log.goes_on_from("example.com/before", (6, 9));
+    let policy = log.policy();
+    let file = log.evidence(state_of("00u1"));
+    vectors::keep(&file, &policy, None);
+    let verified = verify(&file, &policy).unwrap();
+    let predecessor = predecessor_of(&verified.records[&0]).unwrap();
+    assert_eq!((predecessor.origin.as_str(), predecessor.size, predecessor.known_size), ("example.com/before", 6, 9));
 }
 
 #[test]

@@ -187,7 +187,14 @@ pub fn one_of_each_body() -> Vec<(&'static str, Record)> {
     let origin = Origin {
         origin: "example.com/auditledger".into(),
         index_key_commitment: vec![0xaa; 32],
-        predecessor: Some(Predecessor { origin: "example.com/before".into(), size: 300, root: vec![0xbb; 32] }),
+        predecessor: Some(Predecessor {
+            origin: "example.com/before".into(),
+            size: 300,
+            root: vec![0xbb; 32],
+            first_record: vec![0xcc; 3],
+            known_size: 310,
+            known_root: vec![0xdd; 32],
+        }),
     };
     vec![
         ("origin", origin_record(origin, time(1_700_000_000))),

@@ -8,8 +8,16 @@ pub fn any_record() -> BoxedStrategy<Record> {
 }
 
 fn any_origin_record() -> BoxedStrategy<Record> {
-    let predecessor = (any_origin(), 1..=u64::MAX, any_bytes(32));
-    let predecessor = predecessor.prop_map(|(origin, size, root)| Predecessor { origin, size, root });
+    let of = (any_origin(), 1..=u64::MAX, any_bytes(32));
+    let lost = (vec(any::<u8>(), 1..300), any::<u64>(), any_bytes(32));
+    let predecessor = (of, lost).prop_map(|((origin, size, root), (first_record, known, known_root))| Predecessor {
+        origin,
+        size,
+        root,
+        first_record,
+        known_size: known.max(size),
+        known_root,
+    });
     (any_origin(), any_bytes(32), option::of(predecessor), any_time())
         .prop_map(|(origin, index_key_commitment, predecessor, recorded_at)| {
             let recorded_at = Time { precision: Precision::Nanosecond.into(), ..recorded_at };
