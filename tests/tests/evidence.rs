@@ -173,7 +173,7 @@ fn evidence_shows_which_approval_the_server_says_covers_a_change() {
 #[test]
 fn evidence_of_a_period_has_every_change_that_the_server_lists() {
     let (ledger, _) = company_ledger();
-    let server = sealing(&ledger);
+    let server = Server::sealing(&ledger);
     let policy = policy(&ledger);
     let folder = ledger.beside("files");
     fs::create_dir_all(&folder).unwrap();
