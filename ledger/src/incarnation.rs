@@ -44,6 +44,11 @@ use crate::store::{self, Access, BESIDE, CONFIRMED, COUNT, EDGE, LogDb, POSITION
 /// What is written in one go.
 const BATCH_BYTES: usize = 16 << 20;
 
+/// Makes the records that say why, or says why it cannot.
+pub type Declare<'d> = dyn FnMut(&Keys, &Loss) -> std::result::Result<Vec<PreparedEvent>, String> + 'd;
+/// Fills bytes with random ones.
+type Entropy<'e> = dyn FnMut(&mut [u8]) + 'e;
+
 /// What a new incarnation is to be.
 #[derive(Clone, Debug)]
 pub struct IncarnationOrder {
@@ -91,8 +96,8 @@ pub struct Incarnated {
 pub fn incarnate(
     order: &IncarnationOrder,
     to: &Location,
-    declare: &mut dyn FnMut(&Keys, &Loss) -> std::result::Result<Vec<PreparedEvent>, String>,
-    (clock, entropy): (&dyn Clock, &mut dyn FnMut(&mut [u8])),
+    declare: &mut Declare<'_>,
+    (clock, entropy): (&dyn Clock, &mut Entropy<'_>),
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Incarnated> {
     for path in [&to.data, &to.anchor, &to.policy()] {

@@ -4,11 +4,11 @@
 //! as soon as so many links wait that they take memory; the fewer seals there are, the more of what they cost is shared. It
 //! never looks at a record.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::error::{LedgerError, Result};
 use crate::owner::Pending;

@@ -136,7 +136,8 @@ fn a_server_makes_backups_while_it_is_fed() {
         assert_eq!(report.opens, size == whole.len() as u64);
         // As if that had been the newest.
         let backups = listed["backups"].as_array().unwrap();
-        let own = backups.iter().find(|backup| backup["id"] == id.to_string()).unwrap();
+        let id = id.to_string();
+        let own = backups.iter().find(|backup| backup["id"].as_str() == Some(id.as_str())).unwrap();
         fs::write(restored.beside("ledger.anchor"), decoded(&own["checkpoint"])).unwrap();
         let report = sound(&restored);
         assert_eq!((report.records, report.beyond_anchor), (size, 0));
