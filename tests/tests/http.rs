@@ -196,6 +196,9 @@ fn every_path_of_the_document_is_served() {
         "created_at": "2026-03-01T09:00:00Z", "updated_at": "2026-03-01T09:00:00Z",
     }});
     ledger.import("freshservice", &ledger.file("ticket.json", asked.to_string()), &[]).ended(0);
+    let page = response("groups/00g1/users", None, "Mon, 02 Mar 2026 09:00:00 GMT", &json!([user_object(1, "ACTIVE")]));
+    let page = ledger.file("page", page);
+    ledger.run(&["snapshot", "okta", page.to_str().unwrap()]).ended(0);
     ledger.seal();
     let secret = ledger.file("secret", "a-secret-of-the-tests");
     let config = ledger.file(
@@ -210,8 +213,6 @@ fn every_path_of_the_document_is_served() {
     let who = login(1);
     let record = joined(2, "2026-03-01T10:00:00Z", 2, 1).to_string();
     let append = json!({"connector": "okta", "documents": [BASE64_STANDARD.encode(&record)], "requestId": "r1"});
-    let page = response("groups/00g1/users", None, "Mon, 02 Mar 2026 09:00:00 GMT", &json!([user_object(1, "ACTIVE")]));
-    let page = ledger.file("page", page);
     let mut served = BTreeSet::new();
     for (path, operations) in document["paths"].as_object().unwrap() {
         for (verb, operation) in operations.as_object().unwrap() {
@@ -220,7 +221,7 @@ fn every_path_of_the_document_is_served() {
                 ("{index}", "1"),
                 ("{old_size}", "1"),
                 ("{change}", if path.ends_with("affected") { &widened } else { "1" }),
-                ("{record}", "2"),
+                ("{record}", if path.contains("listings") { "7" } else { "2" }),
                 ("{connector}", "okta"),
                 ("{source}", "hook"),
                 ("{system}", "okta"),
@@ -249,6 +250,10 @@ fn every_path_of_the_document_is_served() {
                 }
                 "IdentityService_DiffState" => {
                     vec!["--get".to_owned(), "--data-urlencode".to_owned(), "from=2026-01-01T00:00:00+01:00".to_owned()]
+                }
+                "ProofService_GetListingProof" => {
+                    let subject = "subject=account:okta:default:nobody".to_owned();
+                    vec!["--get".to_owned(), "--data-urlencode".to_owned(), subject]
                 }
                 "ProofService_GetPeriodEvidence" => {
                     let times = ["from=2026-03-01T00:00:00Z", "to=2026-04-01T00:00:00Z"];
