@@ -78,7 +78,8 @@ fn a_client_that_is_not_ours_calls_every_method() {
     let ledger = LedgerFolder::init();
     ledger.import("okta", &ledger.file("a.jsonl", lines(&[joined(1, "2026-03-01T09:00:00Z", 1, 1)])), &[]).ended(0);
     ledger.import("okta", &ledger.file("bad.jsonl", "{\"uuid\": 1\n"), &[]).ended(0);
-    let server = Server::start(&ledger);
+    let backups = ledger.beside("backups");
+    let server = Server::start_with(&ledger, &["--listen", "127.0.0.1:0", "--backups", backups.to_str().unwrap()]);
     let who = login(1);
     let event = BASE64_STANDARD.encode(joined(2, "2026-03-01T10:00:00Z", 2, 1).to_string());
     let append = json!({"connector": "okta", "documents": [event], "requestId": "r1"});
@@ -90,7 +91,7 @@ fn a_client_that_is_not_ours_calls_every_method() {
     }});
     let ticket = BASE64_STANDARD.encode(ticket.to_string());
     let ticket = json!({"connector": "freshservice", "documents": [ticket], "requestId": "r3"});
-    let calls: [Call; 34] = [
+    let calls: [Call; 36] = [
         ("IdentityService/ListIdentities", json!({}), |all| all[0]["identities"].as_array().unwrap().len() == 2),
         ("IdentityService/ListIdentities", json!({"query": who}), |all| all[0]["identities"][0]["name"] == "Person 1"),
         ("IdentityService/GetState", json!({"who": who}), |all| {
@@ -154,6 +155,12 @@ fn a_client_that_is_not_ours_calls_every_method() {
         ("IngestService/Append", ticket, |all| all[0]["events"][0]["index"] == "5"),
         ("LinkageService/TraceTicket", json!({"ticket": "SR-7", "minTreeSize": 6}), |all| {
             all[0]["steps"].as_array().unwrap().len() == 5 && all[0]["gaps"].is_array()
+        }),
+        ("IngestService/CreateBackup", json!({}), |all| {
+            all[0]["backup"]["id"] == "1" && all[0]["backup"]["treeSize"] == "6"
+        }),
+        ("IngestService/ListBackups", json!({"check": true}), |all| {
+            all[0]["backups"].as_array().unwrap().len() == 1 && all[0]["problems"].as_array().is_none_or(Vec::is_empty)
         }),
     ];
     // Those of ProofService need seals, which this ledger has none of.
