@@ -198,7 +198,9 @@ fn every_path_of_the_document_is_served() {
     ledger.import("freshservice", &ledger.file("ticket.json", asked.to_string()), &[]).ended(0);
     let page = response("groups/00g1/users", None, "Mon, 02 Mar 2026 09:00:00 GMT", &json!([user_object(1, "ACTIVE")]));
     let page = ledger.file("page", page);
-    ledger.run(&["snapshot", "okta", page.to_str().unwrap()]).ended(0);
+    let other =
+        response("groups/00g2/users", None, "Mon, 02 Mar 2026 09:00:00 GMT", &json!([user_object(1, "ACTIVE")]));
+    ledger.run(&["snapshot", "okta", ledger.file("other", other).to_str().unwrap()]).ended(0);
     ledger.seal();
     let secret = ledger.file("secret", "a-secret-of-the-tests");
     let config = ledger.file(
