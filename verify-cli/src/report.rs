@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use counterfoil_proto::v1::Authentication;
-use counterfoil_verify::attest::Attestation;
+use counterfoil_verify::attest::{Attestation, Attested};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::evidence::{Answer, Verified};
 use counterfoil_verify::record::event_of;
@@ -91,6 +91,18 @@ pub struct AskedBy {
     pub at: String,
     pub by: String,
     pub about: String,
+}
+
+impl Claim {
+    /// A sentence that rests on more than the word of whoever runs the log.
+    pub fn new(claim: impl Into<String>, rests_on: String) -> Self {
+        Self { claim: claim.into(), rests_on, independent: true }
+    }
+
+    /// A sentence that rests on that word alone.
+    pub fn on_word(claim: impl Into<String>, rests_on: String) -> Self {
+        Self { independent: false, ..Self::new(claim, rests_on) }
+    }
 }
 
 impl Report {
@@ -194,35 +206,19 @@ fn claims(verified: &Verified<'_>) -> Vec<Claim> {
     let attested = &verified.attested;
     let checkpoint = &attested.checkpoint;
     let operator = format!("the key of {}", checkpoint.origin);
-    let witnesses = named(&attested.witnesses);
-    let has_witnesses = !attested.witnesses.is_empty();
-    let mut claims = Vec::new();
+    let mut claims = vec![
+        unchanged(
+            attested,
+            format!(
+                "These records are in the log in this order, unchanged since the checkpoint of {} records.",
+                checkpoint.size
+            ),
+        ),
+        existed(attested),
+    ];
     let mut claim = |claim: String, rests_on: String, independent: bool| {
         claims.push(Claim { claim, rests_on, independent });
     };
-    claim(
-        format!(
-            "These records are in the log in this order, unchanged since the checkpoint of {} records.",
-            checkpoint.size
-        ),
-        match has_witnesses {
-            true => format!("{operator}, and {witnesses}, who show everybody the same log"),
-            false => format!("{operator} alone: no witness says that others are shown the same log"),
-        },
-        has_witnesses,
-    );
-    match attested.witnesses.iter().map(|witness| witness.at.0).min() {
-        Some(first) => claim(
-            format!("They existed no later than {}.", seconds_shown(first)),
-            format!("{witnesses}; a finer order of times is the word of whoever runs the log"),
-            true,
-        ),
-        None => claim(
-            "When they were recorded is what they say themselves.".to_owned(),
-            format!("{operator} alone: no witness gives a time"),
-            false,
-        ),
-    }
     let whole = match &verified.answer {
         Answer::Absence(_) => format!("None of the first {} records names any of these.", verified.covered),
         Answer::State { .. } | Answer::Change { .. } => format!(
@@ -266,40 +262,71 @@ fn claims(verified: &Verified<'_>) -> Vec<Claim> {
             false,
         );
     }
-    for (grade, count) in grades(verified) {
-        let records = if count == 1 { "1 record holds".to_owned() } else { format!("{count} records hold") };
-        claim(format!("{records} what the source said."), grade.to_owned(), grade == SIGNED);
-    }
+    claims.extend(grades(verified).into_iter().map(|(authentication, count)| said(authentication, count)));
     claims
+}
+
+/// That records are those of the checkpoint, in these words.
+pub fn unchanged(attested: &Attested<'_>, claim: String) -> Claim {
+    let operator = format!("the key of {}", attested.checkpoint.origin);
+    match attested.witnesses.is_empty() {
+        true => Claim::on_word(claim, format!("{operator} alone: no witness says that others are shown the same log")),
+        false => {
+            let witnesses = named(&attested.witnesses);
+            Claim::new(claim, format!("{operator}, and {witnesses}, who show everybody the same log"))
+        }
+    }
+}
+
+/// When the records of a checkpoint existed.
+pub fn existed(attested: &Attested<'_>) -> Claim {
+    match attested.witnesses.iter().map(|witness| witness.at.0).min() {
+        Some(first) => Claim::new(
+            format!("They existed no later than {}.", seconds_shown(first)),
+            format!("{}; a finer order of times is the word of whoever runs the log", named(&attested.witnesses)),
+        ),
+        None => Claim::on_word(
+            "When they were recorded is what they say themselves.",
+            format!("the key of {} alone: no witness gives a time", attested.checkpoint.origin),
+        ),
+    }
 }
 
 const SIGNED: &str = "the source's own signature, which the log says it verified";
 
 /// On whose word each record's content is, with how many there are of each kind.
-fn grades(verified: &Verified<'_>) -> BTreeMap<&'static str, usize> {
+fn grades(verified: &Verified<'_>) -> BTreeMap<Authentication, u64> {
     let mut grades = BTreeMap::new();
     for record in verified.records.values().filter(|record| event_of(record).is_some()) {
         let authentication = record.provenance.as_ref().map(|provenance| provenance.authentication());
-        let grade = match authentication.unwrap_or_default() {
-            Authentication::SourceSignature => SIGNED,
-            Authentication::OperatorFile => "a file that an operator brought",
-            Authentication::WebhookSecret => "whoever holds the secret of a webhook",
-            Authentication::BrokerCredentials => "whoever may write to a topic of Kafka",
-            Authentication::OpenBroker => "whoever can reach a broker that asks for no credentials",
-            Authentication::ClientCredentials => "a client with a token or a certificate",
-            Authentication::LocalConnection => "whoever has an account on the machine of the log",
-            Authentication::Unspecified => "nobody in particular",
-        };
-        *grades.entry(grade).or_default() += 1;
+        *grades.entry(authentication.unwrap_or_default()).or_default() += 1;
     }
     grades
+}
+
+/// That so many records hold what the source said, and on whose word.
+pub fn said(authentication: Authentication, count: u64) -> Claim {
+    let word = match authentication {
+        Authentication::SourceSignature => SIGNED,
+        Authentication::OperatorFile => "a file that an operator brought",
+        Authentication::WebhookSecret => "whoever holds the secret of a webhook",
+        Authentication::BrokerCredentials => "whoever may write to a topic of Kafka",
+        Authentication::OpenBroker => "whoever can reach a broker that asks for no credentials",
+        Authentication::ClientCredentials => "a client with a token or a certificate",
+        Authentication::LocalConnection => "whoever has an account on the machine of the log",
+        Authentication::Unspecified => "nobody in particular",
+    };
+    let records = if count == 1 { "1 record holds".to_owned() } else { format!("{count} records hold") };
+    let claim = format!("{records} what the source said.");
+    Claim { claim, rests_on: word.to_owned(), independent: authentication == Authentication::SourceSignature }
 }
 
 fn named(attestations: &[Attestation<'_>]) -> String {
     attestations.iter().map(|one| one.by.name.clone()).collect::<Vec<_>>().join(", ")
 }
 
-fn source(counts: &counterfoil_proto::v1::SealedSource) -> Source {
+/// The counts of a source.
+pub fn source(counts: &counterfoil_proto::v1::SealedSource) -> Source {
     let source = counts.source.clone().unwrap_or_default();
     Source {
         source: format!("{}:{}:{}", source.system, source.instance, source.stream),

@@ -3,7 +3,8 @@
 
 use std::fmt::Write;
 
-use crate::report::Report;
+use crate::replay;
+use crate::report::{Claim, Report, Source};
 
 /// The report.
 pub fn of(report: &Report) -> String {
@@ -13,17 +14,12 @@ pub fn of(report: &Report) -> String {
         let _ = writeln!(out, "{}", safe(&line));
     };
     let basis = &report.basis;
-    say("PROVED".to_owned());
-    say(report.question.clone());
-    say(format!("Log {}, {} records, root {}", basis.origin, basis.tree_size, basis.root));
+    head(&report.question, (&basis.origin, basis.tree_size, &basis.root)).into_iter().for_each(&mut say);
     if let Some(asked) = &report.asked {
         say(format!("Asked at {} by {:?}, about {:?}", asked.at, asked.by, asked.about));
     }
     say(String::new());
-    for claim in &report.claims {
-        say(format!("  {} {}", if claim.independent { "✓" } else { "·" }, claim.claim));
-        say(format!("      on the word of: {}", claim.rests_on));
-    }
+    report.claims.iter().flat_map(sentence).for_each(&mut say);
     for state in &report.states {
         say(String::new());
         let name = if state.name.is_empty() { String::new() } else { format!("{}, ", state.name) };
@@ -65,20 +61,46 @@ pub fn of(report: &Report) -> String {
     if !report.sources.is_empty() {
         say(String::new());
         say("Sources before the seal, on the word of whoever runs the log:".to_owned());
-        for source in &report.sources {
-            say(format!(
-                "  {}: {} events, {} facts, {} unmapped, {} duplicates, {} conflicts, {} rejected",
-                source.source,
-                source.events,
-                source.facts,
-                source.unmapped,
-                source.duplicates,
-                source.conflicts,
-                source.rejected
-            ));
-        }
+        report.sources.iter().map(counts).for_each(&mut say);
     }
     out
+}
+
+/// The report on a whole log.
+pub fn of_log(report: &replay::Report) -> String {
+    let basis = &report.basis;
+    let mut lines = head(&report.question(), (&basis.origin, basis.tree_size, &basis.root)).to_vec();
+    lines.push(String::new());
+    lines.extend(report.claims.iter().flat_map(sentence));
+    if !report.sources.is_empty() {
+        lines.push(String::new());
+        lines.push("Sources:".to_owned());
+        lines.extend(report.sources.iter().map(counts));
+    }
+    lines.iter().map(|line| safe(line) + "\n").collect()
+}
+
+/// What is proved, and of which log.
+fn head(question: &str, (origin, size, root): (&str, u64, &str)) -> [String; 3] {
+    ["PROVED".to_owned(), question.to_owned(), format!("Log {origin}, {size} records, root {root}")]
+}
+
+fn sentence(claim: &Claim) -> [String; 2] {
+    let mark = if claim.independent { "✓" } else { "·" };
+    [format!("  {mark} {}", claim.claim), format!("      on the word of: {}", claim.rests_on)]
+}
+
+fn counts(source: &Source) -> String {
+    format!(
+        "  {}: {} events, {} facts, {} unmapped, {} duplicates, {} conflicts, {} rejected",
+        source.source,
+        source.events,
+        source.facts,
+        source.unmapped,
+        source.duplicates,
+        source.conflicts,
+        source.rejected
+    )
 }
 
 /// A text without control characters, and without those that turn around what stands beside them.
