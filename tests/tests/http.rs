@@ -316,7 +316,7 @@ fn every_path_of_the_document_is_served() {
         "counterfoil_requests_total{method=\"counterfoil.v1.IngestService/Append\",transport=\"http\",code=\"OK\"} 1",
         "counterfoil_events_total{connector=\"okta\",outcome=\"recorded\"} 2",
         "counterfoil_events_total{connector=\"okta\",outcome=\"duplicate\"} 2",
-        "counterfoil_log_records 11",
+        "counterfoil_log_records 14",
     ] {
         assert!(metrics.lines().any(|given| given == line), "{line}: {metrics}");
     }
