@@ -146,6 +146,7 @@ fn nothing_else_is_shown() {
     assert!(is_place(reject(&|proof| proof.seal_path.swap(0, 1))), "another path");
     assert!(matches!(reject(&|proof| proof.records[3].leaf.truncate(31)), BatchError::Hash(_)));
     assert!(matches!(reject(&|proof| proof.seal = made.records[8].clone()), BatchError::Seal { .. }), "another record");
+    assert!(matches!(reject(&|proof| proof.covered = 8), BatchError::Seal { index: 8, .. }), "another place");
     let is_no_seal = reject(&|proof| (proof.covered, proof.seal) = (8, made.records[8].clone()));
     assert!(matches!(is_no_seal, BatchError::Seal { .. }), "no seal");
     assert!(matches!(reject(&|proof| proof.seal.clear()), BatchError::Record(_)), "no seal at all");
