@@ -8,9 +8,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication, TopicResult};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -18,6 +18,9 @@ use tempfile::TempDir;
 
 /// How long anything may take that a broker is asked for.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a request to change topics may take before it is sent again, by another client: a client of which nobody knows
+/// which node controls the cluster waits a minute and then gives up.
+const CHANGE_PATIENCE: Duration = Duration::from_secs(15);
 /// How long to wait for the broker where a producer has no room.
 const FULL_PATIENCE: Duration = Duration::from_millis(100);
 
@@ -179,9 +182,9 @@ impl Broker {
     /// # Panics
     /// If the broker does not.
     pub fn create(&self, topic: &str, partitions: i32) {
-        let made = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
-        let results = wait(self.admin().create_topics(&[made], &options())).expect("the broker answers");
-        results.into_iter().for_each(|result| drop(result.expect("the topic is made")));
+        self.change(RDKafkaErrorCode::TopicAlreadyExists, async |admin, options| {
+            admin.create_topics(&[NewTopic::new(topic, partitions, TopicReplication::Fixed(1))], options).await
+        });
     }
 
     /// Gives a topic so many partitions in all.
@@ -189,9 +192,9 @@ impl Broker {
     /// # Panics
     /// If the broker does not.
     pub fn widen(&self, topic: &str, partitions: usize) {
-        let wider = NewPartitions::new(topic, partitions);
-        let results = wait(self.admin().create_partitions(&[wider], &options())).expect("the broker answers");
-        results.into_iter().for_each(|result| drop(result.expect("the topic has more partitions")));
+        self.change(RDKafkaErrorCode::InvalidPartitions, async |admin, options| {
+            admin.create_partitions(&[NewPartitions::new(topic, partitions)], options).await
+        });
     }
 
     /// Deletes a topic, and waits until it is gone.
@@ -199,8 +202,9 @@ impl Broker {
     /// # Panics
     /// If the broker does not.
     pub fn delete(&self, topic: &str) {
-        let results = wait(self.admin().delete_topics(&[topic], &options())).expect("the broker answers");
-        results.into_iter().for_each(|result| drop(result.expect("the topic is deleted")));
+        self.change(RDKafkaErrorCode::UnknownTopicOrPartition, async |admin, options| {
+            admin.delete_topics(&[topic], options).await
+        });
         until("the topic is gone", || {
             let metadata = self.admin().inner().fetch_metadata(None, PATIENCE).expect("the broker answers");
             metadata.topics().iter().all(|found| found.name() != topic)
@@ -236,6 +240,30 @@ impl Broker {
         producer.begin_transaction().expect("a transaction");
         send_all(&producer, topic, partition, messages);
         Transaction(producer)
+    }
+
+    /// Changes a topic. A request that was not answered is sent again; what a broker then says that had done it the first
+    /// time is `done`.
+    fn change(
+        &self,
+        done: RDKafkaErrorCode,
+        ask: impl AsyncFn(&AdminClient<DefaultClientContext>, &AdminOptions) -> KafkaResult<Vec<TopicResult>>,
+    ) {
+        let options = options().request_timeout(Some(CHANGE_PATIENCE));
+        for attempt in 0..4 {
+            let results = match wait(ask(&self.admin(), &options)) {
+                Ok(results) => results,
+                Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut) => continue,
+                Err(error) => panic!("the broker answers: {error}"),
+            };
+            for result in results {
+                let is_done = result.is_ok() || attempt > 0 && matches!(&result, Err((_, code)) if *code == done);
+                assert!(is_done, "the topic is changed: {result:?}");
+            }
+            return;
+        }
+        let log = self.own.as_ref().map(|own| std::fs::read_to_string(own.path().join("broker/log")));
+        panic!("the broker does not answer; its log: {log:?}");
     }
 
     fn producer(&self, settings: &[(&str, &str)]) -> BaseProducer {
