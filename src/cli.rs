@@ -119,6 +119,7 @@ pub enum Verb {
     Record(RecordArguments),
     Proof(ProofArguments),
     Evidence(EvidenceArguments),
+    Export(ExportArguments),
     Verify(VerifyArguments),
     Checkpoint(CheckpointArguments),
     Fsck(FsckArguments),
@@ -220,6 +221,26 @@ pub struct MomentArguments {
     /// Counting only what the ledger held by then; all that it holds, if it is left out
     #[arg(long, value_name = "TIME", value_parser = when::parse)]
     pub known_at: Option<Moment>,
+}
+
+/// Export the whole log to a folder, for whoever verifies it on a machine of their own
+#[derive(Args)]
+#[command(after_help = "Examples:\n  counterfoil export --data ledger --to export\n  \
+    counterfoil export --server https://ledger.example.com:7401 --to export --policy ledger.policy\n\n\
+    `counterfoil-verify --replay export --policy ledger.policy` checks every record of it, and every seal.\n\
+    The folder is a tiled log (c2sp.org/tlog-tiles): the signed checkpoint, all records as they were hashed, and the tiles of \
+    the tree. Payloads and personal values lie beside the records and are not part of it.\n\
+    The same again goes on where it stopped, and adds what came since. A folder that holds another log, or another history \
+    of this one, is refused.")]
+pub struct ExportArguments {
+    #[command(flatten)]
+    pub ask: AskArguments,
+    /// The folder
+    #[arg(long, value_name = "FOLDER")]
+    pub to: PathBuf,
+    /// Export only what this policy accepts: keys of logs and witnesses (C2SP tlog-policy)
+    #[arg(long, value_name = "POLICY")]
+    pub policy: Option<PathBuf>,
 }
 
 /// Make a ledger: its keys, its first record, its anchor DIR.anchor, and DIR.policy for verifiers

@@ -4,8 +4,9 @@
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use counterfoil_ingest::intake::Intake;
 use counterfoil_ingest::retry::Retries;
 use counterfoil_ingest::sources::grpc::{Ingest, Producer, Seer};
@@ -21,6 +22,8 @@ use counterfoil_proto::v1::source_service_client::SourceServiceClient;
 use counterfoil_proto::v1::{Authentication, GetCheckpointRequest, GetCheckpointResponse};
 use counterfoil_query::services::{Answers, Log, Progress, Sight};
 use counterfoil_verify::time::Moment;
+use http::StatusCode;
+use http_body_util::{BodyExt, Limited};
 use pbjson_types::Timestamp;
 use tokio::runtime::Runtime;
 use tonic::body::Body;
@@ -192,6 +195,24 @@ impl Client {
         self.wait(ask(client.max_decoding_message_size(usize::MAX)))
     }
 
+    /// Gets what lies at these paths of a server, all at once, each of at most so many bytes: the codes, and what was sent.
+    pub fn get(&self, paths: Vec<String>, bytes_max: usize) -> Result<Vec<(StatusCode, Vec<u8>)>> {
+        self.runtime.block_on(async {
+            let answers: Vec<_> =
+                paths.into_iter().map(|path| tokio::spawn(get(self.transport.clone(), path, bytes_max))).collect();
+            let mut got = Vec::new();
+            for answer in answers {
+                got.push(answer.await??);
+            }
+            Ok(got)
+        })
+    }
+
+    /// Waits before a server is asked again.
+    pub fn pause(&self, time: Duration) {
+        self.runtime.block_on(tokio::time::sleep(time));
+    }
+
     fn wait<A>(&self, answer: impl Future<Output = Result<Response<A>, Status>>) -> Result<A> {
         match self.runtime.block_on(answer) {
             Ok(response) => Ok(response.into_inner()),
@@ -217,6 +238,15 @@ impl Client {
         }
         Ok(())
     }
+}
+
+async fn get(transport: Transport, path: String, bytes_max: usize) -> Result<(StatusCode, Vec<u8>)> {
+    let request = http::Request::get(&path).body(Body::empty())?;
+    let got = transport.oneshot(request).await.map_err(|error| anyhow!("GET {path}: {error}"))?;
+    let status = got.status();
+    let sent = Limited::new(got.into_body(), bytes_max).collect().await;
+    let sent = sent.map_err(|error| anyhow!("GET {path}: {error}: expected at most {bytes_max} bytes"))?;
+    Ok((status, sent.to_bytes().to_vec()))
 }
 
 fn add_ingest(routes: &mut RoutesBuilder, ledger: &Arc<Ledger>, backups: Option<PathBuf>) {

@@ -23,6 +23,7 @@ mod evidence;
 mod exit;
 mod explain;
 mod explain_grant;
+mod export;
 mod fsck;
 mod health;
 mod history;
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
         Verb::Record(arguments) => record::run(arguments),
         Verb::Proof(arguments) => proof::run(arguments),
         Verb::Evidence(arguments) => evidence::run(arguments),
+        Verb::Export(arguments) => export::run(arguments),
         Verb::Verify(arguments) => verify::run(arguments),
         Verb::Checkpoint(arguments) => checkpoint::run(arguments),
         Verb::Fsck(arguments) => fsck::run(arguments),

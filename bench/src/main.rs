@@ -36,6 +36,7 @@ mod peers;
 mod process;
 mod questions;
 mod raw;
+mod replay;
 mod restart;
 mod sealed;
 mod served;
@@ -60,8 +61,8 @@ const EVENTS_PER_STEP: usize = 2;
 /// The ledger that is asked, weighed and killed has more: a million.
 const TIMES_MORE: usize = 5;
 /// What can be measured by itself, beside the import, on which most of it rests.
-const PARTS: [&str; 10] =
-    ["seals", "evidence", "fsck", "kafka", "state", "follow", "served", "live", "access", "million"];
+const PARTS: [&str; 11] =
+    ["seals", "evidence", "fsck", "replay", "kafka", "state", "follow", "served", "live", "access", "million"];
 /// What the services' memory is measured at.
 const LARGE_EVENTS: usize = 10_000_000;
 /// What the entity map is measured at.
@@ -106,6 +107,9 @@ fn all(folder: &Path, events: usize, parts: &[String]) -> Result<Vec<Figure>> {
     }
     if wants("fsck") {
         figures.push(check::measure(&imported)?);
+    }
+    if wants("replay") {
+        figures.extend(replay::measure(folder, &import::events_file(folder), events)?);
     }
     if wants("kafka") {
         figures.extend(kafka::measure(folder, &import::events_file(folder), events)?);

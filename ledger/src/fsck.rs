@@ -12,6 +12,7 @@ use counterfoil_verify::checkpoint::{Checkpoint, Origin};
 use counterfoil_verify::hash::{Hash, LeafHash};
 use counterfoil_verify::map::pages;
 use counterfoil_verify::record;
+use counterfoil_verify::remap::Part;
 use counterfoil_verify::seal::{self, Share};
 use counterfoil_verify::time::RecordedAt;
 use counterfoil_verify::tree::{Frontier, RecordIndex, TreeSize};
@@ -27,7 +28,7 @@ use crate::ledger::{Location, check_identity};
 use crate::lock::Lock;
 use crate::memory::Memory;
 use crate::recover;
-use crate::remapped::{self, Part};
+use crate::remapped;
 use crate::removals::Removal;
 use crate::row::Checked;
 use crate::store::{self, Access, CONFIRMED, DerivedDb, EVENTS, LogDb, MAP, NODES, cf};
@@ -289,16 +290,11 @@ impl Check {
         Ok(())
     }
 
-    /// Which record is bad where two do not fit together: the latter if the one after it does not follow it either, or if
-    /// more than the hash is wrong with it; else the former.
+    /// Which record is bad where two do not fit together.
     fn first_bad(&self, row: &Checked, index: RecordIndex, next: Option<Step<Checked>>) -> RecordIndex {
         let follows = |next: &Checked| next.head.prev == row.leaf.0.as_bytes();
-        let is_confirmed = next.is_none_or(|next| next.is_ok_and(|next| follows(&next)));
-        let is_hash_wrong = self.previous.is_some_and(|(leaf, _)| row.head.prev != leaf.0.as_bytes());
-        match is_hash_wrong && row.head.index == index.0 && is_confirmed {
-            true => RecordIndex(index.0 - 1),
-            false => index,
-        }
+        let is_followed = next.is_none_or(|next| next.is_ok_and(|next| follows(&next)));
+        record::first_bad(&row.head, index, self.previous, is_followed)
     }
 
     /// No event is recorded twice.

@@ -15,6 +15,7 @@ mod coverage;
 mod derive;
 mod endless;
 mod error;
+mod export;
 #[cfg(not(feature = "failpoints"))]
 mod failpoint;
 #[cfg(feature = "failpoints")]
@@ -56,6 +57,7 @@ pub use condition::Condition;
 pub use cosigner::{Cosigner, CosignerError};
 pub use endless::check_logs;
 pub use error::{LedgerError, Result};
+pub use export::{ExportError, Exported, TileSource, export};
 pub use fsck::{Problem, Report, fsck};
 pub use incarnation::{Incarnated, IncarnationOrder, Loss, incarnate};
 pub use keys::Keys;

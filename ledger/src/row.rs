@@ -9,6 +9,7 @@ use counterfoil_verify::hash::{Hash, LeafHash};
 use counterfoil_verify::identifier::IndexKey;
 use counterfoil_verify::record;
 use counterfoil_verify::redaction::redaction_of;
+use counterfoil_verify::remap::Part;
 use counterfoil_verify::seal::Share;
 use counterfoil_verify::tokens;
 use counterfoil_verify::tree::RecordIndex;
@@ -18,7 +19,6 @@ use crate::coverage::seal_of;
 use crate::derive;
 use crate::error::{LedgerError, Result};
 use crate::redaction;
-use crate::remapped::Part;
 
 /// A row that was checked by itself.
 pub(crate) struct Checked {

@@ -5,6 +5,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use counterfoil_verify::note::{KeyName, SigningKey};
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 
@@ -180,6 +183,16 @@ impl LedgerFolder {
     /// What verifiers are given.
     pub fn policy(&self) -> PathBuf {
         self.beside("ledger.policy")
+    }
+
+    /// The log's own key, with which whoever has the ledger signs what it likes.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn signing_key(&self) -> SigningKey {
+        let text = std::fs::read_to_string(self.data().join("keys/log.key")).expect("the ledger has a key");
+        let seed = text.split(' ').nth(3).and_then(|seed| STANDARD.decode(seed).ok()?.try_into().ok());
+        SigningKey::from_seed(KeyName::new(ORIGIN).expect("it is one"), &seed.expect("a seed of 32 bytes"))
     }
 
     /// A file or folder beside the data folder.

@@ -31,6 +31,7 @@ const VERBS: [&str; 38] = [
     "reconcile",
     "record",
     "proof",
+    "export",
     "verify",
     "evidence",
     "checkpoint",

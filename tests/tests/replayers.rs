@@ -5,8 +5,6 @@
 use std::fs;
 use std::net::TcpListener;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use counterfoil_tests::files::lines;
 use counterfoil_tests::http::curl_with;
 use counterfoil_tests::kafka::until;
@@ -16,7 +14,7 @@ use counterfoil_tests::server::Server;
 use counterfoil_verify::checkpoint::{Checkpoint, Origin};
 use counterfoil_verify::evidence::verify;
 use counterfoil_verify::hash::Hash;
-use counterfoil_verify::note::{CosigningKey, KeyName, SigningKey};
+use counterfoil_verify::note::{CosigningKey, KeyName};
 use counterfoil_verify::policy::Policy;
 use counterfoil_verify::tree::TreeSize;
 use counterfoil_verify::witness::AddCheckpoint;
@@ -83,9 +81,7 @@ fn evidence_is_whole_on_a_replayers_word_and_other_histories_are_not_cosigned() 
     until("it is cosigned again", is_replayed);
 
     // What it has not recomputed, and what has another root, whoever signs it.
-    let text = fs::read_to_string(ledger.data().join("keys/log.key")).unwrap();
-    let seed = STANDARD.decode(text.split(' ').nth(3).unwrap()).unwrap();
-    let log_key = SigningKey::from_seed(KeyName::new(ORIGIN).unwrap(), &seed.try_into().unwrap());
+    let log_key = ledger.signing_key();
     let root = Hash::from_slice(&[7; 32]).unwrap();
     let ask = |size: u64, root: Hash| {
         let checkpoint = Checkpoint { origin: Origin::new(ORIGIN).unwrap(), size: TreeSize(size), root };

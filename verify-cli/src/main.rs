@@ -1,5 +1,5 @@
-//! `counterfoil-verify`: the auditor's program. It reads an evidence file and a policy, and nothing else: no network, no
-//! server, no ledger.
+//! `counterfoil-verify`: the auditor's program. It reads an evidence file, or a whole log, and a policy, and nothing else: no
+//! network, no server, no ledger.
 //!
 //! Owns the command line, and how a run ends: 0 proved, 1 falsified or short of the policy's quorum, 2 malformed, or what
 //! was given cannot be read. What is proved is for `counterfoil_verify` to say.
@@ -13,31 +13,42 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
 use counterfoil_verify::evidence::{EVIDENCE_BYTES_MAX, Flaw, Rejected, verify};
 use counterfoil_verify::policy::{POLICY_BYTES_MAX, Policy};
+use serde::Serialize;
 
+use crate::folder::Failure;
 use crate::remember::Remembered;
 use crate::report::Report;
 
 mod change;
+mod folder;
 mod html;
 mod period;
 mod remember;
+mod replay;
 mod report;
 mod state;
 mod text;
 
-/// Verifies an evidence file, and says sentence by sentence what it proves, and on whose word
+/// Verifies an evidence file, or a whole log, and says sentence by sentence what that proves, and on whose word
 #[derive(Parser)]
 #[command(
     name = "counterfoil-verify",
     version,
-    after_help = "Example:\n  counterfoil-verify ada.evidence --policy ledger.policy\n\n\
+    after_help = "Examples:\n  counterfoil-verify ada.evidence --policy ledger.policy\n  \
+    counterfoil-verify --replay export --policy ledger.policy\n\n\
     The policy comes from whoever runs the log by another way than the file, once: it holds the keys that are believed.\n\n\
+    A replay reads every record of a log that `counterfoil export` wrote, or that anybody copied from a server's tiles \
+    (c2sp.org/tlog-tiles). It takes 170 to 340 bytes of memory for each entity.\n\n\
     Ends with 0 if the file is proved to the policy's quorum, 1 if it is falsified or short of that, 2 if it is no evidence \
-    file or cannot be read."
+    file or no export, or cannot be read."
 )]
 struct Arguments {
     /// The evidence file
-    file: PathBuf,
+    #[arg(required_unless_present = "replay", conflicts_with = "replay")]
+    file: Option<PathBuf>,
+    /// Replay the whole log in this folder: its records, its tree, and every seal
+    #[arg(long, value_name = "FOLDER")]
+    replay: Option<PathBuf>,
     /// Whom to believe: keys of logs, witnesses and replayers (C2SP tlog-policy), and the key of tokens
     #[arg(long)]
     policy: PathBuf,
@@ -45,7 +56,7 @@ struct Arguments {
     #[arg(long, value_enum, default_value_t)]
     output: Output,
     /// Write a page for people to this file
-    #[arg(long, value_name = "PAGE")]
+    #[arg(long, value_name = "PAGE", conflicts_with = "replay")]
     html: Option<PathBuf>,
     /// Keep the checkpoints that were seen in this file, and compare each new one with them
     #[arg(long, value_name = "FILE")]
@@ -62,6 +73,10 @@ enum Output {
     Json,
 }
 
+/// What writes a report of one kind as text.
+type Text<R, W> = fn(&R, &mut W) -> io::Result<()>;
+type Stdout = BufWriter<io::StdoutLock<'static>>;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(&arguments) {
@@ -76,9 +91,18 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<u8> {
     let policy = read(&arguments.policy, POLICY_BYTES_MAX)?;
     let policy = Policy::parse(&policy).with_context(|| format!("{} is no policy", arguments.policy.display()))?;
-    let bytes = read(&arguments.file, EVIDENCE_BYTES_MAX)?;
-    let mut remembered = arguments.remember.as_deref().map(Remembered::read).transpose()?;
-    let verified = verify(&bytes, &policy).and_then(|verified| match &mut remembered {
+    let remembered = arguments.remember.as_deref().map(Remembered::read).transpose()?;
+    match (&arguments.replay, &arguments.file) {
+        (Some(folder), _) => replay(arguments, folder, &policy, remembered),
+        (None, Some(file)) => check(arguments, file, &policy, remembered),
+        (None, None) => bail!("neither a file nor a folder is given"),
+    }
+}
+
+/// Checks an evidence file.
+fn check(arguments: &Arguments, file: &Path, policy: &Policy, mut remembered: Option<Remembered>) -> Result<u8> {
+    let bytes = read(file, EVIDENCE_BYTES_MAX)?;
+    let verified = verify(&bytes, policy).and_then(|verified| match &mut remembered {
         Some(remembered) => remembered.compare(&verified.attested.checkpoint).map(|()| verified),
         None => Ok(verified),
     });
@@ -90,20 +114,34 @@ fn run(arguments: &Arguments) -> Result<u8> {
     if let Some(page) = &arguments.html {
         write_page(page, &report).with_context(|| format!("write {}", page.display()))?;
     }
+    tell(arguments.output, &report, text::write, remembered)
+}
+
+/// Replays a whole log.
+fn replay(arguments: &Arguments, folder: &Path, policy: &Policy, mut remembered: Option<Remembered>) -> Result<u8> {
+    match replay::run(folder, policy, remembered.as_mut()) {
+        Ok(report) => tell(arguments.output, &report, text::write_log, remembered),
+        Err(Failure::Rejected(rejected)) => Ok(reject(&rejected, arguments.output)),
+        Err(Failure::Unreadable(error)) => Err(error),
+    }
+}
+
+/// Says what is proved, and keeps the checkpoint.
+fn tell<R: Serialize>(output: Output, report: &R, text: Text<R, Stdout>, remembered: Option<Remembered>) -> Result<u8> {
     if let Some(remembered) = remembered {
         remembered.write()?;
     }
-    print(&report, arguments.output).context("print what is proved")?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    print(report, output, text, &mut out).context("print what is proved")?;
     Ok(0)
 }
 
 /// Prints a report as it is made: one of a period may be larger than its file.
-fn print(report: &Report<'_>, output: Output) -> io::Result<()> {
-    let mut out = BufWriter::new(io::stdout().lock());
+fn print<R: Serialize, W: Write>(report: &R, output: Output, text: Text<R, W>, out: &mut W) -> io::Result<()> {
     match output {
-        Output::Text => text::write(report, &mut out)?,
+        Output::Text => text(report, out)?,
         Output::Json => {
-            serde_json::to_writer_pretty(&mut out, report)?;
+            serde_json::to_writer_pretty(&mut *out, report)?;
             writeln!(out)?;
         }
     }
@@ -116,7 +154,7 @@ fn write_page(page: &Path, report: &Report<'_>) -> io::Result<()> {
     out.flush()
 }
 
-/// Says why a file is no evidence.
+/// Says why a file is no evidence, or a log is not proved.
 fn reject(rejected: &Rejected, output: Output) -> u8 {
     match output {
         Output::Text => eprintln!("counterfoil-verify: {}", text::safe(&rejected.to_string())),

@@ -1,15 +1,16 @@
 //! The checkpoints that an auditor has seen: two of one size and different roots are two histories.
 //!
 //! Owns the file, one checkpoint a line: `ORIGIN SIZE ROOT`. Without a proof from one to the other, checkpoints of
-//! different sizes say nothing of each other; evidence has none.
+//! different sizes say nothing of each other; evidence has none. Whoever has all records has that proof.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use counterfoil_verify::checkpoint::Checkpoint;
+use counterfoil_verify::checkpoint::{Checkpoint, Origin};
 use counterfoil_verify::evidence::{Flaw, Rejected, Step};
+use counterfoil_verify::hash::Hash;
 
 /// Bytes of such a file, at most.
 const BYTES_MAX: u64 = 64 << 20;
@@ -55,6 +56,16 @@ impl Remembered {
             checkpoint.size, checkpoint.origin
         );
         Err(Rejected { flaw: Flaw::Falsified, step: Step::Checkpoint, what })
+    }
+
+    /// The roots of a log that were seen, by its size.
+    pub fn roots_of(&self, origin: &Origin) -> Result<BTreeMap<u64, Hash>> {
+        let own = self.roots.iter().filter(|((of, _), _)| of == origin.as_str());
+        let roots = own.map(|((_, size), root)| {
+            let expected = || format!("expected the root for {size} records in {}", self.path.display());
+            Ok((*size, Hash::from_base64(root).with_context(expected)?))
+        });
+        roots.collect()
     }
 
     /// Writes the file anew, whole or not at all.

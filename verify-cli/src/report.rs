@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use counterfoil_proto::v1::Authentication;
-use counterfoil_verify::attest::Attestation;
+use counterfoil_verify::attest::{Attestation, Attested};
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::evidence::{Answer, Verified};
 use counterfoil_verify::incarnation::predecessor_of;
@@ -98,6 +98,18 @@ pub struct AskedBy {
     pub at: String,
     pub by: String,
     pub about: String,
+}
+
+impl Claim {
+    /// A sentence that rests on more than the word of whoever runs the log.
+    pub fn new(claim: impl Into<String>, rests_on: String) -> Self {
+        Self { claim: claim.into(), rests_on, independent: true }
+    }
+
+    /// A sentence that rests on that word alone.
+    pub fn on_word(claim: impl Into<String>, rests_on: String) -> Self {
+        Self { independent: false, ..Self::new(claim, rests_on) }
+    }
 }
 
 impl<'v> Report<'v> {
@@ -214,33 +226,19 @@ fn claims(verified: &Verified<'_>) -> Vec<Claim> {
     let operator = format!("the key of {}", checkpoint.origin);
     let witnesses = named(&attested.witnesses);
     let has_witnesses = !attested.witnesses.is_empty();
-    let mut claims = Vec::new();
+    let mut claims = vec![
+        unchanged(
+            attested,
+            format!(
+                "These records are in the log in this order, unchanged since the checkpoint of {} records.",
+                checkpoint.size
+            ),
+        ),
+        existed(attested),
+    ];
     let mut claim = |claim: String, rests_on: String, independent: bool| {
         claims.push(Claim { claim, rests_on, independent });
     };
-    claim(
-        format!(
-            "These records are in the log in this order, unchanged since the checkpoint of {} records.",
-            checkpoint.size
-        ),
-        match has_witnesses {
-            true => format!("{operator}, and {witnesses}, who show everybody the same log"),
-            false => format!("{operator} alone: no witness says that others are shown the same log"),
-        },
-        has_witnesses,
-    );
-    match attested.witnesses.iter().map(|witness| witness.at.0).min() {
-        Some(first) => claim(
-            format!("They existed no later than {}.", seconds_shown(first)),
-            format!("{witnesses}; a finer order of times is the word of whoever runs the log"),
-            true,
-        ),
-        None => claim(
-            "When they were recorded is what they say themselves.".to_owned(),
-            format!("{operator} alone: no witness gives a time"),
-            false,
-        ),
-    }
     if let Some(predecessor) = verified.records.get(&0).and_then(|first| predecessor_of(first)) {
         let (origin, left) = (&predecessor.origin, predecessor.size);
         let lost = predecessor.known_size - left;
@@ -315,13 +313,10 @@ fn claims(verified: &Verified<'_>) -> Vec<Claim> {
             false,
         );
     }
-    for (grade, count) in grades(verified) {
-        let records = if count == 1 { "1 record holds".to_owned() } else { format!("{count} records hold") };
-        claim(format!("{records} what the source said."), grade.to_owned(), grade == SIGNED);
-    }
+    claims.extend(said(grades(verified)));
     if verified.asked.is_none() && !verified.sources.is_empty() {
         let nobody = "nobody's word: the log's key has not signed who asked for this file";
-        claim("What came from each source is as this file has it.".to_owned(), nobody.to_owned(), false);
+        claims.push(Claim::on_word("What came from each source is as this file has it.", nobody.to_owned()));
     }
     claims
 }
@@ -360,33 +355,75 @@ fn lost(population: &Population) -> String {
     )
 }
 
-const SIGNED: &str = "the source's own signature, which the log says it verified";
+/// That records are those of the checkpoint, in these words.
+pub fn unchanged(attested: &Attested<'_>, claim: String) -> Claim {
+    let operator = format!("the key of {}", attested.checkpoint.origin);
+    match attested.witnesses.is_empty() {
+        true => Claim::on_word(claim, format!("{operator} alone: no witness says that others are shown the same log")),
+        false => {
+            let witnesses = named(&attested.witnesses);
+            Claim::new(claim, format!("{operator}, and {witnesses}, who show everybody the same log"))
+        }
+    }
+}
+
+/// When the records of a checkpoint existed.
+pub fn existed(attested: &Attested<'_>) -> Claim {
+    match attested.witnesses.iter().map(|witness| witness.at.0).min() {
+        Some(first) => Claim::new(
+            format!("They existed no later than {}.", seconds_shown(first)),
+            format!("{}; a finer order of times is the word of whoever runs the log", named(&attested.witnesses)),
+        ),
+        None => Claim::on_word(
+            "When they were recorded is what they say themselves.",
+            format!("the key of {} alone: no witness gives a time", attested.checkpoint.origin),
+        ),
+    }
+}
 
 /// On whose word each record's content is, with how many there are of each kind.
-fn grades(verified: &Verified<'_>) -> BTreeMap<&'static str, usize> {
+fn grades(verified: &Verified<'_>) -> BTreeMap<Authentication, u64> {
     let mut grades = BTreeMap::new();
     for record in verified.records.values().filter(|record| event_of(record).is_some()) {
         let authentication = record.provenance.as_ref().map(|provenance| provenance.authentication());
-        let grade = match authentication.unwrap_or_default() {
-            Authentication::SourceSignature => SIGNED,
-            Authentication::OperatorFile => "a file that an operator brought",
-            Authentication::WebhookSecret => "whoever holds the secret of a webhook",
-            Authentication::BrokerCredentials => "whoever may write to a topic of Kafka",
-            Authentication::OpenBroker => "whoever can reach a broker that asks for no credentials",
-            Authentication::ClientCredentials => "a client with a token or a certificate",
-            Authentication::LocalConnection => "whoever has an account on the machine of the log",
-            Authentication::Unspecified => "nobody in particular",
-        };
-        *grades.entry(grade).or_default() += 1;
+        *grades.entry(authentication.unwrap_or_default()).or_default() += 1;
     }
     grades
+}
+
+/// That records hold what the source said, so many of each kind, and on whose word.
+pub fn said(grades: BTreeMap<Authentication, u64>) -> impl Iterator<Item = Claim> {
+    let by_word: BTreeMap<&str, (u64, bool)> = grades
+        .into_iter()
+        .map(|(authentication, count)| {
+            (word(authentication), (count, authentication == Authentication::SourceSignature))
+        })
+        .collect();
+    by_word.into_iter().map(|(word, (count, independent))| {
+        let records = if count == 1 { "1 record holds".to_owned() } else { format!("{count} records hold") };
+        Claim { claim: format!("{records} what the source said."), rests_on: word.to_owned(), independent }
+    })
+}
+
+fn word(authentication: Authentication) -> &'static str {
+    match authentication {
+        Authentication::SourceSignature => "the source's own signature, which the log says it verified",
+        Authentication::OperatorFile => "a file that an operator brought",
+        Authentication::WebhookSecret => "whoever holds the secret of a webhook",
+        Authentication::BrokerCredentials => "whoever may write to a topic of Kafka",
+        Authentication::OpenBroker => "whoever can reach a broker that asks for no credentials",
+        Authentication::ClientCredentials => "a client with a token or a certificate",
+        Authentication::LocalConnection => "whoever has an account on the machine of the log",
+        Authentication::Unspecified => "nobody in particular",
+    }
 }
 
 fn named(attestations: &[Attestation<'_>]) -> String {
     attestations.iter().map(|one| one.by.name.clone()).collect::<Vec<_>>().join(", ")
 }
 
-fn source(counts: &counterfoil_proto::v1::SealedSource) -> Source {
+/// The counts of a source.
+pub fn source(counts: &counterfoil_proto::v1::SealedSource) -> Source {
     let source = counts.source.clone().unwrap_or_default();
     Source {
         source: format!("{}:{}:{}", source.system, source.instance, source.stream),

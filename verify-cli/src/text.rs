@@ -3,7 +3,8 @@
 
 use std::io::{self, Write};
 
-use crate::report::Report;
+use crate::replay;
+use crate::report::{Claim, Report, Source};
 
 /// Writes the report.
 ///
@@ -12,17 +13,13 @@ use crate::report::Report;
 pub fn write(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
     let mut say = |line: String| writeln!(out, "{}", safe(&line));
     let basis = &report.basis;
-    say("PROVED".to_owned())?;
-    say(report.question.clone())?;
-    say(format!("Log {}, {} records, root {}", basis.origin, basis.tree_size, basis.root))?;
+    let head = head(&report.question, (&basis.origin, basis.tree_size, &basis.root));
+    head.into_iter().try_for_each(&mut say)?;
     if let Some(asked) = &report.asked {
         say(format!("Asked at {} by \"{}\", about \"{}\"", asked.at, asked.by, asked.about))?;
     }
     say(String::new())?;
-    for claim in &report.claims {
-        say(format!("  {} {}", if claim.independent { "✓" } else { "·" }, claim.claim))?;
-        say(format!("      on the word of: {}", claim.rests_on))?;
-    }
+    report.claims.iter().flat_map(sentence).try_for_each(&mut say)?;
     for state in &report.states {
         say(String::new())?;
         let name = if state.name.is_empty() { String::new() } else { format!("{}, ", state.name) };
@@ -85,20 +82,51 @@ pub fn write(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
     if !report.sources.is_empty() {
         say(String::new())?;
         say(format!("{}:", report.sources_title()))?;
-        for source in &report.sources {
-            say(format!(
-                "  {}: {} events, {} facts, {} unmapped, {} duplicates, {} conflicts, {} rejected",
-                source.source,
-                source.events,
-                source.facts,
-                source.unmapped,
-                source.duplicates,
-                source.conflicts,
-                source.rejected
-            ))?;
-        }
+        report.sources.iter().map(counts).try_for_each(&mut say)?;
     }
     Ok(())
+}
+
+/// Writes the report on a whole log.
+///
+/// # Errors
+/// Of whatever it is written to.
+pub fn write_log(report: &replay::Report, out: &mut impl Write) -> io::Result<()> {
+    let mut say = |line: String| writeln!(out, "{}", safe(&line));
+    let basis = &report.basis;
+    let head = head(&report.question(), (&basis.origin, basis.tree_size, &basis.root));
+    head.into_iter().try_for_each(&mut say)?;
+    say(String::new())?;
+    report.claims.iter().flat_map(sentence).try_for_each(&mut say)?;
+    if !report.sources.is_empty() {
+        say(String::new())?;
+        say("Sources:".to_owned())?;
+        report.sources.iter().map(counts).try_for_each(&mut say)?;
+    }
+    Ok(())
+}
+
+/// What is proved, and of which log.
+fn head(question: &str, (origin, size, root): (&str, u64, &str)) -> [String; 3] {
+    ["PROVED".to_owned(), question.to_owned(), format!("Log {origin}, {size} records, root {root}")]
+}
+
+fn sentence(claim: &Claim) -> [String; 2] {
+    let mark = if claim.independent { "✓" } else { "·" };
+    [format!("  {mark} {}", claim.claim), format!("      on the word of: {}", claim.rests_on)]
+}
+
+fn counts(source: &Source) -> String {
+    format!(
+        "  {}: {} events, {} facts, {} unmapped, {} duplicates, {} conflicts, {} rejected",
+        source.source,
+        source.events,
+        source.facts,
+        source.unmapped,
+        source.duplicates,
+        source.conflicts,
+        source.rejected
+    )
 }
 
 /// A text without control characters, and without those that turn around what stands beside them.

@@ -16,9 +16,10 @@ use std::rc::Rc;
 
 use counterfoil_proto::v1::{Record, SealedSource};
 
-use crate::attest::Attested;
+use crate::attest::{AttestError, Attested};
 use crate::entity::EntityId;
 use crate::judge::Found;
+use crate::note::NoteError;
 use crate::people::Covered;
 use crate::policy::Policy;
 use crate::population::{Period, Population};
@@ -113,7 +114,7 @@ pub enum Answer {
     },
 }
 
-/// A part of the check.
+/// A part of the check of a file, or of an export ([`crate::export`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
     /// How the file is written.
@@ -142,6 +143,14 @@ pub enum Step {
     Closure,
     /// How much is in the file.
     Totals,
+    /// The bundles of an export: that they are there, and how they are written.
+    Bundles,
+    /// That each record follows the one before it.
+    Chain,
+    /// That the records come to the root that was signed.
+    Tree,
+    /// That tiles of hashes are those of the records.
+    Tiles,
 }
 
 impl Step {
@@ -161,6 +170,10 @@ impl Step {
             Self::Tokens => "tokens",
             Self::Closure => "closure",
             Self::Totals => "totals",
+            Self::Bundles => "bundles",
+            Self::Chain => "chain",
+            Self::Tree => "tree",
+            Self::Tiles => "tiles",
         }
     }
 }
@@ -176,7 +189,7 @@ pub enum Flaw {
     Short,
 }
 
-/// Why a file is no evidence.
+/// Why a file is no evidence, or an export proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Rejected {
     /// Which kind of flaw it has.
@@ -205,13 +218,31 @@ impl Flaw {
 }
 
 impl Rejected {
-    fn malformed(step: Step, what: impl Into<String>) -> Self {
+    pub(crate) fn malformed(step: Step, what: impl Into<String>) -> Self {
         Self { flaw: Flaw::Malformed, step, what: what.into() }
     }
 
-    fn falsified(step: Step, what: impl Into<String>) -> Self {
+    pub(crate) fn falsified(step: Step, what: impl Into<String>) -> Self {
         Self { flaw: Flaw::Falsified, step, what: what.into() }
     }
+}
+
+/// What it means that a policy does not accept a checkpoint.
+impl From<AttestError> for Rejected {
+    fn from(error: AttestError) -> Self {
+        match error {
+            AttestError::Quorum { .. } => Self { flaw: Flaw::Short, step: Step::Quorum, what: error.to_string() },
+            AttestError::Note(NoteError::BadSignature { .. } | NoteError::NoKnownSignature { .. })
+            | AttestError::NoLog { .. } => Self::falsified(Step::Checkpoint, described(&error)),
+            _ => Self::malformed(Step::Checkpoint, described(&error)),
+        }
+    }
+}
+
+/// An error with its causes.
+pub(crate) fn described(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(|error| (error as &dyn fmt::Display).to_string()).collect::<Vec<_>>().join(": ")
 }
 
 /// Checks an evidence file by a policy, and recomputes the answer to its question.

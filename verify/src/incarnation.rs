@@ -28,6 +28,17 @@ pub enum IncarnationError {
     /// The first one states no origin.
     #[error("it states no origin")]
     NoOrigin,
+    /// There are fewer than the earlier log had.
+    #[error("it had {expected} records, and here are {found}")]
+    Short {
+        /// How many it had.
+        expected: u64,
+        /// How many are here.
+        found: u64,
+    },
+    /// They do not come to the root that the earlier log had.
+    #[error("its first {0} records were other ones")]
+    Others(u64),
 }
 
 /// The records of one log as they are in another, under another record 0.
@@ -98,6 +109,57 @@ impl Rechained {
     /// The root over them.
     pub fn root(&self) -> Hash {
         self.frontier.root()
+    }
+}
+
+/// The comparison of a log's records with an earlier one that it says it goes on from: under that one's own record 0 they
+/// come to the root that it had. Nothing of it is left out, added or changed then.
+pub struct Former {
+    predecessor: Predecessor,
+    rechained: Rechained,
+}
+
+impl Former {
+    /// Begins, with what record 0 says of the earlier log.
+    ///
+    /// # Errors
+    /// [`IncarnationError`] if that log's own record 0 is none.
+    pub fn begin(predecessor: Predecessor) -> Result<Self, IncarnationError> {
+        let rechained = Rechained::from(&predecessor.first_record)?;
+        Ok(Self { predecessor, rechained })
+    }
+
+    /// What record 0 says of it.
+    pub fn predecessor(&self) -> &Predecessor {
+        &self.predecessor
+    }
+
+    /// Whether it had more records than were taken.
+    pub fn wants_more(&self) -> bool {
+        self.rechained.size().0 < self.predecessor.size
+    }
+
+    /// Takes the next record behind record 0, while it wants more.
+    ///
+    /// # Errors
+    /// [`IncarnationError`] if the earlier log had no such record.
+    pub fn take(&mut self, record: Record) -> Result<(), IncarnationError> {
+        self.rechained.put(record).map(drop)
+    }
+
+    /// Ends the comparison.
+    ///
+    /// # Errors
+    /// [`IncarnationError`] if the earlier log had more records, or others.
+    pub fn end(self) -> Result<Predecessor, IncarnationError> {
+        let Self { predecessor, rechained } = self;
+        if rechained.size().0 < predecessor.size {
+            return Err(IncarnationError::Short { expected: predecessor.size, found: rechained.size().0 });
+        }
+        if rechained.root().as_bytes() != predecessor.root.as_slice() {
+            return Err(IncarnationError::Others(predecessor.size));
+        }
+        Ok(predecessor)
     }
 }
 

@@ -17,7 +17,9 @@
 use counterfoil_proto::v1::{Event, EventConflict, Origin, Precision, Provenance, Record, Seal, Time, record::Body};
 use prost::Message;
 
+use crate::checkpoint;
 use crate::hash::{Hash, LeafHash, domain_hash, leaf_hash};
+use crate::identifier::IndexKey;
 use crate::rules::{self, Violation};
 use crate::seal::Share;
 use crate::time::{Moment, RecordedAt};
@@ -205,6 +207,42 @@ pub fn check_link(
         return Err(Violation("recorded_at is earlier than that of the record before it".to_owned()));
     }
     Ok(())
+}
+
+/// Which of two records was changed, where the latter does not keep [`check_link`]: the former, if nothing but the hash is
+/// wrong with the latter and the record behind that follows it; else the latter.
+pub fn first_bad(
+    record: &Record,
+    index: RecordIndex,
+    previous: Option<(LeafHash, RecordedAt)>,
+    is_followed: bool,
+) -> RecordIndex {
+    let is_hash_wrong = previous.is_some_and(|(leaf, _)| record.prev != leaf.0.as_bytes());
+    match is_hash_wrong && record.index == index.0 && is_followed {
+        true => RecordIndex(index.0 - 1),
+        false => index,
+    }
+}
+
+/// Checks that this is the first record of a log: it states the origin, and is committed to the key of tokens, where that is
+/// known.
+pub fn check_origin(
+    first: Option<&Record>,
+    origin: &checkpoint::Origin,
+    index_key: Option<&IndexKey>,
+) -> Result<(), Violation> {
+    let Some(Body::Origin(stated)) = first.and_then(|record| record.body.as_ref()) else {
+        return Err(Violation("record 0 does not say which log it is of".to_owned()));
+    };
+    if stated.origin != origin.as_str() {
+        return Err(Violation(format!("record 0 is of the log {}", stated.origin)));
+    }
+    match index_key.map(|key| key.commitment()) {
+        Some(commitment) if *commitment.as_bytes() != stated.index_key_commitment[..] => {
+            Err(Violation("record 0 has another index key than the policy".to_owned()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What a record says of an event: as it first came, or as it was read again.

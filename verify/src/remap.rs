@@ -37,6 +37,27 @@ fn event_index(record: &Record) -> RecordIndex {
     remapped(record).map_or_else(|| reading_of(record), |remapped| RecordIndex(remapped.first_index))
 }
 
+/// Which part of how many a record of a remapping is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// From 0.
+    pub number: u32,
+    /// How many there are.
+    pub of: u32,
+}
+
+impl Part {
+    /// None of a record that reads nothing again.
+    pub fn of(record: &Record) -> Option<Self> {
+        remapped(record)?.event.as_ref().map(|event| Self { number: event.part, of: event.parts })
+    }
+
+    /// Whether the remapping ends with it.
+    pub fn is_last(self) -> bool {
+        self.number + 1 == self.of
+    }
+}
+
 /// The readings of events that were read again.
 #[derive(Clone, Debug, Default)]
 pub struct Readings {
@@ -85,6 +106,28 @@ impl Counting {
 /// The entities that a remapping repeats.
 pub fn repeated(remapped: &EventRemapped) -> impl Iterator<Item = EntityId> {
     remapped.entities.iter().filter_map(|entity| EntityId::from_bytes(entity).ok())
+}
+
+/// Reads the remapping whose first record is `first` and that has so many records, and what it says that it replaces, and
+/// [`check`]s one against the other.
+///
+/// # Errors
+/// Of whoever reads; what is wrong with the remapping is in what is given back.
+pub fn check_at<E>(
+    first: RecordIndex,
+    parts: u32,
+    mut read: impl FnMut(RecordIndex) -> Result<Record, E>,
+) -> Result<Result<(), Violation>, E> {
+    let mut reading = |first: u64, parts: u32| {
+        let records = (first..first.saturating_add(parts.into())).map(|index| read(RecordIndex(index)));
+        records.collect::<Result<Vec<_>, E>>()
+    };
+    let parts = reading(first.0, parts)?;
+    let replaces = parts.first().and_then(remapped).map_or(0, |remapped| remapped.replaces);
+    let replaced = reading(replaces, 1)?;
+    let of = replaced.first().and_then(event_of).map_or(1, |event| event.parts);
+    let replaced = if of == 1 { replaced } else { reading(replaces, of)? };
+    Ok(check(&parts, &replaced))
 }
 
 /// Checks the records of one remapping against those of the reading that it replaces: that they are this event's, and

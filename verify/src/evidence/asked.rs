@@ -13,8 +13,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::file::described;
-use super::{Rejected, Step};
+use super::{Rejected, Step, described};
 use crate::checkpoint::Origin;
 use crate::hash::Hash;
 use crate::note::{Note, SigningKey, VerifierKey};

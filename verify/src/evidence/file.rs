@@ -1,7 +1,6 @@
 //! Owns the reading of a file's members, each in its canonical form alone, and what the manifest says of the others.
 
 use std::collections::BTreeSet;
-use std::fmt::Display;
 
 use counterfoil_proto::v1::{
     EvidenceBasis, EvidenceManifest, EvidenceMember, EvidenceOpenings, EvidenceProofs, EvidenceRecords, EvidenceTotals,
@@ -13,9 +12,9 @@ use sha2::{Digest, Sha256};
 use super::archive::{Contents, MEMBERS};
 use super::histories::{Histories, Records, placed};
 use super::question::{Posed, Question};
-use super::{EVIDENCE_FORMAT, Flaw, Rejected, Step};
-use crate::attest::{AttestError, Attested};
-use crate::note::{Note, NoteError};
+use super::{EVIDENCE_FORMAT, Rejected, Step, described};
+use crate::attest::Attested;
+use crate::note::Note;
 use crate::policy::Policy;
 
 /// The members that the manifest hashes.
@@ -81,12 +80,7 @@ impl File {
 
     /// The checkpoint, judged by the policy, and the same that the manifest names.
     pub(super) fn attested<'p>(&self, policy: &'p Policy) -> Result<Attested<'p>, Rejected> {
-        let attested = Attested::open(&self.note, policy).map_err(|error| match error {
-            AttestError::Quorum { .. } => Rejected { flaw: Flaw::Short, step: Step::Quorum, what: error.to_string() },
-            AttestError::Note(NoteError::BadSignature { .. } | NoteError::NoKnownSignature { .. })
-            | AttestError::NoLog { .. } => Rejected::falsified(Step::Checkpoint, described(&error)),
-            _ => Rejected::malformed(Step::Checkpoint, described(&error)),
-        })?;
+        let attested = Attested::open(&self.note, policy)?;
         let (checkpoint, basis) = (&attested.checkpoint, &self.basis);
         let is_same = checkpoint.origin.as_str() == basis.origin
             && checkpoint.size.0 == basis.size
@@ -146,10 +140,4 @@ fn check_checkpoint(note: &[u8]) -> Result<(), Rejected> {
             Err(Rejected::malformed(Step::Checkpoint, what))
         }
     }
-}
-
-/// An error and what caused it.
-pub(super) fn described(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(|error| (error as &dyn Display).to_string()).collect::<Vec<_>>().join(": ")
 }

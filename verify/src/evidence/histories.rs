@@ -7,9 +7,9 @@ use std::rc::Rc;
 
 use counterfoil_proto::v1::{EvidenceBasis, EvidenceRecords, InclusionPath, Record, record::Body};
 
-use super::file::{File, described};
+use super::file::File;
 use super::question::Question;
-use super::{EVIDENCE_FACTS_MAX, Rejected, Step, stretch};
+use super::{EVIDENCE_FACTS_MAX, Rejected, Step, described, stretch};
 use crate::checkpoint::Checkpoint;
 use crate::entity::EntityId;
 use crate::hash::{Hash, LeafHash, leaf_hash};
@@ -18,7 +18,7 @@ use crate::map::proof::MapProof;
 use crate::people::recorded;
 use crate::policy::Policy;
 use crate::proof::verify_inclusion;
-use crate::record::{decode, event_of, recorded_at};
+use crate::record::{check_origin, decode, event_of, recorded_at};
 use crate::time::RecordedAt;
 use crate::tree::{RecordIndex, TreeSize};
 
@@ -131,19 +131,8 @@ impl Records {
 
     /// Record 0 names the log, and the key of its tokens.
     fn check_origin(&self, checkpoint: &Checkpoint, policy: &Policy) -> Result<(), Rejected> {
-        let Some(Body::Origin(origin)) = self.whole.get(&0).and_then(|record| record.body.as_ref()) else {
-            return Err(Rejected::falsified(Step::Inclusion, "record 0 does not say which log it is of"));
-        };
-        if origin.origin != checkpoint.origin.as_str() {
-            return Err(Rejected::falsified(Step::Inclusion, format!("record 0 is of the log {}", origin.origin)));
-        }
-        let is_key = |commitment: &Hash| *commitment.as_bytes() == origin.index_key_commitment[..];
-        match policy.index_key().map(|key| key.commitment()) {
-            Some(commitment) if !is_key(&commitment) => {
-                Err(Rejected::falsified(Step::Inclusion, "record 0 has another index key than the policy"))
-            }
-            _ => Ok(()),
-        }
+        let origin = check_origin(self.whole.get(&0).map(Rc::as_ref), &checkpoint.origin, policy.index_key());
+        origin.map_err(|violation| Rejected::falsified(Step::Inclusion, violation.0))
     }
 
     /// How many records are there whole.
