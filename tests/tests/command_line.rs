@@ -13,7 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
-const VERBS: [&str; 38] = [
+const VERBS: [&str; 39] = [
     "init",
     "import",
     "remap",
