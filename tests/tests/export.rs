@@ -329,7 +329,7 @@ fn nothing_that_is_falsified_is_proved_whoever_signs_it() {
     for (name, records, words) in [
         ("dropped", dropped, "falsified (chain): record 100: index 101 stands at place 100"),
         ("swapped", swapped, "falsified (chain): record 100: index 101 stands at place 100"),
-        ("stale", stale, "falsified (seal): record 302: expected the map root"),
+        ("stale", stale, "falsified (seal): record 302: expected nothing of okta/default/system-log"),
         ("root", root, "falsified (seal): record 301: expected the map root"),
         ("counts", counts, "falsified (seal): record 301: expected"),
     ] {

@@ -372,7 +372,11 @@ impl Tally {
             let expected = SealedSource { duplicates: found, ..ours.clone() };
             let is_new = missing.remove(&name) || expected != ours;
             if !is_new || *stated != expected {
-                return Err(SealError::Counts { expected: format!("{expected:?}"), found: format!("{stated:?}") });
+                let expected = match is_new {
+                    true => format!("{expected:?}"),
+                    false => format!("nothing of {}, which has no new counts", text_of(&name)),
+                };
+                return Err(SealError::Counts { expected, found: format!("{stated:?}") });
             }
             sealed.push((name, expected));
         }

@@ -1,10 +1,15 @@
 //! What is not there any more, what is held back, and what is damaged.
 
+use std::time::Duration;
+
 use counterfoil_tests::kafka::{Broker, until};
 use counterfoil_tests::okta;
 use counterfoil_tests::program::LedgerFolder;
 
 use super::{TOPIC, broker_with, configure, events, gap, gaps, gauge, is_failing, serve, size, wait_for};
+
+/// When a request that waits at a broker has long ended, on a busy machine too: it waits 10 ms.
+const FETCH_ENDS: Duration = Duration::from_secs(1);
 
 /// A broker with a topic of one partition of which the first ten messages were read, and the ledger that has them.
 fn read_ten() -> Option<(Broker, String, LedgerFolder)> {
@@ -29,6 +34,8 @@ fn what_retention_ate_is_a_gap_and_reading_goes_on() {
 
     // While it is being read, too: the broker is asked for what it has not any more.
     server.pause();
+    let (_never, nothing) = std::sync::mpsc::channel::<()>();
+    let _ = nothing.recv_timeout(FETCH_ENDS);
     broker.send(&topic, 0, events(50..60));
     broker.delete_before(&topic, 0, 35);
     server.go_on();

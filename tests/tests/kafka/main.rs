@@ -36,11 +36,13 @@ fn broker_with(partitions: i32) -> Option<(Broker, String)> {
     Some((broker, topic))
 }
 
-/// The section of a cluster, by the name of the section, that reads a topic, with further settings of it.
+/// The section of a cluster, by the name of the section, that reads a topic, with further settings of it. A request for
+/// messages waits at the broker for a moment only: of what is sent while a server stands still, nothing is on its way to it.
 fn section(name: &str, bootstrap: &str, topic: &str, settings: &str) -> String {
     format!(
         "[kafka.{name}]\nbootstrap = \"{bootstrap}\"\n\
          [kafka.{name}.properties]\nreconnect.backoff.max.ms = 200\ntopic.metadata.refresh.interval.ms = 1000\n\
+         fetch.wait.max.ms = 10\n\
          [kafka.{name}.topics.okta]\ntopic = \"{topic}\"\nconnector = \"okta\"\n{settings}\n"
     )
 }
