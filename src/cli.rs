@@ -18,6 +18,7 @@ mod backup;
 mod deadletter;
 mod evidence;
 mod incarnation;
+mod key;
 mod questions;
 mod redact;
 mod remap;
@@ -31,6 +32,7 @@ pub use backup::{BackupArguments, RestoreArguments};
 pub use deadletter::{DeadletterArguments, DeadletterVerb, RetryArguments};
 pub use evidence::{EvidenceArguments, EvidenceVerb};
 pub use incarnation::IncarnationArguments;
+pub use key::{KeyArguments, KeyVerb, RotateArguments};
 pub use questions::{Effect, ExplainGrantArguments, ReversalArguments, TraceArguments};
 pub use redact::RedactArguments;
 pub use remap::RemapArguments;
@@ -126,6 +128,7 @@ pub enum Verb {
     Backup(BackupArguments),
     Restore(RestoreArguments),
     Incarnation(IncarnationArguments),
+    Key(KeyArguments),
     Sources(SourcesArguments),
     Deadletter(DeadletterArguments),
     Serve(ServeArguments),
@@ -437,6 +440,9 @@ pub struct ProofArguments {
     /// The earlier size
     #[arg(long, value_name = "SIZE")]
     pub since: Option<u64>,
+    /// Have the proof carry the record itself, as its extra data
+    #[arg(long, conflicts_with = "since")]
+    pub with_record: bool,
     #[command(flatten)]
     pub ask: AskArguments,
     #[command(flatten)]

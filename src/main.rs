@@ -32,6 +32,7 @@ mod identities;
 mod import;
 mod incarnation;
 mod init;
+mod key;
 mod nhi;
 mod open;
 mod output;
@@ -94,6 +95,7 @@ fn main() -> ExitCode {
         Verb::Backup(arguments) => backup::run(arguments),
         Verb::Restore(arguments) => restore::run(arguments),
         Verb::Incarnation(arguments) => incarnation::run(arguments),
+        Verb::Key(arguments) => key::run(arguments),
         Verb::Sources(arguments) => sources::run(arguments),
         Verb::Deadletter(arguments) => deadletter::run(arguments),
         Verb::Serve(arguments) => serve::serve(arguments),

@@ -26,13 +26,14 @@ pub fn run(arguments: &ProofArguments) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     let place = arguments.place.context("neither a record nor an earlier size is given")?;
-    record::read(&client, place)?;
+    let read = record::read(&client, place)?;
     let request = GetInclusionProofRequest { index: place.record.0, ..GetInclusionProofRequest::default() };
     let response = client.log(|mut log| async move { log.get_inclusion_proof(request).await })?;
     if format == Format::Table {
         let path = response.path.iter().map(|hash| Hash::from_slice(hash)).collect::<Result<_, _>>()?;
         let index = RecordIndex(response.index);
-        let proof = TlogProof { extra: None, index, path, checkpoint_note: response.checkpoint };
+        let extra = arguments.with_record.then_some(read.record_bytes);
+        let proof = TlogProof { extra, index, path, checkpoint_note: response.checkpoint };
         std::io::stdout().write_all(&proof.format())?;
         return Ok(Exit::Done);
     }

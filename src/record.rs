@@ -5,7 +5,9 @@ use std::io::Write;
 use anyhow::Result;
 use counterfoil_proto::v1::{EventRemapped, GetRecordRequest, GetRecordResponse, Predecessor, Redaction, record::Body};
 use counterfoil_verify::beside;
+use counterfoil_verify::checkpoint::Origin;
 use counterfoil_verify::entity::EntityId;
+use counterfoil_verify::succession::announced;
 
 use crate::cli::{Place, RecordArguments};
 use crate::client::Client;
@@ -42,18 +44,21 @@ pub fn read(client: &Client, place: Place) -> Result<GetRecordResponse> {
     Err(Refused::NotFound(why).into())
 }
 
+fn entity(bytes: &[u8]) -> String {
+    EntityId::from_bytes(bytes).map(|entity| entity.to_text()).unwrap_or_default()
+}
+
 /// What a redaction says.
 fn redaction_rows(redaction: &Redaction) -> Vec<(&'static str, String)> {
-    let name = |entity: &Vec<u8>| EntityId::from_bytes(entity).map(|entity| entity.to_text()).unwrap_or_default();
     let records: u64 = redaction.removed.iter().map(|range| range.records).sum();
     let mut rows = vec![
         ("redaction", format!("of what lay beside {}", counted(records, "record"))),
-        ("decided by", name(&redaction.by)),
+        ("decided by", entity(&redaction.by)),
         ("reason", redaction.reason.clone()),
         ("rule", redaction.rule.clone()),
     ];
     rows.extend(redaction.callers.iter().map(|caller| ("called by", caller.clone())));
-    rows.extend(redaction.entities.iter().map(|entity| ("of", name(entity))));
+    rows.extend(redaction.entities.iter().map(|named| ("of", entity(named))));
     rows
 }
 
@@ -123,6 +128,12 @@ fn rows(response: &GetRecordResponse) -> Rows {
         Some(Body::Redaction(redaction)) => {
             let said = redaction_rows(redaction);
             said.into_iter().for_each(|(what, which)| push(what, which));
+        }
+        Some(Body::KeyAnnouncement(said)) => {
+            let key = Origin::new(&said.origin).ok().and_then(|origin| announced(said, &origin).ok());
+            push("new key", key.map_or_else(|| BASE64_STANDARD.encode(&said.public_key), |key| key.to_string()));
+            push("decided by", entity(&said.by));
+            push("reason", said.reason.clone());
         }
         Some(Body::EventRemapped(EventRemapped { event: None, .. })) | None => {}
     }

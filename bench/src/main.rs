@@ -19,6 +19,7 @@ use counterfoil_ledger::Location;
 mod access;
 mod appends;
 mod check;
+mod cosigned;
 mod disk;
 mod evidence;
 mod explained;
@@ -61,8 +62,10 @@ const EVENTS_PER_STEP: usize = 2;
 /// The ledger that is asked, weighed and killed has more: a million.
 const TIMES_MORE: usize = 5;
 /// What can be measured by itself, beside the import, on which most of it rests.
-const PARTS: [&str; 11] =
-    ["seals", "evidence", "fsck", "replay", "kafka", "state", "follow", "served", "live", "access", "million"];
+const PARTS: [&str; 12] = [
+    "seals", "evidence", "fsck", "replay", "cosigned", "kafka", "state", "follow", "served", "live", "access",
+    "million",
+];
 /// What the services' memory is measured at.
 const LARGE_EVENTS: usize = 10_000_000;
 /// What the entity map is measured at.
@@ -110,6 +113,9 @@ fn all(folder: &Path, events: usize, parts: &[String]) -> Result<Vec<Figure>> {
     }
     if wants("replay") {
         figures.extend(replay::measure(folder, &import::events_file(folder), events)?);
+    }
+    if wants("cosigned") {
+        figures.extend(cosigned::measure()?);
     }
     if wants("kafka") {
         figures.extend(kafka::measure(folder, &import::events_file(folder), events)?);

@@ -67,7 +67,7 @@ pub fn metric(address: &str, name: &str) -> Result<f64> {
 }
 
 /// The answer to a request, with its head.
-fn get(address: &str, path: &str) -> Result<String> {
+pub fn get(address: &str, path: &str) -> Result<String> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes())?;

@@ -1,8 +1,8 @@
 //! Backups: copies of the log, each of exactly one signed checkpoint, made while the owner goes on appending.
 //!
 //! Owns how one is made, and which are removed. The log is frozen between two commits, as RocksDB's checkpoint: hard links,
-//! so that nobody waits for the copying. A backup has what cannot be made again but the keys, which never change and are
-//! kept apart: whoever finds a backup cannot go on with the log. What is in the folder is `folder`'s business, what a backup
+//! so that nobody waits for the copying. A backup has what cannot be made again but the keys, which are kept
+//! apart: whoever finds a backup cannot go on with the log. What is in the folder is `folder`'s business, what a backup
 //! says of itself `description`'s.
 //!
 //! ```text

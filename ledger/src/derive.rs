@@ -14,14 +14,14 @@ use crate::redaction;
 use crate::store::{CURSOR, DerivedDb, EVENTS, NODES, cf, node_key};
 
 /// The entry that a record makes among the known events, if it makes one: the first part of an event, or of what it was
-/// read as again, a conflict, a rejected event, or a redaction does.
+/// read as again, a conflict, a rejected event, or what the operator said of the ledger does.
 pub(crate) fn event_entry(record: &Record) -> Option<(EventKey, RecordIndex, ContentDigest)> {
     let provenance = record.provenance.as_ref()?;
     let content = ContentDigest::try_from(provenance.content_digest.as_slice()).ok()?;
     let key = EventKey::new(provenance.source.as_ref()?, &provenance.event_id);
     let key = match &record.body {
         Some(Body::Event(event)) if event.part == 0 => key,
-        Some(Body::SourceRejected(_) | Body::SourceGap(_) | Body::Redaction(_)) => key,
+        Some(Body::SourceRejected(_) | Body::SourceGap(_) | Body::Redaction(_) | Body::KeyAnnouncement(_)) => key,
         Some(Body::EventConflict(_)) => key.conflict(&content),
         Some(Body::EventRemapped(remapped)) if remapped.event.as_ref().is_some_and(|event| event.part == 0) => {
             key.remapped(RecordIndex(remapped.replaces))
@@ -32,10 +32,10 @@ pub(crate) fn event_entry(record: &Record) -> Option<(EventKey, RecordIndex, Con
 }
 
 /// The channel that a record came through, and the number of the next event in it. What was read again came through none:
-/// its place is that of the event; nor did a redaction.
+/// its place is that of the event; nor did what the ledger's own operator said.
 pub(crate) fn position(record: &Record) -> Option<(String, u64)> {
     let position = record.provenance.as_ref()?.position.as_ref()?;
-    if let Some(Body::EventRemapped(_) | Body::Redaction(_)) = &record.body {
+    if let Some(Body::EventRemapped(_) | Body::Redaction(_) | Body::KeyAnnouncement(_)) = &record.body {
         return None;
     }
     let next = match &record.body {

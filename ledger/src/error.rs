@@ -116,6 +116,12 @@ pub enum LedgerError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The log's key cannot be changed now.
+    #[error("{problem}")]
+    Rotation {
+        /// Why not, and what to do.
+        problem: String,
+    },
     /// The origin cannot be used.
     #[error("the origin {origin:?} cannot be used: {problem}")]
     Origin {

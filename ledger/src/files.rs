@@ -3,7 +3,7 @@
 //! Owns how they are made. It never decides what is in them.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -25,6 +25,18 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
         .open(path)
         .map_err(|error| LedgerError::file(path, error))?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|error| LedgerError::file(path, error))
+}
+
+/// Puts a new file in the place of one that only the owner may read: a reader sees one or the other, also after a crash.
+pub(crate) fn replace_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    let new = path.with_added_extension("new");
+    match std::fs::remove_file(&new) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(LedgerError::file(&new, error)),
+        _ => {}
+    }
+    write_private(&new, bytes)?;
+    std::fs::rename(&new, path).map_err(|error| LedgerError::file(path, error))?;
+    sync_folder(folder_of(path))
 }
 
 /// Writes the whole file beside the old one, syncs it, and puts it in the old one's place: a reader sees one or the

@@ -31,7 +31,7 @@ use crate::clock::Clock;
 use crate::error::{LedgerError, Result};
 use crate::files;
 use crate::fsck;
-use crate::keys::Keys;
+use crate::keys::{Keys, fresh};
 use crate::lease::Holder;
 use crate::ledger::{Location, parse_origin};
 use crate::lock::Lock;
@@ -311,9 +311,8 @@ fn without(index: u64, bytes: &[u8], parts: &BTreeSet<u32>) -> Result<Vec<u8>> {
 
 /// A key signs one history; tokens and digests stay what they are.
 fn new_keys(old: &Keys, entropy: &mut dyn FnMut(&mut [u8])) -> Keys {
-    let mut seed = Zeroizing::new([0; 32]);
-    entropy(seed.as_mut_slice());
-    Keys { log_seed: seed, index: IndexKey::new(*old.index.as_bytes()), ingest: old.ingest.clone() }
+    let (index, ingest) = (IndexKey::new(*old.index.as_bytes()), old.ingest.clone());
+    Keys { log_seed: fresh(entropy), beside: None, retired: Vec::new(), index, ingest }
 }
 
 fn chained(index: u64, error: IncarnationError) -> LedgerError {

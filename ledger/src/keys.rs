@@ -1,27 +1,49 @@
-//! The keys of a ledger: three small files that only its owner reads.
+//! The keys of a ledger: small files that only its owner reads.
 //!
 //! Owns their format and their checksum, so that a damaged key is refused instead of silently making other tokens,
-//! digests or signatures. Loses: without `log.key` nobody can extend the log; without `index.key` nobody can look a name
-//! up; without `ingest.key` a repeated delivery is no longer recognised.
+//! digests or signatures; and which of them sign while the log's key changes (`rotation` has the order of that). Loses:
+//! without `log.key` nobody can extend the log; without `index.key` nobody can look a name up; without `ingest.key` a repeated
+//! delivery is no longer recognised.
 //!
 //! ```text
+//! log.key index.key ingest.key        always
+//! next.key                            while a new key is being announced: signs beside log.key
+//! former.key                          from then on, until it is retired: signs beside log.key
+//! retired.keys                        the public halves of those that sign no more, one a line in base64
+//!
 //! counterfoil-key v1 <name> <base64 of 32 bytes> <first 16 hex digits of the domain hash of name and bytes>
 //! ```
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
+use counterfoil_verify::checkpoint::{Checkpoint, CheckpointError, Origin};
 use counterfoil_verify::hash::domain_hash;
 use counterfoil_verify::identifier::IndexKey;
-use counterfoil_verify::note::SigningKey;
+use counterfoil_verify::note::{SignatureType, SigningKey, VerifierKey};
 use zeroize::Zeroizing;
 
 use crate::error::{LedgerError, Result};
 use crate::files;
 
+/// The key that signs checkpoints, the one after it, and the one before it.
+pub(crate) const LOG: &str = "log";
+pub(crate) const NEXT: &str = "next";
+pub(crate) const FORMER: &str = "former";
+
+const RETIRED: &str = "retired.keys";
+
+/// The seed of a key.
+pub(crate) type Seed = Zeroizing<[u8; 32]>;
+
 /// All keys of one ledger.
 pub struct Keys {
-    pub(crate) log_seed: Zeroizing<[u8; 32]>,
+    pub(crate) log_seed: Seed,
+    /// The one that signs beside it, while the log's key changes: its name, and its seed.
+    pub(crate) beside: Option<(&'static str, Seed)>,
+    /// The public halves of those that sign no more.
+    pub(crate) retired: Vec<[u8; 32]>,
     pub(crate) index: IndexKey,
     pub(crate) ingest: Zeroizing<[u8; 32]>,
 }
@@ -29,32 +51,38 @@ pub struct Keys {
 impl Keys {
     /// Makes all three from fresh randomness.
     pub(crate) fn from_entropy(fill: &mut dyn FnMut(&mut [u8])) -> Self {
-        let mut key = || {
-            let mut bytes = Zeroizing::new([0; 32]);
-            fill(bytes.as_mut_slice());
-            bytes
-        };
-        Self { log_seed: key(), index: IndexKey::new(*key()), ingest: key() }
+        let mut key = || fresh(fill);
+        let (log_seed, index, ingest) = (key(), IndexKey::new(*key()), key());
+        Self { log_seed, beside: None, retired: Vec::new(), index, ingest }
     }
 
     /// Writes them to `folder`, readable by the owner only.
     pub(crate) fn write(&self, folder: &Path) -> Result<()> {
         files::create_folder(folder)?;
-        for (name, bytes) in [("log", &*self.log_seed), ("index", self.index.as_bytes()), ("ingest", &*self.ingest)] {
-            let text = Zeroizing::new(format!(
-                "counterfoil-key v1 {name} {} {}\n",
-                BASE64_STANDARD.encode(bytes),
-                checksum(name, bytes)
-            ));
-            files::write_private(&path_of(folder, name), text.as_bytes())?;
+        let always = [(LOG, &*self.log_seed), ("index", self.index.as_bytes()), ("ingest", &*self.ingest)];
+        let beside = self.beside.iter().map(|(name, seed)| (*name, &**seed));
+        for (name, bytes) in always.into_iter().chain(beside) {
+            write_key(folder, name, bytes)?;
+        }
+        if !self.retired.is_empty() {
+            write_retired(folder, &self.retired)?;
         }
         files::sync_folder(folder)
     }
 
     /// Reads them back.
     pub(crate) fn read(folder: &Path) -> Result<Self> {
+        let log_seed = read_key(folder, LOG)?;
+        // What took the place of the log's key may still lie where it was.
+        let mut beside = None;
+        for name in [NEXT, FORMER] {
+            let seed = read_if_there(folder, name)?.filter(|seed| *seed != log_seed);
+            beside = beside.or(seed.map(|seed| (name, seed)));
+        }
         Ok(Self {
-            log_seed: read_key(folder, "log")?,
+            log_seed,
+            beside,
+            retired: read_retired(folder)?,
             index: IndexKey::new(*read_key(folder, "index")?),
             ingest: read_key(folder, "ingest")?,
         })
@@ -70,8 +98,84 @@ impl Keys {
         &self.ingest
     }
 
-    pub(crate) fn signing_key(&self, origin: &counterfoil_verify::checkpoint::Origin) -> SigningKey {
-        SigningKey::from_seed(origin.key_name(), &self.log_seed)
+    /// What signs for the log: its key, and the one beside it.
+    pub(crate) fn signing_key(&self, origin: &Origin) -> SigningKey {
+        let key = SigningKey::from_seed(origin.key_name(), &self.log_seed);
+        match &self.beside {
+            Some((_, seed)) => key.with_beside(seed),
+            None => key,
+        }
+    }
+
+    /// The keys whose signatures are, or were, the log's.
+    pub(crate) fn verifier_keys(&self, origin: &Origin) -> Vec<VerifierKey> {
+        let public = |seed: &Seed| SigningKey::from_seed(origin.key_name(), seed).verifier_key();
+        let signing = std::iter::once(&self.log_seed).chain(self.beside.iter().map(|(_, seed)| seed)).map(public);
+        let retired = |key| VerifierKey::new(origin.key_name(), SignatureType::Ed25519, key).ok();
+        signing.chain(self.retired.iter().filter_map(retired)).collect()
+    }
+
+    /// Reads a checkpoint that one of these keys has signed.
+    pub(crate) fn open(&self, note: &[u8], origin: &Origin) -> std::result::Result<Checkpoint, CheckpointError> {
+        let own = Checkpoint::open(note, origin, &self.signing_key(origin).verifier_key());
+        let others = self.verifier_keys(origin).into_iter().skip(1);
+        own.or_else(|error| others.map(|key| Checkpoint::open(note, origin, &key)).find_map(Result::ok).ok_or(error))
+    }
+}
+
+/// A seed of fresh randomness.
+pub(crate) fn fresh(fill: &mut dyn FnMut(&mut [u8])) -> Seed {
+    let mut seed = Zeroizing::new([0; 32]);
+    fill(seed.as_mut_slice());
+    seed
+}
+
+/// Writes the file of a key that is not there yet. The folder is still to be synced.
+pub(crate) fn write_key(folder: &Path, name: &str, bytes: &[u8; 32]) -> Result<()> {
+    files::write_private(&path_of(folder, name), text(name, bytes).as_bytes())
+}
+
+/// Puts another key into the file of one, which holds the one or the other at any time.
+pub(crate) fn replace_key(folder: &Path, name: &str, bytes: &[u8; 32]) -> Result<()> {
+    files::replace_private(&path_of(folder, name), text(name, bytes).as_bytes())
+}
+
+/// Removes the file of a key, if it is there.
+pub(crate) fn remove_key(folder: &Path, name: &str) -> Result<()> {
+    let path = path_of(folder, name);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(LedgerError::file(&path, error)),
+        _ => files::sync_folder(folder),
+    }
+}
+
+/// Writes which keys sign no more.
+pub(crate) fn write_retired(folder: &Path, keys: &[[u8; 32]]) -> Result<()> {
+    let text: String = keys.iter().map(|key| BASE64_STANDARD.encode(key) + "\n").collect();
+    files::replace(&folder.join(RETIRED), text.as_bytes())
+}
+
+fn read_retired(folder: &Path) -> Result<Vec<[u8; 32]>> {
+    let path = folder.join(RETIRED);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(LedgerError::file(&path, error)),
+    };
+    let damaged = || LedgerError::Key { path: path.clone(), problem: "is damaged".to_owned() };
+    let key = |line: &str| BASE64_STANDARD.decode(line).ok()?.try_into().ok();
+    text.lines().map(|line| key(line).ok_or_else(damaged)).collect()
+}
+
+fn text(name: &str, bytes: &[u8; 32]) -> Zeroizing<String> {
+    let (encoded, checksum) = (Zeroizing::new(BASE64_STANDARD.encode(bytes)), checksum(name, bytes));
+    Zeroizing::new(format!("counterfoil-key v1 {name} {} {checksum}\n", *encoded))
+}
+
+fn read_if_there(folder: &Path, name: &str) -> Result<Option<Seed>> {
+    match path_of(folder, name).exists() {
+        true => read_key(folder, name).map(Some),
+        false => Ok(None),
     }
 }
 

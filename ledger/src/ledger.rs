@@ -417,8 +417,7 @@ pub(crate) fn check_identity(
         });
     }
     let origin = parse_origin(&body.origin)?;
-    let key = keys.signing_key(&origin).verifier_key();
-    let anchored = Checkpoint::open(anchor.note(), &origin, &key).map_err(|error| LedgerError::Anchor {
+    let anchored = keys.open(anchor.note(), &origin).map_err(|error| LedgerError::Anchor {
         path: location.anchor.clone(),
         problem: format!("is not this ledger's ({error})"),
     })?;

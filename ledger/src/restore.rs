@@ -100,7 +100,7 @@ pub fn restore(
     let still = Stillness::watch(&location.anchor)?;
     let origin = backup.checkpoint.origin.clone();
     let known = removals::known(&order.redactions, &location.anchor, &origin)?;
-    let anchor = anchored(location, &backup, &keys.signing_key(&origin).verifier_key())?;
+    let anchor = anchored(location, &backup, &keys)?;
 
     let (_lock, staging) = Staging::begin(location, &order.holder)?;
     fetch(&folder, &backup, &staging.location.log())?;
@@ -141,12 +141,12 @@ fn chosen(order: &RestoreOrder, folder: &Folder, keys: &Keys) -> Result<Backup> 
 }
 
 /// The anchor's checkpoint, where there is an anchor.
-fn anchored(location: &Location, backup: &Backup, key: &VerifierKey) -> Result<Option<Checkpoint>> {
+fn anchored(location: &Location, backup: &Backup, keys: &Keys) -> Result<Option<Checkpoint>> {
     if !location.anchor.exists() {
         return Ok(None);
     }
     let anchor = Anchor::read(&location.anchor)?;
-    let checkpoint = Checkpoint::open(anchor.note(), &backup.checkpoint.origin, key);
+    let checkpoint = keys.open(anchor.note(), &backup.checkpoint.origin);
     checkpoint.map(Some).map_err(|error| LedgerError::Anchor {
         path: location.anchor.clone(),
         problem: format!("is not that of the log {} ({error})", backup.checkpoint.origin),

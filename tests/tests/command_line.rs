@@ -13,7 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
-const VERBS: [&str; 39] = [
+const VERBS: [&str; 40] = [
     "init",
     "import",
     "remap",
@@ -39,6 +39,7 @@ const VERBS: [&str; 39] = [
     "backup",
     "restore",
     "incarnation",
+    "key",
     "sources",
     "deadletter",
     "serve",

@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
 use counterfoil_verify::evidence::{EVIDENCE_BYTES_MAX, Flaw, Rejected, verify};
 use counterfoil_verify::policy::{POLICY_BYTES_MAX, Policy};
+use counterfoil_verify::proof::TLOG_PROOF_BYTES_MAX;
 use serde::Serialize;
 
 use crate::folder::Failure;
@@ -27,6 +28,7 @@ mod remember;
 mod replay;
 mod report;
 mod state;
+mod succession;
 mod text;
 
 /// Verifies an evidence file, or a whole log, and says sentence by sentence what that proves, and on whose word
@@ -35,8 +37,11 @@ mod text;
     name = "counterfoil-verify",
     version,
     after_help = "Examples:\n  counterfoil-verify ada.evidence --policy ledger.policy\n  \
-    counterfoil-verify --replay export --policy ledger.policy\n\n\
-    The policy comes from whoever runs the log by another way than the file, once: it holds the keys that are believed.\n\n\
+    counterfoil-verify --replay export --policy ledger.policy\n  \
+    counterfoil-verify --succession key.tlog-proof --policy old.policy > new.policy\n\n\
+    The policy comes from whoever runs the log by another way than the file, once: it holds the keys that are believed. \
+    Where it has a quorum of witnesses, a log's next key is taken from a proof of the record that announces it; else a new \
+    policy has to come, by the way that the old one came.\n\n\
     A replay reads every record of a log that `counterfoil export` wrote, or that anybody copied from a server's tiles \
     (c2sp.org/tlog-tiles). It takes 170 to 340 bytes of memory for each entity.\n\n\
     Ends with 0 if the file is proved to the policy's quorum, 1 if it is falsified or short of that, 2 if it is no evidence \
@@ -44,11 +49,14 @@ mod text;
 )]
 struct Arguments {
     /// The evidence file
-    #[arg(required_unless_present = "replay", conflicts_with = "replay")]
+    #[arg(required_unless_present_any = ["replay", "succession"], conflicts_with_all = ["replay", "succession"])]
     file: Option<PathBuf>,
     /// Replay the whole log in this folder: its records, its tree, and every seal
     #[arg(long, value_name = "FOLDER")]
     replay: Option<PathBuf>,
+    /// Take the next key of a log into the policy, on a proof of the record that announces it, and print the policy
+    #[arg(long, value_name = "PROOF", conflicts_with_all = ["replay", "html", "remember", "output"])]
+    succession: Option<PathBuf>,
     /// Whom to believe: keys of logs, witnesses and replayers (C2SP tlog-policy), and the key of tokens
     #[arg(long)]
     policy: PathBuf,
@@ -92,10 +100,11 @@ fn run(arguments: &Arguments) -> Result<u8> {
     let policy = read(&arguments.policy, POLICY_BYTES_MAX)?;
     let policy = Policy::parse(&policy).with_context(|| format!("{} is no policy", arguments.policy.display()))?;
     let remembered = arguments.remember.as_deref().map(Remembered::read).transpose()?;
-    match (&arguments.replay, &arguments.file) {
-        (Some(folder), _) => replay(arguments, folder, &policy, remembered),
-        (None, Some(file)) => check(arguments, file, &policy, remembered),
-        (None, None) => bail!("neither a file nor a folder is given"),
+    match (&arguments.replay, &arguments.succession, &arguments.file) {
+        (Some(folder), ..) => replay(arguments, folder, &policy, remembered),
+        (_, Some(proof), _) => succession::run(&read(proof, TLOG_PROOF_BYTES_MAX)?, &policy),
+        (.., Some(file)) => check(arguments, file, &policy, remembered),
+        (None, None, None) => bail!("neither a file nor a folder is given"),
     }
 }
 

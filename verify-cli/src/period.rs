@@ -53,6 +53,7 @@ pub struct RecordsOf {
     pub redactions: u64,
     /// Those beside which something was removed.
     pub redacted: u64,
+    pub key_announcements: u64,
     pub seals: u64,
 }
 
@@ -258,13 +259,13 @@ impl PeriodOf<'_> {
     pub fn totals(&self) -> [String; 2] {
         let RecordsOf { total, origin, events, read_again, conflicts, rejected, rejected_read_since, .. } =
             &self.records;
-        let RecordsOf { gaps, redactions, redacted, seals, .. } = &self.records;
+        let RecordsOf { gaps, redactions, redacted, key_announcements, seals, .. } = &self.records;
         let FactsOf { total: facts, replaced, before, within, after } = &self.facts;
         [
             format!(
                 "{total} records read, from number {} on: {origin} origin, {events} events, {read_again} read again, \
                  {conflicts} conflicts, {rejected} rejected ({rejected_read_since} read since), {gaps} gaps, \
-                 {redactions} redactions (of {redacted} of these records), {seals} seals",
+                 {redactions} redactions (of {redacted} of these records), {key_announcements} new keys, {seals} seals",
                 self.first
             ),
             format!(
@@ -335,6 +336,7 @@ pub fn of<'v>(verified: &'v Verified<'_>, names: Names<'v>) -> Option<PeriodOf<'
             gaps: records.gaps,
             redactions: records.redactions,
             redacted: records.redacted,
+            key_announcements: records.key_announcements,
             seals: records.seals,
         },
         facts: FactsOf {

@@ -229,6 +229,14 @@ const Redaction = {
 } as const;
 export type Redaction = Of<typeof Redaction>;
 
+const KeyAnnouncement = {
+  origin: [1, 'string'],
+  publicKey: [2, 'bytes'],
+  reason: [3, 'string'],
+  by: [4, 'bytes'],
+} as const;
+export type KeyAnnouncement = Of<typeof KeyAnnouncement>;
+
 export const Record = {
   format: [1, 'uint32'],
   index: [2, 'uint64'],
@@ -243,6 +251,7 @@ export const Record = {
   sourceGap: [11, SourceGap, 'oneof'],
   seal: [12, Seal, 'oneof'],
   redaction: [13, Redaction, 'oneof'],
+  keyAnnouncement: [14, KeyAnnouncement, 'oneof'],
   eventRemapped: [15, EventRemapped, 'oneof'],
 } as const;
 export type Record = Of<typeof Record>;

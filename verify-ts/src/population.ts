@@ -50,6 +50,7 @@ export type RecordCounts = {
   gaps: number;
   redactions: number;
   redacted: bigint;
+  keyAnnouncements: number;
   seals: number;
 };
 
@@ -140,6 +141,7 @@ function countRecords(records: readonly Record[]): RecordCounts {
     gaps: count(({ sourceGap }) => sourceGap),
     redactions: count(({ redaction }) => redaction),
     redacted: countRedacted(records),
+    keyAnnouncements: count(({ keyAnnouncement }) => keyAnnouncement),
     seals: count(({ seal }) => seal),
   };
 }

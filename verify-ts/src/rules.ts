@@ -11,6 +11,7 @@ import type {
   Event,
   EventRemapped,
   Fact,
+  KeyAnnouncement,
   Origin,
   Ownership,
   Provenance,
@@ -72,7 +73,7 @@ class Rules {
   }
 
   private body(record: Record, source: Source): void {
-    const { index, event, eventConflict, eventRemapped, sourceRejected, sourceGap, redaction } = record;
+    const { index, event, eventConflict, eventRemapped, sourceRejected, sourceGap, redaction, keyAnnouncement } = record;
     if (event) {
       this.event(event, source);
     } else if (eventConflict) {
@@ -88,6 +89,9 @@ class Rules {
     } else if (redaction) {
       this.ensure(record.provenance?.retryOf === 0n, 'a redaction is read from no dead letter');
       this.redaction(redaction, index);
+    } else if (keyAnnouncement) {
+      this.ensure(record.provenance?.retryOf === 0n, 'a key announcement is read from no dead letter');
+      this.announcement(keyAnnouncement);
     } else {
       this.fail('the record has no body');
     }
@@ -162,6 +166,13 @@ class Rules {
     this.ensure(isCode(reason) && isCode(rule), 'redaction.reason or redaction.rule is not a code');
     callers.forEach((caller) => this.opaque(caller, 'redaction.callers'));
     this.ensure(ascends(callers), 'redaction.callers are not in ascending order');
+  }
+
+  private announcement({ origin, publicKey, reason, by }: KeyAnnouncement): void {
+    this.ensure(isOrigin(origin), 'key_announcement.origin is not a valid origin');
+    this.hash(publicKey, 'key_announcement.public_key');
+    this.ensure(isCode(reason), 'key_announcement.reason is not a code');
+    this.ensure(Entity.fromBytes(by) !== undefined, 'key_announcement.by is no id');
   }
 
   private event(event: Event, source: Source): void {

@@ -14,6 +14,8 @@ use crate::proof::{ProofError, TlogProof, verify_inclusion};
 pub struct Attested<'p> {
     /// What was signed.
     pub checkpoint: Checkpoint,
+    /// The log's key that signed it, as the policy names it.
+    pub log: &'p VerifierKey,
     /// The witnesses of the policy that have cosigned it. They reach its quorum.
     pub witnesses: Vec<Attestation<'p>>,
     /// The replayers of the policy that have cosigned it.
@@ -44,7 +46,8 @@ pub enum AttestError {
     /// The policy does not name the log, or its key has not signed.
     #[error(
         "expected a checkpoint signed by a log of the policy, got one of {origin} without: use that log's policy. A log that \
-         goes on after a loss has a new name and a new policy, and says in record 0 what was lost"
+         goes on after a loss has a new name and a new policy, and says in record 0 what was lost; one with a new key announces \
+         that in a record: take it into the policy with `counterfoil-verify --succession`"
     )]
     NoLog {
         /// The log that it is said to be of.
@@ -79,12 +82,10 @@ impl<'p> Attested<'p> {
         let verified = note.verify(&keys).map_err(AttestError::Note)?;
         let checkpoint = Checkpoint::parse(note.text()).map_err(AttestError::Checkpoint)?;
         let origin = checkpoint.origin.as_str();
-        let is_of_log = |signature: &VerifiedSignature<'_>| {
-            policy.logs().iter().any(|log| log.key == *signature.key && log.key.name().as_str() == origin)
-        };
-        if !verified.iter().any(is_of_log) {
+        let mut own = policy.logs().iter().map(|log| &log.key).filter(|key| key.name().as_str() == origin);
+        let Some(log) = own.find(|key| verified.iter().any(|signature| signature.key == *key)) else {
             return Err(AttestError::NoLog { origin: checkpoint.origin });
-        }
+        };
         let witnesses = attestations(policy.witnesses(), &verified);
         if !is_reached(policy.witnesses(), &witnesses) {
             let quorum = match policy.witnesses().quorum() {
@@ -95,7 +96,7 @@ impl<'p> Attested<'p> {
         }
         let replayers = attestations(policy.replayers(), &verified);
         let is_replayed = *policy.replayers().quorum() != Quorum::None && is_reached(policy.replayers(), &replayers);
-        Ok(Attested { checkpoint, witnesses, replayers, is_replayed })
+        Ok(Attested { checkpoint, log, witnesses, replayers, is_replayed })
     }
 
     /// Verifies a tlog-proof of the record with this leaf hash: its checkpoint by the policy, then its path (C2SP

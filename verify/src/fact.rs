@@ -176,6 +176,7 @@ pub fn entity_set(record: &Record) -> BTreeSet<EntityId> {
     match &record.body {
         Some(Body::EventRemapped(remapped)) => entities.extend(repeated(remapped)),
         Some(Body::Redaction(said)) => entities.extend(redaction::entities(said)),
+        Some(Body::KeyAnnouncement(said)) => entities.extend(EntityId::from_bytes(&said.by).ok()),
         Some(Body::EventConflict(_) | Body::SourceRejected(_) | Body::SourceGap(_)) => {
             entities.insert(EntityId::source(source));
         }

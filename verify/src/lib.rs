@@ -41,6 +41,7 @@ pub mod scope;
 pub mod score;
 pub mod seal;
 pub mod state;
+pub mod succession;
 pub mod ticket;
 pub mod tile;
 pub mod tiling;

@@ -92,6 +92,7 @@ pub struct VerifierKey {
 pub struct SigningKey {
     name: KeyName,
     private_key: ed25519_dalek::SigningKey,
+    beside: Option<ed25519_dalek::SigningKey>,
 }
 
 /// Why a note, a key or a signature is refused.
@@ -392,7 +393,14 @@ impl fmt::Display for VerifierKey {
 impl SigningKey {
     /// The key with this name and 32-byte Ed25519 seed (RFC 8032 section 5.1.5).
     pub fn from_seed(name: KeyName, seed: &[u8; 32]) -> SigningKey {
-        SigningKey { name, private_key: ed25519_dalek::SigningKey::from_bytes(seed) }
+        SigningKey { name, private_key: ed25519_dalek::SigningKey::from_bytes(seed), beside: None }
+    }
+
+    /// Has another key of the same name sign beside this one, whatever this one signs: whoever knows either finds a
+    /// signature. A log does so while its key changes.
+    #[must_use]
+    pub fn with_beside(self, other: &[u8; 32]) -> SigningKey {
+        SigningKey { beside: Some(ed25519_dalek::SigningKey::from_bytes(other)), ..self }
     }
 
     /// Reads the private form of Go's note package: `PRIVATE+KEY+name+id+base64(0x01 || seed)`.
@@ -411,7 +419,7 @@ impl SigningKey {
         format_private(&self.name, self.id(), SignatureType::Ed25519, self.private_key.as_bytes())
     }
 
-    /// Signs a text: the note with this one signature. The same text gives the same bytes.
+    /// Signs a text: the note with this one signature, and that of the key beside it, if there is one. The same text gives the same bytes.
     ///
     /// # Errors
     /// [`NoteError::NotText`], [`NoteError::TooLong`], or [`NoteError::NoteFormat`] unless the text ends
@@ -421,14 +429,13 @@ impl SigningKey {
         if !text.ends_with('\n') {
             return Err(NoteError::NoteFormat { expected: "a text that ends with a newline" });
         }
-        let note = Note {
-            text: text.to_owned(),
-            signatures: vec![Signature {
-                name: self.name.clone(),
-                id: self.id(),
-                bytes: self.private_key.sign(text.as_bytes()).to_bytes().to_vec(),
-            }],
+        let signature = |key: &ed25519_dalek::SigningKey| Signature {
+            name: self.name.clone(),
+            id: id_of(&self.name, key),
+            bytes: key.sign(text.as_bytes()).to_bytes().to_vec(),
         };
+        let signatures = std::iter::once(&self.private_key).chain(&self.beside).map(signature).collect();
+        let note = Note { text: text.to_owned(), signatures };
         match note.format().len() {
             found if found > NOTE_BYTES_MAX => Err(NoteError::TooLong { found }),
             _ => Ok(note),
@@ -451,9 +458,12 @@ impl SigningKey {
     }
 
     fn id(&self) -> KeyId {
-        let public_key = self.private_key.verifying_key();
-        KeyId::derive(&self.name, SignatureType::Ed25519, public_key.as_bytes())
+        id_of(&self.name, &self.private_key)
     }
+}
+
+fn id_of(name: &KeyName, key: &ed25519_dalek::SigningKey) -> KeyId {
+    KeyId::derive(name, SignatureType::Ed25519, key.verifying_key().as_bytes())
 }
 
 impl fmt::Debug for SigningKey {

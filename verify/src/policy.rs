@@ -204,6 +204,19 @@ impl Policy {
         }
     }
 
+    /// The policy with another key of a log in the place of one that it names; none if it names that other one already, as a
+    /// log's or as anybody's.
+    pub fn succeeded(&self, former: &VerifierKey, key: VerifierKey) -> Option<Policy> {
+        let cosigners = self.witnesses.members().iter().chain(self.replayers.members()).map(|cosigner| &cosigner.key);
+        let mut keys = self.logs.iter().map(|log| &log.key).chain(cosigners);
+        if keys.any(|known| known.public_key() == key.public_key()) {
+            return None;
+        }
+        let mut policy = self.clone();
+        policy.logs.iter_mut().find(|log| log.key == *former)?.key = key;
+        Some(policy)
+    }
+
     /// The policy as text: index key, logs, witnesses, groups, quorum, replayers, one line each. Reading it again
     /// gives an equal policy. **Confidential** if there is an index key.
     pub fn format(&self) -> String {

@@ -86,6 +86,8 @@ pub struct RecordCounts {
     pub redactions: u64,
     /// Those beside which something was removed.
     pub redacted: u64,
+    /// Of new keys of the log.
+    pub key_announcements: u64,
     /// Of seals.
     pub seals: u64,
 }
@@ -93,8 +95,9 @@ pub struct RecordCounts {
 impl RecordCounts {
     /// How many were read.
     pub fn total(&self) -> u64 {
-        let Self { origin, events, read_again, conflicts, rejected, gaps, redactions, seals, .. } = self;
-        origin + events + read_again + conflicts + rejected + gaps + redactions + seals
+        let Self { origin, events, read_again, conflicts, rejected, gaps, .. } = self;
+        let Self { redactions, key_announcements, seals, .. } = self;
+        origin + events + read_again + conflicts + rejected + gaps + redactions + key_announcements + seals
     }
 }
 
@@ -172,17 +175,17 @@ pub fn of(period: Period, records: &[Rc<Record>], known: TreeSize) -> Population
 
 impl Population {
     fn count_record(&mut self, record: &Rc<Record>, counts: bool) {
-        let RecordCounts { origin, events, read_again, conflicts, rejected, gaps, redactions, seals, .. } =
-            &mut self.records;
+        let records = &mut self.records;
         *match &record.body {
-            Some(Body::Origin(_)) | None => origin,
-            Some(Body::Event(_)) => events,
-            Some(Body::EventRemapped(_)) => read_again,
-            Some(Body::EventConflict(_)) => conflicts,
-            Some(Body::SourceRejected(_)) => rejected,
-            Some(Body::SourceGap(_)) => gaps,
-            Some(Body::Redaction(_)) => redactions,
-            Some(Body::Seal(_)) => seals,
+            Some(Body::Origin(_)) | None => &mut records.origin,
+            Some(Body::Event(_)) => &mut records.events,
+            Some(Body::EventRemapped(_)) => &mut records.read_again,
+            Some(Body::EventConflict(_)) => &mut records.conflicts,
+            Some(Body::SourceRejected(_)) => &mut records.rejected,
+            Some(Body::SourceGap(_)) => &mut records.gaps,
+            Some(Body::Redaction(_)) => &mut records.redactions,
+            Some(Body::KeyAnnouncement(_)) => &mut records.key_announcements,
+            Some(Body::Seal(_)) => &mut records.seals,
         } += 1;
         let Some(source) = self.source(record) else { return };
         source.records += 1;

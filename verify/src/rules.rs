@@ -7,9 +7,9 @@
 use counterfoil_proto::v1::{
     AccessItem, AccessOperation, Account, Approval, ApprovalRule, Authentication, Completeness, Confidence,
     Correlation, Decision, Delivery, Entitlement, EntityKind, Event, EventRemapped, Fact, FactKind, GapReason, Grant,
-    GrantMode, IdentityType, Lifecycle, Mapping, MatchedBy, MatchingRule, Origin, Outcome, Ownership, PolicyDecision,
-    PolicyEffect, Precision, Provenance, Record, Ref, RejectReason, Review, ReviewDecision, Seal, SealedSource,
-    Snapshot, Source, Ticket, TicketStatus, TicketText, TicketType, Time, fact::Detail, record::Body,
+    GrantMode, IdentityType, KeyAnnouncement, Lifecycle, Mapping, MatchedBy, MatchingRule, Origin, Outcome, Ownership,
+    PolicyDecision, PolicyEffect, Precision, Provenance, Record, Ref, RejectReason, Review, ReviewDecision, Seal,
+    SealedSource, Snapshot, Source, Ticket, TicketStatus, TicketText, TicketType, Time, fact::Detail, record::Body,
 };
 
 use crate::checkpoint::Origin as OriginName;
@@ -102,6 +102,10 @@ pub fn check_tail(record: &Record) -> Checked {
             ensure(provenance.retry_of == 0, "a redaction is read from no dead letter")?;
             redaction::check(said)
         }
+        Some(Body::KeyAnnouncement(said)) => {
+            ensure(provenance.retry_of == 0, "a key announcement is read from no dead letter")?;
+            check_announcement(said)
+        }
         Some(Body::SourceRejected(rejected)) => {
             check_enum::<RejectReason>(rejected.reason, "source_rejected.reason")?;
             ensure(record.commitment.len() == 32, "the rejected bytes have no commitment")
@@ -133,6 +137,13 @@ fn check_origin(origin: &Origin) -> Checked {
         ensure(predecessor.known_root.len() == 32, "predecessor.known_root is not 32 bytes")?;
     }
     Ok(())
+}
+
+fn check_announcement(said: &KeyAnnouncement) -> Checked {
+    ensure(OriginName::new(&said.origin).is_ok(), "key_announcement.origin is not a valid origin")?;
+    ensure(said.public_key.len() == 32, "key_announcement.public_key is not 32 bytes")?;
+    ensure(is_code(&said.reason), "key_announcement.reason is not a code")?;
+    ensure(EntityId::from_bytes(&said.by).is_ok(), "key_announcement.by is not an entity")
 }
 
 /// Checks what a seal says, by itself.

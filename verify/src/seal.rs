@@ -132,7 +132,12 @@ impl Share {
             Some(Body::SourceRejected(_)) => SealedSource { rejected: 1, ..nothing },
             // What is read again was counted as it first came, and so was what is removed.
             Some(
-                Body::Origin(_) | Body::SourceGap(_) | Body::Seal(_) | Body::EventRemapped(_) | Body::Redaction(_),
+                Body::Origin(_)
+                | Body::SourceGap(_)
+                | Body::Seal(_)
+                | Body::EventRemapped(_)
+                | Body::Redaction(_)
+                | Body::KeyAnnouncement(_),
             )
             | None => nothing,
         };

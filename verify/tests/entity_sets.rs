@@ -42,6 +42,12 @@ fn naive_entities(record: &Record) -> BTreeSet<String> {
             let named = said.entities.iter().chain([&said.by]);
             return named.map(|entity| format!("account:okta:acme:{}", id(entity))).collect();
         }
+        Some(Body::KeyAnnouncement(said)) => {
+            // And so is whoever decided it.
+            let head = [&[3, 4], &b"okta"[..], &[4], b"acme"].concat();
+            let id = String::from_utf8(said.by[head.len() + 1..].to_vec()).unwrap();
+            return BTreeSet::from([format!("account:okta:acme:{id}")]);
+        }
         _ => return BTreeSet::from([format!("source:{home}:{}", source.stream)]),
     };
     let mut add = |reference: &Ref| {
@@ -165,7 +171,8 @@ fn entity_sets_of_hand_written_records() {
     );
     let redacted = ["account:okta:acme:00u1", "account:okta:acme:00u2", "account:okta:acme:00u9"];
     check("a redaction, and who decided it", bodies[6].1.clone(), &redacted);
-    check("seal", bodies[7].1.clone(), &[]);
+    check("a new key, and who decided it", bodies[7].1.clone(), &["account:okta:acme:00u9"]);
+    check("seal", bodies[8].1.clone(), &[]);
     check("an event without facts", record_of(1, vec![]), &[]);
     let one = format!("identifier:{}", "01".repeat(16));
     let two = format!("identifier:{}", "02".repeat(16));

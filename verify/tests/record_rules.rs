@@ -4,8 +4,9 @@
 mod support;
 
 use counterfoil_proto::v1::{
-    Entitlement, EntityKind, Event, EventConflict, EventRemapped, FactKind, Mapping, Origin, Predecessor, Record,
-    Redaction, Ref, Review, Seal, SourceGap, SourceRejected, Ticket, Time, fact::Detail, record::Body,
+    Entitlement, EntityKind, Event, EventConflict, EventRemapped, FactKind, KeyAnnouncement, Mapping, Origin,
+    Predecessor, Record, Redaction, Ref, Review, Seal, SourceGap, SourceRejected, Ticket, Time, fact::Detail,
+    record::Body,
 };
 use counterfoil_verify::hash::{Hash, LeafHash};
 use counterfoil_verify::record::{RecordError, check_link, decode, encode, hash, origin_hash};
@@ -283,6 +284,33 @@ fn what_no_redaction_may_say() {
     let mut last = valid.clone();
     the_redaction(&mut last).removed[1].records = 393;
     assert!(encode(&last).is_ok(), "up to the record before it");
+}
+
+#[test]
+fn what_no_key_announcement_may_say() {
+    let valid = one_of_each_body().into_iter().find(|(name, _)| *name == "key_announcement").unwrap().1;
+    encode(&valid).unwrap();
+    let breaks: [Break; 9] = [
+        ("no origin", |record| the_announcement(record).origin.clear()),
+        ("an origin that is none", |record| the_announcement(record).origin = "a b".into()),
+        ("no key", |record| the_announcement(record).public_key.clear()),
+        ("a short key", |record| the_announcement(record).public_key.truncate(31)),
+        ("no reason", |record| the_announcement(record).reason.clear()),
+        ("a reason in words", |record| the_announcement(record).reason = "it was time".into()),
+        ("decided by nobody", |record| the_announcement(record).by.clear()),
+        ("decided by an address", |record| the_announcement(record).by = b"bob@x.y".to_vec()),
+        ("out of a dead letter", |record| record.provenance.as_mut().unwrap().retry_of = 3),
+    ];
+    for (what, change) in breaks {
+        let mut record = valid.clone();
+        change(&mut record);
+        assert!(encode(&record).is_err(), "{what}");
+    }
+}
+
+fn the_announcement(record: &mut Record) -> &mut KeyAnnouncement {
+    let Some(Body::KeyAnnouncement(announcement)) = &mut record.body else { unreachable!() };
+    announcement
 }
 
 fn the_redaction(record: &mut Record) -> &mut Redaction {

@@ -7,19 +7,14 @@
 use std::collections::BTreeSet;
 
 use counterfoil_ledger::{Batch, LedgerError, Outcome, PreparedEvent};
-use counterfoil_proto::v1::{
-    Authentication, Delivery, Position, Provenance, RedactedParts, Redaction, Source, Value, Values, record::Body,
-};
-use counterfoil_verify::beside;
-use counterfoil_verify::entity::{EntityId, is_code};
-use counterfoil_verify::identifier::{IdentifierKind, IndexKey, canonical, is_email};
+use counterfoil_proto::v1::{Authentication, RedactedParts, Redaction, Values, record::Body};
+use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::record::RecordError;
 use counterfoil_verify::tree::RecordIndex;
 use prost::Message;
 
 use crate::intake::Intake;
-use crate::json::{self, DigestKey};
-use crate::secrets;
+use crate::statement::{self, Speaker, Way, decided_by};
 use search::{Found, Search};
 
 mod search;
@@ -29,16 +24,12 @@ mod whose;
 pub const RECORDS_MAX: usize = 1_000;
 /// The most people.
 pub const PEOPLE_MAX: usize = 100;
-/// The most bytes of words about why.
-pub const WHY_BYTES_MAX: usize = 64 << 10;
 /// What the ranges and entities of one record may take, so that it fits whatever else it says; and what those of it take
 /// that every record repeats.
 const RECORD_BYTES: usize = 48 << 10;
 const ENTITIES_BYTES_MAX: usize = 24 << 10;
-/// The system that redactions come from, and the connector that makes them.
-const SYSTEM: &str = "counterfoil";
-const CONNECTOR: &str = "redact";
-const VERSION: u32 = 1;
+/// What says that something was removed.
+pub(crate) const SPEAKER: Speaker = Speaker { stream: "redactions", kind: "redaction", connector: ("redact", 1) };
 
 /// What is to be removed.
 #[derive(Clone, Debug)]
@@ -156,18 +147,9 @@ pub fn redact(intake: &Intake, redact: &Redact) -> Result<Redacted, RedactError>
 }
 
 fn check(redact: &Redact) -> Result<(), RedactError> {
+    statement::check(&redact.reason, &redact.by, &redact.why)?;
+    statement::check_code("rule", &redact.rule)?;
     let field = |field, why: String| Err(RedactError::Field { field, why });
-    for (name, code) in [("reason", &redact.reason), ("rule", &redact.rule)] {
-        if !is_code(code) {
-            return field(name, format!("expected a code of 1 to 128 letters, digits and . _ - / :, got {code:?}"));
-        }
-    }
-    if canonical(&redact.by).is_empty() {
-        return field("by", "expected who decided it: an entity id, an e-mail address or a login".to_owned());
-    }
-    if redact.why.len() > WHY_BYTES_MAX {
-        return field("why", format!("expected at most {WHY_BYTES_MAX} bytes, got {}", redact.why.len()));
-    }
     match &redact.what {
         What::Records(records) if records.is_empty() || records.len() > RECORDS_MAX => {
             field("records", format!("expected 1 to {RECORDS_MAX} records, or people, got {}", records.len()))
@@ -201,15 +183,15 @@ fn append(
         ..Redaction::default()
     };
     let way = Way {
+        speaker: SPEAKER,
         key: intake.digest_key(),
         entropy: &|| intake.entropy(),
         authentication: redact.authentication,
-        why: &redact.why,
     };
     let parts = in_records(&done.entities, found).into_iter();
     let events = parts.map(|(removed, entities)| {
         let entities = entities.iter().map(|entity| entity.as_bytes().to_vec()).collect();
-        way.prepare(Redaction { removed, entities, ..said.clone() }, &values)
+        prepare(&way, Redaction { removed, entities, ..said.clone() }, &redact.why, &values)
     });
     let batch = Batch { events: events.collect::<Result<_, _>>()?, positions: Vec::new() };
     let outcomes = intake.ledger().append(batch)?.outcomes;
@@ -217,20 +199,6 @@ fn append(
         Outcome::Recorded(index) | Outcome::Duplicate(index) | Outcome::Conflict(index) => *index,
     }));
     Ok(())
-}
-
-/// Whoever decided it, as a record may name them, and what they are called.
-pub(crate) fn decided_by(key: &IndexKey, by: &str) -> Result<(EntityId, Vec<Values>), RedactError> {
-    if let Ok(entity) = by.parse::<EntityId>() {
-        return Ok((entity, Vec::new()));
-    }
-    let token = key.token(IdentifierKind::Login, SYSTEM, "default", by);
-    let nobody = || RedactError::Field { field: "by", why: "expected who decided it".to_owned() };
-    let entity = EntityId::identifier(&token.ok_or_else(nobody)?);
-    let name = if is_email(&canonical(by)) { "email" } else { "login" };
-    let value = Value { name: name.to_owned(), value: by.to_owned() };
-    let values = Values { entity: entity.as_bytes().to_vec(), values: vec![value] };
-    Ok((entity, vec![values]))
 }
 
 /// What was found in as many records as it needs, each with the entities whose values it removes and with those that were
@@ -259,41 +227,14 @@ fn in_records(theirs: &BTreeSet<EntityId>, found: &[Found]) -> Vec<(Vec<Redacted
     records
 }
 
-/// How a redaction gets into a record, and on whose word.
-pub(crate) struct Way<'r> {
-    pub(crate) key: &'r DigestKey,
-    /// Randomness that was never used before.
-    pub(crate) entropy: &'r dyn Fn() -> [u8; 32],
-    pub(crate) authentication: Authentication,
-    pub(crate) why: &'r str,
-}
-
-impl Way<'_> {
-    /// The record that says it; `values` is what whoever decided it is called.
-    pub(crate) fn prepare(&self, redaction: Redaction, values: &[Values]) -> Result<PreparedEvent, RedactError> {
-        let content = self.key.digest("counterfoil/redaction/v1", &(self.entropy)());
-        let id = format!("redaction/{}", json::hex(&content));
-        let provenance = Provenance {
-            source: Some(Source {
-                system: SYSTEM.to_owned(),
-                instance: "default".to_owned(),
-                stream: "redactions".to_owned(),
-            }),
-            position: Some(Position { channel: id.clone(), sequence: 0 }),
-            event_id: id,
-            content_digest: content.to_vec(),
-            connector: CONNECTOR.to_owned(),
-            connector_version: VERSION,
-            delivery: Delivery::Live.into(),
-            authentication: self.authentication.into(),
-            assumed_zone: String::new(),
-            retry_of: 0,
-        };
-        let why = serde_json::json!({ "why": self.why }).to_string();
-        let why = secrets::redact_bytes(why.as_bytes(), self.key).into_owned();
-        let sealed = beside::seal((self.entropy)(), why, values, None);
-        let commitment = beside::commitment(&sealed).map_err(|error| LedgerError::Closed(error.to_string()))?;
-        let bodies = vec![Body::Redaction(redaction)];
-        Ok(PreparedEvent::new(provenance, bodies, Some(commitment), Some(sealed.encode_to_vec()))?)
-    }
+/// The record that says it; `values` is what whoever decided it is called.
+pub(crate) fn prepare(
+    way: &Way<'_>,
+    redaction: Redaction,
+    why: &str,
+    values: &[Values],
+) -> Result<PreparedEvent, RedactError> {
+    let content = way.key.digest("counterfoil/redaction/v1", &(way.entropy)());
+    let why = serde_json::json!({ "why": why }).to_string();
+    way.prepare(content, Body::Redaction(redaction), &why, values)
 }

@@ -57,8 +57,7 @@ impl Backup {
         let note = Note::parse(bytes).map_err(|error| format!("is no description of a backup ({error})"))?;
         let origin = Self::origin(bytes).ok_or("is no description of a backup")?;
         let mut lines = note.text().lines().skip(2);
-        let key = keys.signing_key(&origin).verifier_key();
-        note.verify(std::slice::from_ref(&key))
+        note.verify(&keys.verifier_keys(&origin))
             .map_err(|error| format!("is not signed by the key of {origin} ({error})"))?;
         let mut next = |name: &str| lines.next()?.strip_prefix(name)?.strip_prefix(' ');
         let parsed = (|| {
@@ -69,7 +68,8 @@ impl Backup {
             Some((id, at, checkpoint, list, files.parse().ok()?, bytes.parse().ok()?))
         })();
         let (id, at, note_bytes, list, files, bytes) = parsed.ok_or("lacks a line")?;
-        let checkpoint = Checkpoint::open(&note_bytes, &origin, &key)
+        let checkpoint = keys
+            .open(&note_bytes, &origin)
             .map_err(|error| format!("has no checkpoint that {origin} signed ({error})"))?;
         let backup = Self { id, at, checkpoint, note: note_bytes, files, bytes, list };
         match backup.text() == note.text() {

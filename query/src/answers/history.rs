@@ -152,6 +152,7 @@ fn native_type(record: &Record) -> String {
         Some(Body::SourceRejected(_)) => "source.rejected".to_owned(),
         Some(Body::SourceGap(_)) => "source.gap".to_owned(),
         Some(Body::Redaction(_)) => "redaction".to_owned(),
+        Some(Body::KeyAnnouncement(_)) => "key.announced".to_owned(),
         Some(Body::Origin(_) | Body::Seal(_)) | None => String::new(),
     }
 }

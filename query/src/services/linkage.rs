@@ -237,6 +237,9 @@ fn check_explicable(query: &Query<'_>, index: RecordIndex) -> Result<(), Status>
         Some(Body::Redaction(_)) => {
             format!("record {index} says what was removed beside earlier records, and changes nothing else: {see}")
         }
+        Some(Body::KeyAnnouncement(_)) => {
+            format!("record {index} says that the log has another key, and changes nothing else: {see}")
+        }
         Some(Body::Seal(_)) => {
             format!("record {index} says what the records before it come to, and changes nothing: {see}")
         }

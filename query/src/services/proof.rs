@@ -58,7 +58,11 @@ impl ProofService for Answers {
     }
 
     async fn get_proofs(&self, request: Request<GetProofsRequest>) -> Result<Response<GetProofsResponse>, Status> {
-        let min_tree_size = request.get_ref().min_tree_size;
+        let GetProofsRequest { min_tree_size, records, entities } = request.get_ref();
+        if records.is_empty() && entities.is_empty() {
+            return Err(invalid("records", "expected records or entities to prove, got neither".to_owned()));
+        }
+        let min_tree_size = *min_tree_size;
         self.ask_sealed(request, min_tree_size, |query, asked, _, min_covered| {
             let entities = asked.entities.iter().map(|id| entity("entities", id)).collect::<Result<_, _>>()?;
             let asked = Proved { records: asked.records.into_iter().map(RecordIndex).collect(), entities };

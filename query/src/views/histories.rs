@@ -39,6 +39,9 @@ pub(crate) fn mentions(record: &Record) -> Vec<(Position, BTreeMap<EntityId, Men
             vec![(position, BTreeMap::from([(EntityId::source(source), Mention::default())]))]
         }
         (Some(Body::Redaction(said)), _) => vec![(recorded_position(record), of_redaction(said))],
+        (Some(Body::KeyAnnouncement(said)), _) => {
+            vec![(recorded_position(record), decided_by(&said.by).into_iter().collect())]
+        }
         _ => {
             let mut found: Vec<_> =
                 facts_of(record).map(|fact| (fact.evidence.order(), mention::mentions(&fact))).collect();
@@ -48,14 +51,21 @@ pub(crate) fn mentions(record: &Record) -> Vec<(Position, BTreeMap<EntityId, Men
     }
 }
 
+fn part(role: Role) -> Mention {
+    Mention { roles: 1 << role as u8, ..Mention::default() }
+}
+
+/// Whoever decided something about the ledger.
+fn decided_by(entity: &[u8]) -> Option<(EntityId, Mention)> {
+    Some((EntityId::from_bytes(entity).ok()?, part(Role::Actor)))
+}
+
 /// Those whose values were removed, and who decided that.
 fn of_redaction(redaction: &Redaction) -> BTreeMap<EntityId, Mention> {
-    let read = |entity: &Vec<u8>| EntityId::from_bytes(entity).ok();
-    let part = |role: Role| Mention { roles: 1 << role as u8, ..Mention::default() };
-    let subjects = redaction.entities.iter().filter_map(read).map(|entity| (entity, part(Role::Subject)));
-    let mut found: BTreeMap<EntityId, Mention> = subjects.collect();
-    if let Some(by) = read(&redaction.by) {
-        found.entry(by).or_default().roles |= part(Role::Actor).roles;
+    let subjects = redaction.entities.iter().filter_map(|entity| EntityId::from_bytes(entity).ok());
+    let mut found: BTreeMap<EntityId, Mention> = subjects.map(|entity| (entity, part(Role::Subject))).collect();
+    if let Some((by, actor)) = decided_by(&redaction.by) {
+        found.entry(by).or_default().roles |= actor.roles;
     }
     found
 }

@@ -122,7 +122,10 @@ impl SourceCounts {
             }
             Some(Body::EventConflict(_)) => self.conflicts += 1,
             Some(Body::SourceRejected(_)) => self.rejected += 1,
-            Some(Body::Origin(_) | Body::SourceGap(_) | Body::Seal(_) | Body::Redaction(_)) | None => {}
+            Some(
+                Body::Origin(_) | Body::SourceGap(_) | Body::Seal(_) | Body::Redaction(_) | Body::KeyAnnouncement(_),
+            )
+            | None => {}
         }
         for fact in facts_of(record) {
             let happened = fact.fact.occurred_at.unwrap_or_default();

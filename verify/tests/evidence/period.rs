@@ -138,6 +138,7 @@ fn a_period_is_whole() {
         gaps: 1,
         redactions: 1,
         redacted: 3,
+        key_announcements: 0,
         seals: 1,
     };
     assert_eq!((all.records, all.records.total()), (records, 18));

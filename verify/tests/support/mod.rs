@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use counterfoil_proto::v1::{
     AccessItem, AccessOperation, Account, Approval, Authentication, Correlation, Credential, Delivery, Entitlement,
-    EntityKind, Event, EventConflict, EventRemapped, Fact, FactKind, Grant, Lifecycle, Mapping, MatchingRule, Origin,
-    Outcome, Ownership, PolicyDecision, Position, Precision, Predecessor, Provenance, Record, RedactedParts, Redaction,
-    Ref, Review, Seal, SealedSource, Snapshot, Source, SourceGap, SourceRejected, Ticket, Time, fact::Detail,
-    record::Body,
+    EntityKind, Event, EventConflict, EventRemapped, Fact, FactKind, Grant, KeyAnnouncement, Lifecycle, Mapping,
+    MatchingRule, Origin, Outcome, Ownership, PolicyDecision, Position, Precision, Predecessor, Provenance, Record,
+    RedactedParts, Redaction, Ref, Review, Seal, SealedSource, Snapshot, Source, SourceGap, SourceRejected, Ticket,
+    Time, fact::Detail, record::Body,
 };
 use counterfoil_verify::entity::EntityId;
 use counterfoil_verify::fact::entity_set;
@@ -204,6 +204,7 @@ pub fn one_of_each_body() -> Vec<(&'static str, Record)> {
         ("source_gap", record(302, 1_000_302, Body::SourceGap(SourceGap { from: 5, to: 500, reason: 1 }))),
         ("event_remapped", remapped(303, &[&record_of(1, vec![full_fact()])], vec![approval_fact()])),
         ("redaction", record(400, 1_000_400, Body::Redaction(full_redaction()))),
+        ("key_announcement", record(401, 1_000_401, Body::KeyAnnouncement(full_announcement()))),
         (
             "seal",
             Record { provenance: None, commitment: Vec::new(), ..record(304, 1_000_304, Body::Seal(full_seal())) },
@@ -239,6 +240,16 @@ pub fn full_redaction() -> Redaction {
         by: entity("00u9"),
         callers: vec!["ab12".into(), "cd34".into()],
         searched: 390,
+    }
+}
+
+/// A key announcement with every field.
+pub fn full_announcement() -> KeyAnnouncement {
+    KeyAnnouncement {
+        origin: "example.com/auditledger".into(),
+        public_key: vec![0xee; 32],
+        reason: "yearly".into(),
+        by: EntityId::new(EntityKind::Account, "okta", "acme", "00u9").unwrap().as_bytes().to_vec(),
     }
 }
 

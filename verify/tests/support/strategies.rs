@@ -80,7 +80,7 @@ fn any_later_record() -> BoxedStrategy<Record> {
 
 /// Whether a record says what no dead letter can.
 fn is_read_from_none(body: &Body) -> bool {
-    matches!(body, Body::SourceGap(_) | Body::Redaction(_))
+    matches!(body, Body::SourceGap(_) | Body::Redaction(_) | Body::KeyAnnouncement(_))
 }
 
 /// Any redaction in a record at `index`.
@@ -128,9 +128,13 @@ pub fn any_body(source: &Source, index: u64) -> BoxedStrategy<Body> {
     let conflict = if index > 1 { conflict.boxed() } else { any_event(source).prop_map(Body::Event).boxed() };
     let redaction = any_redaction(index.max(2)).prop_map(Body::Redaction);
     let redaction = if index > 1 { redaction.boxed() } else { any_event(source).prop_map(Body::Event).boxed() };
+    let announcement = (any_bytes(32), any_code(), any_entity()).prop_map(|(public_key, reason, by)| {
+        Body::KeyAnnouncement(KeyAnnouncement { origin: "example.com/audit".to_owned(), public_key, reason, by })
+    });
     prop_oneof![
         8 => any_event(source).prop_map(Body::Event),
         1 => redaction,
+        1 => announcement,
         1 => conflict,
         1 => remapped,
         1 => rejected.prop_map(Body::SourceRejected),

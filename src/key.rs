@@ -1,0 +1,78 @@
+//! `counterfoil key`.
+
+use anyhow::{Context, Result};
+use counterfoil_ingest::key::Announcement;
+use counterfoil_ledger::{Location, PolicyFile, begin_rotation, finish_rotation, retire_key};
+use counterfoil_proto::v1::{Basis, KeyRetirement, KeyRotation};
+
+use crate::cli::{Format, KeyArguments, KeyVerb, RotateArguments};
+use crate::exit::{Exit, Refused};
+use crate::open;
+use crate::output::{self, Rows, safe};
+use crate::restore::fill;
+
+pub fn run(arguments: &KeyArguments) -> Result<Exit> {
+    match &arguments.verb {
+        KeyVerb::Rotate(rotate) => run_rotate(rotate),
+        KeyVerb::Retire { ledger, output } => retire(&open::location(ledger), output.output),
+    }
+}
+
+fn run_rotate(arguments: &RotateArguments) -> Result<Exit> {
+    let announcement =
+        Announcement { reason: arguments.reason.clone(), by: arguments.by.clone(), why: arguments.why.clone() };
+    announcement.check().map_err(|error| Refused::Wrong(error.to_string()))?;
+    let (location, holder) = (open::location(&arguments.ledger), open::holder());
+    open::in_turn(&location, || begin_rotation(&location, &holder, &mut fill))?;
+    let ledger = open::ledger(&location, false)?;
+    let (former, key) = ledger.next_key();
+    let key = key.context("the next key is gone: run this again")?;
+    let record = announcement.append(&ledger, &key, &open::entropy)?;
+    let reader = ledger.reader();
+    drop(ledger);
+    let head = reader.head();
+    drop(reader);
+    let policy = open::in_turn(&location, || finish_rotation(&location, &holder))?;
+    let rotation = KeyRotation {
+        basis: Some(Basis {
+            origin: head.origin.as_str().to_owned(),
+            tree_size: head.size.0,
+            root: head.root.as_bytes().to_vec(),
+            ..Basis::default()
+        }),
+        record: record.0,
+        former: former.to_string(),
+        key: key.to_string(),
+    };
+    let rows = Rows { title: told(&rotation, &location, &policy), ..Rows::default() };
+    output::print(arguments.output.output, &rotation, &[&rotation], &rows, rotation.basis.as_ref())?;
+    Ok(Exit::Done)
+}
+
+fn told(rotation: &KeyRotation, location: &Location, policy: &PolicyFile) -> Vec<String> {
+    let KeyRotation { record, former, key, .. } = rotation;
+    let path = safe(&location.policy().display().to_string());
+    let of_policy = match policy {
+        PolicyFile::Replaced => format!("Policy {path} names the new key: hand it out."),
+        PolicyFile::Edited => {
+            format!("Policy {path} was edited, and is left as it is: put the new key into its line of the log.")
+        }
+        PolicyFile::Missing => {
+            "No policy lies beside the ledger: put the new key into each that was handed out.".to_owned()
+        }
+    };
+    vec![
+        format!("Record {record} announces the new key of the log."),
+        format!("New:    {key}"),
+        format!("Former: {former}; it signs beside the new one until `counterfoil key retire`."),
+        of_policy,
+    ]
+}
+
+fn retire(location: &Location, format: Format) -> Result<Exit> {
+    let retired = open::in_turn(location, || retire_key(location, &open::holder()))?;
+    let retirement = KeyRetirement { retired: retired.to_string() };
+    let rows = Rows { title: vec![format!("{retired} signs no more, and is deleted.")], ..Rows::default() };
+    output::print(format, &retirement, &[&retirement], &rows, None)?;
+    Ok(Exit::Done)
+}
