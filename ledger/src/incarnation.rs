@@ -23,7 +23,6 @@ use counterfoil_verify::time::RecordedAt;
 use counterfoil_verify::tree::{RecordIndex, TreeSize};
 use prost::Message;
 use rocksdb::{Direction, IteratorMode, WriteBatch};
-use zeroize::Zeroizing;
 
 use crate::anchor::{Anchor, Stillness};
 use crate::append::PreparedEvent;

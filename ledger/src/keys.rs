@@ -118,8 +118,8 @@ impl Keys {
     /// Reads a checkpoint that one of these keys has signed.
     pub(crate) fn open(&self, note: &[u8], origin: &Origin) -> std::result::Result<Checkpoint, CheckpointError> {
         let own = Checkpoint::open(note, origin, &self.signing_key(origin).verifier_key());
-        let others = self.verifier_keys(origin).into_iter().skip(1);
-        own.or_else(|error| others.map(|key| Checkpoint::open(note, origin, &key)).find_map(Result::ok).ok_or(error))
+        let mut others = self.verifier_keys(origin).into_iter().skip(1);
+        own.or_else(|error| others.find_map(|key| Checkpoint::open(note, origin, &key).ok()).ok_or(error))
     }
 }
 

@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use counterfoil_verify::checkpoint::Checkpoint;
-use counterfoil_verify::note::VerifierKey;
 use counterfoil_verify::policy::Policy;
 use counterfoil_verify::record;
 use counterfoil_verify::tree::TreeSize;

@@ -25,7 +25,7 @@ export async function readAsked(
   const [fail, lie] = [malformed('asked'), falsified('asked')];
   const signed = note.parse(member, fail);
   const verified = await note.verify(signed, policy.logs, lie, lie);
-  if (signed.signatures.length !== 1 || !verified.some(({ key }) => key.name === origin)) {
+  if (!note.hasOneSigner(signed, origin) || !verified.some(({ key }) => key.name === origin)) {
     lie("the log's key has not signed who asked");
   }
   const asked = parse(signed.text) ?? fail('expected the lines at, by, for, manifest, cosignatures');

@@ -78,12 +78,13 @@ export async function readFile(contents: Contents): Promise<File> {
   };
 }
 
-/** The member has the log's signature alone: others are in the one for cosignatures. */
+/** The member has the log's signatures alone: others are in the one for cosignatures. */
 function checkCheckpoint(member: Uint8Array): void {
   const fail = malformed('checkpoint');
-  const { signatures } = note.parse(member, fail);
-  if (signatures.length !== 1) {
-    fail(`expected one signature in the member, got ${signatures.length}`);
+  const signed = note.parse(member, fail);
+  const [origin = ''] = signed.text.split('\n');
+  if (!note.hasOneSigner(signed, origin)) {
+    fail(`expected one signature in the member, or two of ${origin}, got ${signed.signatures.length}`);
   }
 }
 

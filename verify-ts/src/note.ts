@@ -44,6 +44,12 @@ export function parse(bytes: Uint8Array, fail: Fail): Note {
   return { text: note.slice(0, separator + 1), signatures };
 }
 
+/** Whether it has one signature, or two under the name of a log: that of its key, and while that changes, of the one beside
+ * it. */
+export function hasOneSigner({ signatures }: Note, origin: string): boolean {
+  return signatures.length === 1 || (signatures.length === 2 && signatures.every(({ name }) => name === origin));
+}
+
 function parseSignature(line: string): Signature | undefined {
   const [, name, encoded] = /^\u2014 ([^ ]*) (.*)$/su.exec(line) ?? [];
   const blob = fromBase64(encoded ?? '');

@@ -282,6 +282,16 @@ impl Note {
         &self.signatures
     }
 
+    /// Whether it has one signature, or two under the name of a log: that of its key, and while that changes, of the one beside
+    /// it.
+    pub(crate) fn has_one_signer(&self, origin: &str) -> bool {
+        match &self.signatures[..] {
+            [_] => true,
+            [one, other] => [one, other].iter().all(|signature| signature.name.as_str() == origin),
+            _ => false,
+        }
+    }
+
     /// The text, with its final newline. Means nothing until [`Note::verify`] has succeeded.
     pub fn text(&self) -> &str {
         &self.text

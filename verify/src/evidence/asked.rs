@@ -78,7 +78,7 @@ pub(super) fn read(
     let keys: Vec<VerifierKey> = policy.logs().iter().map(|log| log.key.clone()).collect();
     let is_of_log = note.verify(&keys).map_err(|error| Rejected::falsified(Step::Asked, described(&error)))?;
     if !is_of_log.iter().any(|signature| signature.key.name().as_str() == origin.as_str())
-        || note.signatures().len() != 1
+        || !note.has_one_signer(origin.as_str())
     {
         return Err(Rejected::falsified(Step::Asked, "the log's key has not signed who asked"));
     }

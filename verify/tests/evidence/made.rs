@@ -35,6 +35,8 @@ pub const EPOCH: i64 = 1_772_000_000;
 pub struct Log {
     pub origin: String,
     pub seed: [u8; 32],
+    /// The key that signs beside that one.
+    pub beside_seed: Option<[u8; 32]>,
     pub index_key: IndexKey,
     pub records: Vec<Vec<u8>>,
     pub beside: BTreeMap<u64, Beside>,
@@ -54,6 +56,7 @@ impl Log {
         Self {
             origin: common::ORIGIN.to_owned(),
             seed: [1; 32],
+            beside_seed: None,
             index_key,
             records: vec![first],
             beside: BTreeMap::new(),
@@ -207,7 +210,11 @@ impl Log {
     }
 
     pub fn key(&self) -> SigningKey {
-        SigningKey::from_seed(common::key_name(&self.origin), &self.seed)
+        let key = SigningKey::from_seed(common::key_name(&self.origin), &self.seed);
+        match &self.beside_seed {
+            Some(seed) => key.with_beside(seed),
+            None => key,
+        }
     }
 
     pub fn checkpoint(&self) -> Checkpoint {

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use counterfoil_proto::v1::{
     ChangeQuestion, Correlation, Delivery, Event, EventConflict, EvidenceManifest, EvidenceTotals, Fact, FactKind,
-    Mapping, Outcome, PeriodQuestion, Provenance, Record, RedactedParts, Redaction, SourceGap, SourceRejected,
-    evidence_manifest, record::Body,
+    KeyAnnouncement, Mapping, Outcome, PeriodQuestion, Provenance, Record, RedactedParts, Redaction, SourceGap,
+    SourceRejected, evidence_manifest, record::Body,
 };
 use counterfoil_verify::evidence::{Answer, Draft, Flaw, Question, Step, Verified, verify};
+use counterfoil_verify::note::SigningKey;
 use counterfoil_verify::policy::Policy;
 use counterfoil_verify::population::{Counts, FactCounts, Period, Population, RecordCounts};
 use counterfoil_verify::record::encode;
@@ -20,7 +21,9 @@ use prost::Message;
 use crate::attacks::{Zip, rejected};
 use crate::common;
 use crate::made::*;
-use crate::support::{account, event, fact, full_redaction, group, okta, provenance, record, remapped, ticket, time};
+use crate::support::{
+    account, event, fact, full_announcement, full_redaction, group, okta, provenance, record, remapped, ticket, time,
+};
 use crate::vectors::keep;
 
 /// When the period of these tests begins and ends.
@@ -197,6 +200,37 @@ fn a_period_may_be_empty_or_all_of_the_log() {
     assert_eq!(changes(&one), [(16, 0)]);
     let (_, _, other) = ask(period(FROM + 200, TO, None));
     assert_eq!(changes(&other), [(12, 0), (15, 0), (13, 0)]);
+}
+
+#[test]
+fn a_new_key_is_counted_and_either_key_will_do() {
+    let mut log = quarter();
+    let announcement = Record { commitment: Vec::new(), ..record(log.size(), TO + 960, announced(&log)) };
+    log.put_as(announcement);
+    log.seal_at(TO + 970);
+    log.beside_seed = Some([2; 32]);
+    let file = log.evidence(period(FROM, TO + 1_000, None));
+    let policy_of = |seed: u8| {
+        let key = SigningKey::from_seed(common::key_name(&log.origin), &[seed; 32]);
+        Policy::of_log(key.verifier_key(), log.index_key.clone())
+    };
+    for seed in [1, 2] {
+        let policy = policy_of(seed);
+        keep(&file, &policy, None);
+        let verified = verify(&file, &policy).unwrap();
+        let counts = population(&verified).records;
+        assert_eq!((counts.key_announcements, counts.seals), (1, 2));
+        assert_eq!(counts.total(), log.size() - 1 - verified.first.0, "every record is counted");
+        assert!(verified.asked.is_some(), "who asked is signed by both, too");
+    }
+    let policy = policy_of(3);
+    keep(&file, &policy, Some((Flaw::Falsified, Step::Checkpoint)));
+    assert_eq!(verify(&file, &policy).unwrap_err().step, Step::Checkpoint);
+}
+
+/// That the log has another key.
+fn announced(log: &Log) -> Body {
+    Body::KeyAnnouncement(KeyAnnouncement { origin: log.origin.clone(), ..full_announcement() })
 }
 
 #[test]
