@@ -8,8 +8,9 @@ use counterfoil_proto::v1::{
     AccessEntry, Affected, Backup, CapableIdentity, CreateBackupResponse, CreateTokenResponse, DeadLetter, Difference,
     EffectiveAccess, EffectiveHolder, Explanation, FsckReport, GetBlastRadiusResponse, GetConsistencyProofResponse,
     GetInclusionProofResponse, GetRecordResponse, GrantExplanation, GrantState, HistoryEntry, ImportSummary,
-    IncarnationReport, IntegrationPath, InventoryCount, ListingSummary, NonHumanIdentity, Party, ReconciledItem,
-    RedactResponse, RemapResponse, RestoreReport, RetriedDeadLetter, ReversalStep, SourceSummary, State, TraceStep,
+    IncarnationReport, IntegrationPath, InventoryCount, KeyRetirement, KeyRotation, ListingSummary, NonHumanIdentity,
+    Party, ReconciledItem, RedactResponse, RemapResponse, RestoreReport, RetriedDeadLetter, ReversalStep,
+    SourceSummary, State, TraceStep,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -213,6 +214,14 @@ impl Row for RestoreReport {
 impl Row for IncarnationReport {
     const COLUMNS: &'static str = "\
          basis.origin basis.treeSize=0 basis.root basis.withheld=[] predecessor left=0 known=0 redactions=0";
+}
+
+impl Row for KeyRotation {
+    const COLUMNS: &'static str = "basis.origin basis.treeSize=0 basis.root basis.withheld=[] record=0 former key";
+}
+
+impl Row for KeyRetirement {
+    const COLUMNS: &'static str = "retired";
 }
 
 impl Row for ImportSummary {

@@ -94,10 +94,14 @@ fn chain(export: &Folder, bundles: &[Tile]) -> Result<Duration> {
         let (mut tree, mut previous) = (Tiling::new(), None);
         for tile in bundles {
             for bytes in records_in(&read(export, *tile)?, tile.width())? {
-                let (record, leaf) = (record::decode(bytes)?, record::hash(bytes));
-                record::check_link(&record, RecordIndex(tree.size().0), previous)?;
+                let (place, leaf) = (record::decode_place(bytes)?, record::hash(bytes));
+                let index = RecordIndex(tree.size().0);
+                match previous {
+                    None => record::check_link(&record::decode(bytes)?, index, None)?,
+                    previous => place.check(index, previous)?,
+                }
                 tree.append(leaf, |_| ());
-                previous = Some((leaf, record::recorded_at(&record)));
+                previous = Some((leaf, place.recorded_at()));
             }
         }
         std::hint::black_box(tree.root());

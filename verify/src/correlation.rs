@@ -7,11 +7,12 @@ use std::collections::BTreeSet;
 
 use counterfoil_proto::v1::{Correlation, EntityKind, Source};
 
-use crate::entity::EntityId;
+use crate::entity::{EntityId, EntityName};
 use crate::fact::{Group, kind_group};
 use crate::hash::domain_hash;
 use crate::replay::{FactAt, named};
 use crate::tree::{RecordIndex, TreeSize};
+use crate::view::SourceView;
 
 /// The most tickets of one transaction, and the most rows that are looked at for them.
 const TICKETS_MAX: usize = 64;
@@ -19,15 +20,24 @@ const ROWS_MAX: usize = 1_024;
 
 /// The transaction and the request of a fact, where it has them.
 pub fn correlations(correlation: Option<&Correlation>, source: &Source) -> impl Iterator<Item = EntityId> {
-    let ids = correlation
-        .map(|Correlation { transaction, request, .. }| [("transaction", transaction), ("request", request)]);
-    let ids = ids.into_iter().flatten().filter(|(_, id)| !id.is_empty());
-    let entity = |(what, id): (&str, &String)| {
+    let none = Correlation::default();
+    let Correlation { transaction, request, .. } = correlation.unwrap_or(&none);
+    correlated(transaction.as_bytes(), request.as_bytes(), SourceView::of(source)).collect::<Vec<_>>().into_iter()
+}
+
+/// The entities that a transaction and a request are, of which either may be empty.
+pub(crate) fn correlated<'a>(
+    transaction: &'a [u8],
+    request: &'a [u8],
+    source: SourceView<'a>,
+) -> impl Iterator<Item = EntityId> + use<'a> {
+    let ids = [("transaction", transaction), ("request", request)].into_iter().filter(|(_, id)| !id.is_empty());
+    ids.filter_map(move |(what, id)| {
         // An id may be as long as one of an entity: its digest is not.
-        let digest = domain_hash("counterfoil/correlation/v1", &[what.as_bytes(), b"\0", id.as_bytes()]).to_string();
-        EntityId::new(EntityKind::Correlation, &source.system, &source.instance, &digest[..32]).ok()
-    };
-    ids.filter_map(entity).collect::<Vec<_>>().into_iter()
+        let digest = domain_hash("counterfoil/correlation/v1", &[what.as_bytes(), b"\0", id]).to_string();
+        let name = EntityName::new(EntityKind::Correlation, source.system, source.instance, &digest.as_bytes()[..32]);
+        Some(name.ok()?.to_id())
+    })
 }
 
 /// The tickets that a fact is about, and those that it refers to.

@@ -8,6 +8,7 @@ use std::fmt;
 use counterfoil_proto::v1::{EntityKind, Ref, Source};
 
 use crate::identifier::Token;
+use crate::view::{RefView, SourceView};
 
 /// The longest native id, in bytes: it must fit the one length byte of the binary form.
 pub const NATIVE_ID_BYTES_MAX: usize = 255;
@@ -20,6 +21,13 @@ pub const NAME_BYTES_MAX: usize = 128;
 /// on: an order for storage, not for people.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntityId(Box<[u8]>);
+
+/// What an [`EntityId`] is made of, before it is: for whoever needs its bytes alone, to hash them.
+#[derive(Clone, Copy)]
+pub(crate) struct EntityName<'a> {
+    kind: EntityKind,
+    parts: [&'a [u8]; 3],
+}
 
 /// Why some text or bytes are not an entity id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,55 +56,36 @@ pub enum EntityError {
 impl EntityId {
     /// The id of something that a source names by a native id.
     pub fn new(kind: EntityKind, system: &str, instance: &str, id: &str) -> Result<Self, EntityError> {
-        if kind == EntityKind::Unspecified || kind == EntityKind::Identifier {
-            return Err(EntityError::Kind(kind_name(kind).to_owned()));
-        }
-        check_name(system)?;
-        check_name(instance)?;
-        match kind {
-            EntityKind::Source => check_name(id)?,
-            EntityKind::Unresolved if id.is_empty() => {}
-            EntityKind::Unresolved => return Err(EntityError::NativeId(id.to_owned())),
-            _ if is_opaque(id) => {}
-            _ => return Err(EntityError::NativeId(id.to_owned())),
-        }
-        Ok(Self::from_parts(kind, system.as_bytes(), instance.as_bytes(), id.as_bytes()))
+        EntityName::new(kind, system.as_bytes(), instance.as_bytes(), id.as_bytes()).map(|name| name.to_id())
     }
 
     /// The id of an identifier: its token stands for system, instance and value.
     pub fn identifier(token: &Token) -> Self {
-        Self::from_parts(EntityKind::Identifier, b"", b"", token.as_bytes())
+        EntityName::identifier(token).to_id()
     }
 
     /// What a system's tickets say about somebody they do not name. The caller has checked the source's names.
     pub fn unresolved(source: &Source) -> Self {
-        Self::from_parts(EntityKind::Unresolved, source.system.as_bytes(), source.instance.as_bytes(), b"")
+        EntityName::unresolved(SourceView::of(source)).to_id()
     }
 
     /// The entity that a source's rejected events and gaps belong to. The caller has checked the source's names.
     pub fn source(source: &Source) -> Self {
-        Self::from_parts(
-            EntityKind::Source,
-            source.system.as_bytes(),
-            source.instance.as_bytes(),
-            source.stream.as_bytes(),
-        )
+        let Source { system, instance, stream } = source;
+        EntityName { kind: EntityKind::Source, parts: [system.as_bytes(), instance.as_bytes(), stream.as_bytes()] }
+            .to_id()
     }
 
     /// The entity that every declaration of a matching rule belongs to besides the rule itself: its history shows which rules
     /// there are, and that there are no others.
     pub fn matching_rules() -> Self {
-        Self::from_parts(EntityKind::Rule, b"counterfoil", b"ledger", b"declared")
+        EntityName { kind: EntityKind::Rule, parts: [b"counterfoil", b"ledger", b"declared"] }.to_id()
     }
 
     /// The id that a fact's reference gives, where it gives one. `source` fills in what the reference leaves out. A
     /// reference that no record may hold gives none.
     pub fn of(reference: &Ref, source: &Source) -> Option<Self> {
-        if reference.id.is_empty() {
-            return None;
-        }
-        let (system, instance) = place_of(reference, source);
-        Self::new(reference.kind(), system, instance, &reference.id).ok()
+        EntityName::of(&RefView::of(reference), SourceView::of(source)).map(|name| name.to_id())
     }
 
     /// Whether this is [`EntityId::of`] a reference.
@@ -105,16 +94,6 @@ impl EntityId {
             && self.native_id() == reference.id
             && self.kind() == reference.kind()
             && (self.system(), self.instance()) == place_of(reference, source)
-    }
-
-    fn from_parts(kind: EntityKind, system: &[u8], instance: &[u8], id: &[u8]) -> Self {
-        let mut bytes = Vec::with_capacity(4 + system.len() + instance.len() + id.len());
-        bytes.push(kind as u8);
-        for part in [system, instance, id] {
-            bytes.push(u8::try_from(part.len()).expect("every caller has checked the lengths"));
-            bytes.extend_from_slice(part);
-        }
-        Self(bytes.into_boxed_slice())
     }
 
     /// Reads the binary form. Accepts exactly the bytes that an id of this version has.
@@ -196,6 +175,11 @@ impl EntityId {
         parts[..count].join(":")
     }
 
+    /// The parts of it.
+    pub(crate) fn name(&self) -> EntityName<'_> {
+        EntityName { kind: self.kind(), parts: [self.part(0), self.part(1), self.part(2)] }
+    }
+
     fn part(&self, number: usize) -> &[u8] {
         let mut rest = &self.0[1..];
         for _ in 0..number {
@@ -206,6 +190,60 @@ impl EntityId {
 
     fn text(&self, number: usize) -> &str {
         std::str::from_utf8(self.part(number)).unwrap_or_default()
+    }
+}
+
+impl<'a> EntityName<'a> {
+    /// See [`EntityId::new`].
+    pub fn new(kind: EntityKind, system: &'a [u8], instance: &'a [u8], id: &'a [u8]) -> Result<Self, EntityError> {
+        let is_no_id = || EntityError::NativeId(String::from_utf8_lossy(id).into_owned());
+        if kind == EntityKind::Unspecified || kind == EntityKind::Identifier {
+            return Err(EntityError::Kind(kind_name(kind).to_owned()));
+        }
+        check_name_bytes(system)?;
+        check_name_bytes(instance)?;
+        match kind {
+            EntityKind::Source => check_name_bytes(id)?,
+            EntityKind::Unresolved if id.is_empty() => {}
+            EntityKind::Unresolved => return Err(is_no_id()),
+            _ if are_opaque(id) => {}
+            _ => return Err(is_no_id()),
+        }
+        Ok(Self { kind, parts: [system, instance, id] })
+    }
+
+    /// See [`EntityId::of`].
+    pub fn of(reference: &RefView<'a>, source: SourceView<'a>) -> Option<Self> {
+        if reference.id.is_empty() {
+            return None;
+        }
+        let (system, instance) = match reference.system.is_empty() {
+            true => (source.system, source.instance),
+            false => (reference.system, reference.instance),
+        };
+        Self::new(EntityKind::try_from(reference.kind).ok()?, system, instance, reference.id).ok()
+    }
+
+    /// See [`EntityId::identifier`].
+    pub fn identifier(token: &'a Token) -> Self {
+        Self { kind: EntityKind::Identifier, parts: [b"", b"", token.as_bytes()] }
+    }
+
+    /// See [`EntityId::unresolved`].
+    pub fn unresolved(source: SourceView<'a>) -> Self {
+        Self { kind: EntityKind::Unresolved, parts: [source.system, source.instance, b""] }
+    }
+
+    /// The bytes of the id, piece by piece.
+    pub fn pieces<T>(&self, take: impl FnOnce(&[&[u8]; 6]) -> T) -> T {
+        let [system, instance, id] = self.parts;
+        let length = |part: &[u8]| u8::try_from(part.len()).expect("every caller has checked the lengths");
+        let head = [self.kind as u8, length(system)];
+        take(&[&head, system, &[length(instance)], instance, &[length(id)], id])
+    }
+
+    pub fn to_id(self) -> EntityId {
+        EntityId(self.pieces(|pieces| pieces.concat()).into_boxed_slice())
     }
 }
 
@@ -253,20 +291,40 @@ pub fn place_of<'a>(reference: &'a Ref, source: &'a Source) -> (&'a str, &'a str
 /// Whether text may stand in a record as a native id: visible ASCII without '@', so that no address and no name with a
 /// space or an accent gets in.
 pub fn is_opaque(text: &str) -> bool {
-    (1..=NATIVE_ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'@')
+    are_opaque(text.as_bytes())
+}
+
+/// [`is_opaque`] of bytes.
+pub(crate) fn are_opaque(text: &[u8]) -> bool {
+    (1..=NATIVE_ID_BYTES_MAX).contains(&text.len()) && all(text, |byte| byte.is_ascii_graphic() & (byte != b'@'))
 }
 
 /// Whether text may stand in a record as a code: an enum value or a type name of the source's own.
 pub fn is_code(text: &str) -> bool {
+    are_code(text.as_bytes())
+}
+
+/// [`is_code`] of bytes.
+pub(crate) fn are_code(text: &[u8]) -> bool {
     (1..=NAME_BYTES_MAX).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/:".contains(&byte))
+        && all(text, |byte| byte.is_ascii_alphanumeric() | matches!(byte, b'.' | b'_' | b'-' | b'/' | b':'))
+}
+
+/// Whether all bytes are of a kind. It goes through all of them, so that the compiler can look at many at once.
+fn all(text: &[u8], is_of: impl Fn(u8) -> bool) -> bool {
+    text.iter().fold(true, |is_so, byte| is_so & is_of(*byte))
 }
 
 /// Checks the name of a system, an instance or a stream.
 pub fn check_name(text: &str) -> Result<(), EntityError> {
+    check_name_bytes(text.as_bytes())
+}
+
+/// [`check_name`] of bytes.
+pub(crate) fn check_name_bytes(text: &[u8]) -> Result<(), EntityError> {
     let valid = (1..=NAME_BYTES_MAX).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    if valid { Ok(()) } else { Err(EntityError::Name(text.to_owned())) }
+        && all(text, |byte| byte.is_ascii_alphanumeric() | matches!(byte, b'.' | b'_' | b'-'));
+    if valid { Ok(()) } else { Err(EntityError::Name(String::from_utf8_lossy(text).into_owned())) }
 }
 
 /// The name of a kind in the text form of ids.

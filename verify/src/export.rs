@@ -13,8 +13,9 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use counterfoil_proto::v1::{Authentication, Predecessor, Record, Seal, SealedSource, record::Body};
+use counterfoil_proto::v1::{Authentication, Predecessor, Record, Seal, SealedSource, Source, record::Body};
 
 use crate::attest::Attested;
 use crate::evidence::{Rejected, Step, described};
@@ -22,7 +23,7 @@ use crate::hash::{Hash, LeafHash};
 use crate::identifier::IndexKey;
 use crate::incarnation::{Former, IncarnationError, predecessors};
 use crate::policy::Policy;
-use crate::record::{self, RecordError, event_of};
+use crate::record::{self, Place, RecordError, event_of};
 use crate::remap::{self, Part};
 use crate::rules::Violation;
 use crate::seal::{Coverage, Share};
@@ -52,13 +53,14 @@ pub struct Bundle {
 
 /// What is needed of a record once it was checked by itself.
 struct Entry {
-    /// The record without what it says, which needs no more checks. Record 0 keeps it: it says which log this is.
-    head: Record,
+    place: Place,
     leaf: LeafHash,
     share: Share,
     seal: Option<Seal>,
     part: Option<Part>,
     authentication: Option<Authentication>,
+    /// Record 0 itself: it says which log this is.
+    first: Option<Box<Record>>,
 }
 
 /// The check of an export, and how far it has come.
@@ -129,30 +131,44 @@ impl Bundle {
             let own = records.iter().take(tile.width() as usize).map(|record| 2 + record.len()).sum();
             bytes.truncate(own);
         }
-        let entry = |(index, record): (u64, &&[u8])| Entry::read(RecordIndex(index), record);
+        let mut source = None;
+        let entry = |(index, record): (u64, &&[u8])| Entry::read(RecordIndex(index), record, &mut source);
         let entries = (start..).zip(&records_of(&bytes, tile)?).map(entry).collect::<Result<_, _>>()?;
         Ok(Self { tile, bytes, entries })
     }
 }
 
 impl Entry {
-    fn read(index: RecordIndex, bytes: &[u8]) -> Result<Self, Rejected> {
-        let record = record::decode(bytes).map_err(|error| {
+    /// `source` is that of the record before it, if any.
+    fn read(index: RecordIndex, bytes: &[u8], source: &mut Option<Arc<Source>>) -> Result<Self, Rejected> {
+        let leaf = record::hash(bytes);
+        if let Some(event) = record::event_in(bytes) {
+            return Ok(Self {
+                place: Place::of_head(&event.head),
+                leaf,
+                share: Share::of_event(&event, source),
+                seal: None,
+                part: None,
+                authentication: Authentication::try_from(event.provenance.authentication).ok(),
+                first: None,
+            });
+        }
+        let record = record::decode_any(bytes).map_err(|error| {
             let what = format!("record {index}: {}", described(&error));
             match error {
                 RecordError::Unreadable(_) => Rejected::malformed(Step::Records, what),
                 _ => Rejected::falsified(Step::Records, what),
             }
         })?;
-        let authentication = record.provenance.as_ref().map(|provenance| provenance.authentication());
-        let (leaf, share, part) = (record::hash(bytes), Share::of(&record), Part::of(&record));
-        let authentication = authentication.filter(|_| event_of(&record).is_some());
-        let (seal, body) = match record.body {
+        let provenance = record.provenance.as_ref().filter(|_| event_of(&record).is_some());
+        let authentication = provenance.map(|provenance| provenance.authentication());
+        let (place, share, part) = (Place::of(&record), Share::of(&record), Part::of(&record));
+        let (seal, first) = match record.body {
             Some(Body::Seal(seal)) => (Some(seal), None),
-            body => (None, body.filter(|_| index.0 == 0)),
+            _ if index.0 == 0 => (None, Some(Box::new(record))),
+            _ => (None, None),
         };
-        let head = Record { provenance: None, body, ..record };
-        Ok(Self { head, leaf, share, seal, part, authentication })
+        Ok(Self { place, leaf, share, seal, part, authentication, first })
     }
 }
 
@@ -227,7 +243,7 @@ impl<'p> Replay<'p> {
                 self.check_remapping(files, bundle, first, parts)?;
             }
             self.take_former(index, entry, record)?;
-            self.previous = Some((entry.leaf, record::recorded_at(&entry.head)));
+            self.previous = Some((entry.leaf, entry.place.recorded_at()));
             self.shown.seals += u64::from(entry.seal.is_some());
             if let Some(authentication) = entry.authentication {
                 *self.shown.authentications.entry(authentication).or_default() += 1;
@@ -281,13 +297,18 @@ impl<'p> Replay<'p> {
 
     /// Checks a record's place in the log: in the chain, and of a seal what it says of all before it.
     fn check(&mut self, index: RecordIndex, entry: &Entry, next: Option<&Entry>) -> Result<(), Rejected> {
-        if index.0 == 0 {
-            record::check_origin(Some(&entry.head), &self.attested.checkpoint.origin, self.index_key)
-                .map_err(|violation| Rejected::falsified(Step::Chain, violation.0))?;
-        }
-        if let Err(violation) = record::check_link(&entry.head, index, self.previous) {
-            let is_followed = next.is_none_or(|next| next.head.prev == entry.leaf.0.as_bytes());
-            let what = match record::first_bad(&entry.head, index, self.previous, is_followed) {
+        let linked = match (&entry.first, index.0) {
+            (first, 0) => {
+                let origin = &self.attested.checkpoint.origin;
+                record::check_origin(first.as_deref(), origin, self.index_key)
+                    .map_err(|violation| Rejected::falsified(Step::Chain, violation.0))?;
+                first.as_deref().map_or(Ok(()), |first| record::check_link(first, index, self.previous))
+            }
+            _ => entry.place.check(index, self.previous),
+        };
+        if let Err(violation) = linked {
+            let is_followed = next.is_none_or(|next| next.place.follows(entry.leaf));
+            let what = match entry.place.first_bad(index, self.previous, is_followed) {
                 bad if bad == index => format!("record {index}: {violation}"),
                 bad => format!("record {bad} was changed: record {index} follows one with another hash"),
             };
@@ -301,7 +322,8 @@ impl<'p> Replay<'p> {
     /// Takes a record for the comparison with the logs that this one says it goes on from.
     fn take_former(&mut self, index: RecordIndex, entry: &Entry, record: &[u8]) -> Result<(), Rejected> {
         if index.0 == 0 {
-            let begun = predecessors(&entry.head).into_iter().map(|predecessor| {
+            let predecessors = entry.first.as_deref().map(predecessors).unwrap_or_default();
+            let begun = predecessors.into_iter().map(|predecessor| {
                 let origin = predecessor.origin.clone();
                 Former::begin(predecessor).map_err(|error| not_former(&origin, &error))
             });

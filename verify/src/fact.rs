@@ -7,12 +7,13 @@ use std::collections::BTreeSet;
 
 use counterfoil_proto::v1::{Entitlement, Fact, FactKind, Record, Ref, Source, fact::Detail, record::Body};
 
-use crate::correlation::correlations;
-use crate::entity::EntityId;
+use crate::correlation::correlated;
+use crate::entity::{EntityId, EntityName};
 use crate::identifier::Token;
 use crate::record::event_of;
 use crate::redaction;
 use crate::remap::repeated;
+use crate::view::{EventView, FactView, SourceView};
 
 /// The part that a reference has in a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,35 +104,42 @@ pub fn references(fact: &Fact) -> impl Iterator<Item = (Role, &Ref)> {
     if let Some(correlation) = &fact.correlation {
         found.extend(correlation.tickets.iter().map(named(Role::Ticket)));
     }
-    match &fact.detail {
-        Some(Detail::Grant(grant)) => found.extend(grant.inherited_via.iter().map(named(Role::InheritedVia))),
-        Some(Detail::Ticket(ticket)) => {
-            found.extend(ticket.requester.iter().map(named(Role::Requester)));
-            found.extend(ticket.assignee.iter().map(named(Role::Assignee)));
-            found.extend(ticket.items.iter().filter_map(|item| item.target.as_ref()).map(named(Role::Item)));
-        }
-        Some(Detail::Approval(approval)) => {
-            found.extend(approval.approver.iter().map(named(Role::Approver)));
-            found.extend(approval.asked_by.iter().map(named(Role::AskedBy)));
-            found.extend(approval.delegate.iter().map(named(Role::Delegate)));
-        }
-        Some(Detail::Account(account)) => found.extend(account.manager.iter().map(named(Role::Owner))),
-        Some(Detail::Entitlement(entitlement)) => {
-            found.extend(entitlement.implies_added.iter().map(named(Role::Implied)));
-            found.extend(entitlement.implies_removed.iter().map(named(Role::Implied)));
-        }
-        Some(Detail::Ownership(ownership)) => found.extend(ownership.owner.iter().map(named(Role::Owner))),
-        Some(Detail::Review(review)) => found.extend(review.reviewer.iter().map(named(Role::Reviewer))),
-        Some(
-            Detail::Credential(_)
-            | Detail::Lifecycle(_)
-            | Detail::Snapshot(_)
-            | Detail::PolicyDecision(_)
-            | Detail::MatchingRule(_),
-        )
-        | None => {}
+    if let Some(detail) = &fact.detail {
+        references_in(detail, &mut |role, reference| found.push((role, reference)));
     }
     found.into_iter()
+}
+
+/// Every reference of a detail with its role, in the order of the fields.
+pub(crate) fn references_in<'d>(detail: &'d Detail, found: &mut impl FnMut(Role, &'d Ref)) {
+    let mut named = |role, references: &mut dyn Iterator<Item = &'d Ref>| {
+        references.for_each(|reference| found(role, reference));
+    };
+    match detail {
+        Detail::Grant(grant) => named(Role::InheritedVia, &mut grant.inherited_via.iter()),
+        Detail::Ticket(ticket) => {
+            named(Role::Requester, &mut ticket.requester.iter());
+            named(Role::Assignee, &mut ticket.assignee.iter());
+            named(Role::Item, &mut ticket.items.iter().filter_map(|item| item.target.as_ref()));
+        }
+        Detail::Approval(approval) => {
+            named(Role::Approver, &mut approval.approver.iter());
+            named(Role::AskedBy, &mut approval.asked_by.iter());
+            named(Role::Delegate, &mut approval.delegate.iter());
+        }
+        Detail::Account(account) => named(Role::Owner, &mut account.manager.iter()),
+        Detail::Entitlement(entitlement) => {
+            named(Role::Implied, &mut entitlement.implies_added.iter());
+            named(Role::Implied, &mut entitlement.implies_removed.iter());
+        }
+        Detail::Ownership(ownership) => named(Role::Owner, &mut ownership.owner.iter()),
+        Detail::Review(review) => named(Role::Reviewer, &mut review.reviewer.iter()),
+        Detail::Credential(_)
+        | Detail::Lifecycle(_)
+        | Detail::Snapshot(_)
+        | Detail::PolicyDecision(_)
+        | Detail::MatchingRule(_) => {}
+    }
 }
 
 /// The entities that one reference names: its id, where it has one, and each of its identifiers.
@@ -142,15 +150,24 @@ pub fn entities_of(reference: &Ref, source: &Source) -> impl Iterator<Item = Ent
 
 /// Whether a fact is about a ticket, or refers to one.
 pub fn names_tickets(fact: &Fact) -> bool {
-    let is_about = matches!(kind_group(fact.kind()), Group::Ticket | Group::Approval) && fact.object.is_some();
-    is_about || fact.correlation.as_ref().is_some_and(|correlation| !correlation.tickets.is_empty())
+    let tickets = fact.correlation.as_ref().map_or(0, |correlation| correlation.tickets.len());
+    has_tickets(fact.kind(), fact.object.is_some(), tickets)
+}
+
+fn has_tickets(kind: FactKind, has_object: bool, tickets: usize) -> bool {
+    let is_about = matches!(kind_group(kind), Group::Ticket | Group::Approval) && has_object;
+    is_about || tickets > 0
 }
 
 /// Whether a fact about a ticket names nobody: such a fact also belongs to its system's unresolved entity.
 pub fn is_unresolved(fact: &Fact) -> bool {
-    match kind_group(fact.kind()) {
-        Group::Ticket => fact.subject.is_none(),
-        Group::Approval => fact.object.is_none(),
+    names_nobody(fact.kind(), fact.subject.is_some(), fact.object.is_some())
+}
+
+fn names_nobody(kind: FactKind, has_subject: bool, has_object: bool) -> bool {
+    match kind_group(kind) {
+        Group::Ticket => !has_subject,
+        Group::Approval => !has_object,
         _ => false,
     }
 }
@@ -161,17 +178,11 @@ pub fn entity_set(record: &Record) -> BTreeSet<EntityId> {
     let Some(source) = record.provenance.as_ref().and_then(|provenance| provenance.source.as_ref()) else {
         return entities;
     };
-    for fact in event_of(record).iter().flat_map(|event| &event.facts) {
-        entities.extend(references(fact).flat_map(|(_, reference)| entities_of(reference, source)));
-        if is_unresolved(fact) {
-            entities.insert(EntityId::unresolved(source));
-        }
-        if kind_group(fact.kind()) == Group::Rule {
-            entities.insert(EntityId::matching_rules());
-        }
-        if names_tickets(fact) {
-            entities.extend(correlations(fact.correlation.as_ref(), source));
-        }
+    if let Some(event) = event_of(record) {
+        let facts = EventView::of(event).facts;
+        each_entity(SourceView::of(source), &facts, &mut |name| {
+            entities.insert(name.to_id());
+        });
     }
     match &record.body {
         Some(Body::EventRemapped(remapped)) => entities.extend(repeated(remapped)),
@@ -183,6 +194,29 @@ pub fn entity_set(record: &Record) -> BTreeSet<EntityId> {
         Some(Body::Event(_) | Body::Origin(_) | Body::Seal(_)) | None => {}
     }
     entities
+}
+
+/// The entities that facts of a source belong to, some of them more than once.
+pub(crate) fn each_entity(source: SourceView<'_>, facts: &[FactView<'_>], found: &mut impl FnMut(EntityName<'_>)) {
+    for fact in facts {
+        let kind = FactKind::try_from(fact.kind).unwrap_or_default();
+        for (_, reference) in fact.references() {
+            EntityName::of(&reference, source).map(&mut *found);
+            let tokens = reference.tokens.iter().filter_map(|token| Token::from_slice(token).ok());
+            tokens.for_each(|token| found(EntityName::identifier(&token)));
+        }
+        if names_nobody(kind, fact.subject.is_some(), fact.object.is_some()) {
+            found(EntityName::unresolved(source));
+        }
+        if kind_group(kind) == Group::Rule {
+            found(EntityId::matching_rules().name());
+        }
+        if let Some(correlation) =
+            fact.correlation.as_ref().filter(|_| has_tickets(kind, fact.object.is_some(), fact.tickets().len()))
+        {
+            correlated(correlation.transaction, correlation.request, source).for_each(|shared| found(shared.name()));
+        }
+    }
 }
 
 /// What a kind of fact is about.

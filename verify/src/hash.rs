@@ -5,6 +5,7 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use sha2::block_api::compress256;
 use sha2::{Digest, Sha256};
 
 /// A SHA-256 hash: 32 bytes. `Debug` and `Display` write 64 lower-case hexadecimal digits.
@@ -39,17 +40,17 @@ pub enum HashError {
 ///
 /// `record` is the exact byte string that the log stores and serves.
 pub fn leaf_hash(record: &[u8]) -> LeafHash {
-    LeafHash(sha256(&[&[0x00], record]))
+    LeafHash(long([&[0x00], record].into_iter()))
 }
 
 /// The hash of an inner node: `SHA-256(0x01 || left || right)` (RFC 6962 section 2.1).
 pub fn node_hash(left: Hash, right: Hash) -> Hash {
-    sha256(&[&[0x01], left.as_bytes(), right.as_bytes()])
+    short([&[0x01], &left.as_bytes()[..], right.as_bytes()].into_iter(), 1 + 2 * Hash::LENGTH)
 }
 
 /// The root of the tree without records: `SHA-256("")` (RFC 6962 section 2.1).
 pub fn empty_root() -> Hash {
-    sha256(&[])
+    short([].into_iter(), 0)
 }
 
 /// The hash for every purpose outside the tree: `SHA-256(domain || 0x00 || parts concatenated)`.
@@ -62,13 +63,9 @@ pub fn domain_hash(domain: &str, parts: &[&[u8]]) -> Hash {
         !domain.is_empty() && !domain.contains('\0'),
         "a domain is a non-empty constant without a zero byte, got {domain:?}"
     );
-    let mut hasher = Sha256::new();
-    hasher.update(domain.as_bytes());
-    hasher.update([0x00]);
-    for part in parts {
-        hasher.update(part);
-    }
-    Hash(hasher.finalize().into())
+    let length = domain.len() + 1 + parts.iter().map(|part| part.len()).sum::<usize>();
+    let parts = || [domain.as_bytes(), &[0x00]].into_iter().chain(parts.iter().copied());
+    if length <= SHORT_BYTES_MAX { short(parts(), length) } else { long(parts()) }
 }
 
 impl Hash {
@@ -128,10 +125,41 @@ impl fmt::Display for LeafHash {
     }
 }
 
-fn sha256(parts: &[&[u8]]) -> Hash {
-    let mut hasher = Sha256::new();
+/// The most bytes that fit into [`SHORT_BLOCKS`] with their padding: a bit, and the length in 8 bytes.
+const SHORT_BYTES_MAX: usize = SHORT_BLOCKS * 64 - 9;
+const SHORT_BLOCKS: usize = 2;
+
+/// What SHA-256 begins with (FIPS 180-4 section 5.3.3).
+const START: [u32; 8] =
+    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
+
+/// SHA-256 of what has at most [`SHORT_BYTES_MAX`] bytes, which nearly all but records has. Its blocks are put together at once
+/// (FIPS 180-4 section 5.1.1): a hasher that is given the parts one by one takes half as long again.
+#[inline]
+fn short<'a>(parts: impl Iterator<Item = &'a [u8]>, length: usize) -> Hash {
+    let mut blocks = [[0; 64]; SHORT_BLOCKS];
+    let mut rest = blocks.as_flattened_mut();
     for part in parts {
-        hasher.update(part);
+        let (place, behind) = rest.split_at_mut(part.len());
+        place.copy_from_slice(part);
+        rest = behind;
     }
+    rest[0] = 0x80;
+    let blocks = &mut blocks[..(length + 9).div_ceil(64)];
+    if let Some(end) = blocks.as_flattened_mut().last_chunk_mut() {
+        *end = (8 * length as u64).to_be_bytes();
+    }
+    let mut state = START;
+    compress256(&mut state, blocks);
+    let mut hash = [0; Hash::LENGTH];
+    for (bytes, word) in hash.as_chunks_mut().0.iter_mut().zip(state) {
+        *bytes = word.to_be_bytes();
+    }
+    Hash(hash)
+}
+
+fn long<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Hash {
+    let mut hasher = Sha256::new();
+    parts.for_each(|part| hasher.update(part));
     Hash(hasher.finalize().into())
 }

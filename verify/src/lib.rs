@@ -50,4 +50,6 @@ pub mod tokens;
 pub mod trail;
 pub mod tree;
 pub mod verdict;
+mod view;
+mod wire;
 pub mod witness;

@@ -16,7 +16,7 @@
 //! the highest of the first byte). Nothing else goes in: it is the same in whatever order and in however many steps the
 //! map was filled, and from a root every key leads to one leaf alone, whoever made the root.
 
-use crate::entity::EntityId;
+use crate::entity::{EntityId, EntityName};
 use crate::hash::{Hash, LeafHash, domain_hash};
 use crate::tree::RecordIndex;
 
@@ -60,6 +60,11 @@ impl MapKey {
     /// The key of an entity.
     pub fn of(entity: &EntityId) -> Self {
         Self(domain_hash("counterfoil/map-key/v1", &[entity.as_bytes()]))
+    }
+
+    /// The key of an entity whose id is not made yet.
+    pub(crate) fn of_name(name: EntityName<'_>) -> Self {
+        Self(name.pieces(|pieces| domain_hash("counterfoil/map-key/v1", pieces)))
     }
 
     /// The bit at a position below [`KEY_BITS`]; 0 is the highest of the first byte.

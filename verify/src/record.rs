@@ -24,6 +24,7 @@ use crate::rules::{self, Violation};
 use crate::seal::Share;
 use crate::time::{Moment, RecordedAt};
 use crate::tree::RecordIndex;
+use crate::view::{EventRecord, Head};
 
 /// The largest record, in bytes: an entry of a tlog-tiles bundle has a length of 16 bits (c2sp.org/tlog-tiles).
 pub const RECORD_BYTES_MAX: usize = 65_535;
@@ -50,8 +51,46 @@ pub enum RecordError {
     Rule(#[from] Violation),
 }
 
+/// Where a record says that it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    index: RecordIndex,
+    /// None where it is no hash, which no valid record says.
+    prev: Option<LeafHash>,
+    recorded_at: RecordedAt,
+}
+
 /// Reads a record. Accepts exactly the bytes that [`encode`] gives for a valid record.
 pub fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
+    match event_in(bytes) {
+        Some(_) => from_protobuf(bytes),
+        None => decode_any(bytes),
+    }
+}
+
+/// Reads where a record says that it stands. Accepts what [`decode`] accepts, and says the same of all else.
+pub fn decode_place(bytes: &[u8]) -> Result<Place, RecordError> {
+    match event_in(bytes) {
+        Some(event) => Ok(Place::of_head(&event.head)),
+        None => decode_any(bytes).map(|record| Place::of(&record)),
+    }
+}
+
+/// Reads the record of an event, without copying what it says. None says nothing: it is left to [`decode_any`] then, which
+/// makes messages of its bytes.
+pub(crate) fn event_in(bytes: &[u8]) -> Option<EventRecord<'_>> {
+    if bytes.len() > RECORD_BYTES_MAX {
+        return None;
+    }
+    let record = EventRecord::read(bytes).ok()?;
+    match rules::check_event_record(&record) {
+        Ok(()) => Some(record),
+        Err(_) => None,
+    }
+}
+
+/// Reads any record, and says what is wrong with what is none.
+pub(crate) fn decode_any(bytes: &[u8]) -> Result<Record, RecordError> {
     if bytes.len() > RECORD_BYTES_MAX {
         return Err(RecordError::TooLarge(bytes.len()));
     }
@@ -59,7 +98,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
     if format > FORMAT {
         return Err(RecordError::Unreadable(format));
     }
-    let record = Record::decode(bytes).map_err(|error| RecordError::NotProtobuf(error.to_string()))?;
+    let record = from_protobuf(bytes)?;
     let again = record.encode_to_vec();
     if again != bytes {
         let same = again.iter().zip(bytes).take_while(|(ours, theirs)| ours == theirs).count();
@@ -67,6 +106,10 @@ pub fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
     }
     rules::check(&record)?;
     Ok(record)
+}
+
+fn from_protobuf(bytes: &[u8]) -> Result<Record, RecordError> {
+    Record::decode(bytes).map_err(|error| RecordError::NotProtobuf(error.to_string()))
 }
 
 /// The format that a record states in its first field; 0 where it states none.
@@ -192,21 +235,67 @@ pub fn check_link(
     index: RecordIndex,
     previous: Option<(LeafHash, RecordedAt)>,
 ) -> Result<(), Violation> {
-    if record.index != index.0 {
-        return Err(Violation(format!("index {} stands at place {}", record.index, index.0)));
-    }
-    let (prev, earliest) = match (&record.body, previous) {
-        (Some(Body::Origin(origin)), None) => (origin_hash(&origin.origin), RecordedAt(Moment::MIN)),
-        (_, Some(previous)) => previous,
-        (_, None) => return Err(Violation("record 0 states no origin".to_owned())),
+    let first = match (&record.body, previous) {
+        (Some(Body::Origin(origin)), None) => Some((origin_hash(&origin.origin), RecordedAt(Moment::MIN))),
+        _ => None,
     };
-    if record.prev != prev.0.as_bytes() {
-        return Err(Violation("prev is not the hash of the record before it".to_owned()));
+    Place::of(record).check(index, previous.or(first))
+}
+
+impl Place {
+    /// Of a record.
+    pub fn of(record: &Record) -> Self {
+        Self::of_head(&Head::of(record))
     }
-    if recorded_at(record) < earliest {
-        return Err(Violation("recorded_at is earlier than that of the record before it".to_owned()));
+
+    pub(crate) fn of_head(head: &Head<'_>) -> Self {
+        Self {
+            index: RecordIndex(head.index),
+            prev: Hash::from_slice(head.prev).ok().map(LeafHash),
+            recorded_at: RecordedAt(head.recorded_at.as_ref().map_or(Moment::MIN, Moment::of)),
+        }
     }
-    Ok(())
+
+    /// When the ledger learned the record.
+    pub fn recorded_at(&self) -> RecordedAt {
+        self.recorded_at
+    }
+
+    /// Whether it says that it follows the record with this hash.
+    pub(crate) fn follows(&self, leaf: LeafHash) -> bool {
+        self.prev == Some(leaf)
+    }
+
+    /// [`check_link`] of any record but the first.
+    pub fn check(&self, index: RecordIndex, previous: Option<(LeafHash, RecordedAt)>) -> Result<(), Violation> {
+        if self.index != index {
+            return Err(Violation(format!("index {} stands at place {index}", self.index)));
+        }
+        let Some((leaf, earliest)) = previous else {
+            return Err(Violation("record 0 states no origin".to_owned()));
+        };
+        if !self.follows(leaf) {
+            return Err(Violation("prev is not the hash of the record before it".to_owned()));
+        }
+        if self.recorded_at < earliest {
+            return Err(Violation("recorded_at is earlier than that of the record before it".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// See [`first_bad`].
+    pub(crate) fn first_bad(
+        &self,
+        index: RecordIndex,
+        previous: Option<(LeafHash, RecordedAt)>,
+        is_followed: bool,
+    ) -> RecordIndex {
+        let is_hash_wrong = previous.is_some_and(|(leaf, _)| !self.follows(leaf));
+        match is_hash_wrong && self.index == index && is_followed {
+            true => RecordIndex(index.0 - 1),
+            false => index,
+        }
+    }
 }
 
 /// Which of two records was changed, where the latter does not keep [`check_link`]: the former, if nothing but the hash is
@@ -217,11 +306,7 @@ pub fn first_bad(
     previous: Option<(LeafHash, RecordedAt)>,
     is_followed: bool,
 ) -> RecordIndex {
-    let is_hash_wrong = previous.is_some_and(|(leaf, _)| record.prev != leaf.0.as_bytes());
-    match is_hash_wrong && record.index == index.0 && is_followed {
-        true => RecordIndex(index.0 - 1),
-        false => index,
-    }
+    Place::of(record).first_bad(index, previous, is_followed)
 }
 
 /// Checks that this is the first record of a log: it states the origin, and is committed to the key of tokens, where that is
@@ -256,7 +341,7 @@ pub fn event_of(record: &Record) -> Option<&Event> {
 
 /// When the ledger learned a record.
 pub fn recorded_at(record: &Record) -> RecordedAt {
-    RecordedAt(record.recorded_at.as_ref().map_or(Moment::MIN, Moment::of))
+    Place::of(record).recorded_at
 }
 
 /// The leaf hash of a record's bytes.

@@ -5,18 +5,18 @@
 //! personal value passes them in a field that is meant for an opaque id.
 
 use counterfoil_proto::v1::{
-    AccessItem, AccessOperation, Account, Approval, ApprovalRule, Authentication, Completeness, Confidence,
-    Correlation, Decision, Delivery, Entitlement, EntityKind, Event, EventRemapped, Fact, FactKind, GapReason, Grant,
-    GrantMode, IdentityType, KeyAnnouncement, Lifecycle, Mapping, MatchedBy, MatchingRule, Origin, Outcome, Ownership,
-    PolicyDecision, PolicyEffect, Precision, Provenance, Record, Ref, RejectReason, Review, ReviewDecision, Seal,
-    SealedSource, Snapshot, Source, Ticket, TicketStatus, TicketText, TicketType, Time, fact::Detail, record::Body,
+    AccessItem, AccessOperation, Account, Approval, ApprovalRule, Authentication, Completeness, Confidence, Decision,
+    Delivery, Entitlement, EntityKind, EventRemapped, FactKind, GapReason, Grant, GrantMode, IdentityType,
+    KeyAnnouncement, Lifecycle, Mapping, MatchedBy, MatchingRule, Origin, Outcome, Ownership, PolicyDecision,
+    PolicyEffect, Precision, Record, RejectReason, Review, ReviewDecision, Seal, SealedSource, Snapshot, Ticket,
+    TicketStatus, TicketText, TicketType, Time, fact::Detail, record::Body,
 };
 
 use crate::checkpoint::Origin as OriginName;
-use crate::entity::{EntityId, check_name, is_code, is_opaque};
-use crate::fact::references;
+use crate::entity::{EntityId, are_code, are_opaque, check_name, check_name_bytes, is_code};
 use crate::identifier::TOKEN_BYTES;
 use crate::record::FORMAT;
+use crate::view::{CorrelationView, EventRecord, EventView, FactView, Head, ProvenanceView, RefView, SourceView};
 use crate::{redaction, time};
 
 /// Which rule a record breaks, and where.
@@ -45,11 +45,7 @@ fn ensure(holds: bool, message: &str) -> Checked {
 
 /// Checks a whole record.
 pub fn check(record: &Record) -> Checked {
-    ensure(record.format == FORMAT, "format is not 1")?;
-    ensure(record.prev.len() == 32, "prev is not 32 bytes")?;
-    check_time(&record.recorded_at, "recorded_at")?;
-    let is_exact = record.recorded_at.is_some_and(|time| time.precision() == Precision::Nanosecond);
-    ensure(is_exact, "recorded_at is not given to the nanosecond")?;
+    check_head(&Head::of(record))?;
     if let Some(Body::Origin(origin)) = &record.body {
         ensure(record.index == 0, "an origin stands in record 0 only")?;
         ensure(record.provenance.is_none(), "record 0 has no provenance")?;
@@ -75,8 +71,35 @@ pub fn check(record: &Record) -> Checked {
         redaction::check_place(said, record.index)?;
     }
     let retry_of = record.provenance.as_ref().map_or(0, |provenance| provenance.retry_of);
-    ensure(retry_of < record.index, "provenance.retry_of is not an earlier record")?;
+    check_retry(retry_of, record.index)?;
     check_tail(record)
+}
+
+/// Checks the record of an event as [`check`] does.
+pub(crate) fn check_event_record(record: &EventRecord<'_>) -> Checked {
+    let EventRecord { head, provenance, event } = record;
+    check_head(head)?;
+    ensure(head.index > 0, "record 0 states the origin")?;
+    check_retry(provenance.retry_of, head.index)?;
+    let source = check_provenance(provenance)?;
+    check_commitment(head.commitment)?;
+    check_event(event, source)
+}
+
+fn check_head(head: &Head<'_>) -> Checked {
+    ensure(head.format == FORMAT, "format is not 1")?;
+    ensure(head.prev.len() == 32, "prev is not 32 bytes")?;
+    check_time(&head.recorded_at, "recorded_at")?;
+    let is_exact = head.recorded_at.is_some_and(|time| time.precision() == Precision::Nanosecond);
+    ensure(is_exact, "recorded_at is not given to the nanosecond")
+}
+
+fn check_retry(retry_of: u64, index: u64) -> Checked {
+    ensure(retry_of < index, "provenance.retry_of is not an earlier record")
+}
+
+fn check_commitment(commitment: &[u8]) -> Checked {
+    ensure(matches!(commitment.len(), 0 | 32), "commitment is not 32 bytes")
 }
 
 /// Checks the part of a record that does not depend on its place.
@@ -84,16 +107,14 @@ pub fn check_tail(record: &Record) -> Checked {
     let Some(provenance) = &record.provenance else {
         return fail("provenance is missing");
     };
-    let Some(source) = &provenance.source else {
-        return fail("provenance.source is missing");
-    };
-    check_provenance(provenance, source)?;
-    ensure(matches!(record.commitment.len(), 0 | 32), "commitment is not 32 bytes")?;
+    let viewed = ProvenanceView::of(provenance);
+    let source = check_provenance(&viewed)?;
+    check_commitment(&record.commitment)?;
     match &record.body {
         None => fail("the record has no body"),
         Some(Body::Origin(_)) => fail("an origin stands in record 0 only"),
         Some(Body::Seal(_)) => fail("a seal has no provenance"),
-        Some(Body::Event(event)) => check_event(event, source),
+        Some(Body::Event(event)) => check_event(&EventView::of(event), source),
         Some(Body::EventConflict(conflict)) => {
             ensure(conflict.first_index > 0, "event_conflict.first_index is missing")
         }
@@ -153,7 +174,7 @@ pub(crate) fn check_seal(seal: &Seal) -> Checked {
         let Some(source) = &sealed.source else {
             return fail("seal.sources has one without a source");
         };
-        check_source(source)?;
+        check_source(SourceView::of(source))?;
         ensure(sealed.unmapped <= sealed.events, "seal.sources has more unmapped events than events")?;
         let counts = [sealed.events, sealed.facts, sealed.duplicates, sealed.conflicts, sealed.rejected];
         ensure(counts.iter().any(|count| *count > 0), "seal.sources has a source from which nothing came")?;
@@ -171,75 +192,79 @@ fn name_of(sealed: &SealedSource) -> Option<[&str; 3]> {
     sealed.source.as_ref().map(|source| [source.system.as_str(), &source.instance, &source.stream])
 }
 
-fn check_source(source: &Source) -> Checked {
-    let parts = [("system", &source.system), ("instance", &source.instance), ("stream", &source.stream)];
+fn check_source(source: SourceView<'_>) -> Checked {
+    let parts = [("system", source.system), ("instance", source.instance), ("stream", source.stream)];
     parts
         .into_iter()
-        .try_for_each(|(part, name)| check_name(name).or_else(|error| fail(format!("source.{part}: {error}"))))
+        .try_for_each(|(part, name)| check_name_bytes(name).or_else(|error| fail(format!("source.{part}: {error}"))))
 }
 
-fn check_provenance(provenance: &Provenance, source: &Source) -> Checked {
+fn check_provenance<'a>(provenance: &ProvenanceView<'a>) -> Result<SourceView<'a>, Violation> {
+    let Some(source) = provenance.source else {
+        return fail("provenance.source is missing");
+    };
     check_source(source)?;
     let Some(position) = &provenance.position else {
         return fail("provenance.position is missing");
     };
-    check_opaque(&position.channel, "position.channel")?;
-    check_opaque(&provenance.event_id, "provenance.event_id")?;
+    check_opaque(position.channel, "position.channel")?;
+    check_opaque(provenance.event_id, "provenance.event_id")?;
     ensure(provenance.content_digest.len() == CONTENT_DIGEST_BYTES, "provenance.content_digest is not 16 bytes")?;
-    check_name(&provenance.connector).or_else(|error| fail(format!("provenance.connector: {error}")))?;
+    check_name_bytes(provenance.connector).or_else(|error| fail(format!("provenance.connector: {error}")))?;
     ensure(provenance.connector_version > 0, "provenance.connector_version is missing")?;
     check_enum::<Delivery>(provenance.delivery, "provenance.delivery")?;
     check_enum::<Authentication>(provenance.authentication, "provenance.authentication")?;
-    check_optional_code(&provenance.assumed_zone, "provenance.assumed_zone")
+    check_optional_code(provenance.assumed_zone, "provenance.assumed_zone")?;
+    Ok(source)
 }
 
-fn check_event(event: &Event, source: &Source) -> Checked {
+fn check_event(event: &EventView<'_>, source: SourceView<'_>) -> Checked {
     let mapping = check_event_head(event)?;
     ensure(event.facts.len() <= FACTS_MAX, "the event has more than 1,000 facts in one record")?;
     ensure((mapping == Mapping::Mapped) != event.facts.is_empty(), "facts and event.mapping contradict each other")?;
     event.facts.iter().try_for_each(|fact| check_fact(fact, source))
 }
 
-fn check_event_head(event: &Event) -> Result<Mapping, Violation> {
-    check_optional_code(&event.native_type, "event.native_type")?;
+fn check_event_head(event: &EventView<'_>) -> Result<Mapping, Violation> {
+    check_optional_code(event.native_type, "event.native_type")?;
     ensure((1..=PARTS_MAX).contains(&event.parts), "event.parts is not in 1 to 1,000")?;
     ensure(event.part < event.parts, "event.part is not below event.parts")?;
     check_enum_value::<Mapping>(event.mapping, "event.mapping")
 }
 
 /// Whether it fits what it replaces is for `remap` to say, to whoever has that.
-fn check_remapped(remapped: &EventRemapped, source: &Source) -> Checked {
+fn check_remapped(remapped: &EventRemapped, source: SourceView<'_>) -> Checked {
     ensure(remapped.first_index > 0, "event_remapped.first_index is missing")?;
     ensure(remapped.replaces_leaf.len() == 32, "event_remapped.replaces_leaf is not 32 bytes")?;
     let are_ids = remapped.entities.iter().all(|entity| EntityId::from_bytes(entity).is_ok());
     ensure(are_ids, "event_remapped.entities has something else than ids of entities")?;
     let is_ascending = remapped.entities.is_sorted_by(|one, other| one < other);
     ensure(is_ascending, "event_remapped.entities are not in ascending order")?;
-    match &remapped.event {
+    match remapped.event.as_ref().map(EventView::of) {
         // What is repeated may need records of its own.
-        Some(event) if event.parts > 1 && event.facts.is_empty() => check_event_head(event).map(drop),
-        Some(event) => check_event(event, source),
+        Some(event) if event.parts > 1 && event.facts.is_empty() => check_event_head(&event).map(drop),
+        Some(event) => check_event(&event, source),
         None => fail("event_remapped.event is missing"),
     }
 }
 
-fn check_fact(fact: &Fact, source: &Source) -> Checked {
+fn check_fact(fact: &FactView<'_>, source: SourceView<'_>) -> Checked {
     check_enum::<FactKind>(fact.kind, "fact.kind")?;
     check_time(&fact.occurred_at, "fact.occurred_at")?;
     check_enum::<Outcome>(fact.outcome, "fact.outcome")?;
-    check_optional_code(&fact.reason, "fact.reason")?;
+    check_optional_code(fact.reason, "fact.reason")?;
     check_enum::<Confidence>(fact.confidence, "fact.confidence")?;
-    check_optional_opaque(&fact.scope, "fact.scope")?;
+    check_optional_opaque(fact.scope, "fact.scope")?;
     let mut count = 0;
-    for (role, reference) in references(fact) {
+    for (role, reference) in fact.references() {
         count += 1;
-        check_ref(reference, source).or_else(|error| fail(format!("the fact's {}: {error}", role.name())))?;
+        check_ref(&reference, source).or_else(|error| fail(format!("the fact's {}: {error}", role.name())))?;
     }
     ensure(count <= FACTS_MAX, "a fact names more than 1,000 entities")?;
     if let Some(correlation) = &fact.correlation {
         check_correlation(correlation)?;
     }
-    match &fact.detail {
+    match fact.detail() {
         None => Ok(()),
         Some(Detail::Grant(grant)) => check_grant(grant),
         Some(Detail::Ticket(ticket)) => check_ticket(ticket),
@@ -260,7 +285,7 @@ fn check_fact(fact: &Fact, source: &Source) -> Checked {
     }
 }
 
-fn check_ref(reference: &Ref, source: &Source) -> Checked {
+fn check_ref(reference: &RefView<'_>, source: SourceView<'_>) -> Checked {
     let kind = check_enum_value::<EntityKind>(reference.kind, "kind")?;
     ensure(
         !matches!(kind, EntityKind::Unresolved | EntityKind::Source | EntityKind::Correlation),
@@ -271,25 +296,25 @@ fn check_ref(reference: &Ref, source: &Source) -> Checked {
         "system and instance are given both, or neither",
     )?;
     if !reference.system.is_empty() {
-        check_name(&reference.system).or_else(|error| fail(error.to_string()))?;
-        check_name(&reference.instance).or_else(|error| fail(error.to_string()))?;
+        check_name_bytes(reference.system).or_else(|error| fail(error.to_string()))?;
+        check_name_bytes(reference.instance).or_else(|error| fail(error.to_string()))?;
         ensure(
-            (&reference.system, &reference.instance) != (&source.system, &source.instance),
+            (reference.system, reference.instance) != (source.system, source.instance),
             "the source's own system and instance are left out",
         )?;
     }
-    check_optional_opaque(&reference.id, "id")?;
+    check_optional_opaque(reference.id, "id")?;
     ensure(!reference.id.is_empty() || !reference.tokens.is_empty(), "neither an id nor an identifier is given")?;
     ensure(kind != EntityKind::Identifier || reference.id.is_empty(), "an identifier has no id")?;
     ensure(reference.tokens.iter().all(|token| token.len() == TOKEN_BYTES), "a token is not 16 bytes")?;
-    ensure(reference.tokens.is_sorted_by(|a, b| a < b), "tokens are not in ascending order")?;
+    ensure(reference.tokens.iter().is_sorted_by(|a, b| a < b), "tokens are not in ascending order")?;
     check_enum_or_none::<IdentityType>(reference.identity_type, "identity_type")
 }
 
-fn check_correlation(correlation: &Correlation) -> Checked {
-    ensure(*correlation != Correlation::default(), "an empty correlation is left out")?;
-    check_optional_opaque(&correlation.transaction, "correlation.transaction")?;
-    check_optional_opaque(&correlation.request, "correlation.request")
+fn check_correlation(correlation: &CorrelationView<'_>) -> Checked {
+    ensure(!correlation.is_empty(), "an empty correlation is left out")?;
+    check_optional_opaque(correlation.transaction, "correlation.transaction")?;
+    check_optional_opaque(correlation.request, "correlation.request")
 }
 
 fn check_grant(grant: &Grant) -> Checked {
@@ -395,19 +420,19 @@ fn check_optional_time(value: &Option<Time>, name: &str) -> Checked {
     }
 }
 
-fn check_opaque(value: &str, name: &str) -> Checked {
-    if is_opaque(value) {
+fn check_opaque(value: impl AsRef<[u8]>, name: &str) -> Checked {
+    if are_opaque(value.as_ref()) {
         return Ok(());
     }
     fail(format!("{name} is not an opaque id of 1 to 255 visible ASCII characters without '@'"))
 }
 
-fn check_optional_opaque(value: &str, name: &str) -> Checked {
-    if value.is_empty() { Ok(()) } else { check_opaque(value, name) }
+fn check_optional_opaque(value: impl AsRef<[u8]>, name: &str) -> Checked {
+    if value.as_ref().is_empty() { Ok(()) } else { check_opaque(value, name) }
 }
 
-fn check_optional_code(value: &str, name: &str) -> Checked {
-    if value.is_empty() || is_code(value) {
+fn check_optional_code(value: impl AsRef<[u8]>, name: &str) -> Checked {
+    if value.as_ref().is_empty() || are_code(value.as_ref()) {
         return Ok(());
     }
     fail(format!("{name} is not a code of 1 to 128 letters, digits and . _ - / :"))

@@ -8,16 +8,17 @@
 //! a record, by itself → its share → taken in order → at a seal: links into the map, root and counts compared
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::mem::take;
+use std::sync::Arc;
 
 use counterfoil_proto::v1::{Mapping, Record, Seal, SealedSource, Source, record::Body};
 
-use crate::fact::entity_set;
+use crate::fact::{each_entity, entity_set};
 use crate::hash::{Hash, LeafHash};
 use crate::map::memory::MemoryMap;
 use crate::map::{Link, MapKey, MapRoot};
 use crate::tree::{RecordIndex, TreeSize};
+use crate::view::{EventRecord, SourceView};
 
 /// How many links wait before the map takes them, seal or none: a bound on memory.
 const LINKS_MAX: usize = 100_000;
@@ -25,8 +26,10 @@ const LINKS_MAX: usize = 100_000;
 /// What one record brings to the seals behind it: a function of its bytes, whatever its place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Share {
+    /// Of its entities, ascending.
     keys: Vec<MapKey>,
-    added: Option<SealedSource>,
+    /// To the counts of its source, which many records share.
+    added: Option<(Arc<Source>, SealedSource)>,
 }
 
 /// A map that is appended to.
@@ -62,12 +65,15 @@ pub struct Coverage {
 /// The counts of every source, and which of them are others than at the last seal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    sources: BTreeMap<Name, SealedSource>,
-    changed: BTreeSet<Name>,
+    /// Ascending by system, instance and stream.
+    sources: Vec<Tallied>,
 }
 
-/// System, instance and stream.
-type Name = (String, String, String);
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Tallied {
+    counts: SealedSource,
+    is_changed: bool,
+}
 
 /// Why a seal is rejected, or a record cannot be counted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -120,16 +126,10 @@ impl Share {
     /// Of a record, of which a place in the log is not looked at.
     pub fn of(record: &Record) -> Self {
         let keys = entity_set(record).iter().map(MapKey::of).collect();
-        let source = record.provenance.as_ref().and_then(|provenance| provenance.source.clone());
-        let nothing = SealedSource { source, ..SealedSource::default() };
         let added = match &record.body {
-            Some(Body::Event(event)) => {
-                let is_first_part = u64::from(event.part == 0);
-                let unmapped = if event.mapping() == Mapping::Unmapped { is_first_part } else { 0 };
-                SealedSource { events: is_first_part, facts: event.facts.len() as u64, unmapped, ..nothing }
-            }
-            Some(Body::EventConflict(_)) => SealedSource { conflicts: 1, ..nothing },
-            Some(Body::SourceRejected(_)) => SealedSource { rejected: 1, ..nothing },
+            Some(Body::Event(event)) => counts_of(event.part, event.mapping(), event.facts.len()),
+            Some(Body::EventConflict(_)) => SealedSource { conflicts: 1, ..SealedSource::default() },
+            Some(Body::SourceRejected(_)) => SealedSource { rejected: 1, ..SealedSource::default() },
             // What is read again was counted as it first came, and so was what is removed.
             Some(
                 Body::Origin(_)
@@ -139,11 +139,39 @@ impl Share {
                 | Body::Redaction(_)
                 | Body::KeyAnnouncement(_),
             )
-            | None => nothing,
+            | None => SealedSource::default(),
         };
-        let is_something = [added.events, added.facts, added.conflicts, added.rejected].iter().any(|count| *count > 0);
-        Self { keys, added: Some(added).filter(|_| is_something) }
+        let source = record.provenance.as_ref().and_then(|provenance| provenance.source.clone());
+        Self::adding(keys, added, || source.map(Arc::new).unwrap_or_default())
     }
+
+    /// The same of the record of an event. `last` is the source of the share that was made last, which most share.
+    pub(crate) fn of_event(record: &EventRecord<'_>, last: &mut Option<Arc<Source>>) -> Self {
+        let source = record.provenance.source.unwrap_or_default();
+        let facts = &record.event.facts;
+        let mut keys = Vec::with_capacity(2 * facts.len());
+        each_entity(source, facts, &mut |name| keys.push(MapKey::of_name(name)));
+        let mapping = Mapping::try_from(record.event.mapping).unwrap_or_default();
+        let shared = || {
+            let same = last.take().filter(|last| SourceView::of(last) == source);
+            Arc::clone(last.insert(same.unwrap_or_else(|| Arc::new(source.to_source()))))
+        };
+        Self::adding(keys, counts_of(record.event.part, mapping, facts.len()), shared)
+    }
+
+    fn adding(mut keys: Vec<MapKey>, added: SealedSource, source: impl FnOnce() -> Arc<Source>) -> Self {
+        keys.sort_unstable();
+        keys.dedup();
+        let is_something = [added.events, added.facts, added.conflicts, added.rejected].iter().any(|count| *count > 0);
+        Self { keys, added: is_something.then(|| (source(), added)) }
+    }
+}
+
+/// What an event, or a part of one, adds to the counts of its source.
+fn counts_of(part: u32, mapping: Mapping, facts: usize) -> SealedSource {
+    let events = u64::from(part == 0);
+    let unmapped = if mapping == Mapping::Unmapped { events } else { 0 };
+    SealedSource { events, facts: facts as u64, unmapped, ..SealedSource::default() }
 }
 
 impl EntityMap for MemoryMap {
@@ -197,8 +225,8 @@ impl Progress {
         } else if self.is_continued {
             return Err(SealError::Unfinished.into());
         }
-        if let Some(added) = &share.added {
-            self.tally.add(added);
+        if let Some((source, added)) = &share.added {
+            self.tally.add(source, added);
         }
         self.waiting.extend(share.keys.iter().map(|&key| Link { key, index, leaf }));
         self.next += 1;
@@ -309,50 +337,47 @@ impl Tally {
     pub fn of_sources(sources: impl IntoIterator<Item = (SealedSource, bool)>) -> Self {
         let mut tally = Self::default();
         for (counts, is_changed) in sources {
-            let name = name_of(counts.source.as_ref());
-            tally.changed.extend(is_changed.then(|| name.clone()));
-            tally.sources.insert(name, counts);
+            let tallied = tally.of_mut(counts.source.clone().as_ref());
+            tallied.is_changed |= is_changed;
+            tallied.counts = counts;
         }
         tally
     }
 
     /// Every source with its counts, and whether they are others than at the last seal.
     pub fn sources(&self) -> impl Iterator<Item = (&SealedSource, bool)> {
-        self.sources.iter().map(|(name, counts)| (counts, self.changed.contains(name)))
+        self.sources.iter().map(|tallied| (&tallied.counts, tallied.is_changed))
     }
 
     /// Adds what a record brings.
-    fn add(&mut self, added: &SealedSource) {
-        let name = name_of(added.source.as_ref());
-        let none = || SealedSource { source: added.source.clone(), ..SealedSource::default() };
-        let counts = self.sources.entry(name.clone()).or_insert_with(none);
+    fn add(&mut self, source: &Source, added: &SealedSource) {
+        let Tallied { counts, is_changed } = self.of_mut(Some(source));
         counts.events += added.events;
         counts.facts += added.facts;
         counts.unmapped += added.unmapped;
         counts.conflicts += added.conflicts;
         counts.rejected += added.rejected;
-        self.changed.insert(name);
+        *is_changed = true;
     }
 
     /// The counts of a source.
     pub fn of(&self, source: &Source) -> SealedSource {
         let none = || SealedSource { source: Some(source.clone()), ..SealedSource::default() };
-        self.sources.get(&name_of(Some(source))).cloned().unwrap_or_else(none)
+        self.place(Some(source)).map_or_else(|_| none(), |place| self.sources[place].counts.clone())
     }
 
     /// Says how often a source delivered what was known, where that is more than the last seal says.
     pub fn set_duplicates(&mut self, source: &Source, duplicates: u64) {
-        let counts = self.of(source);
-        if duplicates > counts.duplicates {
-            self.changed.insert(name_of(Some(source)));
-            self.sources.insert(name_of(Some(source)), SealedSource { duplicates, ..counts });
+        if duplicates > self.of(source).duplicates {
+            let tallied = self.of_mut(Some(source));
+            (tallied.counts.duplicates, tallied.is_changed) = (duplicates, true);
         }
     }
 
     /// Which sources the next seal has to name, or those that continue it, with their counts; the duplicates are those of the
     /// last one.
     pub fn changed(&self) -> impl Iterator<Item = &SealedSource> {
-        self.changed.iter().filter_map(|name| self.sources.get(name))
+        self.sources.iter().filter(|tallied| tallied.is_changed).map(|tallied| &tallied.counts)
     }
 
     /// Checks the counts of a seal, and takes its word for the duplicates.
@@ -360,17 +385,18 @@ impl Tally {
     /// # Errors
     /// [`SealError::Counts`], [`SealError::Missing`] or [`SealError::Shrinks`]; nothing is taken then.
     pub fn seal(&mut self, seal: &Seal) -> Result<(), SealError> {
-        let mut missing = self.changed.clone();
+        let mut missing: Vec<bool> = self.sources.iter().map(|tallied| tallied.is_changed).collect();
         let mut sealed = Vec::with_capacity(seal.sources.len());
         for stated in &seal.sources {
             let source = stated.source.clone().unwrap_or_default();
-            let (name, ours) = (name_of(Some(&source)), self.of(&source));
+            let ours = self.of(&source);
             let (expected, found) = (ours.duplicates, stated.duplicates);
             if found < expected {
-                return Err(SealError::Shrinks { name: text_of(&name), expected, found });
+                return Err(SealError::Shrinks { name: text_of(Some(&source)), expected, found });
             }
             let expected = SealedSource { duplicates: found, ..ours.clone() };
-            let is_new = missing.remove(&name) || expected != ours;
+            let was_missing = self.place(Some(&source)).is_ok_and(|place| take(&mut missing[place]));
+            let is_new = was_missing || expected != ours;
             if !is_new || *stated != expected {
                 let expected = match is_new {
                     true => format!("{expected:?}"),
@@ -378,22 +404,44 @@ impl Tally {
                 };
                 return Err(SealError::Counts { expected, found: format!("{stated:?}") });
             }
-            sealed.push((name, expected));
+            sealed.push(expected);
         }
-        if let Some(name) = missing.first().filter(|_| !seal.continued) {
-            return Err(SealError::Missing(text_of(name)));
+        let first = self.sources.iter().zip(&missing).find(|(_, is_missing)| **is_missing);
+        if let Some((Tallied { counts, .. }, _)) = first.filter(|_| !seal.continued) {
+            return Err(SealError::Missing(text_of(counts.source.as_ref())));
         }
-        self.sources.extend(sealed);
-        self.changed = missing;
+        for (tallied, is_missing) in self.sources.iter_mut().zip(missing) {
+            tallied.is_changed = is_missing;
+        }
+        for expected in sealed {
+            let source = expected.source.clone();
+            self.of_mut(source.as_ref()).counts = expected;
+        }
         Ok(())
+    }
+
+    /// Where a source is, or would be.
+    fn place(&self, source: Option<&Source>) -> Result<usize, usize> {
+        let name = name_of(source);
+        self.sources.binary_search_by(|tallied| name_of(tallied.counts.source.as_ref()).cmp(&name))
+    }
+
+    /// The counts of a source, without any where it has none yet.
+    fn of_mut(&mut self, source: Option<&Source>) -> &mut Tallied {
+        let place = self.place(source).unwrap_or_else(|place| {
+            let counts = SealedSource { source: source.cloned(), ..SealedSource::default() };
+            self.sources.insert(place, Tallied { counts, is_changed: false });
+            place
+        });
+        &mut self.sources[place]
     }
 }
 
-fn name_of(source: Option<&Source>) -> Name {
-    let Source { system, instance, stream } = source.cloned().unwrap_or_default();
-    (system, instance, stream)
+fn name_of(source: Option<&Source>) -> SourceView<'_> {
+    source.map_or_else(SourceView::default, SourceView::of)
 }
 
-fn text_of((system, instance, stream): &Name) -> String {
+fn text_of(source: Option<&Source>) -> String {
+    let Source { system, instance, stream } = name_of(source).to_source();
     format!("{system}/{instance}/{stream}")
 }

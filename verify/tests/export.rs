@@ -442,3 +442,26 @@ fn what_was_seen_before_is_compared() {
     assert_eq!(rejected.step.name(), "checkpoint");
     assert!(rejected.what.contains("two histories"), "{rejected}");
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// The histories that a replay makes are those of the records' entity sets, whatever the records say.
+    #[test]
+    fn a_seal_over_any_facts_is_recomputed(
+        events in proptest::collection::vec(proptest::collection::vec(any_fact(&okta()), 0..4), 1..6),
+    ) {
+        let mut log = Log::new();
+        for facts in events {
+            let index = log.size();
+            push(&mut log, record(index, made::EPOCH + index as i64, event(facts)));
+            if index.is_multiple_of(2) {
+                seal(&mut log, |_| ());
+            }
+        }
+        let policy = log.policy();
+        let replayed = replay(&export(&log), &policy).map_err(|rejected| TestCaseError::fail(rejected.to_string()))?;
+        let entities: BTreeSet<_> = (0..log.size()).flat_map(|index| entity_set(&log.record(index))).collect();
+        prop_assert_eq!(replayed.entities, entities.len() as u64);
+    }
+}

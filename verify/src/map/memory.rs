@@ -42,7 +42,8 @@ impl MemoryMap {
     /// Appends to the chains of entities. The order of the links does not matter; each is of a later record than all
     /// that its entity has in the map.
     pub fn append(&mut self, mut links: Vec<Link>) {
-        links.sort_unstable();
+        // Mostly the first bytes tell.
+        links.sort_unstable_by(|one, other| one.key.prefix().cmp(&other.key.prefix()).then_with(|| one.cmp(other)));
         self.top = match self.top {
             Some(top) => Some(self.extend(top, &links)),
             None => self.grow(&links),
