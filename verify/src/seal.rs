@@ -400,7 +400,7 @@ impl Tally {
             if !is_new || *stated != expected {
                 let expected = match is_new {
                     true => format!("{expected:?}"),
-                    false => format!("nothing of {}, which has no new counts", text_of(&name)),
+                    false => format!("nothing of {}, which has no new counts", text_of(Some(&source))),
                 };
                 return Err(SealError::Counts { expected, found: format!("{stated:?}") });
             }
