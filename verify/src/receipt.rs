@@ -269,17 +269,22 @@ impl CoseReceipt {
     }
 
     /// Verifies that the record with this leaf hash is in the tree: its path, then the log's signature over the root that it
-    /// leads to and over the size, by the policy (RFC 9942 section 5.2). A policy with a quorum of witnesses is never
-    /// satisfied.
+    /// leads to and over the size, by the policy (RFC 9942 section 5.2). Gives where the record is, and in which tree. A policy
+    /// with a quorum of witnesses is never satisfied.
     ///
     /// # Errors
     /// [`ReceiptError::Kind`], [`ReceiptError::Path`], [`ReceiptError::NoLog`], [`ReceiptError::Signature`] or
     /// [`ReceiptError::Quorum`]; nothing is proved then.
-    pub fn prove_inclusion<'p>(&self, leaf: LeafHash, policy: &'p Policy) -> Result<Attested<'p>, ReceiptError> {
+    pub fn prove_inclusion<'p>(
+        &self,
+        leaf: LeafHash,
+        policy: &'p Policy,
+    ) -> Result<(RecordIndex, Attested<'p>), ReceiptError> {
         let Proof::Inclusion { index, path } = &self.proof else {
             return Err(ReceiptError::Kind { expected: "inclusion" });
         };
-        self.judge(including_root(leaf, *index, self.head.size, path), policy)
+        let attested = self.judge(including_root(leaf, *index, self.head.size, path), policy)?;
+        Ok((*index, attested))
     }
 
     /// Verifies that the tree goes on from the one of `old` records and this root, which the caller trusts already: the path,

@@ -144,7 +144,7 @@ fn made_since(leaves: &[LeafHash], old: usize) -> Result<CoseReceipt, ReceiptErr
 fn proved(receipt: &[u8], leaf: LeafHash) -> Result<Checkpoint, ReceiptError> {
     let policy = accepting();
     let receipt = CoseReceipt::parse(receipt)?;
-    receipt.prove_inclusion(leaf, &policy).map(|attested| attested.checkpoint)
+    receipt.prove_inclusion(leaf, &policy).map(|(_, attested)| attested.checkpoint)
 }
 
 fn proved_since(receipt: &[u8], old: &[LeafHash]) -> Result<Checkpoint, ReceiptError> {
@@ -322,8 +322,9 @@ fn a_path_is_as_long_as_its_tree_wants() {
     assert_eq!(with(&hashes[..2]), Err(ReceiptError::Path(ProofError::PathEndsEarly { found: 2 })));
     let longer = [&hashes[..], &hashes[..1]].concat();
     assert_eq!(with(&longer), Err(ReceiptError::Path(ProofError::PathGoesOn { found: 4 })));
-    let too_long = vec![hashes[0]; 64];
-    assert_eq!(with(&too_long), Err(ReceiptError::Path(ProofError::PathTooLong { found: 64 })));
+    let too_long = Model::with_proof(&[uint(7), uint(5), path(&vec![hashes[0]; 64])]).sealed();
+    let refused = CoseReceipt::parse(&too_long);
+    assert_eq!(refused, Err(ReceiptError::Path(ProofError::PathTooLong { found: 64 })), "before it is verified");
     let far = vec![hashes[0]; 200];
     assert!(matches!(with(&far), Err(ReceiptError::TooLong { .. })));
 }
@@ -541,7 +542,8 @@ fn no_quorum_of_witnesses_stands_behind_a_receipt() {
         "{witness}quorum none\n#counterfoil replayer r1 {}\n#counterfoil replayer-quorum r1\n",
         witness_key("r", 3)
     ));
-    let attested = receipt.prove_inclusion(leaves[5], &unwatched).expect("proved");
+    let (index, attested) = receipt.prove_inclusion(leaves[5], &unwatched).expect("proved");
+    assert_eq!(index, RecordIndex(5));
     let Attested { checkpoint: found, witnesses, replayers, is_replayed } = attested;
     assert_eq!((found, witnesses.len(), replayers.len(), is_replayed), (checkpoint(&leaves), 0, 0, false));
 }
