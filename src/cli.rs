@@ -428,11 +428,16 @@ pub struct RecordArguments {
     pub output: OutputArguments,
 }
 
+#[cfg(not(feature = "cose"))]
+const PROOF_EXAMPLES: &str = "Examples:\n  counterfoil proof 1042 --data ledger > 1042.tlog-proof\n  \
+    counterfoil proof --since 1000 --data ledger";
+#[cfg(feature = "cose")]
+const PROOF_EXAMPLES: &str = "Examples:\n  counterfoil proof 1042 --data ledger > 1042.tlog-proof\n  \
+    counterfoil proof 1042 --data ledger --cose > 1042.receipt\n  counterfoil proof --since 1000 --data ledger";
+
 /// That a record is in the log (c2sp.org/tlog-proof), or that the log goes on from an earlier size
 #[derive(Args)]
-#[command(
-    after_help = "Examples:\n  counterfoil proof 1042 --data ledger > 1042.tlog-proof\n  counterfoil proof --since 1000 --data ledger"
-)]
+#[command(after_help = PROOF_EXAMPLES)]
 pub struct ProofArguments {
     /// The record's index, also with the number of a fact in it (1042.0): the proof is of the whole record
     #[arg(value_name = "INDEX", required_unless_present = "since", conflicts_with = "since")]
@@ -443,6 +448,11 @@ pub struct ProofArguments {
     /// Have the proof carry the record itself, as its extra data
     #[arg(long, conflicts_with = "since")]
     pub with_record: bool,
+    /// As a COSE receipt (RFC 9942), signed anew: for that the ledger's own key is needed, which is in the data folder. No
+    /// witness stands behind it
+    #[cfg(feature = "cose")]
+    #[arg(long, conflicts_with_all = ["since", "with_record", "output"])]
+    pub cose: bool,
     #[command(flatten)]
     pub ask: AskArguments,
     #[command(flatten)]
@@ -458,7 +468,8 @@ pub struct ProofArguments {
     Exit code 0: it is shown; 1: it is not, and why."
 )]
 pub struct VerifyArguments {
-    /// The proof; - is standard input
+    #[cfg_attr(not(feature = "cose"), doc = "The proof; - is standard input")]
+    #[cfg_attr(feature = "cose", doc = "The proof, or a COSE receipt of inclusion (RFC 9942); - is standard input")]
     #[arg(value_name = "FILE")]
     pub proof: PathBuf,
     /// The bytes of the record; - is standard input

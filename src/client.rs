@@ -45,7 +45,8 @@ pub struct Client {
     transport: Transport,
     runtime: Runtime,
     // Last, so that what reads the ledger is gone before it.
-    _ledger: Option<Arc<Ledger>>,
+    #[cfg_attr(not(feature = "cose"), expect(dead_code, reason = "it is kept for as long as it is read"))]
+    ledger: Option<Arc<Ledger>>,
 }
 
 impl Client {
@@ -125,7 +126,7 @@ impl Client {
             request
         });
         let transport = Transport::new(service.map_err(Into::into));
-        Ok(Self { transport, runtime: runtime()?, _ledger: Some(ledger) })
+        Ok(Self { transport, runtime: runtime()?, ledger: Some(ledger) })
     }
 
     fn remote(server: &str, arguments: &AskArguments) -> Result<Self> {
@@ -137,7 +138,13 @@ impl Client {
         };
         let runtime = runtime()?;
         let transport = runtime.block_on(remote.connect("--server"))?;
-        Ok(Self { transport, runtime, _ledger: None })
+        Ok(Self { transport, runtime, ledger: None })
+    }
+
+    /// The ledger, where this process has it.
+    #[cfg(feature = "cose")]
+    pub fn ledger(&self) -> Option<&Ledger> {
+        self.ledger.as_deref()
     }
 
     /// Asks `IdentityService`.

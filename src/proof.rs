@@ -16,6 +16,10 @@ use crate::output::{self, Rows};
 use crate::record;
 
 pub fn run(arguments: &ProofArguments) -> Result<Exit> {
+    #[cfg(feature = "cose")]
+    if arguments.cose {
+        return receipt(arguments);
+    }
     let client = Client::of_log(&arguments.ask)?;
     let format = arguments.output.output;
     if let Some(old_size) = arguments.since {
@@ -39,6 +43,24 @@ pub fn run(arguments: &ProofArguments) -> Result<Exit> {
     }
     let rows = Rows { title: Vec::new(), columns: vec!["hash"], rows: lines(&response.path) };
     output::print(format, &response, &[&response], &rows, response.basis.as_ref())?;
+    Ok(Exit::Done)
+}
+
+/// Writes the COSE receipt of a record.
+#[cfg(feature = "cose")]
+fn receipt(arguments: &ProofArguments) -> Result<Exit> {
+    use crate::exit::Refused;
+
+    if arguments.ask.server.is_some() {
+        let keyless = "--cose: a receipt is signed with the ledger's own key, which no server hands out: name the data folder \
+                       with --data, and leave out --server, COUNTERFOIL_SERVER too";
+        return Err(Refused::Wrong(keyless.to_owned()).into());
+    }
+    let client = Client::of_log(&arguments.ask)?;
+    let place = arguments.place.context("no record is given")?;
+    record::read(&client, place)?;
+    let ledger = client.ledger().context("no data folder is given")?;
+    std::io::stdout().write_all(ledger.cose_receipt(place.record)?.bytes())?;
     Ok(Exit::Done)
 }
 

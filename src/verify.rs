@@ -1,13 +1,18 @@
-//! `counterfoil verify`: a tlog-proof against a policy, with no ledger and no server.
+//! `counterfoil verify`: a tlog-proof, or a COSE receipt, against a policy, with no ledger and no server.
 
+use std::borrow::Cow;
 use std::io::{Read, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use counterfoil_verify::attest::{Attestation, Attested};
+use counterfoil_verify::hash::LeafHash;
 use counterfoil_verify::policy::{Policy, Quorum};
 use counterfoil_verify::proof::TlogProof;
+#[cfg(feature = "cose")]
+use counterfoil_verify::receipt::{CoseReceipt, RECEIPT_FIRST_BYTE};
 use counterfoil_verify::record;
+use counterfoil_verify::tree::RecordIndex;
 
 use crate::cli::VerifyArguments;
 use crate::exit::Exit;
@@ -17,21 +22,16 @@ use crate::{open, when};
 
 pub fn run(arguments: &VerifyArguments) -> Result<Exit> {
     let policy = open::policy(&arguments.policy)?;
-    let proof = read(&arguments.proof)?;
-    let proof = TlogProof::parse(&proof).with_context(|| format!("{} is no proof", arguments.proof.display()))?;
-    let refused = || format!("{} is refused", arguments.proof.display());
-    check_log(&proof, &policy).with_context(refused)?;
+    let name = arguments.proof.display();
+    let proof = Shown::parse(&read(&arguments.proof)?).with_context(|| format!("{name} is no proof"))?;
+    let refused = || format!("{name} is refused");
+    check_log(&proof.origin(), &policy).with_context(refused)?;
     let record = read(&arguments.record)?;
-    let attested = Attested::prove(&proof, record::hash(&record), &policy);
-    let attested = attested.with_context(refused)?;
+    let (index, attested) = proof.prove(record::hash(&record), &policy).with_context(refused)?;
 
     let (origin, size) = (&attested.checkpoint.origin, attested.checkpoint.size);
     let mut lines = vec![
-        format!(
-            "Record {} is in the tree of {} of {origin}, which its key has signed",
-            proof.index,
-            counted(size.0, "record")
-        ),
+        format!("Record {index} is in the tree of {} of {origin}, which its key has signed", counted(size.0, "record")),
         match policy.witnesses().quorum() {
             Quorum::None => "The policy asks for no witness".to_owned(),
             Quorum::Of(name) => format!("Enough witnesses have cosigned it for the quorum {name}"),
@@ -53,12 +53,47 @@ pub fn run(arguments: &VerifyArguments) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// What is to show that a record is in a log.
+enum Shown {
+    TlogProof(TlogProof),
+    #[cfg(feature = "cose")]
+    Receipt(CoseReceipt),
+}
+
+impl Shown {
+    fn parse(bytes: &[u8]) -> Result<Self> {
+        #[cfg(feature = "cose")]
+        if bytes.first() == Some(&RECEIPT_FIRST_BYTE) {
+            return Ok(Self::Receipt(CoseReceipt::parse(bytes)?));
+        }
+        Ok(Self::TlogProof(TlogProof::parse(bytes)?))
+    }
+
+    /// The log that it is said to be of.
+    fn origin(&self) -> Cow<'_, str> {
+        match self {
+            Self::TlogProof(proof) => {
+                String::from_utf8_lossy(proof.checkpoint_note.split(|byte| *byte == b'\n').next().unwrap_or_default())
+            }
+            #[cfg(feature = "cose")]
+            Self::Receipt(receipt) => receipt.origin().as_str().into(),
+        }
+    }
+
+    /// Verifies it for the record with this leaf hash: which record that is, and in which tree.
+    fn prove<'p>(&self, leaf: LeafHash, policy: &'p Policy) -> Result<(RecordIndex, Attested<'p>)> {
+        match self {
+            Self::TlogProof(proof) => Ok((proof.index, Attested::prove(proof, leaf, policy)?)),
+            #[cfg(feature = "cose")]
+            Self::Receipt(receipt) => Ok(receipt.prove_inclusion(leaf, policy)?),
+        }
+    }
+}
+
 /// Whether the policy names the log at all. Nothing is believed of the name: the signature shows whose it is.
-fn check_log(proof: &TlogProof, policy: &Policy) -> Result<()> {
-    let origin = proof.checkpoint_note.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let origin = String::from_utf8_lossy(origin);
+fn check_log(origin: &str, policy: &Policy) -> Result<()> {
     let names: Vec<&str> = policy.logs().iter().map(|log| log.key.name().as_str()).collect();
-    if names.contains(&&*origin) {
+    if names.contains(&origin) {
         return Ok(());
     }
     bail!(

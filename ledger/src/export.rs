@@ -234,6 +234,9 @@ pub fn export<S: TileSource>(
     Ok(Exported { checkpoint: shown, before })
 }
 
+/// The checkpoint that lies in the folder of an export: as it was signed, and what it says.
+type Held = (Vec<u8>, Checkpoint);
+
 /// The folder of an export. One run has it at a time.
 struct Folder {
     path: PathBuf,
@@ -242,7 +245,7 @@ struct Folder {
 
 impl Folder {
     /// Opens the folder, or makes it. Gives the checkpoint that lies in it too.
-    fn open(path: &Path) -> Result<(Self, Option<(Vec<u8>, Checkpoint)>), ExportError> {
+    fn open(path: &Path) -> Result<(Self, Option<Held>), ExportError> {
         if path.exists() && !path.is_dir() {
             return Err(ExportError::NotAFolder { path: path.to_owned() });
         }

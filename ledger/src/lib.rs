@@ -32,6 +32,8 @@ mod memory;
 mod owner;
 mod pressure;
 mod read;
+#[cfg(feature = "cose")]
+mod receipt;
 mod recover;
 mod redaction;
 mod remapped;

@@ -127,6 +127,7 @@ fn verify_opens_no_file_reads_no_clock_spawns_nothing() {
     }
     let expected = [
         "base64",
+        "coset",
         "counterfoil-proto",
         "crc32fast",
         "ed25519-dalek",
@@ -139,6 +140,9 @@ fn verify_opens_no_file_reads_no_clock_spawns_nothing() {
     ];
     let found = dependencies("verify", "dependencies]");
     assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), expected, "whoever trusts verify trusts these");
+    // COSE receipts are there for those who ask for them, and so is their encoding.
+    let verify = fs::read_to_string(workspace().join("verify/Cargo.toml")).unwrap();
+    assert!(verify.contains("coset = { workspace = true, optional = true }") && !verify.contains("default ="));
     // What else the types bring with them: the network stack of the services is there for those who ask for it.
     let proto = fs::read_to_string(workspace().join("proto/Cargo.toml")).unwrap();
     for word in ["tokio", "hyper", "tonic", "tonic-prost", "rocksdb", "rand"] {

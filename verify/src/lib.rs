@@ -30,6 +30,8 @@ pub mod people;
 pub mod policy;
 pub mod population;
 pub mod proof;
+#[cfg(feature = "cose")]
+pub mod receipt;
 pub mod reconcile;
 pub mod record;
 pub mod redaction;

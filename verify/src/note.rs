@@ -372,8 +372,7 @@ impl VerifierKey {
         self.public_key.as_bytes()
     }
 
-    /// Verifies the bytes of one signature over the text of a note (RFC 8032 section 5.1.7, strict:
-    /// one signature has one spelling).
+    /// Verifies the bytes of one signature over the text of a note.
     fn verify(&self, text: &str, bytes: &[u8]) -> Option<VerifiedSignature<'_>> {
         let (message, signature, cosigned_at) = match self.signature_type {
             SignatureType::Ed25519 => (text.to_owned(), bytes, None),
@@ -385,9 +384,15 @@ impl VerifierKey {
                 (cosign::message(CosignedAt(time), text), signature, Some(CosignedAt(time)))
             }
         };
-        let signature = ed25519_dalek::Signature::from_slice(signature).ok()?;
-        self.public_key.verify_strict(message.as_bytes(), &signature).ok()?;
-        Some(VerifiedSignature { key: self, cosigned_at })
+        self.has_signed(message.as_bytes(), signature).then_some(VerifiedSignature { key: self, cosigned_at })
+    }
+
+    /// Whether the key has made this signature over these bytes, whatever they are (RFC 8032 section 5.1.7, strict: one
+    /// signature has one spelling).
+    pub(crate) fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        ed25519_dalek::Signature::from_slice(signature)
+            .and_then(|signature| self.public_key.verify_strict(message, &signature))
+            .is_ok()
     }
 }
 
@@ -450,6 +455,12 @@ impl SigningKey {
             found if found > NOTE_BYTES_MAX => Err(NoteError::TooLong { found }),
             _ => Ok(note),
         }
+    }
+
+    /// The signature over these bytes. Whoever signs what is no note sees to it that it is no text either, since the text of
+    /// every note is one.
+    pub(crate) fn sign_bytes(&self, message: &[u8]) -> [u8; 64] {
+        self.private_key.sign(message).to_bytes()
     }
 
     /// The name of the key.
@@ -523,6 +534,16 @@ impl fmt::Display for KeyName {
 }
 
 impl KeyId {
+    /// The id with these bytes.
+    pub const fn from_bytes(bytes: [u8; 4]) -> KeyId {
+        KeyId(bytes)
+    }
+
+    /// The 4 bytes of the id.
+    pub const fn as_bytes(&self) -> &[u8; 4] {
+        &self.0
+    }
+
     fn derive(name: &KeyName, signature_type: SignatureType, public_key: &[u8; 32]) -> KeyId {
         let mut hasher = Sha256::new();
         hasher.update(name.0.as_bytes());

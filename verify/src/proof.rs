@@ -12,7 +12,8 @@
 //! ...the rest of the signed checkpoint, byte for byte
 //! ```
 //!
-//! Never builds a path (that is `tree`) and never trusts a root: the caller brings one that is signed.
+//! Never builds a path (that is `tree`) and never trusts a root: the caller brings one that is signed, or takes the one that a
+//! path leads to and verifies a signature over it.
 
 use std::collections::VecDeque;
 
@@ -48,6 +49,15 @@ pub fn verify_inclusion(
     path: &[Hash],
     root: Hash,
 ) -> Result<(), ProofError> {
+    check_root(root, including_root(leaf, index, size, path)?)
+}
+
+/// The root that a path leads to from `leaf` as the record at `index` of a tree with `size` records: for whoever has no root
+/// to compare with, and verifies a signature over this one instead. By itself it proves nothing.
+///
+/// # Errors
+/// As of [`verify_inclusion`], but for [`ProofError::Root`].
+pub fn including_root(leaf: LeafHash, index: RecordIndex, size: TreeSize, path: &[Hash]) -> Result<Hash, ProofError> {
     check_path_bound(path)?;
     if index.0 >= size.0 {
         return Err(ProofError::IndexOutsideTree { index, size });
@@ -62,7 +72,7 @@ pub fn verify_inclusion(
         };
     }
     check_arrived(&walk, path)?;
-    check_root(root, found)
+    Ok(found)
 }
 
 /// Checks that `leaves` are the records from `first` on of the tree with `size` records and this `root`, none of them left
@@ -116,21 +126,33 @@ pub fn verify_consistency(
     new_root: Hash,
     path: &[Hash],
 ) -> Result<(), ProofError> {
+    if old.0 == 0 {
+        check_path_bound(path)?;
+        check_old_root(old_root, empty_root())?;
+        if new.0 == 0 {
+            check_root(new_root, old_root)?;
+        }
+        return check_no_path(path);
+    }
+    check_root(new_root, extending_root(old, old_root, new, path)?)
+}
+
+/// The root of the tree of `new` records that a path leads to from the tree of `old` records and `old_root`: for whoever has
+/// no newer root to compare with, and verifies a signature over this one instead. By itself it proves nothing.
+///
+/// # Errors
+/// As of [`verify_consistency`], but for [`ProofError::Root`]; [`ProofError::PathEndsEarly`] for `old` = 0, since no path
+/// leads from a tree without records to any other.
+pub fn extending_root(old: TreeSize, old_root: Hash, new: TreeSize, path: &[Hash]) -> Result<Hash, ProofError> {
     check_path_bound(path)?;
     if old > new {
         return Err(ProofError::ShrinkingTree { old, new });
     }
     if old.0 == 0 {
-        check_old_root(old_root, empty_root())?;
+        return Err(ProofError::PathEndsEarly { found: path.len() });
     }
     if old == new {
-        check_root(new_root, old_root)?;
-    }
-    if old.0 == 0 || old == new {
-        return match path {
-            [] => Ok(()),
-            _ => Err(ProofError::PathGoesOn { found: path.len() }),
-        };
+        return check_no_path(path).map(|()| old_root);
     }
 
     // An old tree that is perfect is itself the first node of the path, and not repeated there.
@@ -154,7 +176,7 @@ pub fn verify_consistency(
     }
     check_arrived(&walk, path)?;
     check_old_root(old_root, old_found)?;
-    check_root(new_root, new_found)
+    Ok(new_found)
 }
 
 /// Why a proof is rejected.
@@ -313,6 +335,13 @@ fn check_path_bound(path: &[Hash]) -> Result<(), ProofError> {
     match path.len() {
         found if found > PATH_HASHES_MAX => Err(ProofError::PathTooLong { found }),
         _ => Ok(()),
+    }
+}
+
+fn check_no_path(path: &[Hash]) -> Result<(), ProofError> {
+    match path {
+        [] => Ok(()),
+        _ => Err(ProofError::PathGoesOn { found: path.len() }),
     }
 }
 
