@@ -380,13 +380,13 @@ fn a_log_that_goes_on_from_another_has_all_of_it() {
 }
 
 /// What is done to the files of an export.
-type Change = dyn Fn(&mut BTreeMap<String, Vec<u8>>);
+type Change<'c> = dyn Fn(&mut BTreeMap<String, Vec<u8>>) + 'c;
 
 #[test]
 fn what_is_missing_or_written_otherwise_is_told() {
     let log = log_of(300);
     let (files, policy) = (export(&log), log.policy());
-    let malformed = |change: &Change, step: &str, words: &str| {
+    let malformed = |change: &Change<'_>, step: &str, words: &str| {
         let mut changed = files.clone();
         change(&mut changed.0);
         refused(&changed, &policy, step, Flaw::Malformed, words);
