@@ -131,6 +131,12 @@ fn what_announces_nothing_is_told() {
     let mut changed = of(&announced, (3, 3));
     changed.extra.as_mut().unwrap()[60] ^= 1;
     assert!(matches!(succeed(&asked, &changed), Err(SuccessionError::Attest(_))));
+    // A record that stands where it does not belong: whoever keeps the log signed that.
+    let mut misplaced = announced.clone();
+    let said = Body::KeyAnnouncement(announcement(&next));
+    misplaced[3] = encode(&Record { commitment: Vec::new(), ..record(9, AT + 3, said) }).unwrap();
+    let told = succeed(&asked, &of(&misplaced, (3, 3)));
+    assert_eq!(told, Err(SuccessionError::Index { proved: RecordIndex(3), carried: 9 }));
     // What an earlier log announced, whose records this one has.
     let other = KeyAnnouncement { origin: "tests.example/before".to_owned(), ..announcement(&next) };
     let told = succeed(&asked, &of(&log(Body::KeyAnnouncement(other)), (3, 3)));
