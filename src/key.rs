@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use counterfoil_ingest::key::Announcement;
-use counterfoil_ledger::{Location, PolicyFile, begin_rotation, finish_rotation, retire_key};
+use counterfoil_ledger::{Location, PolicyFile, finish_rotation, retire_key};
 use counterfoil_proto::v1::{Basis, KeyRetirement, KeyRotation};
 
 use crate::cli::{Format, KeyArguments, KeyVerb, RotateArguments};
@@ -23,16 +23,19 @@ fn run_rotate(arguments: &RotateArguments) -> Result<Exit> {
         Announcement { reason: arguments.reason.clone(), by: arguments.by.clone(), why: arguments.why.clone() };
     announcement.check().map_err(|error| Refused::Wrong(error.to_string()))?;
     let (location, holder) = (open::location(&arguments.ledger), open::holder());
-    open::in_turn(&location, || begin_rotation(&location, &holder, &mut fill))?;
+    open::ledger(&location, false)?.begin_rotation(&location, &mut fill)?;
+    // Opened again, both keys sign.
     let ledger = open::ledger(&location, false)?;
-    let (former, key) = ledger.next_key();
-    let key = key.context("the next key is gone: run this again")?;
-    let record = announcement.append(&ledger, &key, &open::entropy)?;
+    let change = ledger.rotation().context("the next key is gone: run this again")?;
+    let (record, is_new) = announcement.append(&ledger, (&change.former, &change.next), &open::entropy)?;
+    if !is_new {
+        anstream::eprintln!("counterfoil: record {record} announced this key before, with the words of then");
+    }
     let reader = ledger.reader();
     drop(ledger);
     let head = reader.head();
     drop(reader);
-    let policy = open::in_turn(&location, || finish_rotation(&location, &holder))?;
+    let policy = open::in_turn(&location, || finish_rotation(&location, &change, &holder))?;
     let rotation = KeyRotation {
         basis: Some(Basis {
             origin: head.origin.as_str().to_owned(),
@@ -41,8 +44,8 @@ fn run_rotate(arguments: &RotateArguments) -> Result<Exit> {
             ..Basis::default()
         }),
         record: record.0,
-        former: former.to_string(),
-        key: key.to_string(),
+        former: change.former.to_string(),
+        key: change.next.to_string(),
     };
     let rows = Rows { title: told(&rotation, &location, &policy), ..Rows::default() };
     output::print(arguments.output.output, &rotation, &[&rotation], &rows, rotation.basis.as_ref())?;
@@ -66,13 +69,19 @@ fn told(rotation: &KeyRotation, location: &Location, policy: &PolicyFile) -> Vec
         format!("New:    {key}"),
         format!("Former: {former}; it signs beside the new one until `counterfoil key retire`."),
         of_policy,
+        "Tell witnesses the new key, and put it into the policy that `--witnesses` names.".to_owned(),
     ]
 }
 
 fn retire(location: &Location, format: Format) -> Result<Exit> {
     let retired = open::in_turn(location, || retire_key(location, &open::holder()))?;
     let retirement = KeyRetirement { retired: retired.to_string() };
-    let rows = Rows { title: vec![format!("{retired} signs no more, and is deleted.")], ..Rows::default() };
+    let title = vec![
+        format!("{retired} signs no more, and is deleted here."),
+        "Replace every copy of the folder of keys by what it is now: where the former key still lies, it still signs."
+            .to_owned(),
+    ];
+    let rows = Rows { title, ..Rows::default() };
     output::print(format, &retirement, &[&retirement], &rows, None)?;
     Ok(Exit::Done)
 }

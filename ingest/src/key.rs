@@ -2,7 +2,7 @@
 //!
 //! Owns the record of it. How the keys take each other's place, the ledger knows; when an announcement is believed, `verify`.
 
-use counterfoil_ledger::{Batch, Ledger, Outcome};
+use counterfoil_ledger::{Batch, Ledger, LedgerError, Outcome};
 use counterfoil_proto::v1::{Authentication, KeyAnnouncement, record::Body};
 use counterfoil_verify::note::VerifierKey;
 use counterfoil_verify::tree::RecordIndex;
@@ -35,16 +35,17 @@ impl Announcement {
         statement::check(&self.reason, &self.by, &self.why)
     }
 
-    /// Records it, and gives the record's index: of a key that is announced already, that record's.
+    /// Records it, and gives the record's index, and whether it is new: a key that is announced already has that record, with
+    /// the words of then.
     ///
     /// # Errors
     /// [`RedactError`] if no record can say it, or the ledger takes none.
     pub fn append(
         &self,
         ledger: &Ledger,
-        key: &VerifierKey,
+        (former, key): (&VerifierKey, &VerifierKey),
         entropy: &dyn Fn() -> [u8; 32],
-    ) -> Result<RecordIndex, RedactError> {
+    ) -> Result<(RecordIndex, bool), RedactError> {
         let digests = DigestKey::new(*ledger.keys().ingest());
         let (by, values) = decided_by(ledger.keys().index(), &self.by)?;
         let said = KeyAnnouncement {
@@ -52,15 +53,17 @@ impl Announcement {
             public_key: key.public_key().to_vec(),
             reason: self.reason.clone(),
             by: by.as_bytes().to_vec(),
+            former_key: former.public_key().to_vec(),
         };
         let content = digests.digest("counterfoil/key-announcement/v1", key.public_key());
         let way = Way { speaker: SPEAKER, key: &digests, entropy, authentication: Authentication::LocalConnection };
         let why = json!({ "why": self.why }).to_string();
         let event = way.prepare(content, Body::KeyAnnouncement(said), &why, &values)?;
         let receipt = ledger.append(Batch { events: vec![event], positions: Vec::new() })?;
-        let told = receipt.outcomes.into_iter().map(|outcome| match outcome {
-            Outcome::Recorded(index) | Outcome::Duplicate(index) | Outcome::Conflict(index) => index,
-        });
-        Ok(told.last().unwrap_or_default())
+        match receipt.outcomes[..] {
+            [Outcome::Recorded(index)] => Ok((index, true)),
+            [Outcome::Duplicate(index) | Outcome::Conflict(index)] => Ok((index, false)),
+            _ => Err(LedgerError::Closed("it did not tell what became of the announcement".to_owned()).into()),
+        }
     }
 }

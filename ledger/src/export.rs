@@ -230,7 +230,7 @@ pub fn export<S: TileSource>(
         }
         .into());
     }
-    folder.finish(&note, held.as_ref(), shown.size)?;
+    folder.finish(&note, held.as_ref(), shown.size, policy)?;
     Ok(Exported { checkpoint: shown, before })
 }
 
@@ -352,10 +352,18 @@ impl Folder {
     }
 
     /// Puts the checkpoint in its place, now that all that it covers is there, and removes what it supersedes.
-    fn finish(&self, note: &[u8], held: Option<&(Vec<u8>, Checkpoint)>, size: TreeSize) -> Result<(), ExportError> {
+    fn finish(
+        &self,
+        note: &[u8],
+        held: Option<&Held>,
+        size: TreeSize,
+        policy: Option<&Policy>,
+    ) -> Result<(), ExportError> {
         // Of the same head, the one with more signatures says more.
         let signatures = |note: &[u8]| Note::parse(note).map_or(0, |note| note.signatures().len());
-        let is_kept = held.is_some_and(|(old, held)| held.size == size && signatures(old) >= signatures(note));
+        let is_accepted = |old: &[u8]| policy.is_none_or(|policy| Attested::open(old, policy).is_ok());
+        let is_kept = held
+            .is_some_and(|(old, held)| held.size == size && signatures(old) >= signatures(note) && is_accepted(old));
         if !is_kept {
             files::replace(&self.path.join(CHECKPOINT), note)?;
         }

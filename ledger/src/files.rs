@@ -5,7 +5,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{LedgerError, Result};
 
@@ -29,11 +29,8 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// Puts a new file in the place of one that only the owner may read: a reader sees one or the other, also after a crash.
 pub(crate) fn replace_private(path: &Path, bytes: &[u8]) -> Result<()> {
-    let new = path.with_added_extension("new");
-    match std::fs::remove_file(&new) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(LedgerError::file(&new, error)),
-        _ => {}
-    }
+    let new = unfinished(path);
+    remove_if_there(&new)?;
     write_private(&new, bytes)?;
     std::fs::rename(&new, path).map_err(|error| LedgerError::file(path, error))?;
     sync_folder(folder_of(path))
@@ -42,7 +39,7 @@ pub(crate) fn replace_private(path: &Path, bytes: &[u8]) -> Result<()> {
 /// Writes the whole file beside the old one, syncs it, and puts it in the old one's place: a reader sees one or the
 /// other, also after a crash.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let new = path.with_added_extension("new");
+    let new = unfinished(path);
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)
@@ -52,6 +49,19 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     file.write_all(bytes).and_then(|()| file.sync_data()).map_err(|error| LedgerError::file(&new, error))?;
     std::fs::rename(&new, path).map_err(|error| LedgerError::file(path, error))?;
     sync_folder(folder_of(path))
+}
+
+/// Where a file lies that will take another one's place.
+pub(crate) fn unfinished(path: &Path) -> PathBuf {
+    path.with_added_extension("new")
+}
+
+/// Removes a file, if there is one.
+pub(crate) fn remove_if_there(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(LedgerError::file(path, error)),
+        _ => Ok(()),
+    }
 }
 
 /// Makes durable which files a folder names.

@@ -311,7 +311,7 @@ fn without(index: u64, bytes: &[u8], parts: &BTreeSet<u32>) -> Result<Vec<u8>> {
 /// A key signs one history; tokens and digests stay what they are.
 fn new_keys(old: &Keys, entropy: &mut dyn FnMut(&mut [u8])) -> Keys {
     let (index, ingest) = (IndexKey::new(*old.index.as_bytes()), old.ingest.clone());
-    Keys { log_seed: fresh(entropy), beside: None, retired: Vec::new(), index, ingest }
+    Keys { log_seed: fresh(entropy), next: None, former: None, retired: Vec::new(), index, ingest }
 }
 
 fn chained(index: u64, error: IncarnationError) -> LedgerError {

@@ -21,7 +21,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use counterfoil_verify::checkpoint::{Checkpoint, CheckpointError, Origin};
 use counterfoil_verify::hash::domain_hash;
 use counterfoil_verify::identifier::IndexKey;
-use counterfoil_verify::note::{SignatureType, SigningKey, VerifierKey};
+use counterfoil_verify::note::{KeyId, Note, Signature, SignatureType, SigningKey, VerifierKey};
 use zeroize::Zeroizing;
 
 use crate::error::{LedgerError, Result};
@@ -40,8 +40,10 @@ pub(crate) type Seed = Zeroizing<[u8; 32]>;
 /// All keys of one ledger.
 pub struct Keys {
     pub(crate) log_seed: Seed,
-    /// The one that signs beside it, while the log's key changes: its name, and its seed.
-    pub(crate) beside: Option<(&'static str, Seed)>,
+    /// While the log's key changes: the next one, and the former one. One of them is another than the log's own, and signs
+    /// beside that.
+    pub(crate) next: Option<Seed>,
+    pub(crate) former: Option<Seed>,
     /// The public halves of those that sign no more.
     pub(crate) retired: Vec<[u8; 32]>,
     pub(crate) index: IndexKey,
@@ -53,15 +55,16 @@ impl Keys {
     pub(crate) fn from_entropy(fill: &mut dyn FnMut(&mut [u8])) -> Self {
         let mut key = || fresh(fill);
         let (log_seed, index, ingest) = (key(), IndexKey::new(*key()), key());
-        Self { log_seed, beside: None, retired: Vec::new(), index, ingest }
+        Self { log_seed, next: None, former: None, retired: Vec::new(), index, ingest }
     }
 
     /// Writes them to `folder`, readable by the owner only.
     pub(crate) fn write(&self, folder: &Path) -> Result<()> {
         files::create_folder(folder)?;
         let always = [(LOG, &*self.log_seed), ("index", self.index.as_bytes()), ("ingest", &*self.ingest)];
-        let beside = self.beside.iter().map(|(name, seed)| (*name, &**seed));
-        for (name, bytes) in always.into_iter().chain(beside) {
+        let changing = [(NEXT, &self.next), (FORMER, &self.former)];
+        let changing = changing.into_iter().filter_map(|(name, seed)| Some((name, &**seed.as_ref()?)));
+        for (name, bytes) in always.into_iter().chain(changing) {
             write_key(folder, name, bytes)?;
         }
         if !self.retired.is_empty() {
@@ -72,19 +75,16 @@ impl Keys {
 
     /// Reads them back.
     pub(crate) fn read(folder: &Path) -> Result<Self> {
-        let log_seed = read_key(folder, LOG)?;
-        // What took the place of the log's key may still lie where it was.
-        let mut beside = None;
-        for name in [NEXT, FORMER] {
-            let seed = read_if_there(folder, name)?.filter(|seed| *seed != log_seed);
-            beside = beside.or(seed.map(|seed| (name, seed)));
-        }
+        let retired = read_retired(folder)?;
+        // A copy of the folder may have a key that was retired since.
+        let signs = |seed: &Seed| !retired.contains(&SigningKey::public_half(seed));
         Ok(Self {
-            log_seed,
-            beside,
-            retired: read_retired(folder)?,
+            log_seed: read_key(folder, LOG)?,
+            next: read_if_there(folder, NEXT)?.filter(signs),
+            former: read_if_there(folder, FORMER)?.filter(signs),
             index: IndexKey::new(*read_key(folder, "index")?),
             ingest: read_key(folder, "ingest")?,
+            retired,
         })
     }
 
@@ -98,21 +98,48 @@ impl Keys {
         &self.ingest
     }
 
+    /// What signs beside the log's key, while that changes.
+    fn beside(&self) -> Option<&Seed> {
+        self.next.iter().chain(&self.former).find(|seed| **seed != self.log_seed)
+    }
+
     /// What signs for the log: its key, and the one beside it.
     pub(crate) fn signing_key(&self, origin: &Origin) -> SigningKey {
         let key = SigningKey::from_seed(origin.key_name(), &self.log_seed);
-        match &self.beside {
-            Some((_, seed)) => key.with_beside(seed),
+        match self.beside() {
+            Some(seed) => key.with_beside(seed),
             None => key,
         }
     }
 
+    /// The keys that sign for the log.
+    pub(crate) fn own_keys(&self, origin: &Origin) -> impl Iterator<Item = VerifierKey> {
+        let seeds = std::iter::once(&self.log_seed).chain(self.beside());
+        seeds.map(|seed| SigningKey::from_seed(origin.key_name(), seed).verifier_key())
+    }
+
     /// The keys whose signatures are, or were, the log's.
     pub(crate) fn verifier_keys(&self, origin: &Origin) -> Vec<VerifierKey> {
-        let public = |seed: &Seed| SigningKey::from_seed(origin.key_name(), seed).verifier_key();
-        let signing = std::iter::once(&self.log_seed).chain(self.beside.iter().map(|(_, seed)| seed)).map(public);
         let retired = |key| VerifierKey::new(origin.key_name(), SignatureType::Ed25519, key).ok();
-        signing.chain(self.retired.iter().filter_map(retired)).collect()
+        self.own_keys(origin).chain(self.retired.iter().filter_map(retired)).collect()
+    }
+
+    /// Sees to it that these are the newest keys of a log, as far as its newest signed checkpoint tells: whoever has those of
+    /// before a change would go on to sign with a key that nobody believes any more.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub(crate) fn check_newest(&self, note: &[u8], origin: &Origin) -> std::result::Result<(), &'static str> {
+        let Ok(note) = Note::parse(note) else { return Ok(()) };
+        let known: Vec<KeyId> = self.verifier_keys(origin).iter().map(VerifierKey::id).collect();
+        let is_strange =
+            |signature: &Signature| signature.name().as_str() == origin.as_str() && !known.contains(&signature.id());
+        match note.signatures().iter().any(is_strange) {
+            true => {
+                Err("is not the newest: the log's key was changed, and the key that signs now is not in this folder")
+            }
+            false => Ok(()),
+        }
     }
 
     /// Reads a checkpoint that one of these keys has signed.
@@ -131,7 +158,7 @@ pub(crate) fn fresh(fill: &mut dyn FnMut(&mut [u8])) -> Seed {
 }
 
 /// Writes the file of a key that is not there yet. The folder is still to be synced.
-pub(crate) fn write_key(folder: &Path, name: &str, bytes: &[u8; 32]) -> Result<()> {
+fn write_key(folder: &Path, name: &str, bytes: &[u8; 32]) -> Result<()> {
     files::write_private(&path_of(folder, name), text(name, bytes).as_bytes())
 }
 
@@ -142,11 +169,13 @@ pub(crate) fn replace_key(folder: &Path, name: &str, bytes: &[u8; 32]) -> Result
 
 /// Removes the file of a key, if it is there.
 pub(crate) fn remove_key(folder: &Path, name: &str) -> Result<()> {
-    let path = path_of(folder, name);
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(LedgerError::file(&path, error)),
-        _ => files::sync_folder(folder),
-    }
+    files::remove_if_there(&path_of(folder, name))?;
+    files::sync_folder(folder)
+}
+
+/// Removes what runs that were cut off have left beside the keys of the log.
+pub(crate) fn remove_unfinished(folder: &Path) -> Result<()> {
+    [LOG, NEXT, FORMER].iter().try_for_each(|name| files::remove_if_there(&files::unfinished(&path_of(folder, name))))
 }
 
 /// Writes which keys sign no more.

@@ -72,6 +72,6 @@ pub use read::{Entry, Head, Kept, Reader};
 pub use removals::KnownRedactions;
 pub use replica::{Replica, Row};
 pub use restore::{Anchored, RestoreOrder, Restored, restore};
-pub use rotation::{PolicyFile, begin as begin_rotation, finish as finish_rotation, retire as retire_key};
+pub use rotation::{PolicyFile, Rotation, finish as finish_rotation, retire as retire_key};
 pub use sealed::SealedMap;
 pub use sealing::Sealing;

@@ -20,7 +20,7 @@ use counterfoil_verify::checkpoint::{Checkpoint, Origin};
 use counterfoil_verify::hash::{Hash, LeafHash};
 use counterfoil_verify::identifier::IndexKey;
 use counterfoil_verify::incarnation;
-use counterfoil_verify::note::VerifierKey;
+use counterfoil_verify::note::{Note, VerifierKey};
 use counterfoil_verify::policy::Policy;
 use counterfoil_verify::record;
 use counterfoil_verify::time::RecordedAt;
@@ -156,7 +156,7 @@ impl Replica {
             replica.check_first(&row::check(RecordIndex(0), &first, None, None)?)?;
         }
         if !confirmed.is_empty() {
-            let checkpoint = replica.signed(&confirmed)?;
+            let checkpoint = replica.stored(&confirmed)?;
             replica.redact(0..checkpoint.size.0)?;
             redaction::purge(replica.reader.log())?;
             replica.publish(&checkpoint, &confirmed)?;
@@ -293,6 +293,20 @@ impl Replica {
             .map_err(|error| LedgerError::NotSigned { problem: error.to_string() })
     }
 
+    /// The checkpoint that was confirmed last. The log's key of then signed it, which need not be that of now: then it has to be
+    /// that of the records that are here.
+    fn stored(&self, note: &[u8]) -> Result<Checkpoint> {
+        let unsigned = match self.signed(note) {
+            Err(unsigned @ LedgerError::NotSigned { .. }) => unsigned,
+            signed => return signed,
+        };
+        let read = Note::parse(note).ok().and_then(|note| Checkpoint::parse(note.text()).ok());
+        match read.filter(|read| read.origin == self.origin && read.size <= self.size()) {
+            Some(read) if self.root_at(read.size)? == read.root => Ok(read),
+            _ => Err(unsigned),
+        }
+    }
+
     /// Compares a signed checkpoint with the records that were taken, and shows them to readers up to its size. One of a
     /// size that was shown already changes nothing.
     ///
@@ -372,7 +386,7 @@ impl Replica {
         let holder = Holder::of(&location.data)?;
         let keys = Keys::read(&location.keys())?;
         for (name, fits) in [
-            ("log", keys.signing_key(&self.origin).verifier_key() == self.key),
+            ("log", keys.own_keys(&self.origin).any(|key| key == self.key)),
             ("index", keys.index.commitment() == self.index_key),
         ] {
             if !fits {
@@ -383,6 +397,10 @@ impl Replica {
         self.forget_unconfirmed()?;
         self.sync()?;
         Anchor::take_over(&location.anchor, &holder, seen, |note| {
+            keys.check_newest(note, &self.origin).map_err(|problem| LedgerError::Key {
+                path: location.keys().join("log.key"),
+                problem: problem.to_owned(),
+            })?;
             let anchored = self.signed(note)?;
             if anchored.size > self.size() {
                 return Err(LedgerError::Behind { size: self.size(), anchored: anchored.size });

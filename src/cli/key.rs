@@ -22,8 +22,8 @@ pub enum KeyVerb {
     #[command(after_help = "Example:\n  counterfoil key rotate --data ledger --by ops@example.com --reason yearly\n\n\
         Stop the server first. The former key goes on to sign beside the new one, so that nobody notices\n\
         until it is retired. Whoever has a policy with a quorum of witnesses takes the new key from a proof\n\
-        of the record that announces it:\n\n  \
-        counterfoil proof RECORD --with-record --data ledger > key.tlog-proof\n  \
+        of the record that announces it, once those have cosigned it:\n\n  \
+        counterfoil proof RECORD --with-record --server URL > key.tlog-proof\n  \
         counterfoil-verify --succession key.tlog-proof --policy old.policy > new.policy\n\n\
         Everybody else needs a new policy, by the way that the old one came. Witnesses are told the new key\n\
         as they were told the old one. Keep a copy of the keys, and of DIR.policy, as you did of the old ones.\n\

@@ -43,7 +43,7 @@ mod text;
     Where it has a quorum of witnesses, a log's next key is taken from a proof of the record that announces it; else a new \
     policy has to come, by the way that the old one came.\n\n\
     A replay reads every record of a log that `counterfoil export` wrote, or that anybody copied from a server's tiles \
-    (c2sp.org/tlog-tiles). It takes 170 to 340 bytes of memory for each entity.\n\n\
+    (c2sp.org/tlog-tiles). It takes 170 to 340 bytes of memory for each entity; where the log goes on from another one, the same again and 32 bytes for each record.\n\n\
     Ends with 0 if the file is proved to the policy's quorum, 1 if it is falsified or short of that, 2 if it is no evidence \
     file or no export, or cannot be read."
 )]

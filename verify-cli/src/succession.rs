@@ -23,14 +23,17 @@ pub fn run(proof: &[u8], policy: &Policy) -> anyhow::Result<u8> {
     };
     std::io::stdout().write_all(succession.policy.format().as_bytes()).context("print the policy")?;
     eprintln!(
-        "Record {} of {}, of {}, announces {}\nin the place of {}.\nThat is on the word of the former key and of {} \
-         witnesses of the policy, who have seen that record.",
+        "Record {} of {}, of {}, announces {}\nin the place of {}.\nThat is on the word of the former key and of {}, who have \
+         seen that record. Comments of the policy are not kept.",
         succession.index,
         succession.key.name(),
         shown_at(succession.at.0),
         succession.key,
         succession.former,
-        succession.witnesses,
+        match succession.witnesses {
+            1 => "one witness of the policy".to_owned(),
+            more => format!("{more} witnesses of the policy"),
+        },
     );
     Ok(0)
 }
@@ -45,6 +48,7 @@ fn code(error: &SuccessionError) -> u8 {
         | SuccessionError::Attest(AttestError::Checkpoint(_)) => 2,
         SuccessionError::Index { .. }
         | SuccessionError::OtherLog { .. }
+        | SuccessionError::OtherKey { .. }
         | SuccessionError::Key { .. }
         | SuccessionError::NoWitnesses
         | SuccessionError::Attest(_) => 1,

@@ -234,6 +234,7 @@ const KeyAnnouncement = {
   publicKey: [2, 'bytes'],
   reason: [3, 'string'],
   by: [4, 'bytes'],
+  formerKey: [5, 'bytes'],
 } as const;
 export type KeyAnnouncement = Of<typeof KeyAnnouncement>;
 

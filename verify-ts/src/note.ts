@@ -47,7 +47,9 @@ export function parse(bytes: Uint8Array, fail: Fail): Note {
 /** Whether it has one signature, or two under the name of a log: that of its key, and while that changes, of the one beside
  * it. */
 export function hasOneSigner({ signatures }: Note, origin: string): boolean {
-  return signatures.length === 1 || (signatures.length === 2 && signatures.every(({ name }) => name === origin));
+  const [one, other, third] = signatures;
+  const areOfLog = signatures.every(({ name, bytes }) => name === origin && bytes.length === 64);
+  return one !== undefined && (other === undefined || (third === undefined && one.id !== other.id && areOfLog));
 }
 
 function parseSignature(line: string): Signature | undefined {

@@ -168,9 +168,10 @@ class Rules {
     this.ensure(ascends(callers), 'redaction.callers are not in ascending order');
   }
 
-  private announcement({ origin, publicKey, reason, by }: KeyAnnouncement): void {
+  private announcement({ origin, publicKey, reason, by, formerKey }: KeyAnnouncement): void {
     this.ensure(isOrigin(origin), 'key_announcement.origin is not a valid origin');
     this.hash(publicKey, 'key_announcement.public_key');
+    this.hash(formerKey, 'key_announcement.former_key');
     this.ensure(isCode(reason), 'key_announcement.reason is not a code');
     this.ensure(Entity.fromBytes(by) !== undefined, 'key_announcement.by is no id');
   }

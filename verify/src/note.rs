@@ -287,7 +287,12 @@ impl Note {
     pub(crate) fn has_one_signer(&self, origin: &str) -> bool {
         match &self.signatures[..] {
             [_] => true,
-            [one, other] => [one, other].iter().all(|signature| signature.name.as_str() == origin),
+            [one, other] => {
+                let is_of_log = |signature: &Signature| {
+                    signature.name.as_str() == origin && signature.bytes.len() == ed25519_dalek::SIGNATURE_LENGTH
+                };
+                one.id != other.id && is_of_log(one) && is_of_log(other)
+            }
             _ => false,
         }
     }
@@ -299,6 +304,16 @@ impl Note {
 }
 
 impl Signature {
+    /// The name of the key, which nothing has verified.
+    pub fn name(&self) -> &KeyName {
+        &self.name
+    }
+
+    /// The id of the key.
+    pub fn id(&self) -> KeyId {
+        self.id
+    }
+
     /// Reads a signature line, without its newline; none if it is no such line.
     pub fn parse(line: &str) -> Option<Signature> {
         let (name, encoded) = line.strip_prefix("\u{2014} ")?.split_once(' ')?;
@@ -409,6 +424,11 @@ impl SigningKey {
     /// The key with this name and 32-byte Ed25519 seed (RFC 8032 section 5.1.5).
     pub fn from_seed(name: KeyName, seed: &[u8; 32]) -> SigningKey {
         SigningKey { name, private_key: ed25519_dalek::SigningKey::from_bytes(seed), beside: None }
+    }
+
+    /// The public half of the key with this seed, under whatever name.
+    pub fn public_half(seed: &[u8; 32]) -> [u8; 32] {
+        ed25519_dalek::SigningKey::from_bytes(seed).verifying_key().to_bytes()
     }
 
     /// Has another key of the same name sign beside this one, whatever this one signs: whoever knows either finds a

@@ -321,7 +321,7 @@ impl CoseReceipt {
             return Err(ReceiptError::Quorum { quorum: quorum.clone() });
         }
         let checkpoint = Checkpoint { origin, size, root };
-        Ok(Attested { checkpoint, witnesses: Vec::new(), replayers: Vec::new(), is_replayed: false })
+        Ok(Attested { checkpoint, log: &log.key, witnesses: Vec::new(), replayers: Vec::new(), is_replayed: false })
     }
 
     /// The receipt as it is sent.

@@ -163,6 +163,7 @@ fn check_origin(origin: &Origin) -> Checked {
 fn check_announcement(said: &KeyAnnouncement) -> Checked {
     ensure(OriginName::new(&said.origin).is_ok(), "key_announcement.origin is not a valid origin")?;
     ensure(said.public_key.len() == 32, "key_announcement.public_key is not 32 bytes")?;
+    ensure(said.former_key.len() == 32, "key_announcement.former_key is not 32 bytes")?;
     ensure(is_code(&said.reason), "key_announcement.reason is not a code")?;
     ensure(EntityId::from_bytes(&said.by).is_ok(), "key_announcement.by is not an entity")
 }

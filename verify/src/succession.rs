@@ -3,7 +3,8 @@
 //! A log announces its next key in a record. Owns when that is believed: the record is shown to be in the log, under a
 //! checkpoint that the key before it signed and that the policy's quorum of witnesses has cosigned, all in one C2SP
 //! tlog-proof that carries the record. Whoever stole the key before it can sign such a record too, but has no witnesses for a
-//! log that they have not seen grow. So a policy without a quorum gets no key in this way: it is replaced by a new policy, by
+//! log that they have not seen grow. It names the key in whose place it comes, so that one which was retired is never believed
+//! again. So a policy without a quorum gets no key in this way: it is replaced by a new policy, by
 //! the way that it came itself.
 
 use counterfoil_proto::v1::{KeyAnnouncement, Record, record::Body};
@@ -64,6 +65,17 @@ pub enum SuccessionError {
         /// Whose log it is in.
         origin: Origin,
     },
+    /// The record announces a key in the place of another one than the policy names: an earlier announcement, or a later one.
+    #[error(
+        "record {index} announces a key in the place of another one than that of the policy: take announcements in their \
+         order, from the one on that names the policy's key {known}"
+    )]
+    OtherKey {
+        /// The record.
+        index: RecordIndex,
+        /// The log's key that the policy names, and that signed the checkpoint.
+        known: VerifierKey,
+    },
     /// What is announced is no key.
     #[error("record {index} announces what is no key")]
     Key {
@@ -106,6 +118,9 @@ pub fn succeed(policy: &Policy, proof: &TlogProof) -> Result<Succession, Success
     if said.origin != origin.as_str() {
         let announced = said.origin.clone();
         return Err(SuccessionError::OtherLog { index, announced, origin: origin.clone() });
+    }
+    if said.former_key != attested.log.public_key() {
+        return Err(SuccessionError::OtherKey { index, known: attested.log.clone() });
     }
     let key = announced(said, origin).map_err(|source| SuccessionError::Key { index, source })?;
     let policy = policy.succeeded(attested.log, key.clone()).ok_or_else(|| SuccessionError::Known(key.clone()))?;

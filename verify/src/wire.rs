@@ -47,7 +47,7 @@ impl<'a> Fields<'a> {
         }
         let key = varint(&mut self.rest)?;
         let number = u32::try_from(key >> 3).map_err(|_| Strange)?;
-        let is_next = number > self.last || (number == self.last && number == self.repeated);
+        let is_next = number > self.last || (number == self.last && number == self.repeated && number > 0);
         if !is_next {
             return Err(Strange);
         }

@@ -290,7 +290,8 @@ fn what_no_redaction_may_say() {
 fn what_no_key_announcement_may_say() {
     let valid = one_of_each_body().into_iter().find(|(name, _)| *name == "key_announcement").unwrap().1;
     encode(&valid).unwrap();
-    let breaks: [Break; 9] = [
+    let breaks: [Break; 10] = [
+        ("no former key", |record| the_announcement(record).former_key.clear()),
         ("no origin", |record| the_announcement(record).origin.clear()),
         ("an origin that is none", |record| the_announcement(record).origin = "a b".into()),
         ("no key", |record| the_announcement(record).public_key.clear()),

@@ -35,12 +35,18 @@ fn policy(of: &SigningKey) -> Policy {
     Policy::parse(format!("{own}{witnesses}group both all w50 w51\nquorum both\n").as_bytes()).unwrap()
 }
 
+/// That this key comes in the place of the key 1.
 fn announcement(next: &SigningKey) -> KeyAnnouncement {
+    announcement_after(&key(1), next)
+}
+
+fn announcement_after(former: &SigningKey, next: &SigningKey) -> KeyAnnouncement {
     KeyAnnouncement {
         origin: common::ORIGIN.to_owned(),
         public_key: next.verifier_key().public_key().to_vec(),
         reason: "yearly".to_owned(),
         by: EntityId::of(&account("ops"), &okta()).unwrap().as_bytes().to_vec(),
+        former_key: former.verifier_key().public_key().to_vec(),
     }
 }
 
@@ -91,7 +97,7 @@ fn the_next_key_is_taken_on_the_word_of_the_former_one_and_the_witnesses() {
     assert_eq!(succession.policy, policy(&next), "nothing else of the policy changes");
     // And from there to the one after it, with a checkpoint that the new key signs; the former one no longer counts.
     let third = key(3);
-    let log = self::log(Body::KeyAnnouncement(announcement(&third)));
+    let log = self::log(Body::KeyAnnouncement(announcement_after(&next, &third)));
     let later = |key: &SigningKey| succeed(&succession.policy, &proof(&log, (3, 3), key, &[50, 51]));
     assert_eq!(later(&next).unwrap().policy, policy(&third));
     assert!(matches!(later(&former), Err(SuccessionError::Attest(_))));
@@ -115,6 +121,16 @@ fn stolen_key_gets_no_other_one_believed() {
     assert_eq!(told, Err(SuccessionError::NoWitnesses));
     // The new key does not announce itself.
     assert!(matches!(refused(&proof(&log, (3, 3), &next, &[50, 51])), SuccessionError::Attest(_)));
+}
+
+/// The announcement of a key that was retired since, and may have been stolen, is in every later tree.
+#[test]
+fn retired_key_does_not_come_back() {
+    let (first, stolen, newest) = (key(1), key(2), key(3));
+    let log = log(Body::KeyAnnouncement(announcement_after(&first, &stolen)));
+    let asked = policy(&newest);
+    let told = succeed(&asked, &proof(&log, (3, 3), &newest, &[50, 51]));
+    assert_eq!(told, Err(SuccessionError::OtherKey { index: RecordIndex(3), known: newest.verifier_key() }));
 }
 
 #[test]

@@ -250,6 +250,7 @@ pub fn full_announcement() -> KeyAnnouncement {
         public_key: vec![0xee; 32],
         reason: "yearly".into(),
         by: EntityId::new(EntityKind::Account, "okta", "acme", "00u9").unwrap().as_bytes().to_vec(),
+        former_key: vec![0xdd; 32],
     }
 }
 

@@ -128,9 +128,16 @@ pub fn any_body(source: &Source, index: u64) -> BoxedStrategy<Body> {
     let conflict = if index > 1 { conflict.boxed() } else { any_event(source).prop_map(Body::Event).boxed() };
     let redaction = any_redaction(index.max(2)).prop_map(Body::Redaction);
     let redaction = if index > 1 { redaction.boxed() } else { any_event(source).prop_map(Body::Event).boxed() };
-    let announcement = (any_bytes(32), any_code(), any_entity()).prop_map(|(public_key, reason, by)| {
-        Body::KeyAnnouncement(KeyAnnouncement { origin: "example.com/audit".to_owned(), public_key, reason, by })
-    });
+    let announcement =
+        (any_bytes(32), any_code(), any_entity(), any_bytes(32)).prop_map(|(public_key, reason, by, former_key)| {
+            Body::KeyAnnouncement(KeyAnnouncement {
+                origin: "example.com/audit".to_owned(),
+                public_key,
+                reason,
+                by,
+                former_key,
+            })
+        });
     prop_oneof![
         8 => any_event(source).prop_map(Body::Event),
         1 => redaction,
