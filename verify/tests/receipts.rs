@@ -544,7 +544,7 @@ fn no_quorum_of_witnesses_stands_behind_a_receipt() {
     ));
     let (index, attested) = receipt.prove_inclusion(leaves[5], &unwatched).expect("proved");
     assert_eq!(index, RecordIndex(5));
-    let Attested { checkpoint: found, witnesses, replayers, is_replayed } = attested;
+    let Attested { checkpoint: found, log: _, witnesses, replayers, is_replayed } = attested;
     assert_eq!((found, witnesses.len(), replayers.len(), is_replayed), (checkpoint(&leaves), 0, 0, false));
 }
 
