@@ -79,7 +79,11 @@ impl<'p> Attested<'p> {
     pub fn open(note_bytes: &[u8], policy: &'p Policy) -> Result<Attested<'p>, AttestError> {
         let keys = keys_of(policy);
         let note = Note::parse(note_bytes).map_err(AttestError::Note)?;
-        let verified = note.verify(&keys).map_err(AttestError::Note)?;
+        let verified = note.verify(&keys).map_err(|error| match (&error, Checkpoint::parse(note.text())) {
+            // The log has another key, or is another one.
+            (NoteError::NoKnownSignature { .. }, Ok(read)) => AttestError::NoLog { origin: read.origin },
+            _ => AttestError::Note(error),
+        })?;
         let checkpoint = Checkpoint::parse(note.text()).map_err(AttestError::Checkpoint)?;
         let origin = checkpoint.origin.as_str();
         let mut own = policy.logs().iter().map(|log| &log.key).filter(|key| key.name().as_str() == origin);
