@@ -251,7 +251,7 @@ impl Row for GetRecordResponse {
          record.provenance.delivery=DELIVERY_UNSPECIFIED record.provenance.authentication=AUTHENTICATION_UNSPECIFIED \
          record.provenance.assumedZone record.commitment record.origin record.event record.eventConflict \
          record.sourceRejected record.sourceGap payload values=[] recordBytes beside envelope \
-         record.provenance.retryOf=0 record.eventRemapped record.seal record.redaction";
+         record.provenance.retryOf=0 record.eventRemapped record.seal record.redaction record.keyAnnouncement";
 }
 
 impl Row for GetInclusionProofResponse {

@@ -109,7 +109,7 @@ pub enum LedgerError {
         source: std::io::Error,
     },
     /// A key file is damaged, or does not belong to this ledger.
-    #[error("the key file {path} {problem}: bring back the one that `counterfoil init` made")]
+    #[error("the key file {path} {problem}: bring back the one that this ledger had last")]
     Key {
         /// The key file.
         path: PathBuf,

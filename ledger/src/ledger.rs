@@ -417,11 +417,11 @@ pub(crate) fn check_identity(
         });
     }
     let origin = parse_origin(&body.origin)?;
-    keys.check_newest(anchor.note(), &origin)
-        .map_err(|problem| LedgerError::Key { path: location.keys().join("log.key"), problem: problem.to_owned() })?;
     let anchored = keys.open(anchor.note(), &origin).map_err(|error| LedgerError::Anchor {
         path: location.anchor.clone(),
         problem: format!("is not this ledger's ({error})"),
     })?;
+    keys.check_newest(anchor.note(), &origin)
+        .map_err(|problem| LedgerError::Key { path: location.keys().join("log.key"), problem: problem.to_owned() })?;
     Ok((origin, anchored))
 }

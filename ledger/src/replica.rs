@@ -397,11 +397,11 @@ impl Replica {
         self.forget_unconfirmed()?;
         self.sync()?;
         Anchor::take_over(&location.anchor, &holder, seen, |note| {
+            let anchored = self.signed(note)?;
             keys.check_newest(note, &self.origin).map_err(|problem| LedgerError::Key {
                 path: location.keys().join("log.key"),
                 problem: problem.to_owned(),
             })?;
-            let anchored = self.signed(note)?;
             if anchored.size > self.size() {
                 return Err(LedgerError::Behind { size: self.size(), anchored: anchored.size });
             }
