@@ -253,6 +253,7 @@ fn every_path_of_the_document_is_served() {
                 "IdentityService_DiffState" => {
                     vec!["--get".to_owned(), "--data-urlencode".to_owned(), "from=2026-01-01T00:00:00+01:00".to_owned()]
                 }
+                "ProofService_GetProofs" => ["--get", "--data-urlencode", "records=1"].map(str::to_owned).to_vec(),
                 "ProofService_GetListingProof" => {
                     let subject = "subject=account:okta:default:nobody".to_owned();
                     vec!["--get".to_owned(), "--data-urlencode".to_owned(), subject]

@@ -165,7 +165,8 @@ fn check(place: &Place, feed: &Feed, random: &mut impl Rng, is_killed: bool) {
         let answer = runtime.block_on(health.check(request)).unwrap().into_inner();
         answer.status() == ServingStatus::Serving
     };
-    assert!(!serves("") && !serves("counterfoil.v1.IngestService"));
+    // Who follows the ledger's condition for the health service may be a moment later.
+    until("the health service says so", || !serves("") && !serves("counterfoil.v1.IngestService"));
     assert!(serves("counterfoil.v1.LedgerService") && serves("counterfoil.v1.IdentityService"), "reads go on");
     let known = feed.acknowledged().len() as u64;
     let asked = GetStateRequest { who: okta::login(1), min_tree_size: 1 + known, ..GetStateRequest::default() };
