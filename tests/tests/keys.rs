@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use common::{events, log_key};
 use counterfoil_ingest::key::Announcement;
-use counterfoil_ledger::{Ledger, Location, Options, Sealing, SystemClock, finish_rotation};
+use counterfoil_ledger::{Ledger, LedgerError, Location, Options, Sealing, SystemClock, finish_rotation};
 use counterfoil_proto::v1::KeyRotation;
 use counterfoil_tests::files::lines;
 use counterfoil_tests::kafka::until;
@@ -151,13 +151,28 @@ fn the_key_is_changed_and_policies_follow() {
 }
 
 fn open(location: &Location) -> Ledger {
-    let options = Options {
-        clock: Box::new(SystemClock::new()),
-        accept_clock: false,
-        holder: "a test".to_owned(),
-        sealing: Sealing::AtTheEnd,
-    };
-    Ledger::open(location, options).unwrap()
+    in_turn(|| {
+        let options = Options {
+            clock: Box::new(SystemClock::new()),
+            accept_clock: false,
+            holder: "a test".to_owned(),
+            sealing: Sealing::AtTheEnd,
+        };
+        Ledger::open(location, options)
+    })
+}
+
+/// Takes what needs the ledger for itself. A process that another test starts has all files of this one for a moment, and locks.
+fn in_turn<T>(mut take: impl FnMut() -> Result<T, LedgerError>) -> T {
+    let mut taken = None;
+    until("nobody has the ledger", || match take() {
+        Err(LedgerError::InUse { .. }) => false,
+        other => {
+            taken = Some(other.unwrap());
+            true
+        }
+    });
+    taken.unwrap()
 }
 
 /// Wherever a run is cut off, both keys go on to sign as they should, and the next run ends it with one announcement. The cuts:
@@ -184,7 +199,7 @@ fn a_rotation_that_is_cut_off_is_done_again() {
             assert!(said.append(&opened, (&change.former, &change.next), &|| [7; 32]).unwrap().1);
             drop(opened);
             if cut > 1 {
-                finish_rotation(&location, &change, "a test").unwrap();
+                in_turn(|| finish_rotation(&location, &change, "a test"));
                 fs::write(keys("next.key"), &next).unwrap();
             }
         }
