@@ -1,8 +1,8 @@
 //! `counterfoil key`.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use counterfoil_ingest::key::Announcement;
-use counterfoil_ledger::{Location, PolicyFile, finish_rotation, retire_key};
+use counterfoil_ledger::{Location, PolicyFile, Rotation, finish_rotation, retire_key};
 use counterfoil_proto::v1::{Basis, KeyRetirement, KeyRotation};
 
 use crate::cli::{Format, KeyArguments, KeyVerb, RotateArguments};
@@ -23,7 +23,14 @@ fn run_rotate(arguments: &RotateArguments) -> Result<Exit> {
         Announcement { reason: arguments.reason.clone(), by: arguments.by.clone(), why: arguments.why.clone() };
     announcement.check().map_err(|error| Refused::Wrong(error.to_string()))?;
     let (location, holder) = (open::location(&arguments.ledger), open::holder());
-    open::ledger(&location, false)?.begin_rotation(&location, &mut fill)?;
+    let ledger = open::ledger(&location, false)?;
+    if let Err(error) = ledger.begin_rotation(&location, &mut fill) {
+        let Some(done) = ledger.last_rotation() else { return Err(error.into()) };
+        let (record, _) = announcement.append(&ledger, (&done.former, &done.next), &open::entropy)?;
+        let Rotation { former, next } = done;
+        return Err(anyhow!("{error}. Record {record} announces {next} in the place of {former}"));
+    }
+    drop(ledger);
     // Opened again, both keys sign.
     let ledger = open::ledger(&location, false)?;
     let change = ledger.rotation().context("the next key is gone: run this again")?;
@@ -47,8 +54,13 @@ fn run_rotate(arguments: &RotateArguments) -> Result<Exit> {
         former: change.former.to_string(),
         key: change.next.to_string(),
     };
-    let rows = Rows { title: told(&rotation, &location, &policy), ..Rows::default() };
-    output::print(arguments.output.output, &rotation, &[&rotation], &rows, rotation.basis.as_ref())?;
+    let title = told(&rotation, &location, &policy);
+    let format = arguments.output.output;
+    if format != Format::Table {
+        title.iter().for_each(|line| anstream::eprintln!("{line}"));
+    }
+    let rows = Rows { title, ..Rows::default() };
+    output::print(format, &rotation, &[&rotation], &rows, rotation.basis.as_ref())?;
     Ok(Exit::Done)
 }
 
@@ -56,7 +68,10 @@ fn told(rotation: &KeyRotation, location: &Location, policy: &PolicyFile) -> Vec
     let KeyRotation { record, former, key, .. } = rotation;
     let path = safe(&location.policy().display().to_string());
     let of_policy = match policy {
-        PolicyFile::Replaced => format!("Policy {path} names the new key: hand it out."),
+        PolicyFile::Replaced(kept) => format!(
+            "Policy {path} names the new key: hand it out. Keep {} for what the former key signed alone.",
+            safe(&kept.display().to_string())
+        ),
         PolicyFile::Edited => {
             format!("Policy {path} was edited, and is left as it is: put the new key into its line of the log.")
         }
@@ -80,7 +95,11 @@ fn retire(location: &Location, format: Format) -> Result<Exit> {
         format!("{retired} signs no more, and is deleted here."),
         "Replace every copy of the folder of keys by what it is now: where the former key still lies, it still signs."
             .to_owned(),
+        "Policies of followers, and the one that `--witnesses` names, have to name the new key by now.".to_owned(),
     ];
+    if format != Format::Table {
+        title.iter().for_each(|line| anstream::eprintln!("{line}"));
+    }
     let rows = Rows { title, ..Rows::default() };
     output::print(format, &retirement, &[&retirement], &rows, None)?;
     Ok(Exit::Done)

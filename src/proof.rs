@@ -11,7 +11,7 @@ use counterfoil_verify::tree::RecordIndex;
 
 use crate::cli::{Format, ProofArguments};
 use crate::client::Client;
-use crate::exit::Exit;
+use crate::exit::{Exit, Refused};
 use crate::output::{self, Rows};
 use crate::record;
 
@@ -28,6 +28,12 @@ pub fn run(arguments: &ProofArguments) -> Result<Exit> {
         let rows = Rows { title: Vec::new(), columns: vec!["hash"], rows: lines(&response.path) };
         output::print(format, &response, &[&response], &rows, response.basis.as_ref())?;
         return Ok(Exit::Done);
+    }
+    if arguments.with_record && format != Format::Table {
+        return Err(Refused::Wrong(
+            "--with-record: only the file of a proof carries the record: leave out --output".into(),
+        )
+        .into());
     }
     let place = arguments.place.context("neither a record nor an earlier size is given")?;
     let read = record::read(&client, place)?;
@@ -49,8 +55,6 @@ pub fn run(arguments: &ProofArguments) -> Result<Exit> {
 /// Writes the COSE receipt of a record.
 #[cfg(feature = "cose")]
 fn receipt(arguments: &ProofArguments) -> Result<Exit> {
-    use crate::exit::Refused;
-
     if arguments.ask.server.is_some() {
         let keyless = "--cose: a receipt is signed with the ledger's own key, which no server hands out: name the data folder \
                        with --data, and leave out --server, COUNTERFOIL_SERVER too";

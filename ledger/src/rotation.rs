@@ -11,6 +11,8 @@
 //! ```
 //! What an announcement says, and on whose word, is for whoever appends it; when it is believed, for `verify`.
 
+use std::path::PathBuf;
+
 use counterfoil_verify::checkpoint::Origin;
 use counterfoil_verify::note::{SigningKey, VerifierKey};
 use counterfoil_verify::policy::Policy;
@@ -24,8 +26,8 @@ use crate::lock::Lock;
 /// What became of the policy beside the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PolicyFile {
-    /// It names the new key now.
-    Replaced,
+    /// It names the new key now. That of before is kept here.
+    Replaced(PathBuf),
     /// Somebody wrote in it: it is left as it is, and names the former key still.
     Edited,
     /// There is none.
@@ -54,6 +56,13 @@ impl Ledger {
             }),
             (None, None) => replace_key(&location.keys(), NEXT, &fresh(entropy)),
         }
+    }
+
+    /// The change that is done, but for the former key, which signs still.
+    pub fn last_rotation(&self) -> Option<Rotation> {
+        let (keys, origin) = (self.keys(), &self.reader().head().origin);
+        let former = keys.former.as_ref().filter(|_| keys.next.is_none())?;
+        Some(Rotation { former: public(former, origin), next: public(&keys.log_seed, origin) })
     }
 
     /// The change of the key that was begun, if one was.
@@ -94,10 +103,15 @@ pub fn finish(location: &Location, announced: &Rotation, holder: &str) -> Result
     let path = location.policy();
     let file = match std::fs::read_to_string(&path) {
         Ok(text) if text == policy(&announced.former) => {
+            // What the former key signed alone is verified with the policy of then.
+            let kept = path.with_added_extension(announced.former.id().to_string());
+            files::replace_private(&kept, text.as_bytes())?;
             files::replace_private(&path, policy(&announced.next).as_bytes())?;
-            PolicyFile::Replaced
+            PolicyFile::Replaced(kept)
         }
-        Ok(text) if text == policy(&announced.next) => PolicyFile::Replaced,
+        Ok(text) if text == policy(&announced.next) => {
+            PolicyFile::Replaced(path.with_added_extension(announced.former.id().to_string()))
+        }
         Ok(_) => PolicyFile::Edited,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => PolicyFile::Missing,
         Err(error) => return Err(LedgerError::file(&path, error)),

@@ -31,7 +31,8 @@ pub enum KeyVerb {
     Rotate(RotateArguments),
     /// Have the former key sign no more, and delete it
     #[command(after_help = "Example:\n  counterfoil key retire --data ledger\n\n\
-        Stop the server first. From the next checkpoint on, whoever still has a policy with the former key\n\
+        Stop the server first. From then on no proof of the announcement can be made that a policy with the\n\
+        former key accepts: make it before. From the next checkpoint on, whoever still has such a policy\n\
         believes none. Its public half is kept, by which backups are known that it signed.")]
     Retire {
         #[command(flatten)]

@@ -91,8 +91,14 @@ fn the_key_is_changed_and_policies_follow() {
         assert!(told.text().contains("PROVED\n"), "{}", told.text());
     }
     verify(&[text(&before), "--policy", text(&new_policy)]).ended(1);
+    // Asked again, it tells what it told, in case that was lost.
     let refused = ledger.run_sealing(&ROTATE).ended(1);
+    let told = format!("Record {} announces {new_key} in the place of {old_key}", rotated.record);
     assert!(refused.stderr.contains("the former key still signs"), "{}", refused.stderr);
+    assert!(refused.stderr.contains(&told), "{}", refused.stderr);
+    let kept = ledger.beside(&format!("ledger.policy.{}", old_key.id()));
+    assert_eq!(fs::read_to_string(kept).unwrap(), old, "the policy of before is kept");
+    assert_eq!(ledger.run(&["proof", "3", "--with-record", "--output", "json"]).code, 2);
 
     // A witness who knows the former key has seen the announcement: who has a policy with that witness takes the new key.
     let witness_folder = LedgerFolder::empty();

@@ -46,8 +46,9 @@ pub enum AttestError {
     /// The policy does not name the log, or its key has not signed.
     #[error(
         "expected a checkpoint signed by a log of the policy, got one of {origin} without: use that log's policy. A log that \
-         goes on after a loss has a new name and a new policy, and says in record 0 what was lost; one with a new key announces \
-         that in a record: take it into the policy with `counterfoil-verify --succession`"
+         goes on after a loss has a new name and a new policy, and says in record 0 what was lost; one whose key \
+         was changed announces that in a record, which `counterfoil-verify --succession` takes into the policy; what the key of \
+         before has signed is verified with the policy of before"
     )]
     NoLog {
         /// The log that it is said to be of.
