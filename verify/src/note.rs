@@ -479,6 +479,7 @@ impl SigningKey {
 
     /// The signature over these bytes. Whoever signs what is no note sees to it that it is no text either, since the text of
     /// every note is one.
+    #[cfg(feature = "cose")]
     pub(crate) fn sign_bytes(&self, message: &[u8]) -> [u8; 64] {
         self.private_key.sign(message).to_bytes()
     }

@@ -11,7 +11,7 @@ use counterfoil_proto::v1::{KeyAnnouncement, Record, record::Body};
 
 use crate::attest::{AttestError, Attested};
 use crate::checkpoint::Origin;
-use crate::note::{NoteError, SignatureType, VerifierKey};
+use crate::note::{KeyId, NoteError, SignatureType, VerifierKey};
 use crate::policy::{Policy, Quorum};
 use crate::proof::TlogProof;
 use crate::record::{self, RecordError};
@@ -68,13 +68,13 @@ pub enum SuccessionError {
     /// The record announces a key in the place of another one than the policy names: an earlier announcement, or a later one.
     #[error(
         "record {index} announces a key in the place of another one than that of the policy: take announcements in their \
-         order, from the one on that names the policy's key {known}"
+         order, from the one on that names the policy's key, of the id {known}"
     )]
     OtherKey {
         /// The record.
         index: RecordIndex,
-        /// The log's key that the policy names, and that signed the checkpoint.
-        known: VerifierKey,
+        /// The id of the log's key that the policy names, and that signed the checkpoint.
+        known: KeyId,
     },
     /// What is announced is no key.
     #[error("record {index} announces what is no key")]
@@ -95,8 +95,8 @@ pub enum SuccessionError {
     #[error("check the proof of the announcement")]
     Attest(#[source] AttestError),
     /// The policy names that key already.
-    #[error("the policy names the key {0} already: expected one that it does not have")]
-    Known(VerifierKey),
+    #[error("the policy names the key of the id {0} already: expected one that it does not have")]
+    Known(KeyId),
 }
 
 /// Takes the next key of a log into a policy, on a proof of the record that announces it.
@@ -120,10 +120,10 @@ pub fn succeed(policy: &Policy, proof: &TlogProof) -> Result<Succession, Success
         return Err(SuccessionError::OtherLog { index, announced, origin: origin.clone() });
     }
     if said.former_key != attested.log.public_key() {
-        return Err(SuccessionError::OtherKey { index, known: attested.log.clone() });
+        return Err(SuccessionError::OtherKey { index, known: attested.log.id() });
     }
     let key = announced(said, origin).map_err(|source| SuccessionError::Key { index, source })?;
-    let policy = policy.succeeded(attested.log, key.clone()).ok_or_else(|| SuccessionError::Known(key.clone()))?;
+    let policy = policy.succeeded(attested.log, key.clone()).ok_or_else(|| SuccessionError::Known(key.id()))?;
     let at = record::recorded_at(&record);
     Ok(Succession { policy, former: attested.log.clone(), key, index, at, witnesses: attested.witnesses.len() })
 }

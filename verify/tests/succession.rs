@@ -130,7 +130,7 @@ fn retired_key_does_not_come_back() {
     let log = log(Body::KeyAnnouncement(announcement_after(&first, &stolen)));
     let asked = policy(&newest);
     let told = succeed(&asked, &proof(&log, (3, 3), &newest, &[50, 51]));
-    assert_eq!(told, Err(SuccessionError::OtherKey { index: RecordIndex(3), known: newest.verifier_key() }));
+    assert_eq!(told, Err(SuccessionError::OtherKey { index: RecordIndex(3), known: newest.verifier_key().id() }));
 }
 
 #[test]
