@@ -89,9 +89,10 @@ fn of_entities(query: &Query<'_>) -> Result<Figure> {
     Ok(rounds.at_most(3.0, "proof of an entity, made, against its state"))
 }
 
-/// The size of a member of an evidence file.
+/// The size of a member of an evidence file, by the header before it (PKWARE APPNOTE 4.3.7). The manifest names members too.
 fn member(file: &[u8], name: &[u8]) -> Result<u32> {
-    let at = file.windows(name.len()).position(|bytes| bytes == name).context("the member is there")?;
-    let size = file.get(at.saturating_sub(12)..).and_then(|bytes| bytes.first_chunk()).context("a header")?;
+    let is_header = |bytes: &[u8]| bytes.starts_with(b"PK\x03\x04") && bytes.ends_with(name);
+    let at = file.windows(30 + name.len()).position(is_header).context("the member is there")?;
+    let size = file.get(at + 18..).and_then(|bytes| bytes.first_chunk()).context("a header")?;
     Ok(u32::from_le_bytes(*size))
 }
