@@ -9,14 +9,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use common::{log_key, read_checkpoint};
+use common::{read_checkpoint, tessera_fsck};
 use counterfoil_proto::v1::{Record, record::Body};
 use counterfoil_tests::files::{all_files, lines};
 use counterfoil_tests::http::curl;
 use counterfoil_tests::kafka::until;
 use counterfoil_tests::okta::joined;
 use counterfoil_tests::program::{LedgerFolder, ORIGIN, Run, command, program, run};
-use counterfoil_tests::server::{Server, tool};
+use counterfoil_tests::server::Server;
 use counterfoil_verify::checkpoint::Checkpoint;
 use counterfoil_verify::record::{decode, encode, hash};
 use counterfoil_verify::tile::records_in;
@@ -162,19 +162,8 @@ fn a_server_is_exported_as_its_folder_is_and_other_tools_read_it() {
     assert!(run.stderr.contains("is not accepted, and nothing was exported"), "{}", run.stderr);
     server.stop();
 
-    let Some(fsck) = tool("tessera-fsck") else { return };
-    let key = ledger.file("log.vkey", log_key(&ledger).to_string());
-    let output = Command::new("timeout")
-        .arg("60")
-        .arg(fsck)
-        .arg(format!("--storage_url=file://{}/", out.display()))
-        .arg(format!("--public_key={}", key.display()))
-        .args(["--ui=false", "--N=8"])
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(told.contains("Successfully fsck'd log with size 302 "), "{:?} {told}", output.status);
+    let Some(told) = tessera_fsck(&format!("file://{}/", out.display()), &ledger) else { return };
+    assert!(told.contains("Successfully fsck'd log with size 302 "), "{told}");
 }
 
 #[test]

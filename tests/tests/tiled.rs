@@ -6,7 +6,7 @@ mod common;
 use std::process::{Command, Stdio};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use common::{log_key, read_checkpoint};
+use common::{log_key, read_checkpoint, tessera_fsck};
 use counterfoil_tests::files::lines;
 use counterfoil_tests::http::{Answer, curl, curl_with};
 use counterfoil_tests::kafka::until;
@@ -151,34 +151,13 @@ fn a_proof_verifies_offline_by_a_policy_and_nothing_else_does() {
     assert!(refused.stderr.contains("quorum \"w\""), "{}", refused.stderr);
 }
 
-/// Runs Tessera's fsck on what a server serves: what it says. Its status is 0 whatever it finds, and it may wait for ever.
-fn fsck(server: &Server, ledger: &LedgerFolder) -> Option<String> {
-    let fsck = tool("tessera-fsck")?;
-    let key = ledger.file("log.vkey", log_key(ledger).to_string());
-    let run = Command::new("timeout")
-        .arg("60")
-        .arg(fsck)
-        .arg(format!("--storage_url={}/", server.url()))
-        .arg(format!("--public_key={}", key.display()))
-        .args(["--ui=false", "--N=8"])
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    Some(format!(
-        "{:?} {}{}",
-        run.status.code(),
-        String::from_utf8_lossy(&run.stdout),
-        String::from_utf8_lossy(&run.stderr)
-    ))
-}
-
 #[test]
 fn fsck_of_tessera_walks_the_log() {
     for records in [1, 255, 256, 257, 703] {
         let ledger = ledger_of(records);
         let checkpoint = read_checkpoint(&ledger);
         let server = Server::start(&ledger);
-        let Some(told) = fsck(&server, &ledger) else { return };
+        let Some(told) = tessera_fsck(&format!("{}/", server.url()), &ledger) else { return };
         let expected = format!("Successfully fsck'd log with size {records} and root {}", checkpoint.root);
         let in_base64 = format!("{records} and root {}", BASE64_STANDARD.encode(checkpoint.root.as_bytes()));
         assert!(told.contains(&expected) || told.contains(&in_base64), "{records}: {told}");

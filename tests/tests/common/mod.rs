@@ -8,6 +8,7 @@ use counterfoil_proto::v1::{Basis, ImportResponse, ImportSummary};
 use counterfoil_scenario::{Company, generate};
 use counterfoil_tests::okta::joined;
 use counterfoil_tests::program::{LedgerFolder, ORIGIN, Run};
+use counterfoil_tests::server::tool;
 use counterfoil_verify::checkpoint::{Checkpoint, Origin};
 use counterfoil_verify::note::VerifierKey;
 use counterfoil_verify::policy::Policy;
@@ -16,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 /// A ledger of a small made-up company, with one line that cannot be read.
 pub fn company_ledger() -> (LedgerFolder, Company) {
@@ -92,6 +94,27 @@ pub fn read_policy(ledger: &LedgerFolder) -> Policy {
 
 pub fn log_key(ledger: &LedgerFolder) -> VerifierKey {
     read_policy(ledger).logs()[0].key.clone()
+}
+
+/// Runs Tessera's fsck on the tiled log at a URL: what it says. Its status is 0 whatever it finds, and it may wait for ever.
+pub fn tessera_fsck(url: &str, ledger: &LedgerFolder) -> Option<String> {
+    let fsck = tool("tessera-fsck")?;
+    let key = ledger.file("log.vkey", log_key(ledger).to_string());
+    let run = Command::new("timeout")
+        .arg("60")
+        .arg(fsck)
+        .arg(format!("--storage_url={url}"))
+        .arg(format!("--public_key={}", key.display()))
+        .args(["--ui=false", "--N=8"])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    Some(format!(
+        "{:?} {}{}",
+        run.status.code(),
+        String::from_utf8_lossy(&run.stdout),
+        String::from_utf8_lossy(&run.stderr)
+    ))
 }
 
 pub fn read_checkpoint(ledger: &LedgerFolder) -> Checkpoint {
