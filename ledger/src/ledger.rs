@@ -35,6 +35,7 @@ use crate::keys::Keys;
 use crate::lease::{Holder, Lease};
 use crate::lock::{self, Lock};
 use crate::memory::Memory;
+use crate::nodes::Tiles;
 use crate::owner::{Owner, Pending, read_clock_value};
 use crate::read::{Published, Reader, Shared};
 use crate::recover::{Recovered, decode};
@@ -265,6 +266,7 @@ impl Ledger {
             }),
             grown: watch::Sender::new(anchored.size),
             served: RwLock::new(None),
+            tiles: Tiles::new(),
         });
         let commits = Arc::new(Mutex::new(()));
         let mut owner = Owner {

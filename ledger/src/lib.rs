@@ -29,6 +29,7 @@ mod ledger;
 mod lock;
 mod measure;
 mod memory;
+mod nodes;
 mod owner;
 mod pressure;
 mod read;

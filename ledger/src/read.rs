@@ -25,8 +25,9 @@ use crate::append::{ChannelPosition, EventKey, LastRead, SourceKey};
 use crate::derive;
 use crate::error::{LedgerError, Result};
 use crate::memory::Memory;
+use crate::nodes::{PublishedNodes, Tiles};
 use crate::pressure::WritePressure;
-use crate::store::{self, BESIDE, COUNT, DerivedDb, EVENTS, LogDb, MAP, NODES, RECORDS, StoredNodes, VALUE_FORMAT, cf};
+use crate::store::{self, BESIDE, COUNT, DerivedDb, EVENTS, LogDb, MAP, NODES, RECORDS, VALUE_FORMAT, cf};
 
 /// How far a pass over many rows reads ahead: most passes end after about as much.
 const READ_AHEAD_BYTES: usize = 256 << 10;
@@ -48,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) grown: watch::Sender<TreeSize>,
     /// What readers of tiles are given, where that is not the newest head (`served`).
     pub(crate) served: RwLock<Option<Head>>,
+    /// What was read of the tree.
+    pub(crate) tiles: Tiles,
 }
 
 /// The newest head that is signed and anchored.
@@ -345,8 +348,12 @@ impl Reader {
         &self.0.derived
     }
 
-    pub(crate) fn nodes(&self) -> StoredNodes<'_> {
-        StoredNodes { log: &self.0.log, derived: &self.0.derived, size: self.head().size }
+    pub(crate) fn tiles(&self) -> &Tiles {
+        &self.0.tiles
+    }
+
+    fn nodes(&self) -> PublishedNodes<'_> {
+        PublishedNodes { reader: self, published: self.published() }
     }
 
     fn check_size(&self, asked: TreeSize) -> Result<()> {

@@ -39,6 +39,7 @@ use crate::lease::{Holder, Lease};
 use crate::ledger::Location;
 use crate::lock::Lock;
 use crate::memory::Memory;
+use crate::nodes::Tiles;
 use crate::read::{Published, Reader, Shared, count_bytes, count_key, position_bytes};
 use crate::recover::{self, Recovered, decode};
 use crate::redaction;
@@ -135,6 +136,7 @@ impl Replica {
             }),
             grown: watch::Sender::new(TreeSize(0)),
             served: RwLock::new(None),
+            tiles: Tiles::new(),
         });
         let (index_key, forks) = (index_key.commitment(), location.data.join("forks"));
         let replica = Self {

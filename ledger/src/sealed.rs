@@ -100,7 +100,7 @@ impl Pages for SealedMap<'_> {
     type Error = LedgerError;
 
     fn read(&self, place: &PagePlace) -> Result<Option<Page>> {
-        let row = self.snapshot.get_cf(cf(&self.reader.derived().0, MAP), stored::key(place))?;
+        let row = self.snapshot.get_pinned_cf(cf(&self.reader.derived().0, MAP), stored::key(place))?;
         Ok(row.and_then(|row| stored::page(&row)))
     }
 }

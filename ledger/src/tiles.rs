@@ -9,7 +9,7 @@ use counterfoil_verify::tree::{NodeSource, RecordIndex};
 
 use crate::error::{LedgerError, Result};
 use crate::read::{Published, Reader, missing, prev};
-use crate::store::RECORDS;
+use crate::store::{RECORDS, StoredNodes};
 
 impl Reader {
     /// The bytes of a tile or of an entry bundle; none if the published tree has not so much yet.
@@ -23,7 +23,7 @@ impl Reader {
             TileContent::Entries => self.bundle(range)?,
             TileContent::Hashes { level: 0 } => bytes_of(&self.leaves(range, &published)?),
             TileContent::Hashes { level } => {
-                let nodes = self.nodes();
+                let nodes = StoredNodes { log: self.log(), derived: self.derived(), size: published.size };
                 let hashes = range.map(|index| nodes.node(level * TILE_HEIGHT, index));
                 bytes_of(&hashes.collect::<Result<Vec<_>>>()?)
             }
@@ -45,7 +45,7 @@ impl Reader {
     }
 
     /// The leaf hashes of a range that is not empty: what the records one further on were chained to.
-    fn leaves(&self, range: std::ops::Range<u64>, published: &Published) -> Result<Vec<Hash>> {
+    pub(crate) fn leaves(&self, range: std::ops::Range<u64>, published: &Published) -> Result<Vec<Hash>> {
         let mut leaves = Vec::new();
         let last = range.end.min(published.size.0 - 1);
         for (row, next) in self.rows_of(RECORDS, range.start + 1..last + 1).zip(range.start + 1..) {

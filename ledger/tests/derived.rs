@@ -38,6 +38,27 @@ fn proofs_verify_for_any_record_and_any_sizes() {
     }
 }
 
+/// What was read of the tree for one proof serves the next one, at a larger size.
+#[test]
+fn proofs_verify_while_the_log_grows() {
+    let home = Home::new(1);
+    let ledger = home.open();
+    let reader = ledger.reader();
+    for size in [2, 3, 100, 101, 255, 256, 257, 300, 511, 513, 700] {
+        append(&ledger, numbered(reader.head().size.0..size));
+        let leaves: Vec<LeafHash> = bytes(&reader).iter().map(|bytes| record::hash(bytes)).collect();
+        for (index, old) in
+            [0, 1, size / 3, size / 2, size - 2, size - 1].into_iter().zip([1, 2, size / 2 + 1, size - 1, size, size])
+        {
+            for size in [old, size].into_iter().filter(|size| index < *size) {
+                let path = reader.inclusion_proof(RecordIndex(index), TreeSize(size)).unwrap();
+                let root = naive_root(&leaves[..size as usize]);
+                verify_inclusion(leaves[index as usize], RecordIndex(index), TreeSize(size), &path, root).unwrap();
+            }
+        }
+    }
+}
+
 /// What is derived, as far as anyone can ask for it.
 #[derive(Debug, PartialEq)]
 struct Answers {
