@@ -6,7 +6,7 @@ mod common;
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use common::{log_key, read_checkpoint};
@@ -24,6 +24,7 @@ use counterfoil_verify::policy::Policy;
 use counterfoil_verify::proof::TlogProof;
 use counterfoil_verify::tree::{Frontier, TreeSize};
 use counterfoil_verify::witness::{AddCheckpoint, log_id};
+use serde_json::{Value, json};
 
 /// The log of the interoperability vectors.
 const LOG: &str = "example.com/auditledger";
@@ -440,5 +441,62 @@ fn a_witness_that_is_not_ours_cosigns() {
         push(&server, &events(first..=last));
         until("it has cosigned what came", || accepted(&server, &policy) == Some(u64::from(last) + 1));
     }
+    server.stop();
+}
+
+/// What Tessera and torchwood make of a policy and what comes with it.
+fn read_by_others(readers: &Path, files: &[&Path]) -> Value {
+    serde_json::from_str(&ran(Command::new(readers).args(files))).unwrap()
+}
+
+#[test]
+fn others_read_our_policies_and_take_what_we_take() {
+    let Some(readers) = tool("policy-readers") else { return };
+    let ledger = LedgerFolder::init();
+    let log = log_key(&ledger);
+    let logs = ledger.file("logs.policy", format!("log {log}\nquorum none\n"));
+    let folders = [(); 3].map(|()| LedgerFolder::empty());
+    let cosigners = folders.each_ref().map(|folder| Server::witness(folder, &logs, "127.0.0.1:0"));
+    let [first, second, replayer] = [0, 1, 2].map(|at: usize| (key_of(&folders[at]), cosigners[at].url()));
+    let quorums = format!(
+        "{}{}group both 2 w1 w2\nquorum both\n{}#counterfoil replayer-quorum r\n",
+        line("witness", "w1", &first.0, &first.1),
+        line("witness", "w2", &second.0, &second.1),
+        line("#counterfoil replayer", "r", &replayer.0, &replayer.1),
+    );
+    let (server, policy) =
+        serve(&ledger, &fs::read_to_string(ledger.policy()).unwrap().replace("quorum none\n", &quorums));
+    push(&server, &events(1..=20));
+    until("it is cosigned", || accepted(&server, &policy) == Some(21));
+
+    let watched = ledger.beside("witnesses.policy");
+    let checkpoint = ledger.file("checkpoint", served(&server));
+    let proof = ledger.file("17.tlog-proof", run(&["proof", "17", "--server", &server.url()]).ended(0).stdout);
+    let record = |index: &str| run(&["record", index, "--raw", "--server", &server.url()]).ended(0).stdout;
+    let (own, other) = (ledger.file("17.record", record("17")), ledger.file("16.record", record("16")));
+    let told = read_by_others(&readers, &[&watched, &checkpoint, &proof, &own]);
+    let names: Vec<_> = told["witnesses"].as_object().unwrap().values().collect();
+    assert_eq!(names, ["witness.example/w", "witness.example/w"], "{told}");
+    assert_eq!(told["satisfied"], true, "{told}");
+    assert_eq!(
+        (&told["checkpoint"], &told["origin"], &told["size"]),
+        (&json!(""), &json!(ORIGIN), &json!(21)),
+        "{told}"
+    );
+    assert_eq!(told["proof"], "", "{told}");
+    assert_ne!(read_by_others(&readers, &[&watched, &checkpoint, &proof, &other])["proof"], "");
+
+    // Without one of the witnesses nobody takes it, and without the replayer everybody does.
+    let text = fs::read_to_string(&checkpoint).unwrap();
+    let cosignatures = text.lines().filter(|line| line.contains(" witness.example/w "));
+    let taken = cosignatures.map(|cosignature| {
+        let short = ledger.file("short", text.replace(&format!("{cosignature}\n"), ""));
+        let told = read_by_others(&readers, &[&watched, &short]);
+        let is_taken = Attested::open(&fs::read(&short).unwrap(), &policy).is_ok();
+        assert_eq!((&told["satisfied"], told["checkpoint"] == ""), (&json!(is_taken), is_taken), "{told}");
+        is_taken
+    });
+    assert_eq!(taken.filter(|is_taken| *is_taken).count(), 1);
+    assert_eq!(text.matches(" witness.example/w ").count(), 3);
     server.stop();
 }

@@ -34,6 +34,22 @@ fn index_key_line(byte: u8) -> String {
 }
 
 #[test]
+fn the_example_of_the_documents() {
+    let page = include_str!("../../docs/configuration.md");
+    let (_, rest) = page.split_once("```policy\n").expect("the example");
+    let (text, _) = rest.split_once("```").expect("its end");
+    let policy = parse(text).expect("a policy");
+    assert!(policy.index_key().is_some());
+    assert_eq!(
+        (policy.logs().len(), policy.witnesses().members().len(), policy.replayers().members().len()),
+        (1, 2, 1)
+    );
+    let all_have_urls =
+        policy.witnesses().members().iter().chain(policy.replayers().members()).all(|one| one.url.is_some());
+    assert!(all_have_urls);
+}
+
+#[test]
 fn the_example_of_the_specification() {
     let text = format!(
         "log {log}\n\
