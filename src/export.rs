@@ -43,7 +43,7 @@ pub fn run(arguments: &ExportArguments) -> Result<Exit> {
         head.origin,
         arguments.to.display(),
         head.size.0 - exported.before.0,
-        head.root
+        head.root.to_base64()
     );
     writeln!(std::io::stdout(), "{}", output::safe(&told))?;
     Ok(Exit::Done)
