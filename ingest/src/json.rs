@@ -131,6 +131,15 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// A truth value, which some sources and some copies of logs have as a text.
+    pub fn as_truth(&self) -> Option<bool> {
+        self.as_bool().or_else(|| match self.as_str()?.trim() {
+            text if text.eq_ignore_ascii_case("true") => Some(true),
+            text if text.eq_ignore_ascii_case("false") => Some(false),
+            _ => None,
+        })
+    }
+
     pub fn as_array(&self) -> &[Json<'a>] {
         match self {
             Self::Array(items) => items,

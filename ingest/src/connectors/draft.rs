@@ -268,6 +268,12 @@ pub fn fact(kind: FactKind, occurred_at: Time) -> Fact {
     }
 }
 
+/// The permissions of an entitlement that has a document which says them, such as a policy. The document is never read.
+pub fn permissions(of: &Ref) -> Vec<Ref> {
+    let bare = of.id.split_once('/').map_or(of.id.as_str(), |(_, bare)| bare);
+    vec![Ref { id: format!("permission/{bare}"), tokens: Vec::new(), ..of.clone() }]
+}
+
 /// A time as it stands in the event id of a version: 2026-03-01T09:30:00Z.
 pub fn version(time: &Time) -> String {
     jiff::Timestamp::from_second(time.seconds).map_or_else(

@@ -2,6 +2,8 @@
 //!
 //! Owns what a mention looks like. It never decides whether the ticket exists or covers anything.
 
+use crate::json::Json;
+
 /// The most mentions read from one event.
 pub const MENTIONS_MAX: usize = 16;
 
@@ -15,6 +17,16 @@ pub fn find(text: &str, found: &mut Vec<String>) {
         find_plain(&percent_decoded(text), found);
     } else {
         find_plain(text, found);
+    }
+}
+
+/// Adds the tickets that the texts of a value mention, however deep they stand.
+pub fn find_within(json: &Json<'_>, found: &mut Vec<String>) {
+    match json {
+        Json::Str(text) => find(text, found),
+        Json::Array(items) => items.iter().for_each(|item| find_within(item, found)),
+        Json::Object(members) => members.iter().for_each(|(_, value)| find_within(value, found)),
+        _ => {}
     }
 }
 

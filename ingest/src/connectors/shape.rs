@@ -34,6 +34,13 @@ pub fn is_event_type(text: &str) -> bool {
     counterfoil_verify::entity::is_code(text) && words(text).all(known)
 }
 
+/// Whether a text is the code of an error as APIs have them, in words that begin with capitals: "AccessDenied".
+pub fn is_error_code(text: &str) -> bool {
+    text.len() <= ERROR_CODE_BYTES_MAX
+        && text.starts_with(|first: char| first.is_ascii_uppercase())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
+}
+
 /// The name of an attribute of an account as a record may hold it: attributes that an organisation made up are "other".
 pub fn attribute(name: &str) -> &'static str {
     ATTRIBUTES.iter().copied().find(|known| *known == name).unwrap_or("other")
@@ -43,6 +50,9 @@ pub fn attribute(name: &str) -> &'static str {
 const SERVICES: [&str; 5] = ["svc-", "svc_", "svc.", "service-account", "bot-"];
 
 const UUID_BYTES: usize = 36;
+
+/// The longest code of an error that stands in a record.
+const ERROR_CODE_BYTES_MAX: usize = 100;
 
 /// What stands before a number in an id, and is a word by itself.
 const PREFIXES: [&str; 35] = [

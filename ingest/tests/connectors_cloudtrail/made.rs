@@ -4,7 +4,7 @@ use counterfoil_ingest::connectors::{EventId, Reading};
 use counterfoil_proto::v1::Mapping;
 use serde_json::{Value, json};
 
-use crate::support::{lines, read};
+use crate::support::{lines, read, shortened};
 
 /// An event by the user `svc-sync`, with this request and response.
 pub fn event(source: &str, name: &str, request: Value, response: Value) -> Value {
@@ -28,21 +28,6 @@ pub fn with(mut event: Value, key: &str, value: Value) -> Value {
 /// How the actor of `event` is shown, and its moment.
 pub const BY: &str = "actor=user/svc-sync###<service_account> via=access_key/LONGTERMKEY1<api_key>";
 pub const AT: &str = "@2026-03-01T09:30:00Z";
-
-/// What stands for an id in a record that could be somebody's login.
-pub fn shortened(line: &str) -> String {
-    let mut parts = line.split('~');
-    let mut short = parts.next().unwrap().to_owned();
-    for part in parts {
-        let digits = part.bytes().take_while(u8::is_ascii_hexdigit).count();
-        if digits >= 32 {
-            short.push_str(&format!("~{}", &part[32..]));
-        } else {
-            short.push_str(&format!("~{part}"));
-        }
-    }
-    short
-}
 
 pub fn told(reading: &Reading) -> Vec<String> {
     lines(reading).iter().map(|line| shortened(line).replace(BY, "BY").replace(AT, "AT")).collect()

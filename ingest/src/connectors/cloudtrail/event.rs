@@ -7,11 +7,8 @@ use counterfoil_proto::v1::{Confidence, Correlation, Fact, FactKind, Outcome, Re
 
 use super::identity::{self, Identity};
 use crate::connectors::draft::{Draft, correlation, fact};
-use crate::connectors::mentions;
+use crate::connectors::{mentions, shape};
 use crate::json::Json;
-
-/// The longest code of an error that stands in a record.
-const CODE_BYTES_MAX: usize = 100;
 
 pub struct LogEvent<'e, 'j, 'c> {
     pub json: &'e Json<'j>,
@@ -64,7 +61,7 @@ impl<'e, 'j, 'c> LogEvent<'e, 'j, 'c> {
 
     /// A fact of what was changed. Old versions of the log do not say whether an event only read: then its name does.
     pub fn fact(&self, kind: FactKind) -> Fact {
-        let (outcome, confidence) = match is_true(self.json.get("readOnly")) {
+        let (outcome, confidence) = match self.json.get("readOnly").and_then(Json::as_truth) {
             Some(false) => (Outcome::Success, Confidence::Explicit),
             Some(true) => (Outcome::Pending, Confidence::Derived),
             None => (Outcome::Success, Confidence::Derived),
@@ -124,10 +121,7 @@ impl<'e, 'j, 'c> LogEvent<'e, 'j, 'c> {
         let Some(code) = self.json.text("errorCode") else {
             return failed.then_some(Outcome::Failure);
         };
-        let is_code = code.len() <= CODE_BYTES_MAX
-            && code.starts_with(|first: char| first.is_ascii_uppercase())
-            && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.');
-        if is_code {
+        if shape::is_error_code(code) {
             self.reason = code.to_owned();
         } else if let Some(actor) = &self.actor {
             self.draft.text(actor, "reason", code);
@@ -144,7 +138,7 @@ impl<'e, 'j, 'c> LogEvent<'e, 'j, 'c> {
         let id = |path| self.json.text(path).map_or_else(String::new, |id| self.draft.opaque(id));
         let mut found = Vec::new();
         if let Some(request) = self.json.get("requestParameters") {
-            mentioned(request, &mut found);
+            mentions::find_within(request, &mut found);
         }
         for path in ["errorMessage", "userIdentity.arn", "userIdentity.sessionContext.sourceIdentity"] {
             if let Some(text) = self.json.text(path) {
@@ -153,24 +147,4 @@ impl<'e, 'j, 'c> LogEvent<'e, 'j, 'c> {
         }
         correlation(id("sharedEventID"), id("requestID"), self.draft.mentioned(&found))
     }
-}
-
-/// The tickets that the texts of a value name, however deep they stand.
-fn mentioned(json: &Json<'_>, found: &mut Vec<String>) {
-    match json {
-        Json::Str(text) => mentions::find(text, found),
-        Json::Array(items) => items.iter().for_each(|item| mentioned(item, found)),
-        Json::Object(members) => members.iter().for_each(|(_, value)| mentioned(value, found)),
-        _ => {}
-    }
-}
-
-/// A truth value, which some copies of the log have as a text.
-pub fn is_true(json: Option<&Json<'_>>) -> Option<bool> {
-    let json = json?;
-    json.as_bool().or_else(|| match json.as_str()? {
-        text if text.eq_ignore_ascii_case("true") => Some(true),
-        text if text.eq_ignore_ascii_case("false") => Some(false),
-        _ => None,
-    })
 }

@@ -7,8 +7,9 @@
 use counterfoil_proto::v1::{Account, Entitlement, FactKind, Grant, Outcome, Ref, fact::Detail};
 
 use super::entitlements;
-use super::event::{LogEvent, is_true};
+use super::event::LogEvent;
 use super::identity::{self, known};
+use crate::connectors::draft::permissions;
 
 type Event<'a, 'e, 'j, 'c> = &'a mut LogEvent<'e, 'j, 'c>;
 
@@ -224,17 +225,11 @@ pub fn policy(event: Event<'_, '_, '_, '_>, kind: FactKind) {
     means(event, kind, policy, gained, Vec::new(), version);
 }
 
-/// The permissions of whatever has a document that says them.
-pub fn permissions(of: &Ref) -> Vec<Ref> {
-    let bare = of.id.split_once('/').map_or(of.id.as_str(), |(_, bare)| bare);
-    vec![Ref { id: format!("permission/{bare}"), tokens: Vec::new(), ..of.clone() }]
-}
-
 /// Another version of a policy: it changes what every holder can do, once it is the default one.
 pub fn policy_version(event: Event<'_, '_, '_, '_>, kind: FactKind) {
     let Some(policy) = policy_of(event) else { return };
     let is_default = match event.json.path("requestParameters.setAsDefault") {
-        Some(value) => is_true(Some(value)) == Some(true),
+        Some(value) => value.as_truth() == Some(true),
         None => event.request("versionId").is_some(),
     };
     let version = event.request("versionId").or_else(|| event.response("policyVersion.versionId"));

@@ -6,7 +6,6 @@
 
 use counterfoil_proto::v1::{AccountStatus, Entitlement, Fact, FactKind, Ref, RejectReason, Time, fact::Detail};
 
-use super::event::is_true;
 use super::identity::{self, Arn, is_account};
 use super::{directory, entitlements, report};
 use crate::connectors::draft::{Draft, fact};
@@ -123,7 +122,7 @@ fn details(response: &Response<'_, '_>, target: Option<&Target<'_>>) -> Result<V
 /// What comes behind a page: IAM says whether anything does, and the command line names it in a way of its own. Where they
 /// say so and not which, it is a page that nobody has.
 pub fn next(body: &Json<'_>, marker: &str) -> Next {
-    let is_truncated = body.present("IsTruncated").map(|said| is_true(Some(said)) != Some(false));
+    let is_truncated = body.present("IsTruncated").map(|said| said.as_truth() != Some(false));
     let marker = body.present(marker).or_else(|| body.present("NextToken"));
     match (is_truncated, marker) {
         (Some(false), _) | (None, None) => Next::Nothing,

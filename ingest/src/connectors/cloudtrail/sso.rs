@@ -8,8 +8,9 @@ use counterfoil_proto::v1::{Account, Entitlement, FactKind, Outcome, Ref, fact::
 use super::credentials;
 use super::entitlements;
 use super::event::LogEvent;
-use super::iam::{means, permissions};
+use super::iam::means;
 use super::identity;
+use crate::connectors::draft::permissions;
 
 type Event<'a, 'e, 'j, 'c> = &'a mut LogEvent<'e, 'j, 'c>;
 
