@@ -115,6 +115,16 @@ pub fn epoch(count: i64, unit: EpochUnit) -> Option<Time> {
     time::is_valid(&time).then_some(time)
 }
 
+/// Reads the moment that an event must have, of a source that counts units since 1970; copies of its log may have a
+/// date and time instead. `name` is the field's, for the message.
+pub fn required_epoch(value: Option<&Json<'_>>, name: &str, unit: EpochUnit, assume_utc: bool) -> Result<Time, Reject> {
+    let count = value.and_then(Json::id).and_then(|count| count.parse::<i64>().ok());
+    match count {
+        Some(count) => epoch(count, unit).ok_or_else(|| invalid(&count.to_string(), name)),
+        None => required(value, name, assume_utc),
+    }
+}
+
 /// The moment of receipt, for an event that gives none.
 pub fn received(at: Moment) -> Time {
     at.to_time(Precision::Received)

@@ -1,4 +1,4 @@
-//! Whatever JSON of the shapes of Okta, Freshservice or the fact vocabulary comes: nothing panics, and every reading keeps
+//! Whatever JSON of the shapes of any connector comes: nothing panics, and every reading keeps
 //! the rules of a record (the shared `read_with` checks them) and keeps what is personal out of it.
 
 #![allow(clippy::unwrap_used)] // A test stops where it fails.
@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use support::{digest_key, read_with};
 
 /// Words that the connectors look for, as keys and as values.
-const WORDS: [&str; 118] = [
+const WORDS: [&str; 159] = [
     "id",
     "uuid",
     "eventType",
@@ -131,10 +131,51 @@ const WORDS: [&str; 118] = [
     "2026-03-01T09:30:00Z",
     "2026-03-01",
     "25-03-2026",
+    "action",
+    "actor_id",
+    "actor_is_bot",
+    "@timestamp",
+    "_document_id",
+    "org",
+    "org_id",
+    "repo",
+    "repo_id",
+    "team",
+    "user",
+    "hashed_token",
+    "token_id",
+    "programmatic_access_type",
+    "user_programmatic_access_id",
+    "hook_id",
+    "fingerprint",
+    "permission",
+    "auditID",
+    "stage",
+    "ResponseComplete",
+    "stageTimestamp",
+    "verb",
+    "objectRef",
+    "apiGroup",
+    "resource",
+    "subresource",
+    "namespace",
+    "requestObject",
+    "responseObject",
+    "responseStatus",
+    "code",
+    "subjects",
+    "roleRef",
+    "username",
+    "extra",
+    "impersonatedUser",
+    "annotations",
+    "metadata",
+    "spec",
+    "conditions",
 ];
 
 /// Values that mean something to a connector, or that are apt to break one.
-const TEXTS: [&str; 32] = [
+const TEXTS: [&str; 44] = [
     "user.lifecycle.create",
     "group.user_membership.add",
     "user.account.privilege.grant",
@@ -167,6 +208,18 @@ const TEXTS: [&str; 32] = [
     "api_token/1",
     "https://e.okta.com/api/v1/users/00u1",
     "human",
+    "team.add_member",
+    "repo.add_member",
+    "org.update_member",
+    "personal_access_token.access_granted",
+    "public_key.create",
+    "rbac.authorization.k8s.io",
+    "rolebindings",
+    "serviceaccounts",
+    "secrets",
+    "create",
+    "system:serviceaccount:ci:deployer",
+    "JTI=1",
 ];
 
 fn value() -> impl Strategy<Value = Json<'static>> {
@@ -249,6 +302,7 @@ fn event() -> impl Strategy<Value = Json<'static>> {
         mutated(include_str!("fixtures/okta-hook.json")),
         mutated(include_str!("fixtures/cloudtrail-file.json")),
         mutated(include_str!("fixtures/cloudtrail-bridge.json")),
+        mutated(include_str!("fixtures/github-events.json")),
         mutated(include_str!("fixtures/freshservice-ticket.json")),
         mutated(include_str!("fixtures/freshservice-agent.json")),
         mutated(FACT),

@@ -21,6 +21,7 @@ pub(crate) mod draft;
 mod fact;
 mod fields;
 mod freshservice;
+mod github;
 mod lister;
 mod mentions;
 mod naming;
@@ -149,10 +150,11 @@ pub enum EventId {
 type Make = fn() -> Box<dyn Connector>;
 
 /// Every connector, by its name.
-const CONNECTORS: [(&str, Make); 6] = [
+const CONNECTORS: [(&str, Make); 7] = [
     ("cloudtrail", || Box::new(cloudtrail::CloudTrail)),
     (fact::NAME, || Box::new(fact::FactConnector)),
     ("freshservice", || Box::new(freshservice::Freshservice::default())),
+    ("github", || Box::new(github::GitHub)),
     (nhi::NAME, || Box::new(nhi::Register)),
     ("okta", || Box::new(okta::Okta)),
     (people::NAME, || Box::new(people::People)),
