@@ -303,6 +303,7 @@ fn event() -> impl Strategy<Value = Json<'static>> {
         mutated(include_str!("fixtures/cloudtrail-file.json")),
         mutated(include_str!("fixtures/cloudtrail-bridge.json")),
         mutated(include_str!("fixtures/github-events.json")),
+        mutated(include_str!("fixtures/kubernetes-events.json")),
         mutated(include_str!("fixtures/freshservice-ticket.json")),
         mutated(include_str!("fixtures/freshservice-agent.json")),
         mutated(FACT),

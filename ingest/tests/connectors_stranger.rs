@@ -12,7 +12,7 @@ use counterfoil_proto::v1::RejectReason;
 use support::read_all;
 
 /// Documents, and the connector that each is for.
-const DOCUMENTS: [(&str, &str); 25] = [
+const DOCUMENTS: [(&str, &str); 28] = [
     ("cloudtrail", include_str!("fixtures/cloudtrail-file.json")),
     ("cloudtrail", include_str!("fixtures/cloudtrail-bridge.json")),
     (
@@ -28,6 +28,12 @@ const DOCUMENTS: [(&str, &str); 25] = [
         r#"{"action":"team.add_member","actor":"a","created_at":1772357400000,"org":"o","team":"o/t","user":"b"}"#,
     ),
     ("github", r#"{"@timestamp":1772357400000,"_document_id":"x","action":"not.known_yet"}"#),
+    ("kubernetes", include_str!("fixtures/kubernetes-events.json")),
+    (
+        "kubernetes",
+        r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","auditID":"1","stage":"ResponseComplete","verb":"get","stageTimestamp":"2026-03-01T09:00:00Z"}"#,
+    ),
+    ("kubernetes", r#"{"auditID":"1","stage":"RequestReceived","verb":"x","stageTimestamp":"2026-03-01T09:00:00Z"}"#),
     ("okta", include_str!("fixtures/okta-grant.json")),
     ("okta", include_str!("fixtures/okta-hook.json")),
     ("okta", r#"{"uuid":"u","published":"2026-03-01T09:00:00Z","eventType":"not.known.yet"}"#),
@@ -100,7 +106,7 @@ fn an_event_of_another_connector_is_refused_and_the_right_one_is_named() {
 #[test]
 fn an_event_of_no_connector_is_refused_too() {
     for document in [r#"{"meta":1}"#, r#"{"eventID":"1","eventSource":"iam.amazonaws.com"}"#, r#"{"a":{"b":[{}]}}"#] {
-        for connector in ["cloudtrail", "github", "okta", "freshservice"] {
+        for connector in ["cloudtrail", "github", "kubernetes", "okta", "freshservice"] {
             let [Err(reject)] = &read_all(connector, document)[..] else { panic!("{connector}: {document}") };
             assert_eq!(reject.reason, RejectReason::NotAnEvent);
             assert!(reject.message.contains("import it with the connector of its system"), "{reject}");

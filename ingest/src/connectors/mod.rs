@@ -22,6 +22,7 @@ mod fact;
 mod fields;
 mod freshservice;
 mod github;
+mod kubernetes;
 mod lister;
 mod mentions;
 mod naming;
@@ -150,11 +151,12 @@ pub enum EventId {
 type Make = fn() -> Box<dyn Connector>;
 
 /// Every connector, by its name.
-const CONNECTORS: [(&str, Make); 7] = [
+const CONNECTORS: [(&str, Make); 8] = [
     ("cloudtrail", || Box::new(cloudtrail::CloudTrail)),
     (fact::NAME, || Box::new(fact::FactConnector)),
     ("freshservice", || Box::new(freshservice::Freshservice::default())),
     ("github", || Box::new(github::GitHub)),
+    ("kubernetes", || Box::new(kubernetes::Kubernetes)),
     (nhi::NAME, || Box::new(nhi::Register)),
     ("okta", || Box::new(okta::Okta)),
     (people::NAME, || Box::new(people::People)),

@@ -18,9 +18,20 @@ use crate::times;
 const CODES_MAX: usize = 100;
 /// The longest name of a system or an instance, so that a row's references always fit.
 const NAME_BYTES_MAX: usize = 64;
-/// What stands before the ids of accounts that are unique within a type only: those of AWS (decision 0012).
-const ACCOUNT_TYPES: [&str; 8] =
-    ["federated_user", "role", "root", "saml_user", "service", "sso_user", "user", "web_identity"];
+/// What stands before the ids of accounts that are unique within a type only: those of AWS (decision 0012)
+/// and of Kubernetes (decision 0059).
+const ACCOUNT_TYPES: [&str; 10] = [
+    "federated_user",
+    "node",
+    "role",
+    "root",
+    "saml_user",
+    "service",
+    "service_account",
+    "sso_user",
+    "user",
+    "web_identity",
+];
 
 /// What makes a row itself: the id that its table gives it, and its content; without an id, its content alone.
 pub fn event_id(fields: &Fields<'_, '_>, draft: &Draft<'_>) -> Result<EventId, Reject> {

@@ -29,8 +29,9 @@ pub fn any(text: &[u8]) -> bool {
     })
 }
 
-/// Replaces the values under names of secrets; what is an object or an array, whole.
-pub fn redact<'t>(text: &'t [u8], digest_key: &DigestKey) -> Cow<'t, [u8]> {
+/// Replaces the values under names of secrets; what is an object or an array, whole. With `has_kept` the text is about
+/// secrets that a cluster of Kubernetes keeps, so that what it says they are goes too.
+pub fn redact<'t>(text: &'t [u8], has_kept: bool, digest_key: &DigestKey) -> Cow<'t, [u8]> {
     let mut kept: Vec<u8> = Vec::new();
     let (mut done, mut from, mut question) = (0, 0, None);
     let mut plain = Vec::with_capacity(64);
@@ -41,7 +42,8 @@ pub fn redact<'t>(text: &'t [u8], digest_key: &DigestKey) -> Cow<'t, [u8]> {
             question = Some(at);
         }
         let answers = names::is_answer(&plain) && question.is_some_and(|question| at - question <= ANSWER_BYTES_MAX);
-        if !answers && !names::is_secret(&plain) {
+        let is_kept = has_kept && names::is_kept(&plain);
+        if !answers && !is_kept && !names::is_secret(&plain) {
             continue;
         }
         let Some(value) = value_after(text, at, &key) else { continue };

@@ -89,10 +89,15 @@ enum Place {
     Links,
     /// A question for the recovery of an account: its answer is a secret.
     Question,
+    /// What a cluster of Kubernetes keeps as a secret, as its audit log has it: all but its head is one.
+    Kept,
+    /// The head of such a thing, which may repeat the rest in an annotation.
+    KeptHead,
     Secret,
 }
 
 fn redact<'a>(json: &Json<'a>, place: Place, key: &DigestKey) -> Option<Json<'a>> {
+    let place = if place == Place::Kept && !json.is_container() { Place::Secret } else { place };
     match json {
         Json::Str(text) if place == Place::Secret => {
             let blank = json.is_absent() || is_fingerprint(text.trim().as_bytes());
@@ -108,8 +113,10 @@ fn redact<'a>(json: &Json<'a>, place: Place, key: &DigestKey) -> Option<Json<'a>
             Some(Json::Array(items.map(|(item, new)| new.unwrap_or_else(|| item.clone())).collect()))
         }
         Json::Object(members) => {
+            let is_of_kept = place == Place::Open && is_about_kept(json);
             let changed = replaced(members.iter().map(|(name, value)| {
-                let inner = place_of(name, value, place);
+                let is_kept = is_of_kept && names::is_kept(&names::plain(name));
+                let inner = if is_kept { Place::Kept } else { place_of(name, value, place) };
                 let name = scanned_text(name, key);
                 let value = redact(value, inner, key);
                 (name.is_some() || value.is_some()).then_some((name, value))
@@ -134,10 +141,23 @@ fn replaced<T>(changes: impl Iterator<Item = Option<T>>) -> Option<Vec<Option<T>
     changes.iter().any(Option::is_some).then_some(changes)
 }
 
+/// Whether an object is an event about what a cluster of Kubernetes keeps as a secret.
+fn is_about_kept(json: &Json<'_>) -> bool {
+    json.get("objectRef").and_then(|about| about.text("resource")) == Some("secrets")
+}
+
 fn place_of(name: &str, value: &Json<'_>, outer: Place) -> Place {
     let plain = names::plain(name);
     match outer {
         Place::Secret => Place::Secret,
+        Place::Kept => match name {
+            "apiVersion" | "kind" | "type" => Place::Open,
+            "items" => Place::Kept,
+            "metadata" => Place::KeptHead,
+            _ => Place::Secret,
+        },
+        Place::KeptHead if name == "annotations" => Place::KeptHead,
+        Place::KeptHead if name == "kubectl.kubernetes.io/last-applied-configuration" => Place::Secret,
         Place::Links if value.get("href").is_some() => Place::Open,
         Place::Question if names::is_answer(&plain) => Place::Secret,
         _ if name == "_links" => Place::Links,
@@ -162,6 +182,9 @@ fn scanned_text(text: &str, key: &DigestKey) -> Option<String> {
 /// Names of a URL's parameters whose values are secrets.
 const PARAMETERS: &str = r"(?:[a-z]+[-_])?(?:key|token|sig|signature)|[a-z]*token|code";
 
+/// What an event about a secret that a cluster of Kubernetes keeps has, wherever its text stands.
+const ABOUT_KEPT: &str = r#"resource[\\"'\s]*:[\\"'\s]*secrets"#;
+
 /// The quote of JSON in its percent-encoding.
 const ENCODED_QUOTE: &[u8] = b"%22";
 
@@ -182,6 +205,7 @@ static PREFILTER: LazyLock<Regex> = LazyLock::new(|| {
         r"counterfoil_[0-9a-f]{16}_",
         r#":\\*/\\*/[^\s/?#:@"']*:[^\s/?#@"']+@"#,
         r"(?i:aws)[A-Za-z_ -]*(?i:secret)",
+        ABOUT_KEPT,
         r"\\u00|\\/",
         "%22",
     ];
@@ -232,7 +256,8 @@ fn compile(pattern: &str) -> Regex {
 
 /// Replaces what a key says is a secret, and whatever has the form of one.
 fn scan<'b>(bytes: &'b [u8], key: &DigestKey) -> Cow<'b, [u8]> {
-    let mut scanned = keys::redact(bytes, key);
+    static KEPT: LazyLock<Regex> = LazyLock::new(|| compile(ABOUT_KEPT));
+    let mut scanned = keys::redact(bytes, KEPT.is_match(bytes), key);
     for form in FORMS.iter() {
         if !form.pattern.is_match(&scanned) {
             continue;

@@ -98,6 +98,9 @@ const QUESTIONS: [&str; 2] = ["recoveryquestion", "securityquestion"];
 /// The name of the answer that stands beside such a question.
 const ANSWER: &str = "answer";
 
+/// The names under which Kubernetes' audit log has the object that a request was about: secrets are such objects too.
+const KEPT: [&str; 2] = ["requestobject", "responseobject"];
+
 /// A name without its case and its separators: "X-Api-Key" is "xapikey".
 pub fn plain(name: &str) -> Vec<u8> {
     name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase()).collect()
@@ -161,6 +164,11 @@ pub fn is_answer(plain: &[u8]) -> bool {
     plain == ANSWER.as_bytes()
 }
 
+/// Whether an object stands under this plain name that is a secret, where the log says that the request was about one.
+pub fn is_kept(plain: &[u8]) -> bool {
+    KEPT.iter().any(|name| plain == name.as_bytes())
+}
+
 fn is_listed(plain: &[u8]) -> bool {
     let [.., before, last] = plain else { return false };
     let fits = |(name, counts): &(&str, Counts)| match counts {
@@ -196,7 +204,7 @@ static TAILS: LazyLock<Vec<Vec<(&'static str, Counts)>>> = LazyLock::new(|| {
     let mut tails = vec![Vec::new(); 36 * 36];
     let endings = ENDINGS.map(|name| (name, Counts::AsEnding));
     let whole = WHOLE.map(|name| (name, Counts::Whole));
-    let others = TRAILERS.iter().chain(&QUESTIONS).chain(&[ANSWER]).map(|name| (*name, Counts::Never));
+    let others = TRAILERS.iter().chain(&QUESTIONS).chain(&[ANSWER]).chain(&KEPT).map(|name| (*name, Counts::Never));
     for (name, counts) in endings.into_iter().chain(whole).chain(others) {
         if let [.., before, last] = name.as_bytes() {
             tails[tail(*before, *last)].push((name, counts));
