@@ -150,6 +150,15 @@ fn requests_for_certificates() {
             "ticket.opened subject=user/~# {ticket} {{access_request open requester=user/svc-ops#<service_account> add:kubernetes:certificate decision=requested}} AT"
         )],
     );
+    // Whoever asks may write anybody into the request; without a response it is for whoever asks, or is acted as.
+    let forged = || event("create", &about(""), asked.clone(), Value::Null);
+    let impersonated = json!({"username": "bot-x"});
+    for (event, who) in
+        [(forged(), "svc-ops#<service_account>"), (with(forged(), "impersonatedUser", impersonated), "bot-x#<bot>")]
+    {
+        let told = told(&read("kubernetes", &event.to_string())).remove(0);
+        assert!(told.starts_with(&format!("ticket.opened subject=user/{who} object=")), "{told}");
+    }
     let decided = |condition: Value| {
         let mut object = asked.clone();
         object["status"] = json!({"conditions": [condition]});
@@ -178,7 +187,7 @@ fn requests_for_certificates() {
         "credential.created subject=user/~# object=certificate/{sha256}<certificate> BY ticket=certificate_request/~ AT"
     );
     let native = "certificates.k8s.io/certificatesigningrequests/status:update";
-    let issued = check(event("update", &about("/status"), object, Value::Null), native, &[&line]);
+    let issued = check(event("update", &about("/status"), object.clone(), object), native, &[&line]);
     let used = json!({"username": "yuki.moreau@tallyhall.example", "extra": {"authentication.kubernetes.io/credential-id": [format!("X509SHA256={sha256}")]}});
     let used = with(event("delete", "/serviceaccounts ci deployer", Value::Null, Value::Null), "user", used);
     let used = read("kubernetes", &used.to_string());

@@ -90,39 +90,31 @@ fn bound_role(event: Event<'_, '_, '_, '_>) -> Option<Ref> {
 
 /// That a subject of a binding holds it, or no longer. A group means it: its members follow from their membership.
 fn hold(event: Event<'_, '_, '_, '_>, grant: FactKind, kind: FactKind, subject: &Json<'_>, binding: &Ref) {
+    let Some(name) = subject.text("name") else { return };
+    let is_group = subject.text("kind") == Some("Group");
+    let fact_kind = if is_group { FactKind::EntitlementChanged } else { grant };
     // Whoever is in a list that was changed may have been in it before.
     let is_new = kind == FactKind::EntitlementDefined || grant == FactKind::GrantRemoved;
-    let said = if is_new { LogEvent::fact } else { LogEvent::concluded };
-    let Some(name) = subject.text("name") else { return };
-    let fact = match subject.text("kind") {
-        Some("Group") => {
-            let gained = vec![binding.clone()];
-            let detail = match grant {
-                FactKind::GrantRemoved => Entitlement { implies_removed: gained, ..Entitlement::default() },
-                _ => Entitlement { implies_added: gained, ..Entitlement::default() },
-            };
-            let mut fact = said(event, FactKind::EntitlementChanged);
-            fact.object = naming::group(&mut event.draft, name);
-            fact.detail = Some(Detail::Entitlement(detail));
-            fact
+    let mut fact = if is_new { event.fact(fact_kind) } else { event.concluded(fact_kind) };
+    if is_group {
+        let mut detail = Entitlement::default();
+        match grant {
+            FactKind::GrantRemoved => detail.implies_removed.push(binding.clone()),
+            _ => detail.implies_added.push(binding.clone()),
         }
-        Some("ServiceAccount") => {
-            let namespace = subject.text("namespace").or_else(|| event.json.text("objectRef.namespace"));
-            let named = Named { namespace, name: name.into() };
-            let mut fact = said(event, grant);
-            fact.subject = who::service_account(&named, None, &mut event.draft);
-            fact.object = Some(binding.clone());
-            fact
-        }
-        _ => {
-            let mut fact = said(event, grant);
-            fact.subject = who::named(name, None, &mut event.draft);
-            fact.object = Some(binding.clone());
-            fact
-        }
-    };
-    let names_somebody = fact.subject.is_some() || fact.kind() == FactKind::EntitlementChanged;
-    if names_somebody {
-        event.push(fact);
+        fact.object = naming::group(&mut event.draft, name);
+        fact.detail = Some(Detail::Entitlement(detail));
+    } else {
+        let holder = match subject.text("kind") {
+            Some("ServiceAccount") => {
+                let namespace = subject.text("namespace").or_else(|| event.json.text("objectRef.namespace"));
+                who::service_account(&Named { namespace, name: name.into() }, None, &mut event.draft)
+            }
+            _ => who::named(name, None, &mut event.draft),
+        };
+        let Some(holder) = holder else { return };
+        fact.subject = Some(holder);
+        fact.object = Some(binding.clone());
     }
+    event.push(fact);
 }

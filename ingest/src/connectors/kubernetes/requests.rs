@@ -22,13 +22,14 @@ fn request(event: Event<'_, '_, '_, '_>) -> Option<Ref> {
     Some(event.draft.own_ticket("certificate_request", &named.name))
 }
 
-/// For whom a request asks: the API server writes that into it, and whoever asks cannot.
+/// For whom a request asks: the API server writes that into its response, and whoever asks cannot. What the request says
+/// of it is no more than what its sender wrote.
 fn beneficiary(event: Event<'_, '_, '_, '_>) -> Option<Ref> {
-    let spec = event.object("spec")?.get("spec")?;
+    let spec = event.json.path("responseObject.spec")?;
     who::user(spec, &mut event.draft)
 }
 
-/// Somebody asks for a certificate, for themselves unless the request says for whom.
+/// Somebody asks for a certificate: for themselves, or for whom they act as.
 pub fn asked(event: Event<'_, '_, '_, '_>, kind: FactKind) {
     let Some(ticket) = request(event) else { return };
     let item = AccessItem {
@@ -46,7 +47,7 @@ pub fn asked(event: Event<'_, '_, '_, '_>, kind: FactKind) {
         source_decision: Decision::Requested.into(),
         ..Ticket::default()
     };
-    let beneficiary = beneficiary(event).or_else(|| event.actor.clone());
+    let beneficiary = beneficiary(event).or_else(|| who::impersonated(event)).or_else(|| event.actor.clone());
     let mut fact = event.fact(kind);
     fact.object = Some(ticket);
     fact.subject = beneficiary;

@@ -90,10 +90,15 @@ pub fn certificate(sha256: &str, draft: &mut Draft<'_>) -> Ref {
     draft.credential("certificate", sha256, None, IdentityType::Certificate)
 }
 
+/// Whoever somebody acted as.
+pub fn impersonated(event: &mut LogEvent<'_, '_, '_>) -> Option<Ref> {
+    let impersonated = event.json.present("impersonatedUser")?;
+    user(impersonated, &mut event.draft)
+}
+
 /// Somebody acted as somebody else, and is who did it.
 pub fn impersonation(event: &mut LogEvent<'_, '_, '_>) {
-    let user = event.json.present("impersonatedUser").and_then(|impersonated| user(impersonated, &mut event.draft));
-    let Some(user) = user else { return };
+    let Some(user) = impersonated(event) else { return };
     let mut fact = event.fact(FactKind::SessionAssumed);
     fact.subject = Some(user);
     event.push(fact);
