@@ -226,7 +226,7 @@ fn an_unknown_connector() {
     let file = ledger.file("a.jsonl", lines(&[joined(1, "2026-03-01T09:00:00Z", 1, 1)]));
     let run = ledger.import("octa", &file, &[]).ended(2);
     assert!(run.stderr.contains("octa"), "what is wrong: {}", run.stderr);
-    for known in ["cloudtrail", "fact", "freshservice", "okta"] {
+    for known in ["cloudtrail", "fact", "freshservice", "github", "kubernetes", "okta"] {
         assert!(run.stderr.contains(known), "what to do: {}", run.stderr);
     }
     assert!(run.stdout.is_empty());

@@ -250,7 +250,7 @@ fn config_check_says_every_setting_where_it_stands_and_everything_that_is_wrong(
         "line 2: listen is wrong: expected an address and a port, such as 127.0.0.1:7401, got \"here\"",
         "line 3: there is no setting secret: expected accept_clock, anchor, backups, client_ca, data, \
          listen, log_format, otlp_endpoint, tls_cert, tls_key, tokens",
-        "line 6: ingest.a.connector is wrong: expected one of cloudtrail, fact, freshservice, nhi, okta, people, got \"okat\"",
+        "line 6: ingest.a.connector is wrong: expected one of cloudtrail, fact, freshservice, github, kubernetes, nhi, okta, people, got \"okat\"",
         "line 8: ingest.a.secret_file names ",
         "expected at least 16 characters in each secret",
         "line 9: ingest.a.requests_per_minute is wrong: expected a number from 1 to 600000",

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
 
 mod common;
+#[path = "questions/credentials.rs"]
+mod credentials;
 #[path = "questions/drill.rs"]
 mod drill;
 
@@ -511,6 +513,7 @@ fn s0_16_changes_by_the_credential_that_made_them() {
             aws.iter().filter(|one| one.credential.as_ref().is_some_and(|one| one.id == credential)).collect();
         assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{credential}");
     }
+    credentials::check();
 }
 
 #[test]
