@@ -45,6 +45,7 @@ const LOGINS: [&str; 4] = ["quill.plumtreely", "plumtreely-quill", "plumtreelyqu
 fn events_with_logins_for_ids() -> Vec<(&'static str, Vec<Value>)> {
     let (mut okta, mut freshservice, mut facts) = (Vec::new(), Vec::new(), Vec::new());
     let (mut cloudtrail, mut people, mut register) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut github, mut kubernetes) = (Vec::new(), Vec::new());
     for (number, login) in (500..).zip(LOGINS) {
         for (source, name) in [
             ("iam", "CreateUser"),
@@ -82,6 +83,100 @@ fn events_with_logins_for_ids() -> Vec<(&'static str, Vec<Value>)> {
                     "responseElements": {"user": {"userId": login, "arn": login}},
                 }));
             }
+        }
+        for action in [
+            "team.add_member",
+            "team.add_repository",
+            "team.rename",
+            "repo.add_member",
+            "org.add_member",
+            "org.invite_member",
+            "business.add_admin",
+            "public_key.create",
+            "hook.create",
+            "repo.create_actions_secret",
+            "personal_access_token.access_granted",
+            "oauth_access.create",
+            "oauth_authorization.create",
+            "oauth_application.create",
+            "org_credential_authorization.grant",
+            "integration_installation.create",
+            "protected_branch.policy_override",
+            login,
+        ] {
+            let mut event = json!({"@timestamp": 1_772_357_400_000_u64, "action": action});
+            event["_document_id"] = json!(format!("{login}/{action}"));
+            for key in [
+                "actor",
+                "actor_id",
+                "user",
+                "user_id",
+                "org",
+                "org_id",
+                "business",
+                "business_id",
+                "team",
+                "old_name",
+                "repo",
+                "repo_id",
+                "permission",
+                "fingerprint",
+                "title",
+                "hook_id",
+                "key",
+                "environment_name",
+                "user_programmatic_access_id",
+                "user_programmatic_access_name",
+                "user_programmatic_access_request_id",
+                "oauth_application_id",
+                "oauth_application_name",
+                "application_client_id",
+                "integration",
+                "name",
+                "managed_hashed_token",
+                "programmatic_access_type",
+                "hashed_token",
+                "token_id",
+                "request_id",
+                "visibility",
+            ] {
+                event[key] = json!(login);
+            }
+            event["repositories_added"] = json!([login]);
+            github.push(event);
+        }
+        for (group, resource, part, verb) in [
+            ("rbac.authorization.k8s.io", "rolebindings", "", "create"),
+            ("rbac.authorization.k8s.io", "clusterrolebindings", "", "patch"),
+            ("rbac.authorization.k8s.io", "rolebindings", "", "delete"),
+            ("", "serviceaccounts", "", "create"),
+            ("", "serviceaccounts", "token", "create"),
+            ("", "secrets", "", "update"),
+            ("certificates.k8s.io", "certificatesigningrequests", "", "create"),
+            ("certificates.k8s.io", "certificatesigningrequests", "approval", "update"),
+            (login, login, login, login),
+            ("", login, login, login),
+        ] {
+            let user = json!({
+                "username": login, "uid": login, "groups": [login],
+                "extra": {"authentication.kubernetes.io/credential-id": [login]},
+            });
+            let subject = |kind: &str| json!({"kind": kind, "name": login, "namespace": login});
+            kubernetes.push(json!({
+                "kind": "Event", "apiVersion": "audit.k8s.io/v1", "stage": "ResponseComplete", "verb": verb,
+                "auditID": format!("{login}/{group}/{resource}/{part}/{verb}"), "user": user, "impersonatedUser": user,
+                "objectRef": {
+                    "apiGroup": group, "resource": resource, "subresource": part, "namespace": login, "name": login,
+                },
+                "responseStatus": {"code": 200, "reason": login, "message": login},
+                "annotations": {"authentication.kubernetes.io/issued-credential-id": login},
+                "requestObject": {
+                    "metadata": {"name": login, "annotations": {login: login}}, "roleRef": {"kind": "Role", "name": "reader"},
+                    "subjects": [subject("User"), subject("Group"), subject("ServiceAccount"), subject(login)],
+                    "spec": {"username": login}, "status": {"conditions": [{"type": "Approved", "message": login}]},
+                },
+                "stageTimestamp": "2026-03-01T09:00:00.000100Z",
+            }));
         }
         for event_type in [
             "group.user_membership.add",
@@ -186,7 +281,7 @@ fn events_with_logins_for_ids() -> Vec<(&'static str, Vec<Value>)> {
             }));
         }
     }
-    let tables = [("people", people), ("nhi", register)];
+    let tables = [("people", people), ("nhi", register), ("github", github), ("kubernetes", kubernetes)];
     [("okta", okta), ("freshservice", freshservice), ("fact", facts), ("cloudtrail", cloudtrail)]
         .into_iter()
         .chain(tables)
@@ -376,7 +471,69 @@ fn personal_events() -> Vec<(&'static str, Vec<Value>)> {
     let mut rejected = cloudtrail[0].clone();
     rejected["eventTime"] = json!(name);
     cloudtrail.push(rejected);
-    vec![("okta", okta), ("freshservice", freshservice), ("fact", facts), ("cloudtrail", cloudtrail)]
+    let logs = [("github", personal_events_of_github()), ("kubernetes", personal_events_of_kubernetes())];
+    [("okta", okta), ("freshservice", freshservice), ("fact", facts), ("cloudtrail", cloudtrail)]
+        .into_iter()
+        .chain(logs)
+        .collect()
+}
+
+fn personal_events_of_github() -> Vec<Value> {
+    let [name, email, login, surname, phone, .., other_login, accents, device, number] = PERSONAL;
+    let [.., ip, _, agent, title, department, note, badge, path, city, _, other_name, _, _, _, _] = PERSONAL;
+    let actions = ["team.add_member", "repo.add_member", "public_key.create", "org.invite_member", "git.push"];
+    let mut events: Vec<Value> = (1..)
+        .zip(actions)
+        .map(|(place, action)| {
+            json!({
+                "@timestamp": 1_772_357_400_000_u64, "_document_id": format!("{place} by {surname}"), "action": action,
+                "actor": login, "actor_id": 7, "actor_ip": ip, "actor_location": {"country_code": "DE", "city": city},
+                "external_identity_nameid": email, "user": other_login, "user_id": if place == 1 { 8 } else { 0 },
+                "org": department, "org_id": 9, "team": format!("{department}/{title}"), "repo": format!("{surname}/{path}"),
+                "title": device, "fingerprint": number, "explanation": note, "user_agent": agent, "name": name,
+                "invitee_email": email, "data": {"note": badge, "phone": phone}, "inviter": other_name, "branch": accents,
+            })
+        })
+        .collect();
+    // Rejected.
+    let mut rejected = events[0].clone();
+    rejected["@timestamp"] = json!(name);
+    events.push(rejected);
+    events
+}
+
+fn personal_events_of_kubernetes() -> Vec<Value> {
+    let [name, email, login, surname, phone, .., other_login, accents, device, number] = PERSONAL;
+    let [.., ip, _, agent, title, department, note, badge, path, city, other_email, other_name, _, _, _, _] = PERSONAL;
+    let mut events: Vec<Value> = (1..)
+        .zip(["rolebindings", "clusterrolebindings", "pods"])
+        .map(|(place, resource)| {
+            json!({
+                "kind": "Event", "apiVersion": "audit.k8s.io/v1", "auditID": format!("{place} by {surname}"),
+                "stage": "ResponseComplete", "verb": "create", "requestURI": format!("/apis?note={note}"),
+                "user": {"username": email, "uid": number, "groups": [department], "extra": {"name": [name]}},
+                "impersonatedUser": {"username": other_email, "groups": [title]}, "sourceIPs": [ip], "userAgent": agent,
+                "objectRef": {
+                    "apiGroup": "rbac.authorization.k8s.io", "resource": resource, "namespace": login, "name": surname,
+                },
+                "responseStatus": {"code": 201, "message": badge},
+                "requestObject": {
+                    "metadata": {"name": surname, "labels": {"phone": phone, "city": city}, "annotations": {"why": note}},
+                    "roleRef": {"kind": "ClusterRole", "name": "edit"},
+                    "subjects": [
+                        {"kind": "User", "name": other_name}, {"kind": "Group", "name": accents},
+                        {"kind": "ServiceAccount", "name": device, "namespace": other_login}, {"kind": "User", "name": path},
+                    ],
+                },
+                "stageTimestamp": "2026-03-01T09:00:00.000100Z",
+            })
+        })
+        .collect();
+    // Rejected.
+    let mut rejected = events[0].clone();
+    rejected["stageTimestamp"] = json!(name);
+    events.push(rejected);
+    events
 }
 
 #[test]

@@ -216,6 +216,46 @@ fn cloudtrail_with(number: u32, text: &str) -> Vec<Value> {
     ]
 }
 
+/// An event of GitHub and one of Kubernetes, likewise.
+fn github_with(number: u32, text: &str) -> Value {
+    json!({
+        "@timestamp": 1_772_357_400_000_u64, "_document_id": format!("evt-{number}"), "action": "team.add_member",
+        "actor": text, "actor_id": number, "user": text, "team": text, "org": text, "org_id": text, "token_id": text,
+        "hashed_token": text, "explanation": text, "external_identity_nameid": text, "user_agent": text,
+        "config": {"url": text}, "data": {"deep": [{text: text}]},
+    })
+}
+
+fn kubernetes_with(number: u32, text: &str) -> Value {
+    json!({
+        "kind": "Event", "apiVersion": "audit.k8s.io/v1", "auditID": format!("evt-{number}"), "stage": "ResponseComplete",
+        "verb": "create", "requestURI": format!("/apis?x=1 {text}"), "userAgent": text, "sourceIPs": [text],
+        "user": {"username": text, "uid": text, "extra": {"authentication.kubernetes.io/credential-id": [text]}},
+        "objectRef": {
+            "apiGroup": "rbac.authorization.k8s.io", "resource": "rolebindings", "namespace": text, "name": text,
+        },
+        "responseStatus": {"code": 201, "message": text},
+        "requestObject": {
+            "metadata": {"annotations": {"note": text}}, "roleRef": {"kind": "ClusterRole", "name": text},
+            "subjects": [{"kind": "User", "name": text}],
+        },
+        "stageTimestamp": "2026-03-01T09:00:00.000100Z",
+    })
+}
+
+/// What a cluster keeps as a secret, which nothing but its place gives away.
+fn kept_by_a_cluster(number: u32) -> Value {
+    let mut event = kubernetes_with(number, "nothing");
+    event["objectRef"] = json!({"resource": "secrets", "namespace": "ci", "name": "deploy"});
+    let applied = json!({"kind": "Secret", "data": {"file": "planted-in-nested-41"}}).to_string();
+    event["requestObject"] = json!({
+        "kind": "Secret", "data": {"file": "planted-in-nested-41"}, "stringData": {"port": 907_531_948},
+        "metadata": {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": applied}},
+    });
+    event["responseObject"] = event["requestObject"].clone();
+    event
+}
+
 fn fact_with(number: u32, text: &str) -> Value {
     json!({
         "id": format!("fact-{number}"), "source": {"system": "ci", "instance": "prod", "stream": "deploy"},
@@ -235,7 +275,7 @@ fn filled_ledger() -> LedgerFolder {
     let on_a_line = secrets_by_form().into_iter().map(|secret| format!("this is it:\n{secret}"));
     let texts: Vec<String> = secrets_by_form().into_iter().chain(by_context).chain(on_a_line).collect();
     let (mut okta, mut freshservice, mut facts) = (Vec::new(), Vec::new(), Vec::new());
-    let mut cloudtrail = Vec::new();
+    let (mut cloudtrail, mut github, mut kubernetes) = (Vec::new(), Vec::new(), Vec::new());
     let push = |file: &mut Vec<u8>, bytes: &[u8]| {
         file.extend_from_slice(bytes);
         file.push(b'\n');
@@ -251,6 +291,8 @@ fn filled_ledger() -> LedgerFolder {
             push(&mut freshservice, resource.to_string().as_bytes());
         }
         push(&mut facts, fact_with(number, text).to_string().as_bytes());
+        push(&mut github, github_with(number, text).to_string().as_bytes());
+        push(&mut kubernetes, kubernetes_with(number, text).to_string().as_bytes());
         for document in cloudtrail_with(number, text) {
             push(&mut cloudtrail, document.to_string().as_bytes());
         }
@@ -274,6 +316,12 @@ fn filled_ledger() -> LedgerFolder {
         let embedded = handed_out["detail"].to_string().replace("AddUserToGroup", "UpdateLoginProfile");
         push(&mut cloudtrail, handed_out.to_string().as_bytes());
         push(&mut cloudtrail, json!({"CloudTrailEvent": embedded}).to_string().as_bytes());
+        let mut hook = github_with(number, "nothing");
+        hook["config"][key] = json!(secret);
+        push(&mut github, hook.to_string().as_bytes());
+        let mut object = kubernetes_with(number, "nothing");
+        object["responseObject"] = json!({"status": {key: secret}});
+        push(&mut kubernetes, object.to_string().as_bytes());
         // Cut short, within a string within a document.
         let cut = json!({"CloudTrailEvent": &embedded[..embedded.len() - 1]}).to_string();
         push(&mut cloudtrail, cut.as_bytes());
@@ -290,6 +338,9 @@ fn filled_ledger() -> LedgerFolder {
         "passcode": 907_531_948,
     });
     push(&mut okta, credentials.to_string().as_bytes());
+    let kept = kept_by_a_cluster(80_000).to_string();
+    push(&mut kubernetes, kept.as_bytes());
+    push(&mut kubernetes, &kept.as_bytes()[..kept.rfind("planted").unwrap() + "planted-in-nested-41".len()]);
     // One that is too large to be read, with a secret at its end.
     let mut large = joined(70_000, "2026-03-01T09:00:00Z", 1, 1);
     large["padding"] = json!("x".repeat(5 << 20));
@@ -301,6 +352,8 @@ fn filled_ledger() -> LedgerFolder {
         ("freshservice", &freshservice, "f.jsonl"),
         ("fact", &facts, "a.jsonl"),
         ("cloudtrail", &cloudtrail, "c.jsonl"),
+        ("github", &github, "g.jsonl"),
+        ("kubernetes", &kubernetes, "k.jsonl"),
     ] {
         let summary = import(&ledger, connector, name, bytes);
         assert!(summary.events > 20, "{connector}: {summary:?}");
