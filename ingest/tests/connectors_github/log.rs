@@ -165,7 +165,9 @@ fn trap_20_hostile_text_stays_beside_the_record() {
     {
         let mut event = event(action, about_yuki(in_ledger(json!({}))));
         keys.iter().for_each(|key| event[*key] = json!(hostile));
-        for key in ["_document_id", "request_id", "hashed_token", "token_id", "programmatic_access_type"] {
+        for key in
+            ["_document_id", "request_id", "hashed_token", "token_id", "actor_id", "user_id", "org_id", "repo_id"]
+        {
             event[key] = json!(hostile);
         }
         let reading = read("github", &event.to_string());

@@ -95,7 +95,10 @@ fn trap_7_what_failed_or_was_only_tried_changes_nothing() {
     // The API server was told to keep nothing of it.
     let tried = format!("account.deleted (pending) [derived] {subject} AT");
     let uri = "/api/v1/namespaces/ci/serviceaccounts/deployer?fieldManager=x&dryRun=All";
-    assert_eq!(told(&read("kubernetes", &with(plain(), "requestURI", json!(uri)).to_string())), [tried.clone()]);
+    assert_eq!(
+        told(&read("kubernetes", &with(plain(), "requestURI", json!(uri)).to_string())),
+        std::slice::from_ref(&tried)
+    );
     let options = json!({"kind": "DeleteOptions", "dryRun": ["All"]});
     assert_eq!(told(&read("kubernetes", &with(plain(), "requestObject", options).to_string())), [tried]);
 }
