@@ -31,9 +31,9 @@ torture: build ## Try every fault as often as docs/faults.md says; SEED=… repe
 	@scripts/install test
 	@scripts/torture
 
-bench: bench-build ## Measure the figures and write them to target/bench.json. 6 minutes, after 10 to 30 cold
+bench: bench-build ## Measure the figures: target/bench.json, and of the entity map target/bench-map.json. 10 minutes, after 10 to 30 cold
 	@scripts/kafka install >/dev/null
-	$(bench) $(EVENTS)
+	@status=0; $(bench) $(EVENTS) || status=1; $(bench) map || status=1; exit $$status
 
 bench-large: bench-build ## Measure the services' memory at EVENTS events, by default 10,000,000: target/bench-large.json. 15 minutes
 	$(bench) large $(EVENTS)
