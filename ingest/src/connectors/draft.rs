@@ -15,6 +15,7 @@ use counterfoil_verify::fact::{entities_of, references};
 use counterfoil_verify::identifier::{IdentifierKind, Token};
 
 use super::{Context, EventId, FACTS_MAX, Reading, Reject, shape};
+use crate::json::Json;
 use crate::values::Book;
 
 /// The longest native id that stands in a record as it is; with its type before it, it stays within 255 bytes.
@@ -236,6 +237,15 @@ impl<'c> Draft<'c> {
         };
         if let Some(entity) = EntityId::of(reference, &self.source).or_else(identifier) {
             self.book.add(entity, name, value);
+        }
+    }
+
+    /// Notes texts of an event as values of whatever a reference names: what each is called, and where it stands.
+    pub fn texts(&mut self, reference: &Ref, json: &Json<'_>, values: &[(&str, &str)]) {
+        for (name, path) in values {
+            if let Some(value) = json.text(path) {
+                self.text(reference, name, value);
+            }
         }
     }
 

@@ -30,6 +30,7 @@ mod nhi;
 mod okta;
 mod people;
 mod rows;
+mod rule;
 mod shape;
 pub(crate) mod split;
 

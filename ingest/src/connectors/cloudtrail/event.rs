@@ -51,11 +51,7 @@ impl<'e, 'j, 'c> LogEvent<'e, 'j, 'c> {
             ("source_identity", "userIdentity.sessionContext.sourceIdentity"),
         ];
         if let Some(actor) = &self.actor {
-            for (name, path) in values {
-                if let Some(value) = self.json.text(path) {
-                    self.draft.text(actor, name, value);
-                }
-            }
+            self.draft.texts(actor, self.json, &values);
         }
     }
 

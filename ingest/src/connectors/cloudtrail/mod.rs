@@ -19,11 +19,11 @@ mod sso;
 use counterfoil_proto::v1::{Mapping, RejectReason};
 
 use super::draft::Draft;
+use super::rule::Rule;
 use super::split::{items, member};
 use super::{Connector, Context, EventId, Lister, Part, PartContext, Reading, Reject, Split};
 use crate::json::Json;
 use event::LogEvent;
-use rules::Rule;
 
 pub struct CloudTrail;
 

@@ -8,20 +8,10 @@ use counterfoil_proto::v1::FactKind;
 use super::event::LogEvent;
 use super::identity::is_service;
 use super::{credentials as c, iam, sessions, sso};
+use crate::connectors::rule::Rule;
 
 /// Gives the facts of an event; none where the event lacks what they need.
 pub type Apply = fn(&mut LogEvent<'_, '_, '_>, FactKind);
-
-/// What to do with an event.
-#[derive(Clone, Copy)]
-pub enum Rule {
-    /// The kind of its facts, or of the most important one.
-    Facts(FactKind, Apply),
-    /// Known, and without any fact.
-    NoFacts,
-    /// Not known to this version.
-    Unknown,
-}
 
 type Row = (&'static str, FactKind, Apply);
 
@@ -181,7 +171,7 @@ const QUESTIONS: [&str; 10] =
     ["Get", "List", "Describe", "Simulate", "Generate", "Search", "Lookup", "Decode", "IsMember", "Check"];
 
 /// The rule for an event.
-pub fn rule(source: &str, name: &str) -> Rule {
+pub fn rule(source: &str, name: &str) -> Rule<Apply> {
     let Some((_, rows)) = SOURCES.iter().find(|(known, _)| *known == source) else {
         return Rule::Unknown;
     };

@@ -36,11 +36,7 @@ impl<'e, 'j, 'c> LogEvent<'e, 'j, 'c> {
             ("scopes", "token_scopes"),
         ];
         if let Some(actor) = &self.actor {
-            for (name, key) in values {
-                if let Some(value) = self.json.text(key) {
-                    self.draft.text(actor, name, value);
-                }
-            }
+            self.draft.texts(actor, self.json, &values);
         }
     }
 

@@ -7,20 +7,10 @@ use counterfoil_proto::v1::FactKind;
 
 use super::event::LogEvent;
 use super::{accounts, apps, credentials as c, grants as g, tokens as t};
+use crate::connectors::rule::Rule;
 
 /// Gives the facts of an event; none where the event lacks what they need.
 pub type Apply = fn(&mut LogEvent<'_, '_, '_>, FactKind);
-
-/// What to do with an event.
-#[derive(Clone, Copy)]
-pub enum Rule {
-    /// The kind of its facts, or of the most important one.
-    Facts(FactKind, Apply),
-    /// Known, and without any fact.
-    NoFacts,
-    /// Not known to this version.
-    Unknown,
-}
 
 type Row = (&'static str, FactKind, Apply);
 
@@ -209,7 +199,7 @@ const NO_FACTS: [&str; 58] = [
 ];
 
 /// The rule for an action. What is listed by its whole name comes before its family.
-pub fn rule(action: &str) -> Rule {
+pub fn rule(action: &str) -> Rule<Apply> {
     let is_of = |known: &str| known.ends_with('.') && action.starts_with(known);
     let row = ROWS.iter().find(|(known, ..)| *known == action);
     if let Some((_, kind, apply)) = row.or_else(|| ROWS.iter().find(|(known, ..)| is_of(known))) {

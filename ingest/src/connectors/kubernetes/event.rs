@@ -49,11 +49,8 @@ impl<'e, 'j, 'c> LogEvent<'e, 'j, 'c> {
         if let Some(actor) = &self.actor {
             let addresses = self.json.items("sourceIPs").iter().filter_map(Json::as_str);
             addresses.for_each(|address| self.draft.text(actor, "ip_address", address));
-            for (name, path) in [("user_agent", "userAgent"), ("reason", "responseStatus.message")] {
-                if let Some(value) = self.json.text(path) {
-                    self.draft.text(actor, name, value);
-                }
-            }
+            let values = [("user_agent", "userAgent"), ("reason", "responseStatus.message")];
+            self.draft.texts(actor, self.json, &values);
         }
     }
 

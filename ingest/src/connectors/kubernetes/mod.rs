@@ -16,11 +16,11 @@ mod who;
 use counterfoil_proto::v1::{Mapping, RejectReason};
 
 use super::draft::Draft;
+use super::rule::Rule;
 use super::split::elements;
 use super::{Connector, Context, EventId, PartContext, Reading, Reject, Split};
 use crate::json::Json;
 use event::LogEvent;
-use rules::Rule;
 
 pub struct Kubernetes;
 

@@ -8,21 +8,11 @@ use counterfoil_proto::v1::FactKind;
 
 use super::event::LogEvent;
 use super::{rbac, requests, secrets, service_accounts as sa};
+use crate::connectors::rule::Rule;
 use crate::json::Json;
 
 /// Gives the facts of an event; none where the event lacks what they need.
 pub type Apply = fn(&mut LogEvent<'_, '_, '_>, FactKind);
-
-/// What to do with an event.
-#[derive(Clone, Copy)]
-pub enum Rule {
-    /// The kind of its facts, or of the most important one.
-    Facts(FactKind, Apply),
-    /// Known, and without any fact.
-    NoFacts,
-    /// Not known to this version.
-    Unknown,
-}
 
 /// A group of the API, a resource, a subresource, and what requests of a verb do to it.
 type Row = (&'static str, &'static str, &'static str, &'static str, FactKind, Apply);
@@ -189,7 +179,7 @@ impl<'e> Request<'e> {
 }
 
 /// The rule for an event.
-pub fn rule(json: &Json<'_>) -> Rule {
+pub fn rule(json: &Json<'_>) -> Rule<Apply> {
     let Request { verb, group, resource, subresource } = Request::of(json);
     let row = ROWS.iter().find(|(of, name, part, verbs, ..)| {
         (*of, *name, *part) == (group, resource, subresource) && verbs.split(' ').any(|known| known == verb)

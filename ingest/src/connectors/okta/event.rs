@@ -42,12 +42,9 @@ impl<'e, 'j, 'c> LogEvent<'e, 'j, 'c> {
             .map(|token| self.draft.credential("api_token", token, None, IdentityType::Token));
         self.correlation = self.read_correlation();
         self.read_reason();
-        if let Some(actor) = self.actor.clone() {
-            for (name, path) in [("ip_address", "client.ipAddress"), ("user_agent", "client.userAgent.rawUserAgent")] {
-                if let Some(value) = self.json.text(path) {
-                    self.draft.text(&actor, name, value);
-                }
-            }
+        if let Some(actor) = &self.actor {
+            let values = [("ip_address", "client.ipAddress"), ("user_agent", "client.userAgent.rawUserAgent")];
+            self.draft.texts(actor, self.json, &values);
         }
     }
 
