@@ -49,6 +49,16 @@ test('two histories of a log are found', async () => {
   const kept = Remembered.parse(remembered.toText());
   assert.equal(kept.toText(), remembered.toText());
   assert.throws(() => kept.compare(forked), isRejected);
+  // What is kept is the same in whatever order it was seen, as the first verifier keeps it.
+  const elsewhere = { ...seen, origin: `${seen.origin}/0` };
+  const backwards = new Remembered();
+  [elsewhere, { ...forked, size: forked.size + 1n }, seen].forEach((checkpoint) => backwards.compare(checkpoint));
+  remembered.compare(elsewhere);
+  assert.equal(backwards.toText(), remembered.toText());
+  const line = ({ origin, size }: typeof seen) => `${origin} ${size} `;
+  const starts = [line(seen), line({ ...seen, size: seen.size + 1n }), line(elsewhere)];
+  const lines = backwards.toText().trimEnd().split('\n');
+  assert.deepEqual(lines.map((text, number) => text.startsWith(starts[number] ?? '-')), [true, true, true]);
 });
 
 test('what is no list of checkpoints is not read as one', () => {
